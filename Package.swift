@@ -1,0 +1,139 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is built with the same strictness: explicit existentials, explicit imports of every member used,
+/// and imports that do not leak into a module's interface unless they say so.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "agent-memory",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "agent-memory", targets: ["agent-memory"]),
+        .library(name: "AgentMemory", targets: ["AgentMemory"]),
+        .library(name: "MemoryConformance", targets: ["MemoryConformance"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C libraries: a module map and a shim each, imported by exactly one driver.
+        .systemLibrary(
+            name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+
+        // The domain.
+        .target(
+            name: "AgentMemory",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+
+        // The contract in memory.
+        .target(name: "ReferenceBackend", dependencies: ["AgentMemory"], swiftSettings: strict),
+
+        // Redis with search.
+        .target(
+            name: "RedisDriver",
+            dependencies: [
+                "CHiredis",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "RedisBackend",
+            dependencies: [
+                "AgentMemory", "RedisDriver",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        // Postgres with pgvector.
+        .target(name: "Migrations", path: "Migrations", swiftSettings: strict),
+        .target(
+            name: "PostgresDriver",
+            dependencies: [
+                "CPostgres",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "PgvectorBackend",
+            dependencies: [
+                "AgentMemory", "PostgresDriver", "Migrations",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        // Embedding services.
+        .target(
+            name: "HTTPClient",
+            dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .target(
+            name: "Embeddings",
+            dependencies: ["AgentMemory", "HTTPClient", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+
+        // The server.
+        .target(
+            name: "BackendLoading",
+            dependencies: ["AgentMemory", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .target(
+            name: "MemoryService",
+            dependencies: [
+                "AgentMemory",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "MemoryHTTP",
+            dependencies: [
+                "AgentMemory", "MemoryService",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "agent-memory",
+            dependencies: [
+                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
+                "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+
+        // The executable contract.
+        .target(name: "MemoryConformance", dependencies: ["AgentMemory"], swiftSettings: strict),
+    ]
+)
