@@ -43,6 +43,7 @@ let package = Package(
         .target(
             name: "AgentMemory",
             dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // The contract in memory.

@@ -1,0 +1,45 @@
+/// Turns texts into vectors. Backends call it; which model answers is decided where the server is put together.
+public protocol Embedder: Sendable {
+    /// The model's name as the settings spell it, such as `text-embedding-3-small` or `local/hashing-1024`.
+    var model: String { get }
+    /// The length of every vector.
+    var dimensions: Int { get }
+
+    /// One vector for each text, in order, each of ``dimensions`` finite values that are not all zero.
+    ///
+    /// An empty list gives an empty list without asking anyone.
+    ///
+    /// - Throws: ``MemoryError`` with code `embeddingFailed` or `timedOut`; `CancellationError`.
+    func embed(_ texts: [String]) async throws -> [[Float]]
+
+    /// Whether the model can answer now; `nil` when it can, otherwise why not, in one sentence without secrets.
+    func unavailability() async -> String?
+}
+
+extension Embedder {
+    /// ``embed(_:)`` with the answer checked against the contract (rule R7): the number of vectors, their length, their values.
+    ///
+    /// - Throws: ``MemoryError`` with code `embeddingFailed` that names the model and both lengths.
+    public func checkedEmbeddings(of texts: [String]) async throws -> [[Float]] {
+        guard !texts.isEmpty else { return [] }
+        let vectors = try await embed(texts)
+        guard vectors.count == texts.count else {
+            throw MemoryError(
+                .embeddingFailed, "the embedding model \(model) answered \(vectors.count) vectors for \(texts.count) texts")
+        }
+        for vector in vectors {
+            guard vector.count == dimensions else {
+                throw MemoryError(
+                    .embeddingFailed,
+                    "the embedding model \(model) answered a vector of \(vector.count) dimensions, the index has \(dimensions)")
+            }
+            guard vector.allSatisfy(\.isFinite) else {
+                throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a value that is not finite")
+            }
+            guard vector.contains(where: { $0 != 0 }) else {
+                throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a vector of zeros")
+            }
+        }
+        return vectors
+    }
+}

@@ -1,0 +1,117 @@
+/// A store of long-term memories with vector search: what every backend implements, built in or loaded.
+///
+/// The six operations mean what the project's contract (`Documentation/contract.md`) says, rule by rule; the conformance
+/// kit proves it. Values that reach a backend are valid by construction, so a backend checks nothing about them again.
+///
+/// All calls may run at the same time. Each call ends within the deadline that the backend was configured with, and a
+/// cancelled task ends its call early with `CancellationError`; every other failure is a ``MemoryError``.
+public protocol MemoryVectorDatabase: Sendable {
+    /// The name that the factory setting uses, such as `redis`.
+    var name: String { get }
+
+    /// What the backend can do beyond semantic search and filters. A request for what is missing is refused with code
+    /// `unsupported`, never ignored.
+    var capabilities: BackendCapabilities { get }
+
+    /// Connects and makes the schema or the index if they are missing; safe to call from several processes at once, and again.
+    ///
+    /// - Throws: ``MemoryError``: `misconfigured` if the settings cannot go with what the store holds (start-up stops);
+    ///   `storeUnavailable` or `timedOut` if the store may still come up (the server answers 503 until it does).
+    func prepare() async throws
+
+    /// Background upkeep, until the task is cancelled. Also tries ``prepare()`` again while that has not succeeded.
+    func run() async throws
+
+    /// Ends all connections; no other call follows.
+    func close() async
+
+    /// Stores records whole, replacing those whose id exists; of an id given twice the last one counts. All or nothing.
+    ///
+    /// - Returns: the ids in the order given, one for each input record. Searchable once returned.
+    func add(_ records: [MemoryRecord]) async throws -> [String]
+
+    /// A ranked page of the matching records with the exact total.
+    func search(_ query: SearchQuery) async throws -> Page<SearchHit>
+
+    /// A page of the matching records, newest first, with the exact total.
+    func list(_ query: ListQuery) async throws -> Page<MemoryRecord>
+
+    /// How many records match.
+    func count(_ filter: MemoryFilter) async throws -> Int
+
+    /// Removes records.
+    ///
+    /// - Returns: how many there were; unknown ids are ignored and a repeated id counts once.
+    func delete(_ ids: [String]) async throws -> Int
+
+    /// Changes single fields, each record atomically against updates of its other fields; all or nothing per call. Embeds again
+    /// only where the text changes; computes the memory hash again where one of its fields changes.
+    ///
+    /// - Returns: how many records changed. An unknown id is not created and not counted, nor is a record whose
+    ///   ``RecordChanges/Access`` is not due.
+    func update(_ updates: [RecordUpdate]) async throws -> Int
+
+    /// The state of the store and of its index now; never throws, never waits longer than the deadline.
+    func health() async -> [ComponentHealth]
+}
+
+/// What a backend can do beyond the core.
+public struct BackendCapabilities: Sendable, Equatable {
+    public let keywordSearch: Bool
+    public let hybridSearch: Bool
+    /// Rule S7.
+    public let serverSideRecency: Bool
+    public let distanceThreshold: Bool
+    /// The scorers that keyword and hybrid search take; `bm25std` is always among them where there is keyword search.
+    public let textScorers: Set<TextScorer>
+
+    public init(
+        keywordSearch: Bool = true, hybridSearch: Bool = true, serverSideRecency: Bool = true,
+        distanceThreshold: Bool = true, textScorers: Set<TextScorer> = [.bm25std]
+    ) {
+        self.keywordSearch = keywordSearch
+        self.hybridSearch = hybridSearch
+        self.serverSideRecency = serverSideRecency
+        self.distanceThreshold = distanceThreshold
+        self.textScorers = textScorers
+    }
+
+    /// Refuses what the backend does not have.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` that names the parameter.
+    public func check(_ ranking: SearchQuery.Ranking, backend: String) throws(MemoryError) {
+        func refuse(_ field: String, _ what: String) -> MemoryError {
+            MemoryError(.unsupported, "the backend \(backend) does not support \(what)", path: [.key(field)])
+        }
+        switch ranking {
+        case .semantic(let threshold):
+            if threshold != nil, !distanceThreshold { throw refuse("distance_threshold", "distance_threshold") }
+        case .semanticWithRecency:
+            if !serverSideRecency { throw refuse("server_side_recency", "server_side_recency") }
+        case .keyword(let scorer):
+            if !keywordSearch { throw refuse("search_mode", "keyword search") }
+            if !textScorers.contains(scorer) { throw refuse("text_scorer", "the text scorer \(scorer.rawValue)") }
+        case .hybrid(_, let scorer):
+            if !hybridSearch { throw refuse("search_mode", "hybrid search") }
+            if !textScorers.contains(scorer) { throw refuse("text_scorer", "the text scorer \(scorer.rawValue)") }
+        }
+    }
+}
+
+/// The state of one part of the system, as `GET /v1/ready` shows it.
+public struct ComponentHealth: Sendable, Equatable {
+    /// Such as `store`, `index` or `embedder`.
+    public let component: String
+    /// `nil` when all is well; otherwise why not, in one sentence without secrets.
+    public let reason: String?
+    /// What answers, such as `PostgreSQL 18.4, pgvector 0.8.5`; `nil` when nothing answered.
+    public let version: String?
+
+    public init(_ component: String, reason: String? = nil, version: String? = nil) {
+        self.component = component
+        self.reason = reason
+        self.version = version
+    }
+
+    public var isOK: Bool { reason == nil }
+}

@@ -1,0 +1,74 @@
+/// The one error type that crosses module borders: what went wrong, where in the input, and why, in words that are safe
+/// to show to a client.
+///
+/// `message` never holds a secret or a stored text: it is what REST answers and what logs print. Whatever a driver said
+/// in detail goes to `underlying`, which only logs see.
+public struct MemoryError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure this is; a transport maps each to one status.
+    public enum Code: String, Sendable, CaseIterable {
+        /// A value of the request is not acceptable; `path` names it. REST: 422.
+        case invalidInput
+        /// Values that are fine alone but not together, such as a distance threshold in keyword mode. REST: 400.
+        case invalidCombination
+        /// The record does not exist. REST: 404.
+        case notFound
+        /// The backend does not have the capability that the request needs. REST: 422.
+        case unsupported
+        /// The store cannot be reached, refused the work, or is still building its index. REST: 503.
+        case storeUnavailable
+        /// The deadline passed before the store or the service had answered. REST: 503.
+        case timedOut
+        /// The embedding service is down, refused the work, or answered something that is not an embedding. REST: 503.
+        case embeddingFailed
+        /// A setting is wrong, or does not fit what the store holds. Stops start-up; REST: 500.
+        case misconfigured
+        /// The server broke a rule of its own. REST: 500.
+        case internalError
+    }
+
+    /// One step from the root of the input to the value at fault.
+    public enum PathComponent: Sendable, Equatable {
+        case key(String)
+        case index(Int)
+    }
+
+    public let code: Code
+    /// One sentence for people, without secrets and without stored texts.
+    public let message: String
+    /// Where in the input the value at fault is; empty when the failure is not about one value.
+    public let path: [PathComponent]
+    /// The error below this one, in its own words; for logs only.
+    public let underlying: String?
+
+    public init(_ code: Code, _ message: String, path: [PathComponent] = [], underlying: String? = nil) {
+        self.code = code
+        self.message = message
+        self.path = path
+        self.underlying = underlying
+    }
+
+    /// An unacceptable value in the field `field`.
+    public static func invalid(_ field: String, _ message: String) -> MemoryError {
+        MemoryError(.invalidInput, message, path: [.key(field)])
+    }
+
+    /// The same error, found one step further down in the input.
+    public func within(_ component: PathComponent) -> MemoryError {
+        MemoryError(code, message, path: [component] + path, underlying: underlying)
+    }
+
+    public var description: String {
+        var text = "\(code.rawValue): \(message)"
+        if !path.isEmpty {
+            let place = path.map { component in
+                switch component {
+                case .key(let key): key
+                case .index(let index): String(index)
+                }
+            }
+            text += " [at \(place.joined(separator: "."))]"
+        }
+        if let underlying { text += " (\(underlying))" }
+        return text
+    }
+}

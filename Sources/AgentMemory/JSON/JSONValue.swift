@@ -1,0 +1,124 @@
+/// A JSON value that keeps what was written: numbers stay the digits that came in, and object members keep their order.
+///
+/// Metadata must come back as the same JSON value (rule R4). Foundation's coders turn every number into a `Double` or an
+/// `Int` and lose the rest, and they do not say where in a body a syntax error lies, which the REST answers need.
+public enum JSONValue: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    case number(JSONNumber)
+    case string(String)
+    case array([JSONValue])
+    case object(JSONObject)
+}
+
+/// A JSON number as it was written.
+public struct JSONNumber: Sendable, Equatable {
+    /// The digits, in JSON's own grammar.
+    public let literal: String
+
+    /// Trusts that `literal` follows JSON's grammar of numbers.
+    init(uncheckedLiteral literal: String) {
+        self.literal = literal
+    }
+
+    public init(_ value: Int) {
+        literal = String(value)
+    }
+
+    /// A number that is not finite has no JSON form and becomes 0; callers that can meet one check first.
+    public init(_ value: Double) {
+        literal = value.isFinite ? value.description : "0"
+    }
+
+    /// The value, if it is a whole number that fits (`1`, `1.0` and `1e2` are whole).
+    public var int: Int? {
+        if let int = Int(literal) { return int }
+        guard let double = Double(literal) else { return nil }
+        return Int(exactly: double)
+    }
+
+    /// The nearest double; infinite for a number beyond its range.
+    public var double: Double { Double(literal) ?? .nan }
+
+    /// Whether the number was written without a fraction and without an exponent.
+    public var isIntegerLiteral: Bool {
+        literal.utf8.allSatisfy { $0 == UInt8(ascii: "-") || ($0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")) }
+    }
+}
+
+/// The members of a JSON object in the order they were written; of a name given twice the last value counts.
+public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+    public private(set) var members: [(name: String, value: JSONValue)] = []
+    /// Made once there are more members than a linear scan likes.
+    private var positions: [String: Int]?
+
+    public init() {}
+
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        for (name, value) in elements { self[name] = value }
+    }
+
+    public var isEmpty: Bool { members.isEmpty }
+
+    public subscript(name: String) -> JSONValue? {
+        get { position(of: name).map { members[$0].value } }
+        set {
+            switch (position(of: name), newValue) {
+            case (let position?, let value?):
+                members[position].value = value
+            case (nil, let value?):
+                members.append((name, value))
+                if positions != nil {
+                    positions?[name] = members.count - 1
+                } else if members.count > 32 {
+                    positions = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.name, $0) })
+                }
+            case (let position?, nil):
+                members.remove(at: position)
+                positions = nil
+            case (nil, nil):
+                break
+            }
+        }
+    }
+
+    private func position(of name: String) -> Int? {
+        if let positions { return positions[name] }
+        return members.firstIndex { $0.name == name }
+    }
+
+    /// Two objects are the same JSON value whatever the order of their members.
+    public static func == (a: JSONObject, b: JSONObject) -> Bool {
+        a.members.count == b.members.count && a.members.allSatisfy { b[$0.name] == $0.value }
+    }
+}
+
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
+    ExpressibleByFloatLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
+{
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int) { self = .number(JSONNumber(value)) }
+    public init(floatLiteral value: Double) { self = .number(JSONNumber(value)) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(nilLiteral: ()) { self = .null }
+    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        var object = JSONObject()
+        for (name, value) in elements { object[name] = value }
+        self = .object(object)
+    }
+
+    public static func int(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
+    public static func double(_ value: Double) -> JSONValue { .number(JSONNumber(value)) }
+
+    public var stringValue: String? { if case .string(let value) = self { value } else { nil } }
+    public var intValue: Int? { if case .number(let value) = self { value.int } else { nil } }
+    public var doubleValue: Double? { if case .number(let value) = self { value.double } else { nil } }
+    public var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
+    public var arrayValue: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    public var objectValue: JSONObject? { if case .object(let value) = self { value } else { nil } }
+    public var isNull: Bool { self == .null }
+
+    /// The member `name`, if this is an object that has it.
+    public subscript(name: String) -> JSONValue? { objectValue?[name] }
+}

@@ -1,0 +1,139 @@
+/// One long-term memory: a text, whose it is, what it is about, and when.
+///
+/// A record made with the throwing initializer keeps the rules R1, R4 and R5: its id and its tag values are trimmed and
+/// bounded, its text is not blank. Backends need not check them again.
+public struct MemoryRecord: Sendable, Equatable {
+    /// 1 to 512 bytes of UTF-8 without control characters; the identity of the record.
+    public private(set) var id: String
+    /// Never blank, never with NUL; otherwise byte for byte what the client sent.
+    public private(set) var text: String
+    public private(set) var sessionID: String?
+    public private(set) var userID: String?
+    public private(set) var namespace: String?
+    public private(set) var memoryType: MemoryType
+    public private(set) var topics: [String]
+    public private(set) var entities: [String]
+    /// The ids of the messages that this memory was taken from.
+    public private(set) var extractedFrom: [String]
+    /// Whether the extraction of single facts has been done (`t` on the wire) or is still due (`f`).
+    public private(set) var discreteMemoryExtracted: Bool
+    public private(set) var extractionStrategy: String
+    public private(set) var extractionStrategyConfig: JSONObject
+    public private(set) var metadata: JSONObject
+    /// 64 lower-case hex digits where the server computed it (``MemoryHash``).
+    public private(set) var memoryHash: String
+    /// A pinned record is never forgotten by a policy.
+    public private(set) var pinned: Bool
+    /// How often a search with recency has shown the record, counted at most once in 15 minutes.
+    public private(set) var accessCount: Int
+    public private(set) var createdAt: Timestamp
+    public private(set) var lastAccessed: Timestamp
+    public private(set) var updatedAt: Timestamp
+    /// When the server stored the record.
+    public private(set) var persistedAt: Timestamp?
+    /// When the thing happened that the text tells.
+    public private(set) var eventDate: Timestamp?
+
+    /// A record from a client: every value is checked and normalised.
+    ///
+    /// - Parameters:
+    ///   - memoryHash: computed when absent.
+    ///   - createdAt: `now` when absent, and so for `lastAccessed` and `updatedAt`.
+    ///   - now: what "absent" dates become.
+    /// - Throws: ``MemoryError`` with code `invalidInput`, its path naming the field in the spelling of the wire.
+    public init(
+        id: String, text: String, sessionID: String? = nil, userID: String? = nil, namespace: String? = nil,
+        memoryType: MemoryType = .semantic, topics: [String] = [], entities: [String] = [],
+        extractedFrom: [String] = [], discreteMemoryExtracted: Bool = true, extractionStrategy: String? = nil,
+        extractionStrategyConfig: JSONObject = [:], metadata: JSONObject = [:], memoryHash: String? = nil,
+        pinned: Bool = false, accessCount: Int = 0, createdAt: Timestamp? = nil, lastAccessed: Timestamp? = nil,
+        updatedAt: Timestamp? = nil, persistedAt: Timestamp? = nil, eventDate: Timestamp? = nil, now: Timestamp = .now()
+    ) throws(MemoryError) {
+        guard accessCount >= 0 else { throw .invalid("access_count", "access_count must not be negative") }
+        self.id = try FieldRules.checkedID(id)
+        self.text = try FieldRules.checkedText(text)
+        self.sessionID = try FieldRules.tag(sessionID, field: "session_id")
+        self.userID = try FieldRules.tag(userID, field: "user_id")
+        self.namespace = try FieldRules.tag(namespace, field: "namespace")
+        self.memoryType = memoryType
+        self.topics = try FieldRules.tags(topics, field: "topics")
+        self.entities = try FieldRules.tags(entities, field: "entities")
+        self.extractedFrom = try FieldRules.tags(extractedFrom, field: "extracted_from")
+        self.discreteMemoryExtracted = discreteMemoryExtracted
+        self.extractionStrategy =
+            try FieldRules.tag(extractionStrategy, field: "extraction_strategy") ?? Self.defaultExtractionStrategy
+        self.extractionStrategyConfig = extractionStrategyConfig
+        self.metadata = metadata
+        self.pinned = pinned
+        self.accessCount = accessCount
+        self.createdAt = createdAt ?? now
+        self.lastAccessed = lastAccessed ?? now
+        self.updatedAt = updatedAt ?? now
+        self.persistedAt = persistedAt
+        self.eventDate = eventDate
+        self.memoryHash = ""
+        self.memoryHash = try FieldRules.tag(memoryHash, field: "memory_hash") ?? computedHash()
+    }
+
+    /// A record as a store gives it back: nothing is checked, so that data of an older or of another server stays readable.
+    public init(
+        storedID id: String, text: String, sessionID: String?, userID: String?, namespace: String?,
+        memoryType: MemoryType, topics: [String], entities: [String], extractedFrom: [String],
+        discreteMemoryExtracted: Bool, extractionStrategy: String, extractionStrategyConfig: JSONObject,
+        metadata: JSONObject, memoryHash: String, pinned: Bool, accessCount: Int, createdAt: Timestamp,
+        lastAccessed: Timestamp, updatedAt: Timestamp, persistedAt: Timestamp?, eventDate: Timestamp?
+    ) {
+        self.id = id
+        self.text = text
+        self.sessionID = sessionID
+        self.userID = userID
+        self.namespace = namespace
+        self.memoryType = memoryType
+        self.topics = topics
+        self.entities = entities
+        self.extractedFrom = extractedFrom
+        self.discreteMemoryExtracted = discreteMemoryExtracted
+        self.extractionStrategy = extractionStrategy
+        self.extractionStrategyConfig = extractionStrategyConfig
+        self.metadata = metadata
+        self.memoryHash = memoryHash
+        self.pinned = pinned
+        self.accessCount = accessCount
+        self.createdAt = createdAt
+        self.lastAccessed = lastAccessed
+        self.updatedAt = updatedAt
+        self.persistedAt = persistedAt
+        self.eventDate = eventDate
+    }
+
+    /// What `extraction_strategy` is when nobody said.
+    public static let defaultExtractionStrategy = "discrete"
+
+    /// The hash of what the record says now.
+    public func computedHash() -> String {
+        MemoryHash.compute(
+            text: text, userID: userID, sessionID: sessionID, namespace: namespace, memoryType: memoryType)
+    }
+
+    /// Sets the given fields, and computes the hash anew if one of those it is made of was among them.
+    public mutating func apply(_ changes: RecordChanges) {
+        if let value = changes.text { text = value }
+        if let value = changes.memoryType { memoryType = value }
+        if let value = changes.topics { topics = value }
+        if let value = changes.entities { entities = value }
+        if let value = changes.extractedFrom { extractedFrom = value }
+        if let value = changes.pinned { pinned = value }
+        if let value = changes.metadata { metadata = value }
+        if let value = changes.discreteMemoryExtracted { discreteMemoryExtracted = value }
+        if let value = changes.updatedAt { updatedAt = value }
+        if case .set(let value) = changes.sessionID { sessionID = value }
+        if case .set(let value) = changes.userID { userID = value }
+        if case .set(let value) = changes.namespace { namespace = value }
+        if case .set(let value) = changes.eventDate { eventDate = value }
+        if let access = changes.access {
+            lastAccessed = access.at
+            accessCount += 1
+        }
+        if changes.touchesHash { memoryHash = computedHash() }
+    }
+}
