@@ -3,6 +3,14 @@ public struct JSONSyntaxError: Error, Sendable, Equatable {
     /// Bytes from the start of the text.
     public let offset: Int
     public let message: String
+    /// Whether the bytes are not even UTF-8.
+    public let isEncodingError: Bool
+
+    init(offset: Int, message: String, isEncodingError: Bool = false) {
+        self.offset = offset
+        self.message = message
+        self.isEncodingError = isEncodingError
+    }
 }
 
 extension JSONValue {
@@ -179,7 +187,9 @@ private struct JSONParser {
         let raw = UnsafeBufferPointer(rebasing: bytes[start..<position])
         position += 1
         let unescaped: String? = escaped ? try unescape(raw, at: start) : String(validating: raw, as: UTF8.self)
-        guard let unescaped else { throw error("the string is not UTF-8", at: start) }
+        guard let unescaped else {
+            throw JSONSyntaxError(offset: start, message: "the string is not UTF-8", isEncodingError: true)
+        }
         return unescaped
     }
 

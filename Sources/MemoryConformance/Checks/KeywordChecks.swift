@@ -1,0 +1,149 @@
+import AgentMemory
+
+extension ConformanceCheck {
+    /// Rules S5 and S6.
+    static let keywordChecks: [ConformanceCheck] = [
+        ConformanceCheck("keyword/S5-any-word", hint: "all words are required, or the filter's clauses add to the rank") { scope in
+            try await addTexts(scope)
+            try await expectWords(scope, "fox", ["fox", "foxdog", "foxes"])
+            try await expectWords(scope, "fox dog", ["fox", "foxdog", "foxes", "dog"])
+            try await expectWords(scope, "FOXES", ["fox", "foxdog", "foxes"])
+            try await expectWords(scope, "zebra", [])
+            let filtered = try await scope.search("fox dog", .keyword(.bm25std), try tag(.userID, eq: "u"))
+            try scope.expect("with a filter", Set(filtered.items.map(\.record.id)), ["foxdog", "dog"])
+            try scope.expect("its total", filtered.total, 2)
+        },
+        ConformanceCheck("keyword/S5-words", hint: "texts and queries must go through the project's analyser, and nothing else") { scope in
+            let texts = [
+                "snake": "see snake_case here", "cpp": "I write C++ daily", "mail": "write to jane.doe@example.com", "russian": "Привет мир",
+                "german": "ÜBER die Straße", "number": "version 2.10.5 of 1984", "apostrophe": "don't stop", "cjk": "東京 タワー", "accent": "cafe\u{301} au lait",
+                "run": "they were running", "long": String(repeating: "donau", count: 60), "stop": "the and of",
+            ]
+            _ = try await scope.database.add(try texts.map { try MemoryRecord(id: $0.key, text: $0.value) })
+            for (query, expected) in [
+                ("case", ["snake"]), ("snake_case", ["snake"]), ("c", ["cpp"]), ("C++", ["cpp"]), ("example", ["mail"]),
+                ("jane.doe@example.com", ["mail"]), ("привет", ["russian"]), ("ПРИВЕТ", ["russian"]), ("über", ["german"]), ("strasse", ["german"]),
+                ("STRASSE", ["german"]), ("1984", ["number"]), ("10", ["number"]), ("café", ["accent"]), ("CAFÉ", ["accent"]), ("東京", ["cjk"]), ("runs", ["run"]),
+                (String(repeating: "Donau", count: 60), ["long"]), ("the", ["stop"]), ("don", ["apostrophe"]), ("*", []), ("-", []), ("@text:x", []),
+                ("%%", []), ("🙂", []), ("snak*", []), ("(", []),
+            ] {
+                try await expectWords(scope, query, expected)
+            }
+        },
+        ConformanceCheck("keyword/S5-phrases", hint: "a quoted phrase matches its words in any order or with gaps") { scope in
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "exact", text: "the quick brown fox jumps"), try MemoryRecord(id: "reverse", text: "the fox brown and quick"),
+                try MemoryRecord(id: "gap", text: "the quick and brown fox"), try MemoryRecord(id: "twice", text: "quick quick brown, Quick Brown"),
+                try MemoryRecord(id: "other", text: "an unrelated line with dog"),
+            ])
+            try await expectWords(scope, "\"quick brown\"", ["exact", "twice"])
+            try await expectWords(scope, "\"brown fox\" dog", ["exact", "gap"])
+            try await expectWords(scope, "\"quick brown\" \"brown fox\"", ["exact"])
+            try await expectWords(scope, "\"quick brown fox", ["exact", "reverse", "gap", "twice"])
+            try await expectWords(scope, "\"Quick-Brown!\"", ["exact", "twice"])
+            try await expectWords(scope, "\"fox quick\"", [])
+            try await expectWords(scope, "\"++\" dog", ["other"])
+        },
+        ConformanceCheck("keyword/S5-rank-and-score", hint: "the rank is not BM25 over the whole store, or the score is not relative to the best") { scope in
+            _ = try await scope.database.add(
+                try (0..<200).map { try MemoryRecord(id: "common\($0)", text: "common words about nothing number\($0)", userID: "u") })
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "rare", text: "common needle in the hay", userID: "u"),
+                try MemoryRecord(id: "often", text: "needle needle needle needle", userID: "u"),
+                try MemoryRecord(id: "lost", text: "needle " + (0..<300).map { "filler\($0)" }.joined(separator: " "), userID: "u"),
+            ])
+            let found = try await scope.search("needle", .keyword(.bm25std))
+            try scope.expect("order", found.items.map(\.record.id), ["often", "rare", "lost"])
+            try scope.expect("best score", found.items[0].score ?? 0, near: 1)
+            for hit in found.items {
+                try scope.expect("dist is 1 - score", hit.distance, near: 1 - (hit.score ?? 0))
+                try scope.expect("score_type", hit.scoreType, .keyword)
+            }
+            let second = try await scope.search("needle", .keyword(.bm25std), limit: 1, offset: 1)
+            try scope.expect("score on page two is relative to the best of all", second.items[0].score ?? 0, near: found.items[1].score ?? 9)
+            let filtered = try await scope.search("needle", .keyword(.bm25std), try tag(.userID, eq: "u"))
+            try scope.expect("a filter that all match leaves the scores", filtered.items.map { ($0.score ?? 0) * 1e4 }.map { $0.rounded() }, found.items.map { ($0.score ?? 0) * 1e4 }.map { $0.rounded() })
+            let two = try await scope.search("common needle", .keyword(.bm25std), limit: 1)
+            try scope.expect("total of two words", two.total, 203)
+        },
+        ConformanceCheck("keyword/S5-ties-by-id", hint: "records of equal rank come in any order") { scope in
+            let ids = (0..<120).map { "k\(($0 * 7919) % 1000)" }
+            _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "same words here") })
+            let found = try await scope.search("words", .keyword(.bm25std), limit: 1000)
+            try scope.expect("order", found.items.map(\.record.id), ids.map(ExactString.init).sorted().map(\.value))
+        },
+        ConformanceCheck("keyword/S5-first-10000-words", hint: "more, or fewer, than the first 10,000 words of a text are indexed") { scope in
+            let words = (0..<10_000).map { $0 == 9_999 ? "inside" : "w\($0 % 50)" } + ["outside"]
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "long", text: words.joined(separator: " ")), try MemoryRecord(id: "short", text: "nothing of that"),
+            ])
+            try await expectWords(scope, "inside", ["long"])
+            try await expectWords(scope, "outside", [])
+            try await expectWords(scope, "\"w48 inside\"", ["long"])
+        },
+        ConformanceCheck("hybrid/S6-union", hint: "only the nearest vectors are candidates, so that a strong lexical hit is never found") { scope in
+            for start in stride(from: 0, to: 1500, by: 500) {
+                _ = try await scope.database.add(
+                    try (start..<start + 500).map { try MemoryRecord(id: "near\($0)", text: "[1, 0.\($0 % 9)] filler") })
+            }
+            _ = try await scope.database.add([try MemoryRecord(id: "lexical", text: "[0, 0, 1] zanzibar")])
+            let found = try await scope.search("[1] zanzibar", .hybrid(alpha: 0.3, .bm25std), limit: 10)
+            try scope.expect("first", found.items.first?.record.id, "lexical")
+            try scope.expect("its score", found.items.first?.score ?? 0, near: 1)
+            try scope.expect("score_type", found.items.first?.scoreType, .hybrid)
+            try scope.expect("total", found.total, 1501)
+        },
+        ConformanceCheck("hybrid/S6-formula", hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one") { scope in
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "both", text: "[1, 1] apple"), try MemoryRecord(id: "vector", text: "[1] pear"),
+                try MemoryRecord(id: "words", text: "[-1] apple"), try MemoryRecord(id: "neither", text: "[-1, 1] plum"),
+            ])
+            let found = try await scope.search("[1] apple", .hybrid(alpha: 0.5, .bm25std))
+            // both: 0.5 * (1 - 0.29289/2) + 0.5; vector: 0.5; words: 0.5 * 0 + 0.5; neither: 0.5 * (1 - 1.70711/2)
+            try scope.expect("order", found.items.map(\.record.id), ["both", "vector", "words", "neither"])
+            for (hit, expected) in zip(found.items, [1, 0.539525, 0.539525, 0.079013]) {
+                try scope.expect("score of \(hit.record.id)", hit.score ?? -1, near: expected, within: 5e-3)
+                try scope.expect("dist is 1 - score", hit.distance, near: 1 - (hit.score ?? 0))
+            }
+        },
+        ConformanceCheck("hybrid/S6-alpha-ends", hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order") { scope in
+            try await addTexts(scope)
+            let semantic = try await scope.search("[0.4, 1] fox dog", .semantic(distanceThreshold: nil))
+            let alphaOne = try await scope.search("[0.4, 1] fox dog", .hybrid(alpha: 1, .bm25std))
+            try scope.expect("alpha 1", alphaOne.items.map(\.record.id), semantic.items.map(\.record.id))
+            let keyword = try await scope.search("fox dog", .keyword(.bm25std))
+            let alphaZero = try await scope.search("fox dog", .hybrid(alpha: 0, .bm25std))
+            try scope.expect("alpha 0", Array(alphaZero.items.map(\.record.id).prefix(keyword.total)), keyword.items.map(\.record.id))
+            try scope.expect("total", alphaZero.total, 6)
+        },
+        ConformanceCheck("hybrid/S6-phrases-and-no-words", hint: "phrases are not required, or a query without words finds nothing") { scope in
+            try await addTexts(scope)
+            let phrase = try await scope.search("\"lazy dog\"", .hybrid(alpha: 0.9, .bm25std))
+            try scope.expect("phrase", Set(phrase.items.map(\.record.id)), ["foxdog"])
+            try scope.expect("its total", phrase.total, 1)
+            let wordless = try await scope.search("[1] ++", .hybrid(alpha: 0, .bm25std))
+            try scope.expect("total of a query with one unknown word", wordless.total, 6)
+            let nothing = try await scope.search("?!", .hybrid(alpha: 0, .bm25std))
+            let semantic = try await scope.search("?!")
+            try scope.expect("order without words", nothing.items.map(\.record.id), semantic.items.map(\.record.id))
+        },
+    ]
+
+    private static func addTexts(_ scope: CheckScope) async throws {
+        _ = try await scope.database.add([
+            try MemoryRecord(id: "fox", text: "[1] a quick fox in the wood"),
+            try MemoryRecord(id: "foxdog", text: "[0.9, 0.1] the fox jumps over the lazy dog", userID: "u"),
+            try MemoryRecord(id: "foxes", text: "[0.7, 0.4] foxes are red"),
+            try MemoryRecord(id: "dog", text: "[0.5, 0.6] my dog sleeps all day long on the couch", userID: "u"),
+            try MemoryRecord(id: "cat", text: "[0.3, 0.9] the cat purrs", userID: "u"),
+            try MemoryRecord(id: "bird", text: "[0, 1] birds sing"),
+        ])
+    }
+
+    private static func expectWords(_ scope: CheckScope, _ query: String, _ expected: [String]) async throws {
+        let found = try await scope.search(query, .keyword(.bm25std))
+        let shown = query.count > 40 ? query.prefix(40) + "…" : query
+        try scope.expect("keyword \(shown.debugDescription)", found.items.map(\.record.id).sorted(), expected.sorted())
+        try scope.expect("total of \(shown.debugDescription)", found.total, expected.count)
+    }
+}
