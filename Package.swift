@@ -47,7 +47,8 @@ let package = Package(
             swiftSettings: strict),
 
         // The contract in memory.
-        .target(name: "ReferenceBackend", dependencies: ["AgentMemory"], swiftSettings: strict),
+        .target(
+            name: "ReferenceBackend", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
 
         // Redis with search.
         .target(
@@ -101,6 +102,7 @@ let package = Package(
         .target(
             name: "BackendLoading",
             dependencies: ["AgentMemory", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "MemoryService",
@@ -109,6 +111,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "MemoryHTTP",
@@ -119,6 +122,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .executableTarget(
             name: "agent-memory",
@@ -132,9 +136,34 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // The executable contract.
-        .target(name: "MemoryConformance", dependencies: ["AgentMemory"], swiftSettings: strict),
+        .target(
+            name: "MemoryConformance", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+
+        // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
+        .testTarget(
+            name: "AgentMemoryTests", dependencies: ["AgentMemory", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MemoryHTTPTests",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "ReferenceBackend",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
     ]
 )

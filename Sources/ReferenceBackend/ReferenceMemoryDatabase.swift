@@ -199,7 +199,7 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
                     guard frequency > 0 else { continue }
                     found = true
                     value += BM25.termScore(
-                        idf: idf, frequency: Double(frequency), documentLength: Double(entry.words.count),
+                        idf: idf, frequency: frequency, documentLength: entry.words.count,
                         averageDocumentLength: averageLength)
                 }
                 return found ? Ranked(entry: entry, value: value) : nil

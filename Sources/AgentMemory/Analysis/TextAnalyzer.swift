@@ -4,8 +4,8 @@
 /// 1. the text is brought to Unicode normalisation form C, case is folded in full, and form C is restored;
 /// 2. it is split at everything that is not a letter (general categories L*), a decimal digit (Nd) or a combining mark
 ///    (M*), so that `snake_case` is two words and an apostrophe separates; a run without a letter or digit is no word;
-/// 3. each word is stemmed by the English stemmer of Snowball 2.2.0, and of a very long one only the first
-///    ``maximumBytesPerWord`` bytes count.
+/// 3. each word is stemmed by the English stemmer of Snowball 2.2.0, and a very long one is replaced by a shorter name of
+///    it (``maximumBytesPerWord``).
 ///
 /// No word is a stop word. The contract that backends build on: the result depends on the text alone, not on the locale,
 /// the time or earlier calls, and it is found in the same way for texts and for queries. A word holds letters, digits and
@@ -15,9 +15,9 @@ public struct TextAnalyzer: Sendable {
     /// The number of words of one text that count; those after them are not found by keyword.
     public static let maximumWordsPerText = 10_000
 
-    /// The number of UTF-8 bytes of one stemmed word that count, cut between two scalars. RediSearch indexes no more of a
-    /// word (`MAX_NORMALIZE_SIZE` in its `src/tokenize.c`), and Postgres takes no word above 2,046 bytes; a text without
-    /// blanks reaches such lengths.
+    /// The UTF-8 bytes that a word has at most. A longer one (a text without blanks makes such) becomes its beginning and 32
+    /// hex digits of its SHA-256, so that it is still found whole and is no other word: RediSearch indexes no more of a word
+    /// (`MAX_NORMALIZE_SIZE` in its `src/tokenize.c`), and Postgres takes no lexeme above 2,046 bytes.
     public static let maximumBytesPerWord = 128
 
     private let stemmer = EnglishStemmer()

@@ -1,3 +1,5 @@
+import Crypto
+
 /// One pass over a text in normalisation form C: folds case, splits, and stems each word as it ends.
 ///
 /// It works on bytes and keeps one buffer for the word at hand, so that ASCII text costs no allocation but the words
@@ -81,11 +83,14 @@ struct WordScanner {
         mayCompose = false
     }
 
-    /// Cuts the word to the length that counts, between two scalars.
+    /// Replaces a word that is too long by its beginning, cut between two scalars, and a digest of the whole.
     private mutating func shorten() {
-        var end = TextAnalyzer.maximumBytesPerWord
-        guard word.count > end else { return }
+        guard word.count > TextAnalyzer.maximumBytesPerWord else { return }
+        let digest = SHA256.hash(data: word).prefix(16).flatMap { byte in
+            [byte >> 4, byte & 15].map { $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "a") + $0 - 10 }
+        }
+        var end = TextAnalyzer.maximumBytesPerWord - digest.count
         while word[end] & 0xC0 == 0x80 { end -= 1 }
-        word.removeSubrange(end...)
+        word.replaceSubrange(end..., with: digest)
     }
 }

@@ -73,13 +73,20 @@ import Testing
         #expect(analyzer.words(in: text).count <= 1)
     }
 
-    @Test func cutsLongWordsBetweenScalars() {
+    @Test func longWordsStayWholeAndDistinct() {
         let limit = TextAnalyzer.maximumBytesPerWord
-        #expect(analyzer.words(in: String(repeating: "x", count: limit + 1)) == [String(repeating: "x", count: limit)])
-        #expect(analyzer.words(in: String(repeating: "字", count: 100)) == [String(repeating: "字", count: limit / 3)])
-        // The stem is cut, not the word.
-        let root = String(repeating: "x", count: limit - 3) + "at"
-        #expect(analyzer.words(in: root + "ing") == [root + "e"])
+        let fitting = String(repeating: "x", count: limit)
+        #expect(analyzer.words(in: fitting) == [fitting])
+        for part in ["x", "字"] {
+            let word = String(repeating: part, count: 200)
+            let short = analyzer.words(in: word)
+            #expect(short.count == 1)
+            #expect(short[0].utf8.count <= limit)
+            #expect(short[0].hasPrefix(String(repeating: part, count: 20)))
+            #expect(analyzer.words(in: word.uppercased()) == short)
+            #expect(analyzer.words(in: word + part) != short)
+            #expect(analyzer.words(in: short[0]) == short)
+        }
     }
 
     @Test func agreesOnEquivalentSpellings() {
