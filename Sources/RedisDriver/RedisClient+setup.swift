@@ -51,7 +51,7 @@ extension RedisClient.Configuration {
 
     /// Twice as long after each failure, a random half of it at least, so that many clients do not come at once.
     func backoff(afterFailures failures: Int) -> TimeAmount {
-        let full = min(maximumBackoff.nanoseconds, 10_000_000 << Int64(min(failures, 12)))
+        let full = min(TimeAmount(maximumBackoff).nanoseconds, 10_000_000 << Int64(min(failures, 12)))
         return .nanoseconds(full / 2 + Int64.random(in: 0...max(0, full / 2)))
     }
 }

@@ -1,5 +1,5 @@
 public import Logging
-public import NIOCore
+import NIOCore
 import NIOPosix
 import Synchronization
 
@@ -29,13 +29,13 @@ public final class RedisClient: Sendable {
         /// How long a call may take, connecting included; default: 5 seconds.
         public var timeout: Duration = .seconds(5)
         /// How long connecting and logging in may take; default: 2 seconds.
-        public var connectTimeout: TimeAmount = .seconds(2)
+        public var connectTimeout: Duration = .seconds(2)
         /// Calls that one connection has sent and not got an answer to; default: 512.
         public var maximumInFlight = 512
         /// Calls that wait for their turn on one connection; default: 8192. Further ones are refused as `overloaded`.
         public var maximumPending = 8192
         /// The longest pause between two attempts to connect; default: 500 ms.
-        public var maximumBackoff: TimeAmount = .milliseconds(500)
+        public var maximumBackoff: Duration = .milliseconds(500)
         public var clientName: String? = nil
         public var setup: Setup? = nil
 
@@ -89,17 +89,20 @@ public final class RedisClient: Sendable {
 
     /// Runs commands as one transaction (MULTI/EXEC): nothing runs between them, and if the server refuses one, none runs.
     ///
+    /// - Parameter following: commands that run after it, in the same write but outside the transaction.
     /// - Returns: one reply for each; a reply can be an error of a command that failed while it ran.
-    public func transaction(_ commands: [RedisCommand], timeout: Duration? = nil) async throws -> [RedisValue] {
-        guard !commands.isEmpty else { return [] }
+    public func transaction(
+        _ commands: [RedisCommand], following: [RedisCommand] = [], timeout: Duration? = nil
+    ) async throws -> (replies: [RedisValue], following: [RedisValue]) {
         let replies = try await pipeline(
-            [RedisCommand("MULTI")] + commands + [RedisCommand("EXEC")], timeout: timeout)
-        switch replies[replies.count - 1] {
+            [RedisCommand("MULTI")] + commands + [RedisCommand("EXEC")] + following, timeout: timeout)
+        let outcome = commands.count + 1
+        switch replies[outcome] {
         case .array(let results):
-            return results
+            return (results, Array(replies[(outcome + 1)...]))
         case .error(let aborted):
             // The command that was refused says more than EXECABORT.
-            for reply in replies.dropLast() { _ = try reply.get() }
+            for reply in replies[..<outcome] { _ = try reply.get() }
             throw aborted
         case .null, .integer, .status, .bytes:
             throw RedisError(.protocolViolation, "the server answered a transaction with something else")

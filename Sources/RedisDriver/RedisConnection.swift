@@ -167,7 +167,7 @@ final class RedisConnection: @unchecked Sendable {
         let tls = tls
         let endpoint = endpoint
         var bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(configuration.connectTimeout)
+            .connectTimeout(TimeAmount(configuration.connectTimeout))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls { try channel.pipeline.syncOperations.addHandler(endpoint.tlsHandler(tls)) }
@@ -205,7 +205,7 @@ final class RedisConnection: @unchecked Sendable {
         var buffer = ByteBuffer()
         for command in commands { command.write(to: &buffer) }
         let now = NIODeadline.now()
-        let deadline = now + configuration.connectTimeout
+        let deadline = now + TimeAmount(configuration.connectTimeout)
         inFlight.append(
             InFlight(receiver: .setup(deadline: deadline), count: commands.count, writtenAt: now, isSecondTry: false))
         watch(deadline)
