@@ -61,6 +61,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "RedisBackend",
@@ -68,6 +69,7 @@ let package = Package(
                 "AgentMemory", "RedisDriver",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // Postgres with pgvector.
@@ -161,7 +163,7 @@ let package = Package(
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
-                "AgentMemory", "MemoryConformance", "ReferenceBackend",
+                "AgentMemory", "MemoryConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

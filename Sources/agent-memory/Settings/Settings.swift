@@ -47,8 +47,9 @@ struct Settings {
 
     /// Reads the environment and, below it, the `.env` file of the working directory.
     ///
+    /// - Parameter options: values of the command line, which come before both.
     /// - Throws: ``SettingsError`` with every problem found.
-    static func load() throws(SettingsError) -> Settings {
+    static func load(overriding options: [(name: String, value: String?)] = []) throws(SettingsError) -> Settings {
         var variables: [String: String] = [:]
         if let text = try? String(contentsOfFile: ".env", encoding: .utf8) {
             do {
@@ -58,6 +59,9 @@ struct Settings {
             }
         }
         variables.merge(ProcessInfo.processInfo.environment) { _, environment in environment }
+        for option in options {
+            if let value = option.value { variables[option.name] = value }
+        }
         return try Settings(variables)
     }
 
