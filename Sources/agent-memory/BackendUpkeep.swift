@@ -17,7 +17,7 @@ struct BackendUpkeep: Service {
             case refused(MemoryError)
         }
         let (outcomes, continuation) = AsyncStream<Outcome>.makeStream()
-        let preparation = Task {
+        Task {
             do {
                 try await database.prepare()
                 continuation.yield(.prepared)
@@ -41,7 +41,6 @@ struct BackendUpkeep: Service {
                 return
             }
         }
-        preparation.cancel()
     }
 
     func run() async throws {

@@ -5,6 +5,7 @@ import Logging
 import MemoryHTTP
 import MemoryService
 import ServiceLifecycle
+import UnixSignals
 
 /// Puts the parts together and runs them.
 struct Server {

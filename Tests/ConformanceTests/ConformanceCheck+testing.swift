@@ -1,5 +1,5 @@
-public import MemoryConformance
-public import Testing
+import MemoryConformance
+import Testing
 
 extension ConformanceCheck: CustomTestStringConvertible {
     public var testDescription: String { id }

@@ -14,7 +14,7 @@ struct APIFixture {
     /// 2026-01-02T03:04:05.000006Z
     static let now = Timestamp(microseconds: 1_767_323_045_000_006) ?? .earliest
 
-    let embedder = SteeredEmbedder()
+    let embedder: SteeredEmbedder
     let client: any TestClientProtocol
 
     static func run(

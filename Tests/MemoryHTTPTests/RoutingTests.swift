@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct RoutingTests {
     @Test func healthAndReady() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             let health = try await api.send(.get, "/v1/health")
             #expect(health.status == 200)
             #expect(health.json["now"]?.intValue == 1_767_323_045_000)
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func unknownPathsAndMethods() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             for path in ["/", "/v1/nope", "/v1/long-term-memory/a/b"] {
                 let answer = try await api.send(.get, path)
                 #expect(answer.status == 404)
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func bothFormsOfTrailingSlashesAndHead() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             for path in ["/v1/long-term-memory", "/v1/long-term-memory/"] {
                 #expect(try await api.send(.post, path, "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}").status == 200)
                 #expect(try await api.send(.delete, path + "?memory_ids=nope").status == 200)
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func routesOfLaterVersionsAnswer501() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             for (method, path) in [
                 (HTTPRequest.Method.get, "/v1/working-memory/"), (.put, "/v1/working-memory/s"), (.post, "/v1/memory/prompt"),
                 (.post, "/v1/long-term-memory/compact"), (.post, "/v1/long-term-memory/forget"), (.get, "/v1/tasks/t"),
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func everyAnswerCarriesARequestID() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             let given = try await api.send(.get, "/v1/health", headers: [HTTPField.Name("X-Request-Id")!: "abc-1.2"])
             #expect(given.headers[HTTPField.Name("X-Request-Id")!] == "abc-1.2")
             for path in ["/v1/health", "/nope"] {
@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test func largeBodiesAreRefused() async throws {
-        try await APIFixture.run(configuration: .init(bodyLimit: 2000)) { api in
+        try await APIFixture.run(configuration: .init(bodyLimit: 2000)) { api async throws in
             let text = String(repeating: "x", count: 3000)
             let answer = try await api.send(
                 .post, "/v1/long-term-memory/", "{\"memories\": [{\"id\": \"a\", \"text\": \"\(text)\"}]}")
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func longTermMemoryCanBeSwitchedOff() async throws {
-        try await APIFixture.run(configuration: .init(longTermMemory: false)) { api in
+        try await APIFixture.run(configuration: .init(longTermMemory: false)) { api async throws in
             let answer = try await api.search("{}")
             #expect(answer.status == 400)
             #expect(answer.detail == "Long-term memory is disabled")

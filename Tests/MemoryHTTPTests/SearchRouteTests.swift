@@ -4,7 +4,7 @@ import Testing
 /// POST search, list and count.
 @Suite struct SearchRouteTests {
     @Test func hitsCarryDistanceAndScore() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             try await api.create("{\"id\": \"a\", \"text\": \"[1] apple\"}, {\"id\": \"b\", \"text\": \"[0, 1] pear\"}")
             let semantic = try await api.search("{\"text\": \"[1] apple\", \"recency_boost\": false}")
             #expect(semantic.status == 200)
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test func recencyBoostReordersThePage() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             try await api.create(
                 """
                 {"id": "near-old", "text": "[1] x", "created_at": "2020-01-01", "last_accessed": "2020-01-01"},
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func clientsSpellingsOfOperators() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             try await api.create(
                 """
                 {"id": "1", "text": "x", "user_id": "a", "topics": ["t", "s"], "created_at": "2024-01-01"},
@@ -88,7 +88,7 @@ import Testing
         ("{\"offset\": -1}", ["body.offset"]),
     ])
     func refusedFilters(_ body: String, _ places: [String]) async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             for route in ["search", "list"] {
                 let answer = try await api.send(.post, "/v1/long-term-memory/\(route)", body)
                 #expect(answer.status == 422, "\(answer.text)")
@@ -106,7 +106,7 @@ import Testing
         ("{\"text\": \"x\", \"offset\": 1180591620717411303424}", 200), ("{\"text\": \"x\", \"recency_semantic_weight\": -5}", 200), ("[]", 422), ("", 422),
     ])
     func parameters(_ body: String, _ status: Int) async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             try await api.create("{\"id\": \"a\", \"text\": \"x\"}")
             let answer = try await api.search(body)
             #expect(answer.status == status, "\(answer.text)")
@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test func listAndCountTakeNothingElse() async throws {
-        try await APIFixture.run { api in
+        try await APIFixture.run { api async throws in
             #expect(try await api.send(.post, "/v1/long-term-memory/list", "{\"text\": \"x\"}").places == ["body.text"])
             #expect(try await api.send(.post, "/v1/long-term-memory/count", "{\"limit\": 5}").places == ["body.limit"])
             #expect(try await api.send(.get, "/v1/long-term-memory/count").status == 404)

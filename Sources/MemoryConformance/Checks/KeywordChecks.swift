@@ -94,11 +94,14 @@ extension ConformanceCheck {
             try scope.expect("total", found.total, 1501)
         },
         ConformanceCheck("hybrid/S6-formula", hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one") { scope in
-            _ = try await scope.database.add([
-                try MemoryRecord(id: "both", text: "[1, 1] apple"), try MemoryRecord(id: "vector", text: "[1] pear"),
-                try MemoryRecord(id: "words", text: "[-1] apple"), try MemoryRecord(id: "neither", text: "[-1, 1] plum"),
-            ])
-            let found = try await scope.search("[1] apple", .hybrid(alpha: 0.5, .bm25std))
+            let texts: [(id: String, text: String, vector: [Float])] = [
+                ("both", "apple green", [1, 1]), ("vector", "pear green", [1]), ("words", "apple red", [-1]),
+                ("neither", "plum red", [-1, 1]),
+            ]
+            for (_, text, vector) in texts { scope.embedder.assign(vector, to: text) }
+            scope.embedder.assign([1], to: "apple")
+            _ = try await scope.database.add(try texts.map { try MemoryRecord(id: $0.id, text: $0.text) })
+            let found = try await scope.search("apple", .hybrid(alpha: 0.5, .bm25std))
             // both: 0.5 * (1 - 0.29289/2) + 0.5; vector: 0.5; words: 0.5 * 0 + 0.5; neither: 0.5 * (1 - 1.70711/2)
             try scope.expect("order", found.items.map(\.record.id), ["both", "vector", "words", "neither"])
             for (hit, expected) in zip(found.items, [1, 0.539525, 0.539525, 0.079013]) {

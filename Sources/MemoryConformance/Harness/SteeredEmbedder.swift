@@ -17,6 +17,7 @@ public final class SteeredEmbedder: Embedder {
     private struct State {
         var texts: [String] = []
         var fault: Fault?
+        var assigned: [ExactString: [Float]] = [:]
     }
 
     public let model = "conformance/steered"
@@ -33,6 +34,11 @@ public final class SteeredEmbedder: Embedder {
     /// What happens at the following calls; `nil` for answers as they should be.
     public func fail(_ fault: Fault?) {
         state.withLock { $0.fault = fault }
+    }
+
+    /// Gives a text a vector without putting numbers, which are words too, into it; shorter vectors are filled up with zeros.
+    public func assign(_ vector: [Float], to text: String) {
+        state.withLock { $0.assigned[ExactString(text)] = vector }
     }
 
     public func embed(_ texts: [String]) async throws -> [[Float]] {
@@ -53,7 +59,7 @@ public final class SteeredEmbedder: Embedder {
 
     /// The vector of a text.
     public func vector(_ text: String) -> [Float] {
-        if let steered = Self.steered(text) {
+        if let steered = state.withLock({ $0.assigned[ExactString(text)] }) ?? Self.steered(text) {
             return steered + [Float](repeating: 0, count: max(0, dimensions - steered.count))
         }
         // splitmix64 over a FNV-1a hash of the text.
