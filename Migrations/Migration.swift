@@ -1,0 +1,29 @@
+/// One step of the schema.
+public struct Migration: Sendable, Equatable {
+    /// 1 for the first; without gaps.
+    public let number: Int
+    /// The file's name without its ending, such as `0001_create_memories`.
+    public let name: String
+    public let sql: String
+
+    public init(number: Int, name: String, sql: String) {
+        self.number = number
+        self.name = name
+        self.sql = sql
+    }
+
+    /// Whether the file wants to run inside a transaction, which is the rule.
+    public var isTransactional: Bool {
+        !sql.hasPrefix("-- migrate: no transaction")
+    }
+
+    /// All steps in their order, as they were when this binary was built.
+    public static let all: [Migration] = [
+        embedded("0001_create_memories", PackageResources._001_create_memories_sql)
+    ]
+
+    private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {
+        guard let number = Int(name.prefix(4)) else { preconditionFailure("a migration's name begins with its number") }
+        return Migration(number: number, name: name, sql: String(decoding: sql, as: UTF8.self))
+    }
+}

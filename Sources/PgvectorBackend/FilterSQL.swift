@@ -1,0 +1,101 @@
+import AgentMemory
+import PostgresDriver
+
+/// A filter as SQL conditions on the table `memories` under the alias `m`.
+enum FilterSQL {
+    /// One condition for each part; all must hold. Empty for a filter that matches everything.
+    static func conditions(_ filter: MemoryFilter, _ sql: inout SQLBuilder) -> [String] {
+        var conditions: [String] = []
+        for (field, condition) in filter.orderedTags {
+            if field.isMultiValued {
+                conditions += listConditions(field, condition, &sql)
+            } else if field == .discreteMemoryExtracted {
+                conditions += flagConditions(field, condition, &sql)
+            } else {
+                conditions += valueConditions(field, condition, &sql)
+            }
+        }
+        for (field, condition) in filter.orderedDates {
+            for bound in condition.bounds { conditions.append(dateCondition(field, bound, &sql)) }
+        }
+        return conditions
+    }
+
+    /// ` WHERE a AND b`, or nothing.
+    static func whereClause(_ conditions: [String]) -> String {
+        conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
+    }
+
+    private static func valueConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder) -> [String] {
+        let column = "m.\(field.rawValue)"
+        var conditions = condition.all.map { "\(column) = \(sql.bind($0))" }
+        for group in condition.any { conditions.append("\(column) = ANY (\(sql.bind(group)))") }
+        if !condition.none.isEmpty {
+            // An absent value is none of them.
+            conditions.append("(\(column) IS NULL OR \(column) <> ALL (\(sql.bind(condition.none))))")
+        }
+        if let prefix = condition.startsWith { conditions.append(range(column, prefix, &sql)) }
+        return conditions
+    }
+
+    private static func listConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder) -> [String] {
+        let column = "m.\(field.rawValue)"
+        var conditions: [String] = []
+        if !condition.all.isEmpty { conditions.append("\(column) @> \(sql.bind(condition.all))") }
+        for group in condition.any { conditions.append("\(column) && \(sql.bind(group))") }
+        if !condition.none.isEmpty { conditions.append("NOT \(column) && \(sql.bind(condition.none))") }
+        if let prefix = condition.startsWith {
+            let matches = range("value COLLATE \"C\"", prefix, &sql)
+            conditions.append("EXISTS (SELECT FROM unnest(\(column)) AS value WHERE \(matches))")
+        }
+        return conditions
+    }
+
+    /// The wire knows the values `t` and `f`, the table has a boolean.
+    private static func flagConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder) -> [String] {
+        let column = "m.\(field.rawValue)"
+        func flag(_ value: String) -> String { value == "t" ? column : "NOT \(column)" }
+        var conditions = condition.all.map(flag)
+        for group in condition.any { conditions.append("(" + group.map(flag).joined(separator: " OR ") + ")") }
+        conditions += condition.none.map { "(\(flag($0))) IS FALSE" }
+        return conditions
+    }
+
+    private static func dateCondition(
+        _ field: DateField, _ bound: DateCondition.Bound, _ sql: inout SQLBuilder
+    ) -> String {
+        let column = "m.\(field.rawValue)"
+        let value = sql.bind(bound.value)
+        return switch bound.comparison {
+        case .gt: "\(column) > \(value)"
+        case .gte: "\(column) >= \(value)"
+        case .lt: "\(column) < \(value)"
+        case .lte: "\(column) <= \(value)"
+        case .eq: "\(column) = \(value)"
+        case .ne: "\(column) IS DISTINCT FROM \(value)"
+        }
+    }
+
+    /// What begins with `prefix` is, in the order of code points, what lies between it and the next string that does not.
+    private static func range(_ expression: String, _ prefix: String, _ sql: inout SQLBuilder) -> String {
+        let from = "\(expression) >= \(sql.bind(prefix))"
+        guard let end = upperEnd(of: prefix) else { return from }
+        return "(\(from) AND \(expression) < \(sql.bind(end)))"
+    }
+
+    /// The smallest string above all that begin with `prefix`; `nil` if there is none.
+    static func upperEnd(of prefix: String) -> String? {
+        var scalars = Array(prefix.unicodeScalars)
+        while let last = scalars.popLast() {
+            // After U+D7FF come the surrogates, which are no characters.
+            let next: UInt32 = last.value == 0xD7FF ? 0xE000 : last.value + 1
+            if let scalar = Unicode.Scalar(next) {
+                scalars.append(scalar)
+                var text = String.UnicodeScalarView()
+                text.append(contentsOf: scalars)
+                return String(text)
+            }
+        }
+        return nil
+    }
+}

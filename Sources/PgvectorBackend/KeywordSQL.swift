@@ -1,0 +1,124 @@
+import AgentMemory
+import PostgresDriver
+
+/// Keyword search: the analyser's words in a GIN index, BM25 computed from them.
+enum KeywordSQL {
+    /// The words as the column `keyword_text` holds them: each with a blank on either side. No word holds a blank, so a run
+    /// of words is found as a substring, and a word's occurrences never overlap.
+    static func text(of words: [String]) -> String {
+        var text = ""
+        text.reserveCapacity(words.reduce(0) { $0 + $1.utf8.count + 2 })
+        for word in words {
+            text += " "
+            text += word
+            text += " "
+        }
+        return text
+    }
+
+    /// The indexed expression; the index is used only where it is repeated exactly.
+    private static let words = "string_to_array(btrim(m.keyword_text), '  ')"
+
+    /// Conditions that every phrase is there: all its words by the index, then their order.
+    static func phraseConditions(_ phrases: [[String]], _ sql: inout SQLBuilder) -> [String] {
+        phrases.flatMap { phrase in
+            [
+                "\(words) @> \(sql.bind(phrase))",
+                "strpos(m.keyword_text, \(sql.bind(text(of: phrase)))) > 0",
+            ]
+        }
+    }
+
+    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records that hold a word of the query, each with
+    /// its BM25 over the whole store.
+    static func matching(_ query: KeywordQuery, filter: MemoryFilter, _ sql: inout SQLBuilder) -> String {
+        let list = sql.bind(query.words)
+        let conditions =
+            ["\(words) && \(list)"] + phraseConditions(query.phrases, &sql) + FilterSQL.conditions(filter, &sql)
+        let k1 = BM25.k1
+        let b = BM25.b
+        return """
+            statistics AS MATERIALIZED (SELECT coalesce(sum(records), 0)::float8 AS records, \
+            coalesce(sum(words)::float8 / nullif(sum(records), 0), 0)::float8 AS average FROM memory_totals), \
+            terms AS MATERIALIZED (SELECT t.position, ' ' || t.word || ' ' AS padded, octet_length(t.word) + 2 AS bytes, \
+            ln(1 + (greatest(s.records, c.holding) - c.holding + 0.5) / (c.holding + 0.5)) AS idf \
+            FROM statistics s, unnest(\(list)) WITH ORDINALITY AS t (word, position), \
+            LATERAL (SELECT count(*)::float8 AS holding FROM memories m WHERE \(words) @> ARRAY[t.word]) c), \
+            matching AS MATERIALIZED (SELECT m.number, m.id, \
+            (SELECT coalesce(sum(t.idf * f.times * \(k1 + 1) / \
+            (f.times + \(k1) * (1 - \(b) + \(b) * m.keyword_count / s.average)) ORDER BY t.position), 0) \
+            FROM statistics s, terms t, LATERAL (SELECT ((octet_length(m.keyword_text) \
+            - octet_length(replace(m.keyword_text, t.padded, ''))) / t.bytes)::float8 AS times) f \
+            WHERE f.times > 0 AND s.average > 0) AS rank \
+            FROM memories m\(FilterSQL.whereClause(conditions)))
+            """
+    }
+}
+
+extension SearchSQL {
+    /// Rows: total, null, rank of the best, rank relative to the best, record (rule S5).
+    func keyword(_ query: KeywordQuery, filter: MemoryFilter, page: PageRequest) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let matching = KeywordSQL.matching(query, filter: filter, &sql)
+        let ranked = """
+            ranked AS MATERIALIZED (SELECT number, id, rank AS distance, \
+            coalesce(rank / nullif(max(rank) OVER (), 0), 0) AS score FROM matching)
+            """
+        return self.ranked(with: [matching, ranked], order: "score DESC", extra: "0::bigint", page: page, &sql)
+    }
+
+    /// Rows: candidates, candidates found by vector, distance, value relative to the best, record (rule S6).
+    ///
+    /// - Parameters:
+    ///   - query: `nil` or without words ranks by similarity alone.
+    ///   - candidates: of the keyword list; `nil` is all, and then every matching record is a candidate.
+    func hybrid(
+        _ vector: [Float], _ query: KeywordQuery, alpha: Double, filter: MemoryFilter, plan: SearchPlan,
+        candidates: Int?, page: PageRequest
+    ) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let nearest = nearest(vector, filter: filter, phrases: query.phrases, plan: plan, &sql)
+        guard !query.isEmpty else {
+            let valued = "valued AS MATERIALIZED (SELECT number, id, distance, \(space.similarity(ofDistance: "distance")) AS value FROM nearest)"
+            return relative([nearest, valued], page, &sql)
+        }
+        let matching = KeywordSQL.matching(query, filter: filter, &sql)
+        let weight = sql.bind(alpha)
+        let best = "(SELECT nullif(max(rank), 0) FROM matching)"
+        let value = """
+            \(weight) * \(space.similarity(ofDistance: "u.distance")) \
+            + (1 - \(weight)) * coalesce(u.rank / \(best), 0)
+            """
+        // Outside the exact zone a strong lexical hit that is not among the nearest brings its distance along.
+        let union: String
+        switch plan {
+        case .exact where candidates == nil:
+            union = """
+                united AS MATERIALIZED (SELECT n.number, n.id, n.distance, k.rank FROM nearest n \
+                LEFT JOIN matching k ON k.number = n.number)
+                """
+        case .exact, .approximate:
+            let limit = candidates.map { " LIMIT \($0)" } ?? ""
+            let distance = space.distance(to: sql.bind(vector))
+            union = """
+                closest AS MATERIALIZED (SELECT number, id FROM nearest ORDER BY distance, id\(limit)), \
+                strongest AS MATERIALIZED (SELECT number, id FROM matching ORDER BY rank DESC, id\(limit)), \
+                united AS MATERIALIZED (SELECT c.number, c.id, k.rank, (SELECT \(distance) FROM memory_embeddings e \
+                WHERE e.number = c.number) AS distance \
+                FROM (SELECT number, id FROM closest UNION SELECT number, id FROM strongest) c \
+                LEFT JOIN matching k ON k.number = c.number)
+                """
+        }
+        let valued = "valued AS MATERIALIZED (SELECT u.number, u.id, u.distance, \(value) AS value FROM united u)"
+        return relative([nearest, matching, union, valued], page, &sql)
+    }
+
+    private func relative(_ expressions: [String], _ page: PageRequest, _ sql: inout SQLBuilder) -> PostgresStatement {
+        let ranked = """
+            ranked AS MATERIALIZED (SELECT number, id, distance, \
+            coalesce(value / nullif(max(value) OVER (), 0), 0) AS score FROM valued)
+            """
+        return self.ranked(
+            with: expressions + [ranked], order: "score DESC", extra: "(SELECT count(*) FROM nearest)", page: page, &sql)
+    }
+}

@@ -1,0 +1,170 @@
+public import AgentMemory
+public import Logging
+public import Migrations
+import PostgresDriver
+
+/// Brings the schema of a database to what this binary needs.
+///
+/// Each call works on one connection of its own. Processes that start at once take turns by an advisory lock.
+public struct Migrator: Sendable {
+    /// One migration as the database and this binary see it.
+    public struct Status: Sendable, Equatable {
+        public enum State: String, Sendable {
+            case applied
+            case pending
+            /// Applied, but the file says something else today.
+            case changed
+            /// Applied by a newer release; this binary does not know it.
+            case unknown
+        }
+
+        public let number: Int
+        public let name: String
+        public let state: State
+        /// When it was applied; `nil` if it was not.
+        public let appliedAt: Timestamp?
+    }
+
+    private let migrations: [Migration]
+    private let session: SchemaSession
+    private let logger: Logger
+
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL or schema name.
+    public init(databaseURL: String, schema: String, logger: Logger) throws {
+        try self.init(databaseURL: databaseURL, schema: schema, logger: logger, migrations: Migration.all)
+    }
+
+    /// As ``init(databaseURL:schema:logger:)``, with other migrations than the binary's own.
+    init(databaseURL: String, schema: String, logger: Logger, migrations: [Migration]) throws {
+        self.migrations = migrations
+        self.logger = logger
+        session = try SchemaSession(databaseURL: databaseURL, schema: schema, logger: logger)
+    }
+
+    /// Applies what is pending, in order.
+    ///
+    /// - Returns: the names of the migrations that this call has applied.
+    /// - Throws: ``MemoryError``: `misconfigured` if an applied file was changed, if the database is newer than this binary, if the server
+    ///   or pgvector is too old or pgvector is missing; `storeUnavailable` or `timedOut` if the store does not answer; otherwise
+    ///   `internalError` that names the migration that failed and those applied before it.
+    @discardableResult
+    public func up() async throws -> [String] {
+        try await mappingErrors {
+            try await session.withLock { connection in try await up(on: connection) }
+        }
+    }
+
+    /// All migrations that the binary or the database knows. Changes nothing, not even in an empty database.
+    public func status() async throws -> [Status] {
+        try await mappingErrors {
+            try await session.withConnection { connection in try await status(on: connection) }
+        }
+    }
+
+    /// What ``up()`` would apply, in order. Changes nothing.
+    ///
+    /// - Throws: as ``up()`` for a database that it would refuse.
+    public func dryRun() async throws -> [Migration] {
+        try pending(try await status())
+    }
+
+    func up(on connection: PostgresConnection) async throws -> [String] {
+        try await session.prepareExtension(on: connection)
+        try await connection.script(
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL, \
+            checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+            """, deadline: SchemaSession.deadline())
+        var applied: [String] = []
+        for migration in try pending(try await status(on: connection)) {
+            do {
+                try await apply(migration, on: connection)
+            } catch let error as PostgresError where error.code == .server {
+                let before = applied.isEmpty ? "none" : applied.joined(separator: ", ")
+                throw MemoryError(
+                    .internalError, "the migration \(migration.name) failed; applied before it in this run: \(before)",
+                    underlying: error.description)
+            }
+            applied.append(migration.name)
+            logger.info("applied migration", metadata: ["migration": "\(migration.name)"])
+        }
+        return applied
+    }
+
+    /// - Throws: ``MemoryError`` with code `misconfigured` if migrations are pending or the database does not go with this binary.
+    func checkUpToDate(on connection: PostgresConnection) async throws {
+        let pending = try pending(try await status(on: connection))
+        guard let first = pending.first else { return }
+        throw MemoryError(
+            .misconfigured,
+            "the database lacks \(pending.count) migration(s) from \(first.name) on: run `agent-memory migrate up`, or set AUTO_MIGRATE")
+    }
+
+    private func apply(_ migration: Migration, on connection: PostgresConnection) async throws {
+        let record = PostgresStatement(
+            """
+            INSERT INTO schema_migrations (number, name, checksum) \
+            VALUES ($1, $2, encode(sha256(convert_to($3, 'UTF8')), 'hex'))
+            """,
+            [.int8(Int64(migration.number)), .text(migration.name), .text(migration.sql)])
+        let deadline = SchemaSession.deadline()
+        guard migration.isTransactional else {
+            try await connection.script(migration.sql, deadline: deadline)
+            try await connection.query(record, deadline: deadline)
+            return
+        }
+        try await connection.withTransaction(deadline: deadline) {
+            try await connection.script(migration.sql, deadline: deadline)
+            try await connection.query(record, deadline: deadline)
+        }
+    }
+
+    private func status(on connection: PostgresConnection) async throws -> [Status] {
+        let deadline = SchemaSession.deadline()
+        let exists = try await connection.query(
+            PostgresStatement("SELECT to_regclass('schema_migrations') IS NOT NULL"), deadline: deadline
+        ).singleRow().bool(0)
+        var known: [Int: (name: String, changed: Bool, at: Int64)] = [:]
+        if exists {
+            // The files' checksums are computed by the server too, so that both sides agree.
+            let rows = try await connection.query(
+                PostgresStatement(
+                    """
+                    SELECT a.number, a.name, a.applied_at, \
+                    coalesce(a.checksum <> encode(sha256(convert_to(f.sql, 'UTF8')), 'hex'), false) \
+                    FROM schema_migrations a LEFT JOIN unnest($1::bigint[], $2::text[]) AS f (number, sql) \
+                    ON f.number = a.number
+                    """,
+                    [.int8Array(migrations.map { Int64($0.number) }), .textArray(migrations.map(\.sql))]),
+                deadline: deadline)
+            for row in rows.rows { known[try row.int(0)] = (try row.text(1), try row.bool(3), try row.timestamp(2)) }
+        }
+        var statuses = migrations.map { migration in
+            let entry = known.removeValue(forKey: migration.number)
+            return Status(
+                number: migration.number, name: migration.name,
+                state: entry.map { $0.changed ? .changed : .applied } ?? .pending,
+                appliedAt: entry.flatMap { Timestamp(microseconds: $0.at) })
+        }
+        for (number, entry) in known {
+            statuses.append(
+                Status(
+                    number: number, name: entry.name, state: .unknown, appliedAt: Timestamp(microseconds: entry.at)))
+        }
+        return statuses.sorted { $0.number < $1.number }
+    }
+
+    private func pending(_ statuses: [Status]) throws(MemoryError) -> [Migration] {
+        if let newer = statuses.last(where: { $0.state == .unknown }) {
+            throw MemoryError(
+                .misconfigured,
+                "the database is newer than this server: it has the migration \(newer.name), which this release does not know")
+        }
+        if let changed = statuses.first(where: { $0.state == .changed }) {
+            throw MemoryError(
+                .misconfigured, "the migration \(changed.name) was changed after it was applied; restore the file it was")
+        }
+        let numbers = Set(statuses.filter { $0.state == .pending }.map(\.number))
+        return migrations.filter { numbers.contains($0.number) }.sorted { $0.number < $1.number }
+    }
+}

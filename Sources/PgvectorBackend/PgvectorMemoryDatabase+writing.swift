@@ -1,0 +1,136 @@
+public import AgentMemory
+import PostgresDriver
+
+extension PgvectorMemoryDatabase {
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        // The last one of an id counts. All writers take records in the order of their ids, so that none waits for another in
+        // a circle.
+        var latest: [ExactString: MemoryRecord] = [:]
+        for record in records { latest[ExactString(record.id)] = record }
+        let unique = latest.values.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
+        let vectors = try await embedder.checkedEmbeddings(of: unique.map(\.text))
+        var statements: [PostgresStatement] = []
+        statements.reserveCapacity(unique.count + 1)
+        for (record, vector) in zip(unique, vectors) {
+            statements.append(RecordSQL.upsert(record, embedding: vector, words: analyzer.words(in: record.text)))
+        }
+        if unique.count > 16 { statements.append(Self.totalsFold) }
+        let batch = statements
+        try await call { deadline in
+            // One pipeline is one transaction. To run it twice leaves the same behind.
+            try await self.retryingConflicts {
+                _ = try await self.pool.pipeline(batch, retry: .repeatable, deadline: deadline)
+            }
+        }
+        return records.map(\.id)
+    }
+
+    public func delete(_ ids: [String]) async throws -> Int {
+        guard !ids.isEmpty else { return 0 }
+        let statement = PostgresStatement(
+            """
+            WITH doomed AS (SELECT number FROM memories WHERE id = ANY ($1) ORDER BY id FOR UPDATE) \
+            DELETE FROM memories WHERE number IN (SELECT number FROM doomed)
+            """, [.textArray(ids)])
+        return try await call { deadline in
+            try await self.retryingConflicts {
+                try await self.pool.query(statement, retry: .onlyIfNotExecuted, deadline: deadline).affectedRows
+            }
+        }
+    }
+
+    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+        guard !updates.isEmpty else { return 0 }
+        // Vectors come before the transaction: no lock is held while the embedding service thinks.
+        var vectors: [ExactString: [Float]] = [:]
+        while true {
+            let known = vectors
+            let outcome = try await call { deadline in
+                try await self.retryingConflicts {
+                    try await self.applyUpdates(updates, vectors: known, deadline)
+                }
+            }
+            switch outcome {
+            case .changed(let count): return count
+            case .needsVectors(let texts):
+                for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
+                    vectors[ExactString(text)] = vector
+                }
+            }
+        }
+    }
+
+    private enum UpdateOutcome: Sendable {
+        case changed(Int)
+        /// Nothing was written: these texts replace others and have no vector yet.
+        case needsVectors([String])
+    }
+
+    private func applyUpdates(
+        _ updates: [RecordUpdate], vectors: [ExactString: [Float]], _ deadline: ContinuousClock.Instant
+    ) async throws -> UpdateOutcome {
+        let ids = updates.map(\.id)
+        let locked = PostgresStatement(
+            "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE", [.textArray(ids)])
+        return try await pool.withConnection(deadline: deadline) { connection in
+            let opened = try await connection.pipeline([PostgresStatement("BEGIN"), locked], deadline: deadline)
+            do {
+                var current: [ExactString: MemoryRecord] = [:]
+                for row in opened[1].rows {
+                    let record = try RecordSQL.decode(row)
+                    current[ExactString(record.id)] = record
+                }
+                let plan = Self.changes(updates, to: current)
+                let missing = plan.newTexts.filter { vectors[ExactString($0)] == nil }
+                guard missing.isEmpty else {
+                    try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
+                    return .needsVectors(missing)
+                }
+                var statements = plan.changed.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }.map { record in
+                    let text = ExactString(record.text)
+                    let rewritten = current[ExactString(record.id)].map { ExactString($0.text) } == text ? nil : vectors[text]
+                    return RecordSQL.update(record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) })
+                }
+                statements.append(PostgresStatement("COMMIT"))
+                _ = try await connection.pipeline(statements, deadline: deadline)
+                return .changed(plan.changed.count)
+            } catch {
+                // The pool throws away a connection that is left in a transaction; this one can be saved.
+                _ = try? await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
+                throw error
+            }
+        }
+    }
+
+    /// What the updates make of the records that exist: those that change, once each, and the texts that need a vector.
+    static func changes(
+        _ updates: [RecordUpdate], to current: [ExactString: MemoryRecord]
+    ) -> (changed: [MemoryRecord], newTexts: [String]) {
+        var changed: [ExactString: MemoryRecord] = [:]
+        for update in updates {
+            let id = ExactString(update.id)
+            guard var record = changed[id] ?? current[id], !update.changes.isEmpty else { continue }
+            if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
+            record.apply(update.changes)
+            changed[id] = record
+        }
+        var newTexts: Set<ExactString> = []
+        for (id, record) in changed where current[id].map({ ExactString($0.text) }) != ExactString(record.text) {
+            newTexts.insert(ExactString(record.text))
+        }
+        return (Array(changed.values), newTexts.map(\.string))
+    }
+
+    /// Repeats work that the server undid to resolve a deadlock or a conflict.
+    private func retryingConflicts<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        for _ in 1...3 {
+            do {
+                return try await work()
+            } catch let error as PostgresError where error.isTransactionConflict {
+                continue
+            }
+        }
+        return try await work()
+    }
+}

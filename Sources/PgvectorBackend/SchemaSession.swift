@@ -1,0 +1,144 @@
+import AgentMemory
+import Logging
+import PostgresDriver
+
+/// A connection for changes of the schema: without a statement timeout, one process at a time.
+struct SchemaSession: Sendable {
+    let schema: SchemaName
+    private let connection: PostgresConfiguration
+    private let logger: Logger
+
+    /// The oldest releases that work, and the oldest that is not known to damage its index.
+    static let minimumServer = 140_000
+    static let minimumExtension = [0, 8, 0]
+    static let advisedExtension = [0, 8, 4]
+
+    init(databaseURL: String, schema: String, logger: Logger) throws {
+        self.schema = try SchemaName(schema)
+        self.logger = logger
+        connection = PostgresConfiguration(
+            connectionString: databaseURL,
+            setup: [
+                PostgresStatement("SELECT set_config('statement_timeout', '0', false)"),
+                Self.searchPath(self.schema),
+            ])
+        try mappingConfiguration { () throws(PostgresError) in try PostgresPool(.init(connection: connection)).close() }
+    }
+
+    /// Our schema, then the one where the extension lives, which need not be the same.
+    static func searchPath(_ schema: SchemaName) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT set_config('search_path', concat_ws(', ', $1::text, (SELECT quote_ident(n.nspname) FROM pg_extension e \
+            JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector' AND quote_ident(n.nspname) <> $1)), false)
+            """, [.text(schema.quoted)])
+    }
+
+    /// Schema changes may take as long as they need; only a build of an index is long.
+    static func deadline() -> ContinuousClock.Instant { .now + .seconds(24 * 3600) }
+
+    func withConnection<Value: Sendable>(
+        _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        let pool = try PostgresPool(.init(connection: connection, maximumConnections: 1))
+        defer { pool.close() }
+        return try await pool.withConnection(deadline: .now + .seconds(30)) { connection in
+            try await checkServer(on: connection)
+            return try await body(connection)
+        }
+    }
+
+    /// As ``withConnection(_:)``, while no other process holds this schema's lock.
+    func withLock<Value: Sendable>(_ body: (PostgresConnection) async throws -> Value) async throws -> Value {
+        try await withConnection { connection in
+            // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: so ask again.
+            let attempt = PostgresStatement(
+                "SELECT pg_try_advisory_lock(hashtextextended('agent-memory ' || $1, 0))", [.text(schema.name)])
+            while try await !connection.query(attempt, deadline: .now + .seconds(30)).singleRow().bool(0) {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            // The lock ends with the connection.
+            return try await body(connection)
+        }
+    }
+
+    /// Makes the schema and the extension if they are missing, and the search path that sees both.
+    func prepareExtension(on connection: PostgresConnection) async throws {
+        let deadline = Self.deadline()
+        do {
+            // One at a time in the whole database: IF NOT EXISTS does not look at what others are about to make.
+            try await connection.withTransaction(deadline: deadline) {
+                _ = try await connection.query(
+                    PostgresStatement("SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0))"), deadline: deadline)
+                try await connection.script("CREATE SCHEMA IF NOT EXISTS \(schema.quoted)", deadline: deadline)
+                if try await extensionVersion(on: connection) == nil {
+                    try await connection.script("CREATE EXTENSION vector WITH SCHEMA public", deadline: deadline)
+                    logger.info("created the extension vector")
+                }
+            }
+        } catch let error as PostgresError where error.code == .server {
+            throw explain(error)
+        }
+        try await connection.query(Self.searchPath(schema), deadline: deadline)
+        try await checkExtension(on: connection)
+    }
+
+    private func checkServer(on connection: PostgresConnection) async throws {
+        let row = try await connection.query(
+            PostgresStatement("SELECT current_setting('server_version_num')::bigint, current_setting('server_version')"),
+            deadline: .now + .seconds(30)
+        ).singleRow()
+        guard try row.int(0) >= Self.minimumServer else {
+            throw MemoryError(.misconfigured, "PostgreSQL 14 or newer is needed; this is \(try row.text(1))")
+        }
+    }
+
+    func checkExtension(on connection: PostgresConnection) async throws {
+        guard let version = try await extensionVersion(on: connection) else {
+            throw MemoryError(
+                .misconfigured, "the extension vector (pgvector) is missing in the database: run CREATE EXTENSION vector")
+        }
+        let numbers = version.split(separator: ".").map { Int($0) ?? 0 }
+        if numbers.lexicographicallyPrecedes(Self.minimumExtension) {
+            throw MemoryError(
+                .misconfigured,
+                "pgvector 0.8.0 or newer is needed; the database has \(version) (ALTER EXTENSION vector UPDATE, once it is installed)")
+        }
+        if numbers.lexicographicallyPrecedes(Self.advisedExtension) {
+            logger.warning(
+                "pgvector before 0.8.4 can damage its index while it vacuums: update it", metadata: ["version": "\(version)"])
+        }
+    }
+
+    private func extensionVersion(on connection: PostgresConnection) async throws -> String? {
+        let result = try await connection.query(
+            PostgresStatement("SELECT extversion FROM pg_extension WHERE extname = 'vector'"), deadline: .now + .seconds(30))
+        return result.count == 0 ? nil : try result[0].text(0)
+    }
+
+    private func explain(_ error: PostgresError) -> MemoryError {
+        switch error.sqlState {
+        case "42501":
+            MemoryError(
+                .misconfigured,
+                """
+                the database user may not create the schema \(schema.name) or the extension vector: let an administrator run \
+                CREATE SCHEMA and CREATE EXTENSION vector, or grant CREATE on the database
+                """, underlying: error.description)
+        case "0A000", "58P01":
+            MemoryError(
+                .misconfigured, "pgvector is not installed on the PostgreSQL server (0.8.0 or newer is needed)",
+                underlying: error.description)
+        default: MemoryError(error)
+        }
+    }
+}
+
+/// ``mappingErrors(isolation:_:)`` for what does not wait.
+func mappingConfiguration<Value>(_ body: () throws(PostgresError) -> Value) throws(MemoryError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw MemoryError(error)
+    }
+}

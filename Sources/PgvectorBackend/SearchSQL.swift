@@ -1,0 +1,155 @@
+import AgentMemory
+import PostgresDriver
+
+/// The statements of counts, lists and searches by vector.
+///
+/// Every search statement answers at least one row: the total, what else belongs to the whole result, then the columns of
+/// one hit, null where the page is empty.
+struct SearchSQL {
+    let space: VectorSpace
+
+    /// The number of all records, from the kept totals.
+    static let totalRecords = "(SELECT coalesce(sum(records), 0)::bigint FROM memory_totals)"
+
+    // MARK: Counts and lists
+
+    /// One row: how many records match.
+    static func count(_ filter: MemoryFilter) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let conditions = FilterSQL.conditions(filter, &sql)
+        guard !conditions.isEmpty else { return sql.statement("SELECT \(totalRecords)") }
+        return sql.statement("SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions))")
+    }
+
+    /// One row: how many records match the filter and hold all phrases, and how many there are.
+    static func countForSearch(_ filter: MemoryFilter, phrases: [[String]] = []) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
+        let count =
+            conditions.isEmpty
+            ? totalRecords : "(SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions)))"
+        return sql.statement("SELECT \(count), \(totalRecords)")
+    }
+
+    /// The rows are records.
+    static func list(_ query: ListQuery) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let conditions = FilterSQL.conditions(query.filter, &sql)
+        let page = limit(query.page, &sql)
+        return sql.statement(
+            """
+            SELECT \(RecordSQL.selection) FROM memories m\(FilterSQL.whereClause(conditions)) \
+            ORDER BY m.created_at DESC, m.id\(page)
+            """)
+    }
+
+    // MARK: Searches by vector
+
+    /// Rows: total, candidates found, distance, distance again, record.
+    ///
+    /// With a threshold the total is the number of candidates within it, and only they are shown.
+    func semantic(
+        _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, threshold: Double?, page: PageRequest
+    ) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let nearest = nearest(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let within = threshold.map { " WHERE distance <= \(sql.bind($0))" } ?? ""
+        return ranked(
+            with: [nearest, "ranked AS MATERIALIZED (SELECT number, id, distance, distance AS score FROM nearest\(within))"],
+            order: "score", extra: "(SELECT count(*) FROM nearest)", page: page, &sql)
+    }
+
+    /// Rows: total, candidates found, distance, score, record; best first (rule S7).
+    func recency(
+        _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, weights: RecencyWeights, now: Timestamp,
+        page: PageRequest
+    ) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let nearest = nearest(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let now = sql.bind(now)
+        func decay(_ weight: Double, _ column: String, _ halfLifeDays: Double) -> String {
+            let age = "greatest(0, extract(epoch FROM (\(now) - m.\(column)))::float8 / 86400)"
+            return "\(sql.bind(weight)) * power(2::float8, -\(age) / \(sql.bind(halfLifeDays)))"
+        }
+        let freshness = decay(weights.freshness, "last_accessed", weights.halfLifeLastAccessDays)
+        let novelty = decay(weights.novelty, "created_at", weights.halfLifeCreatedDays)
+        let similarity = "\(sql.bind(weights.semantic)) * \(space.similarity(ofDistance: "n.distance"))"
+        let score = "\(similarity) + \(sql.bind(weights.recency)) * (\(freshness) + \(novelty))"
+        let ranked = """
+            ranked AS MATERIALIZED (SELECT n.number, n.id, n.distance, m.score FROM nearest n CROSS JOIN LATERAL \
+            (SELECT \(score) AS score FROM memories m WHERE m.number = n.number OFFSET 0) m)
+            """
+        return self.ranked(
+            with: [nearest, ranked], order: "score DESC", extra: "(SELECT count(*) FROM nearest)", page: page, &sql)
+    }
+
+    /// `nearest AS (number, id, distance)`: the candidates with their exact distances.
+    func nearest(
+        _ vector: [Float], filter: MemoryFilter, phrases: [[String]], plan: SearchPlan, _ sql: inout SQLBuilder
+    ) -> String {
+        let vector = sql.bind(vector)
+        let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
+        let distance = space.distance(to: vector)
+        switch plan {
+        case .exact:
+            // A subquery for each row, because the planner would rather join all vectors when it overestimates the filter.
+            return """
+                nearest AS MATERIALIZED (SELECT m.number, m.id, (SELECT \(distance) FROM memory_embeddings e \
+                WHERE e.number = m.number) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
+                """
+        case .approximate(let candidates, _):
+            // The filter is a subquery for the same reason: what is left to the planner is the walk through the index.
+            let matches =
+                conditions.isEmpty
+                ? ""
+                : " WHERE (SELECT true FROM memories m WHERE m.number = e.number AND \(conditions.joined(separator: " AND ")))"
+            return """
+                found AS MATERIALIZED (SELECT e.number, \(distance) AS distance FROM memory_embeddings e\(matches) \
+                ORDER BY \(space.indexedOrder(to: vector)) LIMIT \(candidates)), \
+                nearest AS MATERIALIZED (SELECT f.number, m.id, f.distance FROM found f CROSS JOIN LATERAL \
+                (SELECT m.id FROM memories m WHERE m.number = f.number OFFSET 0) m)
+                """
+        }
+    }
+
+    // MARK: Shared
+
+    /// Cuts the page out of `ranked (number, id, distance, score)` and adds the records.
+    ///
+    /// - Parameters:
+    ///   - order: what comes before the id in the order.
+    ///   - extra: one more value about the whole result.
+    func ranked(
+        with expressions: [String], order: String, extra: String, page: PageRequest, _ sql: inout SQLBuilder
+    ) -> PostgresStatement {
+        let limit = Self.limit(page, &sql)
+        return sql.statement(
+            """
+            WITH \(expressions.joined(separator: ", ")), \
+            page AS MATERIALIZED (SELECT number, id, distance, score FROM ranked ORDER BY \(order), id\(limit)) \
+            SELECT whole.total, whole.extra, page.distance, page.score, \(RecordSQL.selection) \
+            FROM (SELECT (SELECT count(*) FROM ranked) AS total, \(extra) AS extra) whole \
+            LEFT JOIN page ON true \
+            LEFT JOIN LATERAL (SELECT * FROM memories m WHERE m.number = page.number OFFSET 0) m ON true \
+            ORDER BY \(order), page.id
+            """)
+    }
+
+    private static func limit(_ page: PageRequest, _ sql: inout SQLBuilder) -> String {
+        let limit = " LIMIT \(sql.bind(page.limit))"
+        return page.offset == 0 ? limit : limit + " OFFSET \(sql.bind(page.offset))"
+    }
+
+    /// Settings of the index scan, which hold until the pipeline ends; `nil` where those of the connection will do.
+    func settings(for plan: SearchPlan, filtered: Bool) -> PostgresStatement? {
+        guard case .approximate(let candidates, let scanLimit) = plan else { return nil }
+        let breadth = min(1000, max(Self.defaultBreadth, candidates))
+        guard filtered || breadth != Self.defaultBreadth else { return nil }
+        return PostgresStatement(
+            "SELECT set_config('hnsw.ef_search', $1, true), set_config('hnsw.max_scan_tuples', $2, true)",
+            [.text(String(breadth)), .text(String(scanLimit))])
+    }
+
+    /// `hnsw.ef_search` of a new connection.
+    static let defaultBreadth = 100
+}

@@ -1,0 +1,71 @@
+import AgentMemory
+import PostgresDriver
+
+extension MemoryError {
+    /// What a failure of the driver means to a client of the store.
+    init(_ error: PostgresError) {
+        let detail = error.description
+        switch error.code {
+        case .invalidConfiguration:
+            self.init(.misconfigured, error.message)
+        case .connectionFailed, .connectionLost:
+            self.init(.storeUnavailable, "PostgreSQL cannot be reached", underlying: detail)
+        case .poolTimedOut:
+            self.init(.timedOut, "no connection to PostgreSQL became free in time", underlying: detail)
+        case .timedOut:
+            self.init(.timedOut, "PostgreSQL did not answer in time", underlying: detail)
+        case .closed:
+            self.init(.storeUnavailable, "the connection to PostgreSQL is closed", underlying: detail)
+        case .unexpectedResult:
+            self.init(.internalError, "PostgreSQL sent an answer of an unexpected shape", underlying: detail)
+        case .server:
+            self.init(serverError: error, detail: detail)
+        }
+    }
+
+    private init(serverError error: PostgresError, detail: String) {
+        let state = error.sqlState ?? ""
+        switch state {
+        case "57014", "55P03", "25P03", "25P04":
+            self.init(.timedOut, "PostgreSQL did not finish in time", underlying: detail)
+        case "42501", "28000", "28P01":
+            self.init(.storeUnavailable, "PostgreSQL does not permit this user what the server needs", underlying: detail)
+        case "42P01", "42703", "42704", "42883", "3F000", "3D000":
+            self.init(.storeUnavailable, "the database lacks the tables of agent-memory", underlying: detail)
+        default:
+            switch state.prefix(2) {
+            // Connection, transaction rollback, resources, operator intervention, system error, read-only transaction.
+            case "08", "40", "53", "57", "58", "25":
+                self.init(.storeUnavailable, "PostgreSQL cannot do the work now", underlying: detail)
+            default:
+                self.init(.internalError, "PostgreSQL refused a statement", underlying: detail)
+            }
+        }
+    }
+}
+
+extension PostgresError {
+    /// Whether a table, a column, a type or the schema is missing: the database was emptied while the server ran.
+    var isMissingSchema: Bool {
+        switch sqlState {
+        case "42P01", "42704", "42883", "3F000": true
+        default: false
+        }
+    }
+
+    /// Whether the same work may succeed when tried again at once: a deadlock or a conflict of transactions.
+    var isTransactionConflict: Bool {
+        sqlState == "40001" || sqlState == "40P01"
+    }
+}
+
+/// Runs `body` and turns every error of the driver into a ``MemoryError``.
+func mappingErrors<Value>(
+    isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> sending Value
+) async throws -> sending Value {
+    do {
+        return try await body()
+    } catch let error as PostgresError {
+        throw MemoryError(error)
+    }
+}

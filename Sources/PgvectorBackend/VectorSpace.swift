@@ -1,0 +1,78 @@
+import AgentMemory
+
+/// How vectors are compared and indexed: everything in SQL that depends on dimensions, metric and algorithm.
+struct VectorSpace: Sendable, Equatable {
+    /// The kind of vector index.
+    enum Algorithm: String, Sendable {
+        case hnsw, flat
+    }
+
+    let dimensions: Int
+    let metric: DistanceMetric
+    let algorithm: Algorithm
+
+    /// pgvector's limit for an index on `vector`; above it the index holds half-precision values.
+    static let maximumFullPrecision = 2000
+    /// pgvector's limit for an index on `halfvec`.
+    static let maximumIndexed = 4000
+    /// pgvector's limit for a `vector`.
+    static let maximumStored = 16_000
+
+    private var usesHalfPrecision: Bool { dimensions > Self.maximumFullPrecision }
+
+    private var indexedType: String { usesHalfPrecision ? "halfvec(\(dimensions))" : "vector(\(dimensions))" }
+
+    private var operatorSymbol: String {
+        switch metric {
+        case .cosine: "<=>"
+        case .l2: "<->"
+        case .innerProduct: "<#>"
+        }
+    }
+
+    private var operatorClass: String {
+        let prefix = usesHalfPrecision ? "halfvec" : "vector"
+        return switch metric {
+        case .cosine: "\(prefix)_cosine_ops"
+        case .l2: "\(prefix)_l2_ops"
+        case .innerProduct: "\(prefix)_ip_ops"
+        }
+    }
+
+    /// The name says all that the index depends on, so that a change of a setting is seen.
+    var indexName: String {
+        "memory_embeddings_hnsw_\(metric.rawValue.lowercased())_\(usesHalfPrecision ? "half_" : "")\(dimensions)"
+    }
+
+    var indexDefinition: String {
+        "\(indexName) ON memory_embeddings USING hnsw ((embedding::\(indexedType)) \(operatorClass))"
+    }
+
+    /// The name of the constraint that keeps vectors of another length out.
+    var constraintName: String { Self.constraintPrefix + String(dimensions) }
+
+    static let constraintPrefix = "memory_embeddings_dimensions_"
+    static let indexPrefix = "memory_embeddings_hnsw_"
+
+    /// The distance as the contract defines it, of the alias `e` and a bound vector.
+    func distance(to vector: String) -> String {
+        switch metric {
+        case .cosine: "e.embedding <=> \(vector)"
+        case .l2: "(e.embedding <-> \(vector)) ^ 2"
+        case .innerProduct: "1 + (e.embedding <#> \(vector))"
+        }
+    }
+
+    /// What the index orders by; the cast must be the one of the index.
+    func indexedOrder(to vector: String) -> String {
+        "(e.embedding::\(indexedType)) \(operatorSymbol) \(vector)::\(indexedType)"
+    }
+
+    /// A similarity between 0 and 1 as ``DistanceMetric/similarity(ofDistance:)`` computes it.
+    func similarity(ofDistance distance: String) -> String {
+        switch metric {
+        case .cosine, .innerProduct: "least(1, greatest(0, 1 - \(distance) / 2))"
+        case .l2: "1 / (1 + greatest(0, \(distance)))"
+        }
+    }
+}

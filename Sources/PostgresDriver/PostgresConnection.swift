@@ -1,0 +1,51 @@
+/// A connection that the caller has for itself until it gives it back to the pool.
+///
+/// One call at a time. A call whose task is cancelled, or whose deadline passes, is stopped on the server too; the
+/// connection is then gone, and the pool makes another when it needs one.
+public struct PostgresConnection: Sendable {
+    let session: PostgresSession
+
+    /// Sends the statements together and answers one result for each. Outside of a transaction they are one: if one fails,
+    /// none has happened.
+    ///
+    /// - Throws: ``PostgresError``; `CancellationError`.
+    public func pipeline(
+        _ statements: [PostgresStatement], deadline: ContinuousClock.Instant
+    ) async throws -> [PostgresResult] {
+        guard !statements.isEmpty else { return [] }
+        return try await session.perform(.pipeline(statements.map { EncodedStatement($0) }), deadline: deadline)
+    }
+
+    /// ``pipeline(_:deadline:)`` of one statement.
+    @discardableResult
+    public func query(
+        _ statement: PostgresStatement, deadline: ContinuousClock.Instant
+    ) async throws -> PostgresResult {
+        try await pipeline([statement], deadline: deadline)[0]
+    }
+
+    /// Runs a text of one or several statements without parameters and drops their answers. Several are one
+    /// transaction; statements that cannot run in one, such as `CREATE INDEX CONCURRENTLY`, come alone.
+    public func script(_ sql: String, deadline: ContinuousClock.Instant) async throws {
+        _ = try await session.perform(.script(sql), deadline: deadline)
+    }
+
+    /// BEGIN, the body, COMMIT; ROLLBACK if the body throws.
+    public func withTransaction<Value>(
+        deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
+        _ body: () async throws -> sending Value
+    ) async throws -> sending Value {
+        try await query(PostgresStatement("BEGIN"), deadline: deadline)
+        do {
+            let value = try await body()
+            try await query(PostgresStatement("COMMIT"), deadline: deadline)
+            return value
+        } catch {
+            // A connection that is gone has rolled back by itself; one that cannot roll back is not used again.
+            if session.isAlive {
+                _ = try? await query(PostgresStatement("ROLLBACK"), deadline: .now + .seconds(5))
+            }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/// The one error of this driver.
+///
+/// `message` and `description` hold no parameter of a query, no stored value and no password: what the server says about
+/// values (its DETAIL and CONTEXT lines) is left out.
+public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What kind of failure this is.
+    public enum Code: String, Sendable, CaseIterable {
+        /// The connection string is not one that libpq understands.
+        case invalidConfiguration
+        /// No connection could be made.
+        case connectionFailed
+        /// The connection broke while a query was under way, or was found broken.
+        case connectionLost
+        /// No connection of the pool became free in time.
+        case poolTimedOut
+        /// The deadline of the call passed; the query was cancelled.
+        case timedOut
+        /// The pool or the connection was closed by this side.
+        case closed
+        /// The server refused the statement; `sqlState` says why.
+        case server
+        /// The answer does not have the shape that the caller asked for.
+        case unexpectedResult
+    }
+
+    public let code: Code
+    /// The five characters of the server's error code, such as `23505`; `nil` if the server did not speak.
+    public let sqlState: String?
+    /// One sentence for people.
+    public let message: String
+    /// What lies below, in the words of libpq or the server, without values.
+    public let underlying: String?
+    /// Whether it is certain that the server did nothing of what was asked.
+    public let provablyNotExecuted: Bool
+
+    public init(
+        _ code: Code, _ message: String, sqlState: String? = nil, underlying: String? = nil,
+        provablyNotExecuted: Bool = false
+    ) {
+        self.code = code
+        self.sqlState = sqlState
+        self.message = message
+        self.underlying = underlying
+        self.provablyNotExecuted = provablyNotExecuted
+    }
+
+    public var description: String {
+        var text = "\(code.rawValue): \(message)"
+        if let sqlState { text += " [SQLSTATE \(sqlState)]" }
+        if let underlying { text += " (\(underlying))" }
+        return text
+    }
+
+    /// Whether the session is over: the server is shutting down, crashed or ended it, or the line is cut.
+    public var endsSession: Bool {
+        switch code {
+        case .connectionFailed, .connectionLost, .timedOut, .closed: true
+        case .server:
+            switch sqlState {
+            case "57P01", "57P02", "57P03", "57P05": true
+            case let state?: state.hasPrefix("08")
+            case nil: false
+            }
+        case .invalidConfiguration, .poolTimedOut, .unexpectedResult: false
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import CPostgres
+
+/// The rows that one statement answered, in binary.
+///
+/// Memory of libpq is read in place; nothing is copied before a value is asked for.
+// @unchecked: libpq never changes a PGresult once it is complete, and says that it may be read from any thread; the
+// pointer is private and freed once, when the last reference goes.
+public final class PostgresResult: @unchecked Sendable {
+    private let pointer: OpaquePointer
+    public let count: Int
+    public let columnCount: Int
+
+    init(owning pointer: OpaquePointer) {
+        self.pointer = pointer
+        count = Int(PQntuples(pointer))
+        columnCount = Int(PQnfields(pointer))
+    }
+
+    deinit {
+        PQclear(pointer)
+    }
+
+    /// How many rows an INSERT, UPDATE or DELETE has touched.
+    public var affectedRows: Int {
+        PQcmdTuples(pointer).flatMap { Int(String(cString: $0)) } ?? 0
+    }
+
+    /// The rows from the first to the last.
+    public var rows: some Sequence<PostgresRow> {
+        (0..<count).lazy.map { PostgresRow(result: self, index: $0) }
+    }
+
+    public subscript(row: Int) -> PostgresRow {
+        precondition(row >= 0 && row < count, "no such row")
+        return PostgresRow(result: self, index: row)
+    }
+
+    /// The only row of a statement that always answers one.
+    ///
+    /// - Throws: ``PostgresError`` with code `unexpectedResult`.
+    public func singleRow() throws(PostgresError) -> PostgresRow {
+        guard count == 1 else { throw PostgresError(.unexpectedResult, "one row was expected, the server sent \(count)") }
+        return PostgresRow(result: self, index: 0)
+    }
+
+    func isNull(_ row: Int, _ column: Int) -> Bool {
+        PQgetisnull(pointer, Int32(row), Int32(column)) == 1
+    }
+
+    /// The bytes of a value; valid while the result lives.
+    func withBytes<T, E: Error>(
+        _ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer) throws(E) -> T
+    ) throws(E) -> T {
+        let start = PQgetvalue(pointer, Int32(row), Int32(column))
+        let length = Int(PQgetlength(pointer, Int32(row), Int32(column)))
+        return try body(UnsafeRawBufferPointer(start: start, count: length))
+    }
+}

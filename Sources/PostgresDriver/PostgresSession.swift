@@ -1,0 +1,213 @@
+import Synchronization
+
+/// A connection and the thread that drives it.
+///
+/// The thread sleeps in `poll` on the socket and on a wake-up pipe. It takes one job at a time; whoever waits for the job
+/// does so in a continuation, so no thread of Swift's pool blocks. A job that is cancelled or overdue ends at once for
+/// its caller; the thread then tells the server to stop, which may take long, and ends with its connection.
+final class PostgresSession: Sendable {
+    enum Work: Sendable {
+        case pipeline([EncodedStatement])
+        case script(String)
+    }
+
+    private struct Job {
+        let id: Int
+        let work: Work
+        let deadline: ContinuousClock.Instant
+        let continuation: CheckedContinuation<[PostgresResult], any Error>
+    }
+
+    private struct State {
+        var job: Job?
+        var lastID = 0
+        var cancelledID = 0
+        /// `nil` while the connection works.
+        var end: PostgresError?
+        var closing = false
+        var inTransaction = false
+    }
+
+    private let configuration: PostgresConfiguration
+    private let secret: String?
+    private let wakeUp: WakeUp
+    private let state = Mutex(State())
+
+    /// Connects on a thread of its own.
+    ///
+    /// - Parameter ready: called once, from that thread.
+    init(
+        _ configuration: PostgresConfiguration, secret: String?, setupTimeout: Duration,
+        ready: @escaping @Sendable (PostgresSession, PostgresError?) -> Void
+    ) throws(PostgresError) {
+        self.configuration = configuration
+        self.secret = secret
+        guard let wakeUp = WakeUp() else {
+            throw PostgresError(.connectionFailed, "no file descriptor is left", provablyNotExecuted: true)
+        }
+        self.wakeUp = wakeUp
+        guard startThread({ self.run(setupTimeout: setupTimeout, ready: ready) }) else {
+            throw PostgresError(.connectionFailed, "no thread could be started", provablyNotExecuted: true)
+        }
+    }
+
+    /// Whether the connection can take another job outside of a transaction.
+    var isUsable: Bool {
+        state.withLock { $0.end == nil && !$0.closing && !$0.inTransaction }
+    }
+
+    /// Whether a job could be sent at all.
+    var isAlive: Bool {
+        state.withLock { $0.end == nil && !$0.closing }
+    }
+
+    /// One job; the caller sees to it that there is only one at a time.
+    func perform(_ work: Work, deadline: ContinuousClock.Instant) async throws -> [PostgresResult] {
+        let id = state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let refusal: PostgresError? = state.withLock { state in
+                    if let end = state.end {
+                        return PostgresError(
+                            end.code == .server ? .connectionLost : end.code, end.message, sqlState: end.sqlState,
+                            underlying: end.underlying, provablyNotExecuted: true)
+                    }
+                    if state.closing {
+                        return PostgresError(.closed, "the connection is closed", provablyNotExecuted: true)
+                    }
+                    precondition(state.job == nil, "a connection takes one job at a time")
+                    state.job = Job(id: id, work: work, deadline: deadline, continuation: continuation)
+                    return nil
+                }
+                if let refusal { continuation.resume(throwing: refusal) } else { wakeUp.signal() }
+            }
+        } onCancel: {
+            state.withLock { $0.cancelledID = id }
+            wakeUp.signal()
+        }
+    }
+
+    /// Ends the connection; a job under way fails.
+    func close() {
+        state.withLock { $0.closing = true }
+        wakeUp.signal()
+    }
+
+    // MARK: On the thread
+
+    private func run(setupTimeout: Duration, ready: (PostgresSession, PostgresError?) -> Void) {
+        do throws(PostgresError) {
+            let connection = try Wire.connect(configuration, secret: secret)
+            var wire = Wire(
+                owning: connection, secret: secret, preparedStatementLimit: configuration.preparedStatementLimit)
+            try setUp(&wire, timeout: setupTimeout)
+            ready(self, nil)
+            serve(&wire)
+        } catch {
+            state.withLock { $0.end = error }
+            ready(self, error)
+        }
+    }
+
+    private func setUp(_ wire: inout Wire, timeout: Duration) throws(PostgresError) {
+        guard !configuration.setup.isEmpty else { return }
+        let statements = configuration.setup.map { EncodedStatement($0) }
+        do throws(Wire.Failure) {
+            _ = try wire.pipeline(statements, deadline: .now + timeout, wakeUp: wakeUp) { self.interruption(of: -1) }
+        } catch {
+            switch error {
+            case .postgres(let error):
+                throw error
+            case .interrupted:
+                throw PostgresError(.timedOut, "setting up a new connection took too long", provablyNotExecuted: true)
+            }
+        }
+    }
+
+    private func serve(_ wire: inout Wire) {
+        while true {
+            let (job, closing) = state.withLock { ($0.job, $0.closing) }
+            if closing, job == nil {
+                state.withLock { $0.end = PostgresError(.closed, "the connection is closed") }
+                return
+            }
+            guard let job else {
+                if wire.idle(wakeUp: wakeUp) { continue }
+                return end(with: PostgresError(.connectionLost, "the connection to PostgreSQL broke"))
+            }
+            guard execute(job, on: &wire) else { return }
+        }
+    }
+
+    /// A job may have come in the moment the connection broke.
+    private func end(with error: PostgresError) {
+        let job = state.withLock { state in
+            state.end = error
+            defer { state.job = nil }
+            return state.job
+        }
+        job?.continuation.resume(
+            throwing: PostgresError(error.code, error.message, underlying: error.underlying, provablyNotExecuted: true))
+    }
+
+    /// - Returns: whether the connection can go on.
+    private func execute(_ job: Job, on wire: inout Wire) -> Bool {
+        do throws(Wire.Failure) {
+            if let interruption = interruption(of: job.id) { throw .interrupted(interruption) }
+            var results: [PostgresResult] = []
+            switch job.work {
+            case .pipeline(let statements):
+                results = try wire.pipeline(statements, deadline: job.deadline, wakeUp: wakeUp) { interruption(of: job.id) }
+            case .script(let sql):
+                try wire.script(sql, deadline: job.deadline, wakeUp: wakeUp) { interruption(of: job.id) }
+            }
+            finish(wire.isInTransaction, end: nil)
+            job.continuation.resume(returning: results)
+            return true
+        } catch {
+            switch error {
+            case .postgres(let error):
+                finish(wire.isInTransaction, end: error.endsSession ? error : nil)
+                job.continuation.resume(throwing: error)
+                return !error.endsSession
+            case .interrupted(let interruption):
+                let (error, end) = Self.errors(for: interruption)
+                finish(false, end: end)
+                job.continuation.resume(throwing: error)
+                wire.cancelQuery()
+                return false
+            }
+        }
+    }
+
+    private func finish(_ inTransaction: Bool, end: PostgresError?) {
+        state.withLock { state in
+            state.job = nil
+            state.inTransaction = inTransaction
+            state.end = end
+        }
+    }
+
+    private func interruption(of id: Int) -> Wire.Interruption? {
+        state.withLock { state in
+            if state.cancelledID == id { return .cancelled }
+            return state.closing ? .closed : nil
+        }
+    }
+
+    private static func errors(for interruption: Wire.Interruption) -> (any Error, PostgresError) {
+        switch interruption {
+        case .cancelled:
+            return (CancellationError(), PostgresError(.closed, "a query on this connection was cancelled"))
+        case .timedOut:
+            let error = PostgresError(.timedOut, "PostgreSQL did not answer within the deadline")
+            return (error, error)
+        case .closed:
+            let error = PostgresError(.closed, "the connection was closed")
+            return (error, error)
+        }
+    }
+}

@@ -1,0 +1,259 @@
+import CPostgres
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// One connection of libpq in non-blocking mode: sends pipelines and gathers their results, on the thread that owns it.
+struct Wire: ~Copyable {
+    /// Why waiting ended early.
+    enum Interruption: Error {
+        case cancelled, timedOut, closed
+    }
+
+    enum Failure: Error {
+        case interrupted(Interruption)
+        case postgres(PostgresError)
+    }
+
+    private let connection: OpaquePointer
+    private let secret: String?
+    private var prepared: PreparedStatements
+    private var sentAnything = false
+
+    /// Takes over what ``connect(_:secret:)`` made.
+    init(owning connection: OpaquePointer, secret: String?, preparedStatementLimit: Int) {
+        self.connection = connection
+        self.secret = secret
+        prepared = PreparedStatements(limit: preparedStatementLimit)
+    }
+
+    /// Connects, which blocks.
+    static func connect(_ configuration: PostgresConfiguration, secret: String?) throws(PostgresError) -> OpaquePointer {
+        // Of a key given twice the last one counts: what comes before the connection string yields to it.
+        let settings = [
+            ("connect_timeout", String(configuration.connectTimeoutSeconds)),
+            ("fallback_application_name", configuration.applicationName),
+            ("dbname", configuration.connectionString),
+            ("client_encoding", "UTF8"),
+        ]
+        let keys = settings.map { strdup($0.0) }
+        let values = settings.map { strdup($0.1) }
+        defer { (keys + values).forEach { free($0) } }
+        let made = PQconnectdbParams(
+            keys.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 1)
+        guard let made else { throw PostgresError(.connectionFailed, "out of memory", provablyNotExecuted: true) }
+        PQsetNoticeProcessor(made, { _, _ in }, nil)
+        guard PQstatus(made) == CONNECTION_OK, PQsetnonblocking(made, 1) == 0, PQenterPipelineMode(made) == 1 else {
+            defer { PQfinish(made) }
+            throw PostgresError(
+                .connectionFailed, "cannot connect to PostgreSQL", underlying: message(of: made, without: secret),
+                provablyNotExecuted: true)
+        }
+        return made
+    }
+
+    deinit {
+        PQfinish(connection)
+    }
+
+    /// Asks the server to stop what it does, over a connection of its own; blocks.
+    func cancelQuery() {
+        guard let cancel = PQgetCancel(connection) else { return }
+        defer { PQfreeCancel(cancel) }
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            _ = PQcancel(cancel, buffer.baseAddress, 256)
+        }
+    }
+
+    var isInTransaction: Bool { PQtransactionStatus(connection) != PQTRANS_IDLE }
+
+    /// Sleeps until there is work. `false` if the connection broke meanwhile.
+    func idle(wakeUp: borrowing WakeUp) -> Bool {
+        guard poll(wakeUp, events: POLLIN, timeout: -1) else { return true }
+        return PQconsumeInput(connection) == 1 && PQstatus(connection) == CONNECTION_OK
+    }
+
+    /// Sends all statements in one go and waits for all answers. Without a transaction around them they are one.
+    ///
+    /// - Parameter interruption: asked each time the thread is woken up.
+    mutating func pipeline(
+        _ statements: [EncodedStatement], deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp,
+        interruption: () -> Interruption?
+    ) throws(Failure) -> [PostgresResult] {
+        enum Step {
+            case deallocate
+            case prepare(sql: String, name: String)
+            case execute
+        }
+        sentAnything = false
+        let alone = !isInTransaction
+        var steps: [Step] = []
+        var fresh: [String: String] = [:]
+        let needed = Set(statements.map(\.sql))
+        let unknown = needed.count { prepared.name(for: $0) == nil }
+        for name in unknown == 0 ? [] : prepared.makeRoom(for: unknown, sparing: needed) {
+            try check(PQsendQueryParams(connection, "DEALLOCATE \(name)", 0, nil, nil, nil, nil, 1))
+            steps.append(.deallocate)
+        }
+        for statement in statements {
+            let name: String
+            if let known = prepared.name(for: statement.sql) ?? fresh[statement.sql] {
+                name = known
+            } else {
+                name = prepared.newName()
+                fresh[statement.sql] = name
+                try check(PQsendPrepare(connection, name, statement.sql, Int32(statement.types.count), statement.types))
+                steps.append(.prepare(sql: statement.sql, name: name))
+            }
+            try check(send(statement, as: name))
+            steps.append(.execute)
+        }
+        try check(PQpipelineSync(connection))
+        sentAnything = true
+
+        var results: [PostgresResult] = []
+        results.reserveCapacity(statements.count)
+        var failure: PostgresError?
+        for step in steps {
+            while let pointer = try nextResult(deadline, wakeUp, interruption) {
+                switch PQresultStatus(pointer) {
+                case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                    switch step {
+                    case .execute: results.append(PostgresResult(owning: pointer))
+                    case .prepare(let sql, let name):
+                        prepared.add(sql, name: name)
+                        PQclear(pointer)
+                    case .deallocate: PQclear(pointer)
+                    }
+                case PGRES_PIPELINE_ABORTED:
+                    PQclear(pointer)
+                default:
+                    let error = serverError(pointer, alone: alone)
+                    PQclear(pointer)
+                    if failure == nil { failure = error }
+                    // The server has another idea of this statement than we have.
+                    if error.sqlState == "26000" || error.sqlState == "0A000" { needed.forEach { prepared.remove($0) } }
+                    if error.endsSession { throw .postgres(error) }
+                }
+            }
+        }
+        guard let sync = try nextResult(deadline, wakeUp, interruption) else { throw .postgres(lost()) }
+        let synchronised = PQresultStatus(sync) == PGRES_PIPELINE_SYNC
+        PQclear(sync)
+        if let failure { throw .postgres(failure) }
+        // An error at the commit that the synchronisation makes comes instead of its answer.
+        guard synchronised, results.count == statements.count else { throw .postgres(lost()) }
+        return results
+    }
+
+    /// Runs a text of one or several statements without parameters; what they answer is dropped.
+    mutating func script(
+        _ sql: String, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp, interruption: () -> Interruption?
+    ) throws(Failure) {
+        sentAnything = false
+        try check(PQexitPipelineMode(connection))
+        try check(PQsendQuery(connection, sql))
+        sentAnything = true
+        var failure: PostgresError?
+        while let pointer = try nextResult(deadline, wakeUp, interruption) {
+            switch PQresultStatus(pointer) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: break
+            default: failure = failure ?? serverError(pointer, alone: false)
+            }
+            PQclear(pointer)
+        }
+        try check(PQenterPipelineMode(connection))
+        if let failure { throw .postgres(failure) }
+    }
+
+    private func send(_ statement: EncodedStatement, as name: String) -> Int32 {
+        statement.bytes.withUnsafeBytes { buffer in
+            // An empty value must not look like a null one, so it points somewhere.
+            let base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 16)!
+            let values = statement.ranges.map { range in
+                range.map { (base + $0.lowerBound).assumingMemoryBound(to: CChar.self) }
+            }
+            let lengths = statement.ranges.map { Int32($0?.count ?? 0) }
+            let formats = [Int32](repeating: 1, count: values.count)
+            return PQsendQueryPrepared(connection, name, Int32(values.count), values, lengths, formats, 1)
+        }
+    }
+
+    /// The next result; `nil` at the end of a statement's results.
+    private func nextResult(
+        _ deadline: ContinuousClock.Instant, _ wakeUp: borrowing WakeUp, _ interruption: () -> Interruption?
+    ) throws(Failure) -> OpaquePointer? {
+        var unsent = PQflush(connection)
+        while unsent == 1 || PQisBusy(connection) == 1 {
+            guard unsent >= 0 else { throw .postgres(lost()) }
+            let left = deadline - .now
+            guard left > .zero else { throw .interrupted(.timedOut) }
+            let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000 + 1
+            let events = unsent == 1 ? POLLIN | POLLOUT : POLLIN
+            let ready = poll(wakeUp, events: events, timeout: Int32(clamping: milliseconds))
+            if let interruption = interruption() { throw .interrupted(interruption) }
+            if ready {
+                guard PQconsumeInput(connection) == 1 else { throw .postgres(lost()) }
+            }
+            if unsent == 1 { unsent = PQflush(connection) }
+        }
+        guard unsent >= 0 else { throw .postgres(lost()) }
+        let result = PQgetResult(connection)
+        if result == nil, PQstatus(connection) != CONNECTION_OK { throw .postgres(lost()) }
+        return result
+    }
+
+    /// Whether the socket is ready; otherwise the thread was woken up or the time is over.
+    private func poll(_ wakeUp: borrowing WakeUp, events: Int32, timeout: Int32) -> Bool {
+        withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) { descriptors in
+            descriptors[0] = pollfd(fd: PQsocket(connection), events: Int16(events), revents: 0)
+            descriptors[1] = pollfd(fd: wakeUp.readEnd, events: Int16(POLLIN), revents: 0)
+            #if canImport(Glibc)
+            _ = Glibc.poll(descriptors.baseAddress, 2, timeout)
+            #elseif canImport(Musl)
+            _ = Musl.poll(descriptors.baseAddress, 2, timeout)
+            #else
+            _ = Darwin.poll(descriptors.baseAddress, 2, timeout)
+            #endif
+            if descriptors[1].revents != 0 { wakeUp.drain() }
+            return descriptors[0].revents != 0
+        }
+    }
+
+    private func check(_ outcome: Int32) throws(Failure) {
+        guard outcome == 1 else { throw .postgres(lost()) }
+    }
+
+    private func lost() -> PostgresError {
+        PostgresError(
+            .connectionLost, "the connection to PostgreSQL broke", underlying: Self.message(of: connection, without: secret),
+            provablyNotExecuted: !sentAnything)
+    }
+
+    /// - Parameter alone: the pipeline was a transaction of its own, so that what ended the session also undid it.
+    private func serverError(_ result: OpaquePointer, alone: Bool) -> PostgresError {
+        func field(_ code: Unicode.Scalar) -> String? {
+            PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) }
+        }
+        // libpq makes results of its own, without a state, when the line is cut.
+        guard let state = field("C") else { return lost() }
+        // Of the server's texts only the first line is kept, and none of class 22 (data exceptions): they quote values.
+        let text = state.hasPrefix("22") ? nil : field("M")
+        return PostgresError(
+            .server, "PostgreSQL refused the statement", sqlState: state, underlying: text,
+            provablyNotExecuted: alone && state.hasPrefix("57P0"))
+    }
+
+    private static func message(of connection: OpaquePointer, without secret: String?) -> String? {
+        guard let pointer = PQerrorMessage(connection) else { return nil }
+        var text = String(cString: pointer)
+        while text.last?.isNewline == true { text.removeLast() }
+        guard let secret else { return text.isEmpty ? nil : text }
+        return text.isEmpty ? nil : text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
+    }
+}

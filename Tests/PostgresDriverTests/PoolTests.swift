@@ -1,0 +1,137 @@
+import PostgresDriver
+import Testing
+
+@Suite struct PoolTests {
+    private static let sleep = PostgresStatement("SELECT pg_sleep(30)")
+    private static let one = PostgresStatement("SELECT 1::bigint")
+
+    /// How many sessions of this application run a query that holds `mark`.
+    private func running(_ mark: String, _ pool: PostgresPool) async throws -> Int {
+        try await pool.query(
+            PostgresStatement(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()",
+                [.text("%\(mark)%")]), retry: .repeatable, deadline: .soon
+        ).singleRow().int(0)
+    }
+
+    private func wait(_ condition: () async throws -> Bool) async throws {
+        let end = ContinuousClock.Instant.soon
+        while try await !condition() {
+            try #require(.now < end, "waited too long")
+            await Task.yield()
+        }
+    }
+
+    @Test func aPassedDeadlineStopsTheQueryOnTheServerToo() async throws {
+        try await TestServer.withPool { pool in
+            let start = ContinuousClock.now
+            let error = await #expect(throws: PostgresError.self) {
+                try await pool.query(
+                    PostgresStatement("SELECT pg_sleep(30) AS overdue"), retry: .repeatable, deadline: .now + .milliseconds(200))
+            }
+            #expect(error?.code == .timedOut)
+            #expect(.now - start < .seconds(5))
+            try await wait { try await running("AS overdue", pool) == 0 }
+            #expect(try await pool.query(Self.one, retry: .repeatable, deadline: .soon).count == 1)
+        }
+    }
+
+    @Test func cancellingTheTaskStopsTheQuery() async throws {
+        try await TestServer.withPool { pool in
+            let task = Task {
+                try await pool.query(PostgresStatement("SELECT pg_sleep(30) AS unwanted"), retry: .repeatable, deadline: .soon)
+            }
+            try await wait { try await running("AS unwanted", pool) == 1 }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            try await wait { try await running("AS unwanted", pool) == 0 }
+            #expect(try await pool.query(Self.one, retry: .repeatable, deadline: .soon).count == 1)
+        }
+    }
+
+    @Test func waitingForAConnectionIsBounded() async throws {
+        try await TestServer.withPool(connections: 1) { pool in
+            try await pool.withConnection(deadline: .soon) { _ in
+                let error = await #expect(throws: PostgresError.self) {
+                    try await pool.query(Self.one, retry: .repeatable, deadline: .now + .milliseconds(100))
+                }
+                #expect(error?.code == .poolTimedOut)
+                let waiting = Task { try await pool.query(Self.one, retry: .repeatable, deadline: .soon).count }
+                waiting.cancel()
+                await #expect(throws: CancellationError.self) { try await waiting.value }
+            }
+            #expect(try await pool.query(Self.one, retry: .repeatable, deadline: .soon).count == 1)
+        }
+    }
+
+    @Test func manyTasksShareFewConnections() async throws {
+        try await TestServer.withPool(connections: 3) { pool in
+            let sum = try await withThrowingTaskGroup(of: Int.self) { group in
+                for number in 0..<300 {
+                    group.addTask {
+                        let result = try await pool.query(
+                            PostgresStatement("SELECT $1::int8", [.int8(Int64(number))]), retry: .repeatable, deadline: .soon)
+                        return try result.singleRow().int(0)
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(sum == 299 * 150)
+        }
+    }
+
+    @Test func aConnectionThatTheServerEndedIsReplaced() async throws {
+        try await TestServer.withPool(connections: 2) { pool in
+            try await TestServer.withPool(connections: 1) { other in
+                for _ in 0..<5 {
+                    let pid = try await pool.query(
+                        PostgresStatement("SELECT pg_backend_pid()::bigint"), retry: .repeatable, deadline: .soon
+                    ).singleRow().int(0)
+                    _ = try await other.query(
+                        PostgresStatement("SELECT pg_terminate_backend($1::int4)", [.int4(Int32(pid))]), retry: .repeatable,
+                        deadline: .soon)
+                    // A write that was certainly not done is sent again as well.
+                    #expect(try await pool.query(Self.one, retry: .onlyIfNotExecuted, deadline: .soon).count == 1)
+                }
+            }
+        }
+    }
+
+    @Test func aConnectionLeftInATransactionIsNotReused() async throws {
+        try await TestServer.withPool(connections: 1) { pool in
+            try await pool.withConnection(deadline: .soon) { connection in
+                _ = try await connection.query(PostgresStatement("BEGIN"), deadline: .soon)
+            }
+            let result = try await pool.query(
+                PostgresStatement("SELECT xact_start = state_change FROM pg_stat_activity WHERE pid = pg_backend_pid()"),
+                retry: .repeatable, deadline: .soon)
+            #expect(result.count == 1)
+        }
+    }
+
+    @Test func failuresToConnectAreTypedAndHideThePassword() async throws {
+        let refused = "postgresql://someone:hunter2@127.0.0.1:1/none"
+        try await TestServer.withPool(url: refused) { pool in
+            let error = await #expect(throws: PostgresError.self) {
+                try await pool.query(Self.one, retry: .repeatable, deadline: .soon)
+            }
+            #expect(error?.code == .connectionFailed)
+            #expect(error.map { !"\($0)".contains("hunter2") } == true)
+        }
+        let error = await #expect(throws: PostgresError.self) {
+            try await TestServer.withPool(url: "postgresql://someone:hunter2@[bad") { _ in }
+        }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error.map { !"\($0)".contains("hunter2") } == true)
+    }
+
+    @Test func aClosedPoolRefusesWork() async throws {
+        try await TestServer.withPool { pool in
+            pool.close()
+            let error = await #expect(throws: PostgresError.self) {
+                try await pool.query(Self.one, retry: .repeatable, deadline: .soon)
+            }
+            #expect(error?.code == .closed)
+        }
+    }
+}
