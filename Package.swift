@@ -74,7 +74,9 @@ let package = Package(
             swiftSettings: strict),
 
         // Postgres with pgvector.
-        .target(name: "Migrations", path: "Migrations", swiftSettings: strict),
+        .target(
+            name: "Migrations", path: "Migrations", exclude: ["README.md"],
+            resources: [.embedInCode("0001_create_memories.sql")], swiftSettings: strict),
         .target(
             name: "PostgresDriver",
             dependencies: [
@@ -82,6 +84,7 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "PgvectorBackend",
@@ -89,16 +92,19 @@ let package = Package(
                 "AgentMemory", "PostgresDriver", "Migrations",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // Embedding services.
         .target(
             name: "HTTPClient",
             dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "Embeddings",
             dependencies: ["AgentMemory", "HTTPClient", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // The server.
@@ -160,10 +166,44 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: testing),
+        .target(
+            name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support", exclude: ["README.md", "fake_embeddings.py"],
+            swiftSettings: testing),
+        .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
+        .testTarget(
+            name: "RedisDriverTests",
+            dependencies: [
+                "RedisDriver",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "RedisBackendTests",
+            dependencies: [
+                "AgentMemory", "RedisBackend", "RedisDriver",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "PostgresDriverTests",
+            dependencies: ["PostgresDriver", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"], swiftSettings: testing),
+        .testTarget(
+            name: "PgvectorBackendTests",
+            dependencies: [
+                "AgentMemory", "Migrations", "PgvectorBackend", "PostgresDriver",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
-                "AgentMemory", "MemoryConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

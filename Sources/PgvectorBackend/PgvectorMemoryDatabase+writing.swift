@@ -119,7 +119,7 @@ extension PgvectorMemoryDatabase {
         for (id, record) in changed where current[id].map({ ExactString($0.text) }) != ExactString(record.text) {
             newTexts.insert(ExactString(record.text))
         }
-        return (Array(changed.values), newTexts.map(\.string))
+        return (Array(changed.values), newTexts.map(\.value))
     }
 
     /// Repeats work that the server undid to resolve a deadlock or a conflict.
