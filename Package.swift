@@ -136,7 +136,7 @@ let package = Package(
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
+                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService", "Migrations",
                 "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -171,6 +171,12 @@ let package = Package(
             swiftSettings: testing),
         .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
         .testTarget(
+            name: "EmbeddingsTests",
+            dependencies: [
+                "AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
             name: "RedisDriverTests",
             dependencies: [
                 "RedisDriver",
@@ -199,6 +205,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["README.md"], swiftSettings: testing),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["AgentMemory", "FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [

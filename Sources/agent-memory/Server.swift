@@ -1,5 +1,6 @@
 import AgentMemory
 import BackendLoading
+import HTTPClient
 import Hummingbird
 import Logging
 import MemoryHTTP
@@ -18,11 +19,22 @@ struct Server {
     private static let shutdownLimit: Duration = .seconds(10)
 
     func run() async throws {
+        let client = HTTPClient()
+        do {
+            try await serve(embeddingsThrough: client)
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        await client.shutdown()
+    }
+
+    private func serve(embeddingsThrough client: HTTPClient) async throws {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
         let database: any MemoryVectorDatabase
         do {
-            embedder = try assembly.makeEmbedder()
+            embedder = try assembly.makeEmbedder(client: client)
             database = try assembly.registry(embedder: embedder).makeBackend(settings.factory)
         } catch let error as MemoryError {
             throw Refusal(error.message)
@@ -63,13 +75,12 @@ struct Server {
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
         do {
             try await ServiceGroup(configuration: configuration).run()
-        } catch let error as MemoryError {
             await database.close()
-            throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.factory): \(error.message)")
         } catch {
             await database.close()
-            throw error
+            // The backend found out after the start that it cannot go with what the store holds.
+            guard let error = error as? MemoryError else { throw error }
+            throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.factory): \(error.message)")
         }
-        await database.close()
     }
 }

@@ -26,12 +26,19 @@ struct APICommand: AsyncParsableCommand {
             print(settings.description)
             return
         }
-        LoggingSystem.bootstrap { label in
+        LoggingSystem.bootstrap(level: settings.logLevel)
+        try await Server(settings: settings, logger: Logger(label: "agent-memory")).run()
+    }
+}
+
+extension LoggingSystem {
+    /// Logs go to standard error: standard output is for what a command was asked to print.
+    static func bootstrap(level: Logger.Level) {
+        bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = settings.logLevel
+            handler.logLevel = level
             return handler
         }
-        try await Server(settings: settings, logger: Logger(label: "agent-memory")).run()
     }
 }
 

@@ -36,8 +36,14 @@ struct Settings {
 
     let embeddingModel: String
     let openAIKey: String?
-    let openAIBase: String
+    /// `nil` is the service's own: OpenAI's, or a local Ollama for `ollama/…`.
+    let openAIBase: String?
+    let embeddingKeyHeader: String?
+    let embeddingAPIVersion: String?
+    /// For one attempt.
     let embeddingTimeoutSeconds: Double
+    /// For all attempts and batches of one call.
+    let embeddingDeadlineSeconds: Double
     let embeddingBatchSize: Int
     let embeddingCacheEntries: Int
     let embeddingCacheBytes: Int
@@ -98,8 +104,11 @@ struct Settings {
 
         embeddingModel = reader.string("EMBEDDING_MODEL", default: "text-embedding-3-small")
         openAIKey = reader.secret("OPENAI_API_KEY")
-        openAIBase = reader.url("OPENAI_API_BASE", default: "https://api.openai.com/v1") ?? ""
+        openAIBase = reader.url("OPENAI_API_BASE", default: nil)
+        embeddingKeyHeader = reader.optionalString("EMBEDDING_API_KEY_HEADER")
+        embeddingAPIVersion = reader.optionalString("EMBEDDING_API_VERSION")
         embeddingTimeoutSeconds = reader.seconds("EMBEDDING_TIMEOUT_SECONDS", in: 0.1...600, default: 30)
+        embeddingDeadlineSeconds = reader.seconds("EMBEDDING_DEADLINE_SECONDS", in: 0.1...3600, default: 60)
         embeddingBatchSize = reader.int("EMBEDDING_BATCH_SIZE", in: 1...2048, default: 256)
         embeddingCacheEntries = reader.int("EMBEDDING_CACHE_ENTRIES", in: 0...10_000_000, default: 10_000)
         embeddingCacheBytes = reader.int("EMBEDDING_CACHE_BYTES", in: 0...(1 << 40), default: 64 << 20)
