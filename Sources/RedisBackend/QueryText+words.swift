@@ -10,9 +10,18 @@ extension QueryText {
     }
 
     /// At least one of the words, which is what makes the score.
-    mutating func addWords(of query: KeywordQuery) {
-        let words = query.words.map { plain($0) }
-        add("@\(RecordHash.keywordTerms):(\(words.joined(separator: "|")))")
+    ///
+    /// Beside other clauses, or among keys, RediSearch 2.10 counts only the first words that it meets of a union: there the union
+    /// decides what matches, without weight, and every word counts as an optional clause of its own.
+    mutating func addWords(of query: KeywordQuery, amongKeys: Bool) {
+        let words = query.words.map { "@\(RecordHash.keywordTerms):(\(plain($0)))" }
+        let anyWord = "(\(words.joined(separator: "|")))"
+        guard words.count > 1, amongKeys || !isEmpty else {
+            add(anyWord)
+            return
+        }
+        add("\(anyWord)=>{$weight:0}")
+        for word in words { add("(~\(word))") }
     }
 
     /// The phrases for which the engine's answer holds too much.

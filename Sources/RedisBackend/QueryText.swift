@@ -10,7 +10,7 @@ struct QueryText: Sendable, Equatable {
 
     mutating func add(_ clause: String) { clauses.append(clause) }
 
-    mutating func replaceClauses(with clause: String) { clauses = [clause] }
+    mutating func replaceClauses(with clauses: [String]) { self.clauses = clauses }
 
     /// Takes a value up.
     ///
@@ -40,8 +40,14 @@ struct QueryText: Sendable, Equatable {
     /// The whole text; `*` without a clause.
     var text: String { clauses.isEmpty ? "*" : clauses.joined(separator: " ") }
 
-    /// The text as a clause that adds nothing to a text score; `nil` without a clause.
-    var weightless: String? { clauses.isEmpty ? nil : "(\(text))=>{$weight:0}" }
+    /// The clauses in a form that adds nothing to a text score.
+    ///
+    /// A tag has a score of its own, and RediSearch 2.10 heeds a weight of 0 only on a union or an intersection, an intersection on
+    /// the left of another clause being merged with it, weight and all. So each clause becomes a union with itself; what is taken
+    /// out by a minus has no score.
+    var weightless: [String] {
+        clauses.map { $0.hasPrefix("-") ? $0 : "(\($0)|\($0))=>{$weight:0}" }
+    }
 
     func appendParameters(to command: inout RedisCommand) {
         guard !parameters.isEmpty else { return }

@@ -60,7 +60,8 @@ extension RedisMemoryDatabase {
         _ scoring: KeywordScoring
     ) async throws -> Lists {
         var text = QueryText(weightless: scope.query)
-        if !words.isEmpty { text.addWords(of: words) }
+        // Ranks of single records are asked for as well, so the text must do for a search among keys.
+        if !words.isEmpty { text.addWords(of: words, amongKeys: true) }
 
         func batch(total: Int) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone

@@ -18,7 +18,7 @@ extension RedisMemoryDatabase {
             try ready.settings.check(query.filter)
             let scope = try await scope(commands, query.filter, words)
             var text = QueryText(weightless: scope.query)
-            text.addWords(of: words)
+            text.addWords(of: words, amongKeys: scope.keys != nil)
             let scoring = KeywordScoring(scorer)
             guard query.page.offset < Self.speculativeEnd else {
                 return Page(items: [], total: try await total(commands, text, scope), request: query.page)
@@ -79,8 +79,7 @@ extension QueryText {
     /// The conditions of another query, which then add nothing to a text score.
     init(weightless other: QueryText) {
         self = other
-        guard let clause = other.weightless else { return }
-        replaceClauses(with: clause)
+        replaceClauses(with: other.weightless)
     }
 }
 
