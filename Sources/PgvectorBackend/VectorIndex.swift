@@ -43,10 +43,15 @@ struct VectorIndex: Sendable {
                     set the model that the data was made with, or use another schema
                     """)
             }
-            // Nothing of another length is stored, so an index for another length is empty.
+            // Nothing of another length is stored, so an index for another length is empty. Deleted vectors still lie about
+            // and would fail the build of the new one: emptying the table is rid of them.
+            let isEmpty = try await connection.query(
+                PostgresStatement("SELECT NOT EXISTS (SELECT FROM memory_embeddings)"), deadline: deadline
+            ).singleRow().bool(0)
             let stale = try await indexes(on: connection).filter { $0.name != space.indexName }
             let changes =
-                existing.map { "ALTER TABLE memory_embeddings DROP CONSTRAINT \($0)" } + stale.map { "DROP INDEX \($0.name)" }
+                (isEmpty ? ["TRUNCATE memory_embeddings"] : [])
+                + existing.map { "ALTER TABLE memory_embeddings DROP CONSTRAINT \($0)" } + stale.map { "DROP INDEX \($0.name)" }
                 + [
                     """
                     ALTER TABLE memory_embeddings ADD CONSTRAINT \(space.constraintName) \

@@ -30,16 +30,12 @@ struct ThrowAwayServer {
         try FileManager.default.removeItem(atPath: directory + "/postgres")
     }
 
+    /// Foundation's `Process` would wait for the server itself, which inherits a socket of it.
     private func run(_ verb: String) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: script)
-        process.arguments = [verb, "postgres", "--dir", directory]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "\(verb) failed")
+        let pipe = try #require(popen("'\(script)' \(verb) postgres --dir '\(directory)'", "r"))
+        var data: [UInt8] = []
+        while case let byte = fgetc(pipe), byte != EOF { data.append(UInt8(byte)) }
+        try #require(pclose(pipe) == 0, "\(verb) failed")
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
