@@ -3,8 +3,8 @@ import Synchronization
 
 /// Keeps the vectors of recent texts and asks for each text once, however many callers want it at a time.
 ///
-/// One cache belongs to one embedder, so that the text alone is the key. Callers who want the same texts share a request; it
-/// is cancelled when the last of them has gone, and its failure is the failure of all of them.
+/// One cache belongs to one embedder, so that the text alone is the key. Callers who want the same texts share a
+/// request; it is cancelled when the last of them has gone, and its failure is the failure of all of them.
 public final class CachingEmbedder: Embedder {
     public struct Statistics: Sendable, Equatable {
         /// Texts answered from the cache.

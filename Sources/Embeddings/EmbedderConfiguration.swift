@@ -2,10 +2,11 @@
 public struct EmbedderConfiguration: Sendable {
     /// A model's name as ``EmbedderFactory`` reads it. Default: `text-embedding-3-small`.
     public var model = "text-embedding-3-small"
-    /// The length of the vectors (REDISVL_VECTOR_DIMENSIONS); needed for a model that is not known. Default: the model's own.
+    /// The length of the vectors (REDISVL_VECTOR_DIMENSIONS); needed for a model that is not known. Default: the
+    /// model's own.
     public var dimensions: Int?
-    /// Whether `dimensions` is sent to the service. Default: only when `dimensions` is given and differs from what a known
-    /// model answers by itself; services refuse the parameter for models that cannot shorten their vectors.
+    /// Whether `dimensions` is sent to the service. Default: only when `dimensions` is given and differs from what a
+    /// known model answers by itself; services refuse the parameter for models that cannot shorten their vectors.
     public var sendsDimensions: Bool?
     /// Default: OpenAI's; for `ollama/…` a local Ollama.
     public var baseURL: String?

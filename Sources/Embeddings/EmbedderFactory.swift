@@ -4,8 +4,8 @@ public import Logging
 
 /// Makes the embedder that a configuration asks for.
 public enum EmbedderFactory {
-    /// `local/hashing-<dimensions>` is computed here; every other name is a model of a service that speaks OpenAI's protocol,
-    /// behind a cache. Nothing is asked yet.
+    /// `local/hashing-<dimensions>` is computed here; every other name is a model of a service that speaks OpenAI's
+    /// protocol, behind a cache. Nothing is asked yet.
     ///
     /// - Parameter client: Shared with whoever else asks services; ending it is the owner's work.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
@@ -21,12 +21,15 @@ public enum EmbedderFactory {
 
     private static func local(_ configuration: EmbedderConfiguration) throws(MemoryError) -> HashingEmbedder {
         let prefix = HashingEmbedder.modelPrefix
-        guard configuration.model.hasPrefix(prefix), let dimensions = Int(configuration.model.dropFirst(prefix.count)) else {
+        guard configuration.model.hasPrefix(prefix),
+            let dimensions = Int(configuration.model.dropFirst(prefix.count))
+        else {
             let range = HashingEmbedder.dimensionsRange
             throw MemoryError(
                 .misconfigured,
                 "there is no embedding model \(configuration.model) (EMBEDDING_MODEL); of local models there is "
-                    + "\(prefix)<dimensions> with \(range.lowerBound) to \(range.upperBound) dimensions, such as \(prefix)1024")
+                    + "\(prefix)<dimensions> with \(range.lowerBound) to \(range.upperBound) dimensions, "
+                    + "such as \(prefix)1024")
         }
         if let configured = configuration.dimensions, configured != dimensions {
             throw MemoryError(

@@ -10,8 +10,8 @@ struct EmbeddingsResponse {
 
     /// The vectors of the answer's items, ordered by their `index`; by their place when no item has one.
     ///
-    /// - Throws: ``Malformed`` for what is not JSON, for items without an embedding, and for indices that are not each of
-    ///   0 to the number of items once.
+    /// - Throws: ``Malformed`` for what is not JSON, for items without an embedding, and for indices that are not each
+    ///   of 0 to the number of items once.
     static func vectors(in body: [UInt8]) throws(Malformed) -> [[Float]] {
         let parsed: Result<[Item], Malformed> = body.withUnsafeBufferPointer { bytes in
             Result { () throws(Malformed) in
@@ -174,8 +174,8 @@ private struct EmbeddingsReader {
         return UnsafeBufferPointer(rebasing: bytes[start..<position])
     }
 
-    /// A number, right to the last digit of a `Float`: exact in `Double` for up to 15 digits, off by a few of its last bits
-    /// beyond, which are 29 bits below those of a `Float`.
+    /// A number, right to the last digit of a `Float`: exact in `Double` for up to 15 digits, off by a few of its last
+    /// bits beyond, which are 29 bits below those of a `Float`.
     private mutating func number() throws(Malformed) -> Double {
         _ = next()
         let start = position
@@ -211,14 +211,16 @@ private struct EmbeddingsReader {
             let value = exponent < 0 ? magnitude / Self.powers[-exponent] : magnitude * Self.powers[exponent]
             return isNegative ? -value : value
         }
-        while position < bytes.count, bytes[position] >= 0x2B, ![0x2C, 0x5D, 0x7D].contains(bytes[position]) { position += 1 }
+        while position < bytes.count, bytes[position] >= 0x2B, ![0x2C, 0x5D, 0x7D].contains(bytes[position]) {
+            position += 1
+        }
         guard let value = Double(String(decoding: bytes[start..<position], as: UTF8.self)) else { throw notJSON }
         return value
     }
 
     /// The powers of ten that a `Double` holds exactly.
     private static let powers: [Double] = [
-        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-        1e21, 1e22,
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
     ]
 }

@@ -14,8 +14,8 @@ struct HashedFeatures {
         values = Array(repeating: 0, count: dimensions)
     }
 
-    /// Adds `weight` to the place that the hash names, or takes it away, as the hash's highest bit says: collisions then
-    /// cancel out on average instead of adding up.
+    /// Adds `weight` to the place that the hash names, or takes it away, as the hash's highest bit says: collisions
+    /// then cancel out on average instead of adding up.
     mutating func add(_ hash: UInt64, _ weight: Float) {
         let index = Int(((hash & 0xFFFF_FFFF) * UInt64(values.count)) >> 32)
         values[index] += hash >> 63 == 0 ? weight : -weight

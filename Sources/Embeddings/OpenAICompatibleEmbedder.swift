@@ -4,8 +4,8 @@ public import Logging
 
 /// Asks a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM proxy.
 ///
-/// Texts go in batches, several at a time. Attempts that may go better later (429, 5xx, no connection, no answer in time) are
-/// repeated with growing pauses, or after the pause that the service asks for, until the call's deadline.
+/// Texts go in batches, several at a time. Attempts that may go better later (429, 5xx, no connection, no answer in
+/// time) are repeated with growing pauses, or after the pause that the service asks for, until the call's deadline.
 public struct OpenAICompatibleEmbedder: Embedder {
     /// The pause before the second attempt; it doubles with each further one, up to ``longestPause``.
     static let firstPause = Duration.milliseconds(250)
@@ -123,8 +123,8 @@ public struct OpenAICompatibleEmbedder: Embedder {
         }
     }
 
-    /// What the service asked for; otherwise between half and all of a time that doubles with each attempt, so that callers who
-    /// failed together do not come back together.
+    /// What the service asked for; otherwise between half and all of a time that doubles with each attempt, so that
+    /// callers who failed together do not come back together.
     private func pause(after attempts: Int, _ failure: ServiceFailure) -> Duration {
         if let asked = failure.retryAfter { return asked }
         let whole = min(Self.longestPause, Self.firstPause * (1 << min(attempts - 1, 10)))

@@ -39,14 +39,16 @@ struct ServiceEndpoint: Sendable {
             if isOpenAI {
                 throw MemoryError(
                     .misconfigured,
-                    "OPENAI_API_KEY is not set, and the embedding model \(configuration.model) is asked of api.openai.com; "
-                        + "set the key, another base URL, or EMBEDDING_MODEL=\(HashingEmbedder.modelPrefix)1024 to need neither")
+                    "OPENAI_API_KEY is not set, and the embedding model \(configuration.model) is asked of "
+                        + "api.openai.com; set the key, another base URL, or "
+                        + "EMBEDDING_MODEL=\(HashingEmbedder.modelPrefix)1024 to need neither")
             }
             authentication = nil
             return
         }
         guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw MemoryError(.misconfigured, "the embedding service's API key holds a blank or another character no key has")
+            throw MemoryError(
+                .misconfigured, "the embedding service's API key holds a blank or another character no key has")
         }
         if let header = configuration.apiKeyHeader {
             authentication = (header, key)

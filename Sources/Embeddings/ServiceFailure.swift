@@ -32,7 +32,9 @@ struct ServiceFailure: Error {
     init(_ response: HTTPClient.Response, model: String, texts: ArraySlice<String>, secret: String?, now: Int) {
         let summary = ServiceFailure.summary(response.body, texts: texts, secret: secret)
         let reason = summary.message.map { ": \($0)" } ?? ""
-        error = MemoryError(.embeddingFailed, "the embedding service answered \(response.status) for the model \(model)\(reason)")
+        error = MemoryError(
+            .embeddingFailed,
+            "the embedding service answered \(response.status) for the model \(model)\(reason)")
         // A spent quota has the status of a rate limit, but waiting does not bring it back.
         let isQuota = summary.code == "insufficient_quota"
         isWorthRetrying = [408, 429].contains(response.status) && !isQuota || response.status >= 500

@@ -28,8 +28,8 @@ final class ServiceHealth: Sendable {
         }
     }
 
-    /// The reason of the last failure, unless it was followed by a success. If what is known is too old, `probe` runs first,
-    /// once for all who ask meanwhile; it ends with a call of ``record(_:)``.
+    /// The reason of the last failure, unless it was followed by a success. If what is known is too old, `probe` runs
+    /// first, once for all who ask meanwhile; it ends with a call of ``record(_:)``.
     func unavailability(probe: @escaping @Sendable () async -> Void) async -> String? {
         let running: Task<Void, Never>? = state.withLock { state in
             let lifetime = state.reason == nil ? Self.successLifetime : Self.failureLifetime

@@ -62,8 +62,8 @@ public final class HTTPClient: Sendable {
         return try result.get()
     }
 
-    /// Ends all transfers with `shutDown`, closes all connections and waits until the thread has ended. Further requests
-    /// are refused; a second call returns once the first has done its work.
+    /// Ends all transfers with `shutDown`, closes all connections and waits until the thread has ended. Further
+    /// requests are refused; a second call returns once the first has done its work.
     public func shutdown() async {
         await withCheckedContinuation { continuation in
             loop.stop { continuation.resume() }

@@ -4,9 +4,9 @@ import Synchronization
 
 /// The thread that runs libcurl's multi handle, and the mailbox that leads to it.
 ///
-/// `@unchecked` for the variables about pending and active requests: only the loop's thread touches them, and there is one
-/// such thread at a time, since a new one starts only after the old one, in its last act, set `State.multi` to `nil`
-/// under the lock.
+/// `@unchecked` for the variables about pending and active requests: only the loop's thread touches them, and there is
+/// one such thread at a time, since a new one starts only after the old one, in its last act, set `State.multi` to
+/// `nil` under the lock.
 final class TransferLoop: @unchecked Sendable {
     private enum Command {
         case start(QueuedRequest)

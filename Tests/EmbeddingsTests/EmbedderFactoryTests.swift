@@ -74,7 +74,9 @@ struct EmbedderFactoryTests {
     }
 
     @Test func findsEndpoints() throws {
-        func expect(_ base: String?, _ url: String, _ header: String, model: String = "m", version: String? = nil) throws {
+        func expect(
+            _ base: String?, _ url: String, _ header: String, model: String = "m", version: String? = nil
+        ) throws {
             let endpoint = try endpoint {
                 $0.baseURL = base
                 $0.model = model

@@ -22,7 +22,8 @@ struct OpenAICompatibleEmbedderTests {
             let client = HTTPClient()
             let time = VirtualTime()
             let embedder = try OpenAICompatibleEmbedder(
-                configuration, client: client, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+                configuration, client: client,
+                logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
                 time: time.time)
             do {
                 try await body(embedder, server, time)
