@@ -206,7 +206,8 @@ let package = Package(
             ],
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["AgentMemory", "FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
+            name: "EndToEndTests", dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient"],
+            exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
