@@ -61,7 +61,7 @@ import Testing
         (["MEMORY_VECTOR_DB_FACTORY": "mongo"], "pgvector, redis, reference"), (["MEMORY_VECTOR_DB_FACTORY": "pgvector"], "DATABASE_URL is not set"),
         (["EMBEDDING_MODEL": "text-embedding-3-small"], "OPENAI_API_KEY"), (["EMBEDDING_MODEL": "local/nope"], "EMBEDDING_MODEL"),
         (["EMBEDDING_MODEL": "local/hashing-64", "REDISVL_VECTOR_DIMENSIONS": "32"], "REDISVL_VECTOR_DIMENSIONS"),
-        (["REDIS_URL": "http://user:hunter2@host"], "REDIS_URL"), (["MEMORY_VECTOR_DB_FACTORY": "pgvector", "DATABASE_URL": "postgresql://h:x/d", "POSTGRES_SCHEMA": "a b"], "POSTGRES_SCHEMA"),
+        (["REDIS_URL": "http://user:hunter2@host"], "REDIS_URL"), (["MEMORY_VECTOR_DB_FACTORY": "pgvector", "DATABASE_URL": "postgresql://h:x/d", "POSTGRES_SCHEMA": "a b"], "schema name"),
     ] as [([String: String], String)])
     func wrongSettingsStopTheStart(_ settings: [String: String], _ expected: String) async throws {
         let environment = ["EMBEDDING_MODEL": "local/hashing-64", "PORT": "0"].merging(settings) { $1 }

@@ -32,6 +32,10 @@ enum Store: String, CaseIterable, CustomTestStringConvertible, Sendable {
     }
 }
 
+struct ScriptError: Error, CustomStringConvertible {
+    let description: String
+}
+
 /// A Redis or a Postgres that belongs to one test, which may kill it.
 struct OwnStore: Sendable {
     let store: Store
@@ -63,10 +67,23 @@ struct OwnStore: Sendable {
     private static func stack(_ command: String, _ store: Store, _ folder: URL, _ options: String...) async throws -> String {
         let script = try #require(
             ProcessInfo.processInfo.environment["AGENT_MEMORY_STACK"], "AGENT_MEMORY_STACK is not set: run make test")
-        let process = try await RunningProcess.start(
-            URL(fileURLWithPath: script), [command, store.service, "--dir", folder.path] + options)
-        let status = await process.exitStatus()
-        try #require(status == 0, "\(command) \(store.service) ended with \(status): \(process.output)")
-        return process.output.split(separator: "\n").last { $0.contains("_URL=") }.map(String.init) ?? ""
+        // Foundation's `Process` would wait for the store itself, which inherits a socket of it.
+        return try await withCheckedThrowingContinuation { continuation in
+            Thread {
+                let words = ([script, command, store.service, "--dir", folder.path] + options).map { "'\($0)'" }
+                guard let pipe = popen(words.joined(separator: " "), "r") else {
+                    continuation.resume(throwing: CocoaError(.fileReadUnknown))
+                    return
+                }
+                var printed: [UInt8] = []
+                while case let byte = fgetc(pipe), byte != EOF { printed.append(UInt8(truncatingIfNeeded: byte)) }
+                let text = String(decoding: printed, as: UTF8.self)
+                if pclose(pipe) == 0 {
+                    continuation.resume(returning: text)
+                } else {
+                    continuation.resume(throwing: ScriptError(description: "\(words.joined(separator: " ")) failed: \(text)"))
+                }
+            }.start()
+        }
     }
 }
