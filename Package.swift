@@ -10,6 +10,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+/// Tests are no one's interface.
+let testing: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
 let package = Package(
     name: "agent-memory",
     platforms: [.macOS(.v15)],
@@ -21,13 +24,11 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
-        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -47,7 +48,8 @@ let package = Package(
             swiftSettings: strict),
 
         // The contract in memory.
-        .target(name: "ReferenceBackend", dependencies: ["AgentMemory"], swiftSettings: strict),
+        .target(
+            name: "ReferenceBackend", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
 
         // Redis with search.
         .target(
@@ -60,6 +62,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "RedisBackend",
@@ -67,10 +70,13 @@ let package = Package(
                 "AgentMemory", "RedisDriver",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // Postgres with pgvector.
-        .target(name: "Migrations", path: "Migrations", swiftSettings: strict),
+        .target(
+            name: "Migrations", path: "Migrations", exclude: ["README.md"],
+            resources: [.embedInCode("0001_create_memories.sql")], swiftSettings: strict),
         .target(
             name: "PostgresDriver",
             dependencies: [
@@ -78,6 +84,7 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "PgvectorBackend",
@@ -85,22 +92,26 @@ let package = Package(
                 "AgentMemory", "PostgresDriver", "Migrations",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // Embedding services.
         .target(
             name: "HTTPClient",
             dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "Embeddings",
             dependencies: ["AgentMemory", "HTTPClient", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // The server.
         .target(
             name: "BackendLoading",
             dependencies: ["AgentMemory", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "MemoryService",
@@ -109,6 +120,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "MemoryHTTP",
@@ -119,22 +131,90 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
+                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService", "Migrations",
                 "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         // The executable contract.
-        .target(name: "MemoryConformance", dependencies: ["AgentMemory"], swiftSettings: strict),
+        .target(
+            name: "MemoryConformance", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+
+        // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
+        .testTarget(
+            name: "AgentMemoryTests", dependencies: ["AgentMemory", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: testing),
+        .testTarget(
+            name: "MemoryHTTPTests",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: testing),
+        .target(
+            name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support", exclude: ["README.md", "fake_embeddings.py"],
+            swiftSettings: testing),
+        .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
+        .testTarget(
+            name: "EmbeddingsTests",
+            dependencies: [
+                "AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "RedisDriverTests",
+            dependencies: [
+                "RedisDriver",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "RedisBackendTests",
+            dependencies: [
+                "AgentMemory", "RedisBackend", "RedisDriver",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "PostgresDriverTests",
+            dependencies: ["PostgresDriver", .product(name: "Logging", package: "swift-log")],
+            exclude: ["README.md"], swiftSettings: testing),
+        .testTarget(
+            name: "PgvectorBackendTests",
+            dependencies: [
+                "AgentMemory", "Migrations", "PgvectorBackend", "PostgresDriver",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["README.md"], swiftSettings: testing),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient"],
+            exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
     ]
 )

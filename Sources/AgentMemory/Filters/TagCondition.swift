@@ -46,28 +46,17 @@ public struct TagCondition: Sendable, Equatable {
         if let none { excluded += try Self.values(none, field, "none") }
         var groups: [[String]] = []
         for group in anyGroups { groups.append(try Self.values(group, field, "any")) }
-        self.all = Self.distinct(required)
+        self.all = required.exactlyDistinct()
         self.any = groups
-        self.none = Self.distinct(excluded)
+        self.none = excluded.exactlyDistinct()
         self.startsWith = if let startsWith { try Self.prefix(startsWith, field) } else { nil }
     }
 
     /// Whether a record with these values in the field matches.
     public func matches(_ values: [String]) -> Bool {
-        func has(_ wanted: String) -> Bool { values.contains { Self.same($0, wanted) } }
+        func has(_ wanted: String) -> Bool { values.contains { ExactString($0) == ExactString(wanted) } }
         if let startsWith, !values.contains(where: { $0.utf8.starts(with: startsWith.utf8) }) { return false }
         return all.allSatisfy(has) && any.allSatisfy { $0.contains(where: has) } && !none.contains(where: has)
-    }
-
-    /// Swift's `==` holds canonically equivalent strings equal; the contract compares code points (rule F1).
-    private static func same(_ a: String, _ b: String) -> Bool {
-        a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8)
-    }
-
-    private static func distinct(_ values: [String]) -> [String] {
-        var kept: [String] = []
-        for value in values where !kept.contains(where: { same($0, value) }) { kept.append(value) }
-        return kept
     }
 
     private static func conflict(_ field: TagField, _ a: String, _ b: String) -> MemoryError {
@@ -84,7 +73,7 @@ public struct TagCondition: Sendable, Equatable {
                 throw MemoryError(error.code, error.message, path: [.key(name), .index(index)])
             }
         }
-        return distinct(checked)
+        return checked.exactlyDistinct()
     }
 
     private static func value(_ value: String, _ field: TagField, _ name: String) throws(MemoryError) -> String {

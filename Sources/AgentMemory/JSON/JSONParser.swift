@@ -3,6 +3,14 @@ public struct JSONSyntaxError: Error, Sendable, Equatable {
     /// Bytes from the start of the text.
     public let offset: Int
     public let message: String
+    /// Whether the bytes are not even UTF-8.
+    public let isEncodingError: Bool
+
+    init(offset: Int, message: String, isEncodingError: Bool = false) {
+        self.offset = offset
+        self.message = message
+        self.isEncodingError = isEncodingError
+    }
 }
 
 extension JSONValue {
@@ -179,7 +187,9 @@ private struct JSONParser {
         let raw = UnsafeBufferPointer(rebasing: bytes[start..<position])
         position += 1
         let unescaped: String? = escaped ? try unescape(raw, at: start) : String(validating: raw, as: UTF8.self)
-        guard let unescaped else { throw error("the string is not UTF-8", at: start) }
+        guard let unescaped else {
+            throw JSONSyntaxError(offset: start, message: "the string is not UTF-8", isEncodingError: true)
+        }
         return unescaped
     }
 
@@ -193,6 +203,7 @@ private struct JSONParser {
                 i += 1
                 continue
             }
+            let start = offset + i
             let escape = raw[i + 1]
             i += 2
             switch escape {
@@ -203,19 +214,19 @@ private struct JSONParser {
             case UInt8(ascii: "r"): out.append(0x0D)
             case UInt8(ascii: "t"): out.append(0x09)
             case UInt8(ascii: "u"):
-                guard let unit = hex(raw, i) else { throw error("\\u needs four hex digits", at: offset + i) }
+                guard let unit = hex(raw, i) else { throw error("\\u needs four hex digits", at: start) }
                 i += 4
                 var scalar = UInt32(unit)
                 if (0xD800..<0xDC00).contains(unit) {
                     guard i + 1 < raw.count, raw[i] == UInt8(ascii: "\\"), raw[i + 1] == UInt8(ascii: "u"),
                         let low = hex(raw, i + 2), (0xDC00..<0xE000).contains(low)
-                    else { throw error("half of a surrogate pair", at: offset + i) }
+                    else { throw error("half of a surrogate pair", at: start) }
                     i += 6
                     scalar = 0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(low) - 0xDC00)
                 }
-                guard let unicode = Unicode.Scalar(scalar) else { throw error("half of a surrogate pair", at: offset + i) }
+                guard let unicode = Unicode.Scalar(scalar) else { throw error("half of a surrogate pair", at: start) }
                 out.append(contentsOf: UTF8.encode(unicode)!)
-            default: throw error("an unknown escape", at: offset + i - 1)
+            default: throw error("an unknown escape", at: start)
             }
         }
         return String(validating: out, as: UTF8.self)

@@ -50,7 +50,7 @@ public struct JSONNumber: Sendable, Equatable {
 public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     public private(set) var members: [(name: String, value: JSONValue)] = []
     /// Made once there are more members than a linear scan likes.
-    private var positions: [String: Int]?
+    private var positions: [ExactString: Int]?
 
     public init() {}
 
@@ -69,9 +69,9 @@ public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
             case (nil, let value?):
                 members.append((name, value))
                 if positions != nil {
-                    positions?[name] = members.count - 1
+                    positions?[ExactString(name)] = members.count - 1
                 } else if members.count > 32 {
-                    positions = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.name, $0) })
+                    positions = Dictionary(uniqueKeysWithValues: members.enumerated().map { (ExactString($1.name), $0) })
                 }
             case (let position?, nil):
                 members.remove(at: position)
@@ -83,8 +83,9 @@ public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     }
 
     private func position(of name: String) -> Int? {
-        if let positions { return positions[name] }
-        return members.firstIndex { $0.name == name }
+        let wanted = ExactString(name)
+        if let positions { return positions[wanted] }
+        return members.firstIndex { ExactString($0.name) == wanted }
     }
 
     /// Two objects are the same JSON value whatever the order of their members.

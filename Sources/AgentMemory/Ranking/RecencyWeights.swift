@@ -21,8 +21,8 @@ public struct RecencyWeights: Sendable, Equatable {
     /// Days in which the novelty halves; default 30.
     public let halfLifeCreatedDays: Double
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight that is negative or not finite, or a half-life that is
-    ///   not above 0; the path names the parameter as REST spells it.
+    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight that is not finite, or a half-life that is not above 0; the
+    ///   path names the parameter as REST spells it.
     public init(
         semantic: Double = 0.8, recency: Double = 0.2, freshness: Double = 0.6, novelty: Double = 0.4,
         halfLifeLastAccessDays: Double = 7, halfLifeCreatedDays: Double = 30
@@ -31,7 +31,7 @@ public struct RecencyWeights: Sendable, Equatable {
             ("recency_semantic_weight", semantic), ("recency_recency_weight", recency),
             ("recency_freshness_weight", freshness), ("recency_novelty_weight", novelty),
         ] {
-            guard weight.isFinite, weight >= 0 else { throw .invalid(name, "\(name) must be a number from 0 on") }
+            guard weight.isFinite else { throw .invalid(name, "\(name) must be a finite number") }
         }
         for (name, days) in [
             ("recency_half_life_last_access_days", halfLifeLastAccessDays),

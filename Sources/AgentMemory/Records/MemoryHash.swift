@@ -31,7 +31,7 @@ public enum MemoryHash {
 
     private static let hexDigits = Array("0123456789abcdef".utf8)
 
-    /// A string as Python's `json.dumps` escapes it with `ensure_ascii`: code units of UTF-16 outside ASCII, and DEL stays.
+    /// A string as Python's `json.dumps` escapes it with `ensure_ascii`: code units of UTF-16 outside of blank to `~`.
     private static func appendPythonString(_ string: String, to json: inout [UInt8]) {
         json.append(UInt8(ascii: "\""))
         for scalar in string.unicodeScalars {
@@ -43,7 +43,7 @@ public enum MemoryHash {
             case "\t": json.append(contentsOf: "\\t".utf8)
             case "\u{08}": json.append(contentsOf: "\\b".utf8)
             case "\u{0C}": json.append(contentsOf: "\\f".utf8)
-            case "\u{20}"..."\u{7F}": json.append(UInt8(scalar.value))
+            case "\u{20}"..."\u{7E}": json.append(UInt8(scalar.value))
             default:
                 for unit in UTF16.encode(scalar)! {
                     json.append(contentsOf: "\\u".utf8)

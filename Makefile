@@ -1,0 +1,44 @@
+# Every target installs what it lacks (or says which packages to install) and needs no Docker.
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop demo test test-tsan check bench format lint deps clean
+
+# The test targets that need no service, for the thread sanitizer.
+UNIT_TESTS ?= AgentMemoryTests|ReferenceBackendTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests
+
+help: ## Lists the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@echo
+	@echo "  make run BACKEND=pgvector       on Postgres; BACKEND=reference: in memory"
+	@echo "  make run PORT=8001              on another port"
+	@echo "  make test SWIFT_TEST_ARGS='--filter Pagination'"
+
+run: ## Runs the server on http://localhost:8000 with a local Redis; data stays in .local
+	@Scripts/run
+
+stop: ## Stops what "make run" may have left behind
+	@Scripts/run stop
+
+demo: ## Stores and searches a few dozen memories on the running server
+	@python3 Scripts/demo
+
+test: ## Checks the tree and runs every test on both backends
+	@Scripts/test
+
+test-tsan: deps ## Runs the tests that need no service under the thread sanitizer
+	swift test --scratch-path .build-tsan --sanitize thread --filter '^($(UNIT_TESTS))\.'
+
+bench: deps ## Measures both backends on throw-away services
+	@Scripts/with-services Benchmarks/run
+
+format: ## Formats the Swift sources
+	@Scripts/format
+
+lint: ## Says where the Swift sources are not formatted
+	@Scripts/format lint
+
+deps: ## Installs the packages that a build needs
+	@Scripts/install packages
+
+clean: ## Removes what was built and downloaded; the data in .local stays
+	rm -rf .build .build-* .cache

@@ -1,0 +1,70 @@
+/// Turns texts and keyword queries into words: the one analyser of all backends.
+///
+/// The words of a text are found so:
+/// 1. the text is brought to Unicode normalisation form C, case is folded in full, and form C is restored;
+/// 2. it is split at everything that is not a letter (general categories L*), a decimal digit (Nd) or a combining mark
+///    (M*), so that `snake_case` is two words and an apostrophe separates; a run without a letter or digit is no word;
+/// 3. each word is stemmed by the English stemmer of Snowball 2.2.0, and a very long one is replaced by a shorter name of
+///    it (``maximumBytesPerWord``).
+///
+/// No word is a stop word. The contract that backends build on: the result depends on the text alone, not on the locale,
+/// the time or earlier calls, and it is found in the same way for texts and for queries. A word holds letters, digits and
+/// marks only, so no quoting is ever needed. Unicode's data are those of the Swift runtime and of Foundation; for
+/// characters that are assigned their folding and composition never change between versions.
+public struct TextAnalyzer: Sendable {
+    /// The number of words of one text that count; those after them are not found by keyword.
+    public static let maximumWordsPerText = 10_000
+
+    /// The UTF-8 bytes that a word has at most. A longer one (a text without blanks makes such) becomes its beginning and 32
+    /// hex digits of its SHA-256, so that it is still found whole and is no other word: RediSearch indexes no more of a word
+    /// (`MAX_NORMALIZE_SIZE` in its `src/tokenize.c`), and Postgres takes no lexeme above 2,046 bytes.
+    public static let maximumBytesPerWord = 128
+
+    private let stemmer = EnglishStemmer()
+
+    public init() {}
+
+    /// The words of `text` in their order, repeated ones included, at most ``maximumWordsPerText``.
+    ///
+    /// It takes time linear in the length of the text, whatever its characters are.
+    public func words(in text: String) -> [String] {
+        words(in: text, limit: Self.maximumWordsPerText)
+    }
+
+    /// Reads a keyword query. What stands between two ASCII double quotes is a phrase; a quote without a partner is
+    /// punctuation, and so are all other quotation marks. A phrase without a word is dropped, and so is a phrase that
+    /// was there before. Of a query, too, only the first ``maximumWordsPerText`` words count.
+    public func query(_ text: String) -> KeywordQuery {
+        let parts = text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
+        var remaining = Self.maximumWordsPerText
+        var words: [String] = []
+        var seenWords: Set<String> = []
+        var phrases: [[String]] = []
+        var seenPhrases: Set<[String]> = []
+        for (index, part) in parts.enumerated() {
+            let found = self.words(in: String(Substring(part)), limit: remaining)
+            remaining -= found.count
+            words += found.filter { seenWords.insert($0).inserted }
+            // Every second part is quoted, but for the last one, which no quote closes.
+            let isPhrase = index % 2 == 1 && index < parts.count - 1
+            if isPhrase, !found.isEmpty, seenPhrases.insert(found).inserted {
+                phrases.append(found)
+            }
+        }
+        return KeywordQuery(words: words, phrases: phrases)
+    }
+
+    private func words(in text: String, limit: Int) -> [String] {
+        guard limit > 0 else { return [] }
+        var text = text
+        return text.withUTF8 { bytes in
+            var scanner = WordScanner(stemmer: stemmer, limit: limit)
+            if let composed = CanonicalComposition.compose(bytes) {
+                composed.withUnsafeBufferPointer { scanner.scan($0) }
+            } else {
+                scanner.scan(bytes)
+            }
+            return scanner.words
+        }
+    }
+}

@@ -1,0 +1,190 @@
+public import AgentMemory
+import Synchronization
+
+/// Keeps the vectors of recent texts and asks for each text once, however many callers want it at a time.
+///
+/// One cache belongs to one embedder, so that the text alone is the key. Callers who want the same texts share a
+/// request; it is cancelled when the last of them has gone, and its failure is the failure of all of them.
+public final class CachingEmbedder: Embedder {
+    public struct Statistics: Sendable, Equatable {
+        /// Texts answered from the cache.
+        public var hits = 0
+        /// Texts asked for, by this caller or, shared, by another.
+        public var misses = 0
+        /// Of the misses, those that joined a request under way.
+        public var shared = 0
+        /// Vectors kept now.
+        public var entries = 0
+        /// Bytes that they and their keys take, approximately.
+        public var bytes = 0
+    }
+
+    /// A request under way, or one whose result not all have fetched yet.
+    private struct Flight {
+        let keys: [TextKey]
+        var task: Task<Void, Never>?
+        /// Callers who have not fetched the result or given up.
+        var interested = 1
+        var waiters: [Int: CheckedContinuation<[TextKey: [Float]], any Error>] = [:]
+        var result: Result<[TextKey: [Float]], any Error>?
+    }
+
+    private struct State {
+        var cache: VectorCache
+        var statistics = Statistics()
+        var flights: [Int: Flight] = [:]
+        /// Of requests under way only.
+        var flightOfKey: [TextKey: Int] = [:]
+        var lastID = 0
+
+        mutating func makeID() -> Int {
+            lastID += 1
+            return lastID
+        }
+
+        mutating func close(_ flight: Flight) {
+            for key in flight.keys { flightOfKey[key] = nil }
+        }
+    }
+
+    public var model: String { base.model }
+    public var dimensions: Int { base.dimensions }
+    private let base: any Embedder
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - maximumEntries: Default: 10,000 vectors.
+    ///   - maximumBytes: Of vectors and keys. Default: 64 MiB.
+    public init(_ base: any Embedder, maximumEntries: Int = 10_000, maximumBytes: Int = 64 << 20) {
+        self.base = base
+        state = Mutex(State(cache: VectorCache(maximumEntries: maximumEntries, maximumBytes: maximumBytes)))
+    }
+
+    /// Counts since the start.
+    public var statistics: Statistics {
+        state.withLock { state in
+            var statistics = state.statistics
+            statistics.entries = state.cache.count
+            statistics.bytes = state.cache.bytes
+            return statistics
+        }
+    }
+
+    public func unavailability() async -> String? { await base.unavailability() }
+
+    public func embed(_ texts: [String]) async throws -> [[Float]] {
+        try Task.checkCancellation()
+        let keys = texts.map(TextKey.init)
+        var (found, flights) = board(keys, texts)
+        // What was not fetched when an error ends the loop is given up.
+        defer { for flight in flights { leave(flight) } }
+        while let flight = flights.last {
+            found.merge(try await result(of: flight)) { kept, _ in kept }
+            flights.removeLast()
+            leave(flight)
+        }
+        return try keys.map { key in
+            guard let vector = found[key] else {
+                throw MemoryError(.internalError, "the embedding cache lost a vector")
+            }
+            return vector
+        }
+    }
+
+    /// What is there already, and the requests that bring the rest, one of them started here.
+    private func board(_ keys: [TextKey], _ texts: [String]) -> (found: [TextKey: [Float]], flights: [Int]) {
+        state.withLock { state in
+            var found: [TextKey: [Float]] = [:]
+            var flights: [Int] = []
+            var seen: Set<TextKey> = []
+            var missing: [(key: TextKey, text: String)] = []
+            for (key, text) in zip(keys, texts) where seen.insert(key).inserted {
+                if let vector = state.cache.vector(for: key) {
+                    state.statistics.hits += 1
+                    found[key] = vector
+                    continue
+                }
+                state.statistics.misses += 1
+                guard let flight = state.flightOfKey[key] else {
+                    missing.append((key, text))
+                    continue
+                }
+                state.statistics.shared += 1
+                if !flights.contains(flight) {
+                    flights.append(flight)
+                    state.flights[flight]?.interested += 1
+                }
+            }
+            guard !missing.isEmpty else { return (found, flights) }
+            let id = state.makeID()
+            state.flights[id] = Flight(keys: missing.map(\.key))
+            for (key, _) in missing { state.flightOfKey[key] = id }
+            // Not a child of the caller's task: the caller may be cancelled while others wait for the same texts.
+            state.flights[id]?.task = Task { await fly(id, missing) }
+            return (found, flights + [id])
+        }
+    }
+
+    private func fly(_ id: Int, _ missing: [(key: TextKey, text: String)]) async {
+        let result: Result<[TextKey: [Float]], any Error>
+        do {
+            let vectors = try await base.checkedEmbeddings(of: missing.map(\.text))
+            result = .success(Dictionary(uniqueKeysWithValues: zip(missing.map(\.key), vectors)))
+        } catch {
+            result = .failure(error)
+        }
+        let waiters = state.withLock { state in
+            if case .success(let vectors) = result {
+                for (key, _) in missing {
+                    if let vector = vectors[key] { state.cache.insert(vector, for: key) }
+                }
+            }
+            // None if all have given up.
+            guard var flight = state.flights[id] else { return [CheckedContinuation<[TextKey: [Float]], any Error>]() }
+            state.close(flight)
+            let waiters = Array(flight.waiters.values)
+            flight.waiters = [:]
+            flight.result = result
+            flight.task = nil
+            state.flights[id] = flight
+            return waiters
+        }
+        for waiter in waiters { waiter.resume(with: result) }
+    }
+
+    /// Waits for the request; the caller's cancellation ends the waiting, not the request.
+    private func result(of flight: Int) async throws -> [TextKey: [Float]] {
+        let waiter = state.withLock { $0.makeID() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let known: Result<[TextKey: [Float]], any Error>? = state.withLock { state in
+                    if let result = state.flights[flight]?.result { return result }
+                    // The handler may have run before there was anyone to tell.
+                    if Task.isCancelled { return .failure(CancellationError()) }
+                    state.flights[flight]?.waiters[waiter] = continuation
+                    return nil
+                }
+                if let known { continuation.resume(with: known) }
+            }
+        } onCancel: {
+            let continuation = state.withLock { $0.flights[flight]?.waiters.removeValue(forKey: waiter) }
+            continuation?.resume(throwing: CancellationError())
+        }
+    }
+
+    /// Gives up the interest in a request; the last one to leave ends it.
+    private func leave(_ id: Int) {
+        let task: Task<Void, Never>? = state.withLock { state in
+            guard var flight = state.flights[id] else { return nil }
+            flight.interested -= 1
+            if flight.interested > 0 {
+                state.flights[id] = flight
+                return nil
+            }
+            if flight.result == nil { state.close(flight) }
+            state.flights[id] = nil
+            return flight.task
+        }
+        task?.cancel()
+    }
+}

@@ -1,0 +1,38 @@
+/// What an embedder is made from. Reading it from an environment is the executable's work.
+public struct EmbedderConfiguration: Sendable {
+    /// A model's name as ``EmbedderFactory`` reads it. Default: `text-embedding-3-small`.
+    public var model = "text-embedding-3-small"
+    /// The length of the vectors (REDISVL_VECTOR_DIMENSIONS); needed for a model that is not known. Default: the
+    /// model's own.
+    public var dimensions: Int?
+    /// Whether `dimensions` is sent to the service. Default: only when `dimensions` is given and differs from what a
+    /// known model answers by itself; services refuse the parameter for models that cannot shorten their vectors.
+    public var sendsDimensions: Bool?
+    /// Default: OpenAI's; for `ollama/…` a local Ollama.
+    public var baseURL: String?
+    /// Needed for api.openai.com only. Default: none.
+    public var apiKey: String?
+    /// The header that carries the key alone, for gateways that want another than the usual ones. Default: none.
+    public var apiKeyHeader: String?
+    /// Azure's `api-version`, unless the base URL has it. Default: none.
+    public var apiVersion: String?
+    /// For one attempt. Default: 30 s.
+    public var attemptTimeout: Duration = .seconds(30)
+    /// For one call with all its batches and attempts. Default: 60 s.
+    public var deadline: Duration = .seconds(60)
+    /// Attempts for one batch. Default: 4.
+    public var maximumAttempts = 4
+    /// Default: 256.
+    public var maximumTextsPerRequest = 256
+    /// Of UTF-8 text; a text that is longer goes alone. A token has at least one byte, so that the default keeps below
+    /// OpenAI's limit of 300,000 tokens in one request. Default: 262,144.
+    public var maximumBytesPerRequest = 256 << 10
+    /// Requests of one call under way at a time. Default: 4.
+    public var maximumConcurrentRequests = 4
+    /// Vectors kept; 0 for none. Default: 10,000.
+    public var cacheEntries = 10_000
+    /// Bytes that kept vectors and their keys may take; 0 for none. Default: 64 MiB.
+    public var cacheBytes = 64 << 20
+
+    public init() {}
+}

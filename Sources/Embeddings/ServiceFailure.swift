@@ -1,0 +1,76 @@
+import AgentMemory
+import HTTPClient
+
+/// A failed attempt: what to tell, whether another may go better, and whether the service itself is at fault.
+struct ServiceFailure: Error {
+    let error: MemoryError
+    let isWorthRetrying: Bool
+    /// False when it was the texts that were refused: the service can answer others.
+    let concernsService: Bool
+    /// What the service asked for.
+    var retryAfter: Duration?
+
+    /// A call that brought no response.
+    init(_ failure: HTTPClientError, model: String) {
+        let code: MemoryError.Code = failure.code == .timedOut ? .timedOut : .embeddingFailed
+        error = MemoryError(code, "the embedding model \(model) could not be asked: \(failure.message)")
+        switch failure.code {
+        case .couldNotConnect, .timedOut, .other, .queueFull: isWorthRetrying = true
+        case .tls, .tooLarge, .invalidURL, .invalidRequest, .cancelled, .shutDown: isWorthRetrying = false
+        }
+        concernsService = failure.code != .queueFull && failure.code != .tooLarge
+    }
+
+    /// An answer that is not one embedding for each text.
+    init(unusable reason: String, model: String) {
+        error = MemoryError(.embeddingFailed, "the embedding model \(model) answered \(reason)")
+        isWorthRetrying = false
+        concernsService = true
+    }
+
+    /// A response with another status than 200.
+    init(_ response: HTTPClient.Response, model: String, texts: ArraySlice<String>, secret: String?, now: Int) {
+        let summary = ServiceFailure.summary(response.body, texts: texts, secret: secret)
+        let reason = summary.message.map { ": \($0)" } ?? ""
+        error = MemoryError(
+            .embeddingFailed,
+            "the embedding service answered \(response.status) for the model \(model)\(reason)")
+        // A spent quota has the status of a rate limit, but waiting does not bring it back.
+        let isQuota = summary.code == "insufficient_quota"
+        isWorthRetrying = [408, 429].contains(response.status) && !isQuota || response.status >= 500
+        concernsService = ![400, 413, 422].contains(response.status)
+        retryAfter = response.headers["retry-after"].flatMap { ServiceFailure.retryAfter($0, now: now) }
+    }
+
+    /// `Retry-After` is a number of seconds or a date (RFC 9110, section 10.2.3).
+    static func retryAfter(_ value: String, now: Int) -> Duration? {
+        if let seconds = Double(value), seconds >= 0, seconds < 1_000_000 { return .milliseconds(Int(seconds * 1000)) }
+        return HTTPDate.unixSeconds(value).map { .seconds(max(0, $0 - now)) }
+    }
+
+    /// What the error body says, in at most 200 characters, without the key and without the texts that were sent.
+    static func summary(
+        _ body: [UInt8], texts: ArraySlice<String>, secret: String?
+    ) -> (message: String?, code: String?) {
+        guard body.count <= 64 << 10, let json = try? JSONValue(parsing: body) else { return (nil, nil) }
+        // OpenAI and most others; FastAPI's services; Ollama.
+        let error = json["error"] ?? json
+        let message = error["message"]?.stringValue ?? error["detail"]?.stringValue ?? error.stringValue
+        let code = error["code"]?.stringValue
+        guard var text = message ?? code else { return (nil, code) }
+        if let secret, !secret.isEmpty { text = text.replacing(secret, with: "***") }
+        for sent in texts {
+            let start = String(sent.prefix(24))
+            guard start.utf8.count >= 3, let found = text.firstRange(of: start) else { continue }
+            // From there on: how much of the text is quoted, and how it is escaped, cannot be known.
+            text = String(text[..<found.lowerBound]) + "…"
+        }
+        var words = text.split { $0.isWhitespace || $0.isNewline }.map { word in
+            // OpenAI quotes the key with its middle starred out.
+            word.hasPrefix("sk-") || word.contains("***") ? "***" : String(word)
+        }
+        words.removeAll { $0.unicodeScalars.contains { $0.value < 0x20 } }
+        let line = words.joined(separator: " ")
+        return (line.isEmpty ? nil : line.count > 200 ? String(line.prefix(199)) + "…" : line, code)
+    }
+}

@@ -1,0 +1,177 @@
+import AgentMemory
+
+extension ConformanceCheck {
+    /// Rules F1 to F10.
+    static let filterChecks: [ConformanceCheck] = [
+        ConformanceCheck("filter/F1-exact", hint: "values are folded or normalised: compare code point by code point") { scope in
+            let values = ["alice", "Alice", "ALICE", "é", "e\u{301}", "É", "straße", "strasse"]
+            for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
+                _ = try await scope.database.add(try values.enumerated().map { try record("\(field.rawValue)-\($0)", field, [$1]) })
+            }
+            for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
+                for (index, value) in values.enumerated() {
+                    try await scope.expectMatches(
+                        "\(field.rawValue) eq \(value.debugDescription)", try tag(field, eq: value), ["\(field.rawValue)-\(index)"])
+                }
+            }
+        },
+        ConformanceCheck("filter/F2-every-field", hint: "a field of the contract cannot be filtered on, or another one is") { scope in
+            let hit = try MemoryRecord(
+                id: "hit", text: "[1] a", sessionID: "s1", userID: "u1", namespace: "n1", memoryType: .episodic, topics: ["t1"],
+                entities: ["e1"], discreteMemoryExtracted: false, extractionStrategy: "custom")
+            let miss = try MemoryRecord(
+                id: "miss", text: "[1] b", sessionID: "s2", userID: "u2", namespace: "n2", topics: ["t2"], entities: ["e2"])
+            _ = try await scope.database.add([hit, miss])
+            for field in TagField.allCases {
+                let value = field.values(of: hit)[0]
+                try await scope.expectMatches("\(field.rawValue) eq", try tag(field, eq: value), ["hit"])
+                try await scope.expectMatches("\(field.rawValue) ne", try tag(field, ne: value), ["miss"])
+                try await scope.expectMatches("\(field.rawValue) any", try tag(field, any: [value]), ["hit"])
+                try await scope.expectMatches("\(field.rawValue) all", try tag(field, all: [value]), ["hit"])
+                try await scope.expectMatches("\(field.rawValue) none", try tag(field, none: [value]), ["miss"])
+            }
+        },
+        ConformanceCheck("filter/F2-any-all", hint: "all behaves as any") { scope in
+            _ = try await scope.database.add([
+                try record("ab", .topics, ["a", "b"]), try record("bc", .topics, ["b", "c"]), try record("c", .topics, ["c"]),
+                try record("abc", .topics, ["c", "b", "a"]), try record("none", .topics, []),
+            ])
+            try await scope.expectMatches("any a c", try tag(.topics, any: ["a", "c"]), ["ab", "bc", "c", "abc"])
+            try await scope.expectMatches("all a b", try tag(.topics, all: ["a", "b"]), ["ab", "abc"])
+            try await scope.expectMatches("all b a b", try tag(.topics, all: ["b", "a", "b"]), ["ab", "abc"])
+            try await scope.expectMatches("eq b", try tag(.topics, eq: "b"), ["ab", "bc", "abc"])
+            try await scope.expectMatches("none a", try tag(.topics, none: ["a", "x"]), ["bc", "c", "none"])
+        },
+        ConformanceCheck(
+            "filter/F2-startswith", hint: "the prefix is a pattern, needs two characters, or stops after a number of distinct values"
+        ) { scope in
+            let values = (0..<450).map { "p\($0)" } + ["Px", "%p", "p*", "_p", "p|q", "ép", "e\u{301}p", "\\p", "日本"]
+            for start in stride(from: 0, to: values.count, by: 200) {
+                _ = try await scope.database.add(
+                    try values[start..<min(start + 200, values.count)].map {
+                        try MemoryRecord(id: "i-\($0)", text: "[1] x", userID: $0, topics: ["other", $0])
+                    })
+            }
+            for prefix in ["p", "p1", "P", "%", "p*", "_", "p|", "é", "e", "\\", "日"] {
+                let expected = values.filter { $0.utf8.starts(with: prefix.utf8) }.map { "i-\($0)" }
+                try await scope.expectMatches("user_id startswith \(prefix)", try tag(.userID, startsWith: prefix), expected)
+            }
+            try await scope.expectMatches(
+                "topics startswith", try tag(.topics, startsWith: "p44"), ["i-p44"] + (440..<450).map { "i-p\($0)" })
+            try await scope.expectMatches(
+                "id startswith", try tag(.id, startsWith: "i-p44"), ["i-p44"] + (440..<450).map { "i-p\($0)" })
+        },
+        ConformanceCheck("filter/F3-two-operators", hint: "one operator of a filter is applied and the others are dropped") { scope in
+            _ = try await scope.database.add([
+                try record("a", .topics, ["a"]), try record("ab", .topics, ["a", "b"]), try record("abc", .topics, ["a", "b", "c"]),
+                try record("c", .topics, ["c"]),
+            ])
+            try await scope.expectMatches("eq a, any b c", try tag(.topics, eq: "a", any: ["b", "c"]), ["ab", "abc"])
+            try await scope.expectMatches("all a b, none c", try tag(.topics, all: ["a", "b"], none: ["c"]), ["ab"])
+            try await scope.expectMatches("any a c, ne b", try tag(.topics, ne: "b", any: ["a", "c"]), ["a", "c"])
+        },
+        ConformanceCheck("filter/F3-fields-joined-by-and", hint: "filters of one call are joined by OR, or only one applies") { scope in
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "1", text: "[1] x", userID: "u", namespace: "n", createdAt: at(1)),
+                try MemoryRecord(id: "2", text: "[1] x", userID: "u", namespace: "m", createdAt: at(2)),
+                try MemoryRecord(id: "3", text: "[1] x", userID: "v", namespace: "n", createdAt: at(3)),
+                try MemoryRecord(id: "4", text: "[1] x", userID: "u", namespace: "n", createdAt: at(4)),
+            ])
+            let filter = MemoryFilter(
+                tags: [.userID: try TagCondition(field: .userID, eq: "u"), .namespace: try TagCondition(field: .namespace, ne: "m")],
+                dates: [.createdAt: try DateCondition(field: .createdAt, [.init(.gt, at(1))])])
+            try await scope.expectMatches("three filters", filter, ["4"])
+        },
+        ConformanceCheck("filter/F4-absent-matches-ne", hint: "ne skips records where the field is absent") { scope in
+            for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
+                _ = try await scope.database.add([
+                    try record("\(field.rawValue)-x", field, ["x"]), try record("\(field.rawValue)-y", field, ["y"]),
+                ])
+            }
+            let all = try await scope.listed()
+            for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
+                let expected = all.filter { $0 != "\(field.rawValue)-x" }
+                try await scope.expectMatches("\(field.rawValue) ne x", try tag(field, ne: "x"), expected)
+                try await scope.expectMatches("\(field.rawValue) none x", try tag(field, none: ["x", "z"]), expected)
+            }
+        },
+        ConformanceCheck("filter/F5-all-of-two-on-one-value", hint: "all on a single-valued field behaves as any") { scope in
+            _ = try await scope.database.add([try record("a", .userID, ["a"]), try record("b", .userID, ["b"])])
+            try await scope.expectMatches("all a b", try tag(.userID, all: ["a", "b"]), [], mayBeTrivial: true)
+            try await scope.expectMatches("eq a, all b", try tag(.userID, eq: "a", all: ["b"]), [], mayBeTrivial: true)
+            try await scope.expectMatches("all a a", try tag(.userID, all: ["a", "a"]), ["a"])
+        },
+        ConformanceCheck("filter/F7-date-operators", hint: "one bound is dropped, an inclusive end is exclusive, or fractions are cut") { scope in
+            for field in DateField.allCases {
+                _ = try await scope.database.add(
+                    try (0..<6).map { index in
+                        let date = at(0, Int64(index))
+                        return try MemoryRecord(
+                            id: "\(index)", text: "[1] x", createdAt: field == .createdAt ? date : at(50),
+                            lastAccessed: field == .lastAccessed ? date : at(50), eventDate: field == .eventDate ? date : nil)
+                    })
+                func ids(_ bounds: DateCondition.Bound..., expect expected: [Int]) async throws {
+                    try await scope.expectMatches(
+                        "\(field.rawValue) \(bounds.map { "\($0.comparison.rawValue) \($0.value)" })",
+                        MemoryFilter(dates: [field: try DateCondition(field: field, bounds)]), expected.map(String.init))
+                }
+                try await ids(.init(.eq, at(0, 3)), expect: [3])
+                try await ids(.init(.ne, at(0, 3)), expect: [0, 1, 2, 4, 5])
+                try await ids(.init(.gt, at(0, 3)), expect: [4, 5])
+                try await ids(.init(.gte, at(0, 3)), expect: [3, 4, 5])
+                try await ids(.init(.lt, at(0, 3)), expect: [0, 1, 2])
+                try await ids(.init(.lte, at(0, 3)), expect: [0, 1, 2, 3])
+                try await ids(.init(.gt, at(0, 1)), .init(.lt, at(0, 4)), expect: [2, 3])
+                try await ids(.init(.gte, at(0, 1)), .init(.ne, at(0, 2)), .init(.lte, at(0, 3)), expect: [1, 3])
+                for (inclusive, expected) in [
+                    (DateCondition.Inclusive.both, [1, 2, 3]), (.neither, [2]), (.left, [1, 2]), (.right, [2, 3]),
+                ] {
+                    let bounds = DateCondition.between(at(0, 1), at(0, 3), inclusive: inclusive)
+                    try await ids(bounds[0], bounds[1], expect: expected)
+                }
+            }
+        },
+        ConformanceCheck("filter/F7-absent-date", hint: "a record without the date matches something other than ne") { scope in
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "dated", text: "[1] x", eventDate: at(10)), try MemoryRecord(id: "undated", text: "[1] x"),
+                try MemoryRecord(id: "epoch", text: "[1] x", eventDate: Timestamp(microseconds: 0)),
+            ])
+            try await scope.expectMatches("lte", try date(.eventDate, .init(.lte, at(10))), ["dated", "epoch"])
+            try await scope.expectMatches("gte", try date(.eventDate, .init(.gte, .earliest)), ["dated", "epoch"])
+            try await scope.expectMatches("ne", try date(.eventDate, .init(.ne, at(10))), ["undated", "epoch"])
+            try await scope.expectMatches("ne and lt", try date(.eventDate, .init(.ne, at(10)), .init(.lt, at(20))), ["epoch"])
+        },
+        ConformanceCheck("filter/F10-values-are-data", hint: "a value is read as query syntax or as a pattern") { scope in
+            let values = HostileStrings.tags
+            _ = try await scope.database.add(
+                try values.enumerated().map { index, value in
+                    try MemoryRecord(
+                        id: "v\(index)", text: "[1] v", sessionID: value, userID: value, namespace: value, topics: [value, "shared"],
+                        entities: [value])
+                })
+            for (index, value) in values.enumerated() {
+                for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
+                    try await scope.expectMatches(
+                        "\(field.rawValue) eq \(value.debugDescription)", try tag(field, eq: value), ["v\(index)"])
+                }
+                let prefixed = values.indices.filter { values[$0].utf8.starts(with: value.utf8) }.map { "v\($0)" }
+                try await scope.expectMatches(
+                    "user_id startswith \(value.debugDescription)", try tag(.userID, startsWith: value), prefixed)
+                let others = values.indices.filter { $0 != index }.map { "v\($0)" }
+                try await scope.expectMatches("topics ne \(value.debugDescription)", try tag(.topics, ne: value), others)
+            }
+            try await scope.expectMatches(
+                "any of many", try tag(.userID, any: values + (0..<1000).map { "absent\($0)" }), values.indices.map { "v\($0)" },
+                mayBeTrivial: true)
+        },
+    ]
+
+    /// A record that has these values in one field and is the same as others in the rest.
+    static func record(_ id: String, _ field: TagField, _ values: [String]) throws(MemoryError) -> MemoryRecord {
+        let first = values.first
+        return try MemoryRecord(
+            id: id, text: "[1] text", sessionID: field == .sessionID ? first : nil, userID: field == .userID ? first : nil,
+            namespace: field == .namespace ? first : nil, topics: field == .topics ? values : [],
+            entities: field == .entities ? values : [])
+    }
+}

@@ -1,0 +1,114 @@
+import AgentMemory
+
+/// What a check works with: the database under test, the embedder it steers, and ways to say what it expects.
+struct CheckScope: Sendable {
+    let database: any MemoryVectorDatabase
+    let reopen: @Sendable () async throws -> any MemoryVectorDatabase
+    let embedder: SteeredEmbedder
+
+    // MARK: Calls
+
+    /// The ids of a list of up to 10,000 records.
+    func listed(_ filter: MemoryFilter = .everything) async throws -> [String] {
+        try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 10_000))).items.map(\.id)
+    }
+
+    func record(_ id: String) async throws -> MemoryRecord {
+        let filter = MemoryFilter(tags: [.id: try TagCondition(field: .id, eq: id)])
+        guard let record = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 2))).items.first else {
+            throw Mismatch(description: "the record \(id.debugDescription) is not there")
+        }
+        return record
+    }
+
+    func search(
+        _ text: String, _ ranking: SearchQuery.Ranking = .semantic(distanceThreshold: nil),
+        _ filter: MemoryFilter = .everything, limit: Int = 100, offset: Int = 0
+    ) async throws -> Page<SearchHit> {
+        try await database.search(
+            SearchQuery(text: text, ranking: ranking, filter: filter, page: PageRequest(limit: limit, offset: offset)))
+    }
+
+    // MARK: Expectations
+
+    func expect<Value: Equatable>(_ what: String, _ got: Value, _ expected: Value) throws(Mismatch) {
+        guard got == expected else { throw Mismatch(description: "\(what): expected \(expected), got \(got)") }
+    }
+
+    func expect(_ what: String, _ condition: Bool) throws(Mismatch) {
+        guard condition else { throw Mismatch(description: what) }
+    }
+
+    /// Compares strings by their bytes.
+    func expect(_ what: String, exactly got: String, _ expected: String) throws(Mismatch) {
+        guard ExactString(got) == ExactString(expected) else {
+            throw Mismatch(description: "\(what): expected \(expected.debugDescription), got \(got.debugDescription)")
+        }
+    }
+
+    func expect(_ what: String, _ got: Double, near expected: Double, within tolerance: Double = 1e-5) throws(Mismatch) {
+        guard abs(got - expected) <= tolerance else {
+            throw Mismatch(description: "\(what): expected \(expected) ± \(tolerance), got \(got)")
+        }
+    }
+
+    /// Expects the call to be refused with one of the codes.
+    func expectError(_ what: String, _ codes: MemoryError.Code..., body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as MemoryError {
+            guard codes.contains(error.code) else {
+                throw Mismatch(description: "\(what): expected \(codes.map(\.rawValue)), got \(error)")
+            }
+            return
+        } catch {
+            throw Mismatch(description: "\(what): expected a MemoryError with \(codes.map(\.rawValue)), got \(error)")
+        }
+        throw Mismatch(description: "\(what): expected \(codes.map(\.rawValue)), but the call succeeded")
+    }
+
+    /// Expects that a filter means the same to list, count and search: exactly the records with these ids.
+    ///
+    /// A set that is empty, or everything, is refused: a filter that is ignored, or that never matches, would pass. Where a rule is
+    /// about such a set, say so with `mayBeTrivial`.
+    func expectMatches(
+        _ what: String, _ filter: MemoryFilter, _ expected: [String], mayBeTrivial: Bool = false
+    ) async throws {
+        let all = try await listed()
+        if !mayBeTrivial, expected.isEmpty || expected.count == all.count {
+            throw Mismatch(description: "\(what): the check is wrong, its expected set is \(expected.isEmpty ? "empty" : "everything")")
+        }
+        let expectedSet = expected.map(ExactString.init).sorted()
+        let list = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 10_000)))
+        try expect("\(what): list", list.items.map { ExactString($0.id) }.sorted().map(\.value), expectedSet.map(\.value))
+        try expect("\(what): list total", list.total, expected.count)
+        try expect("\(what): count", try await database.count(filter), expected.count)
+        let found = try await search("[1, 1] anything", filter, limit: 10_000)
+        try expect("\(what): search", found.items.map { ExactString($0.record.id) }.sorted().map(\.value), expectedSet.map(\.value))
+        try expect("\(what): search total", found.total, expected.count)
+    }
+
+    private func search(_ text: String, _ filter: MemoryFilter, limit: Int) async throws -> Page<SearchHit> {
+        try await search(text, .semantic(distanceThreshold: nil), filter, limit: limit)
+    }
+}
+
+/// A filter on one tag field.
+func tag(
+    _ field: TagField, eq: String? = nil, ne: String? = nil, any: [String]? = nil, all: [String]? = nil,
+    none: [String]? = nil, startsWith: String? = nil
+) throws(MemoryError) -> MemoryFilter {
+    MemoryFilter(tags: [
+        field: try TagCondition(field: field, eq: eq, ne: ne, any: any, all: all, none: none, startsWith: startsWith)
+    ])
+}
+
+/// A filter on one date field.
+func date(_ field: DateField, _ bounds: DateCondition.Bound...) throws(MemoryError) -> MemoryFilter {
+    MemoryFilter(dates: [field: try DateCondition(field: field, bounds)])
+}
+
+/// A point in time, in whole seconds and microseconds after 2024-01-01T00:00:00Z.
+func at(_ seconds: Int64, _ microseconds: Int64 = 0) -> Timestamp {
+    Timestamp(microseconds: (1_704_067_200 + seconds) * 1_000_000 + microseconds) ?? .earliest
+}

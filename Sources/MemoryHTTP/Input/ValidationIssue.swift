@@ -1,0 +1,93 @@
+import AgentMemory
+
+/// One entry of a 422 answer's `detail`, in the shape that FastAPI and pydantic gave it.
+struct ValidationIssue: Sendable, Equatable {
+    /// A machine-readable kind, such as `missing` or `value_error`.
+    let type: String
+    /// Where: `body` or `query`, then names and positions.
+    let location: [MemoryError.PathComponent]
+    let message: String
+    /// What the client sent there; left out where it is long.
+    let input: JSONValue?
+    /// The bounds that were broken, such as `{"ge": 1}`.
+    let context: JSONObject?
+
+    /// Longer inputs are not sent back.
+    private static let longestEcho = 1000
+
+    init(
+        _ type: String, at location: [MemoryError.PathComponent], _ message: String, input: JSONValue? = nil,
+        context: JSONObject? = nil
+    ) {
+        self.type = type
+        self.location = location
+        self.message = message
+        self.input = input
+        self.context = context
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.name("type")
+            writer.string(type)
+            writer.name("loc")
+            writer.array { writer in
+                for component in location {
+                    switch component {
+                    case .key(let key): writer.string(key)
+                    case .index(let index): writer.int(index)
+                    }
+                }
+            }
+            writer.name("msg")
+            writer.string(message)
+            if let input, case let text = input.jsonText, text.utf8.count <= Self.longestEcho {
+                writer.name("input")
+                writer.value(input)
+            }
+            if let context {
+                writer.name("ctx")
+                writer.value(.object(context))
+            }
+        }
+    }
+}
+
+/// What is wrong with a request, all of it: a client sees every mistake at once.
+struct ValidationFailure: Error, Sendable {
+    let issues: [ValidationIssue]
+}
+
+/// Gathers issues while a request is read.
+struct IssueList {
+    private(set) var issues: [ValidationIssue] = []
+
+    mutating func add(_ issue: ValidationIssue) {
+        issues.append(issue)
+    }
+
+    /// Notes a broken rule of the domain under `location`; any other kind of error is thrown on.
+    mutating func add(_ error: MemoryError, at location: [MemoryError.PathComponent], input: JSONValue? = nil) throws {
+        guard error.code == .invalidInput else { throw error }
+        add(
+            ValidationIssue(
+                "value_error", at: location + error.path, "Value error, \(error.message)", input: input))
+    }
+
+    /// Runs `body`, notes what it refuses, and answers `nil` then.
+    mutating func collect<Value>(
+        at location: [MemoryError.PathComponent], input: JSONValue? = nil, _ body: () throws(MemoryError) -> Value
+    ) throws -> Value? {
+        do throws(MemoryError) {
+            return try body()
+        } catch {
+            try add(error, at: location, input: input)
+            return nil
+        }
+    }
+
+    /// - Throws: ``ValidationFailure`` if there is any issue.
+    func check() throws(ValidationFailure) {
+        if !issues.isEmpty { throw ValidationFailure(issues: issues) }
+    }
+}

@@ -1,0 +1,101 @@
+import AgentMemory
+
+/// Reads the filters of a search, list or count request. Everything in a filter must be known: a misspelt operator that
+/// was ignored would show records that should not be shown.
+struct FilterReader {
+    /// The filters that a request may carry under these names.
+    static let tagFields: [TagField] = TagField.allCases
+    static let dateFields: [DateField] = DateField.allCases
+
+    /// All filters of the request body; fields that are absent or `null` do not filter.
+    static func read(_ body: ObjectReader, _ issues: inout IssueList) throws -> MemoryFilter {
+        var tags: [TagField: TagCondition] = [:]
+        var dates: [DateField: DateCondition] = [:]
+        for field in tagFields {
+            guard let value = body.member(field.rawValue),
+                let reader = ObjectReader(value, at: body.location(of: field.rawValue), &issues)
+            else { continue }
+            tags[field] = try tagCondition(field, reader, &issues)
+        }
+        for field in dateFields {
+            guard let value = body.member(field.rawValue),
+                let reader = ObjectReader(value, at: body.location(of: field.rawValue), &issues)
+            else { continue }
+            dates[field] = try dateCondition(field, reader, &issues)
+        }
+        return MemoryFilter(tags: tags, dates: dates)
+    }
+
+    /// Operators and their spellings by the official clients (rule F8).
+    private static func tagCondition(
+        _ field: TagField, _ reader: ObjectReader, _ issues: inout IssueList
+    ) throws -> TagCondition? {
+        let before = issues.issues.count
+        refuseUnknown(
+            reader, known: ["eq", "ne", "not_eq", "any", "in_", "in", "all", "none", "not_in", "startswith"], &issues)
+        let equal = reader.string("eq", &issues)
+        let unequal = [reader.string("ne", &issues), reader.string("not_eq", &issues)].compactMap(\.self)
+        let any = ["any", "in_", "in"].compactMap { reader.strings($0, &issues) }
+        let all = reader.strings("all", &issues)
+        let none = ["none", "not_in"].compactMap { reader.strings($0, &issues) }
+        let startsWith = reader.string("startswith", &issues)
+        guard issues.issues.count == before else { return nil }
+        return try issues.collect(at: reader.location, input: .object(reader.object)) { () throws(MemoryError) in
+            // An empty list must be refused also where a second spelling gives values.
+            if none.contains([]) { throw .invalid("none", "none must not be an empty list") }
+            if equal != nil, !unequal.isEmpty {
+                throw MemoryError(.invalidInput, "the filter on \(field.rawValue) cannot combine eq with ne")
+            }
+            let excluded = none.flatMap(\.self) + unequal.dropFirst()
+            return try TagCondition(
+                field: field, eq: equal, ne: unequal.first, anyGroups: any, all: all,
+                none: excluded.isEmpty ? nil : excluded, startsWith: startsWith)
+        }
+    }
+
+    private static func dateCondition(
+        _ field: DateField, _ reader: ObjectReader, _ issues: inout IssueList
+    ) throws -> DateCondition? {
+        let before = issues.issues.count
+        let comparisons = DateCondition.Comparison.allCases
+        refuseUnknown(reader, known: comparisons.map(\.rawValue) + ["not_eq", "between", "inclusive"], &issues)
+        var bounds = comparisons.compactMap { comparison in
+            reader.date(comparison.rawValue, &issues).map { DateCondition.Bound(comparison, $0) }
+        }
+        if let date = reader.date("not_eq", &issues) { bounds.append(DateCondition.Bound(.ne, date)) }
+        let inclusive = reader.choice("inclusive", DateCondition.Inclusive.self, &issues)
+        if let ends = reader.array("between", &issues) {
+            if ends.count == 2 {
+                let location = reader.location(of: "between")
+                if let from = ObjectReader.date(ends[0], at: location + [.index(0)], &issues),
+                    let to = ObjectReader.date(ends[1], at: location + [.index(1)], &issues)
+                {
+                    bounds += DateCondition.between(from, to, inclusive: inclusive ?? .both)
+                }
+            } else {
+                issues.add(
+                    ValidationIssue(
+                        "value_error", at: reader.location, "Value error, between must be a list of two datetimes",
+                        input: .object(reader.object)))
+            }
+        } else if inclusive != nil, reader.member("between") == nil {
+            issues.add(
+                ValidationIssue(
+                    "value_error", at: reader.location(of: "inclusive"), "Value error, inclusive needs between",
+                    input: .object(reader.object)))
+        }
+        guard issues.issues.count == before else { return nil }
+        return try issues.collect(at: reader.location, input: .object(reader.object)) { () throws(MemoryError) in
+            try DateCondition(field: field, bounds)
+        }
+    }
+
+    private static func refuseUnknown(_ reader: ObjectReader, known: [String], _ issues: inout IssueList) {
+        for member in reader.object.members where !known.contains(member.name) {
+            issues.add(
+                ValidationIssue(
+                    "extra_forbidden", at: reader.location(of: member.name),
+                    "Unknown operator; known are \(known.joined(separator: ", "))", input: member.value))
+        }
+    }
+}

@@ -1,0 +1,14 @@
+public import Hummingbird
+public import Logging
+
+/// What goes along with one request through the middlewares and handlers.
+public struct APIContext: RequestContext {
+    public var coreContext: CoreRequestContextStorage
+    /// Logs with the request's id, the client's own where it sent one.
+    public var requestLogger: Logger
+
+    public init(source: Source) {
+        coreContext = .init(source: source)
+        requestLogger = source.logger
+    }
+}

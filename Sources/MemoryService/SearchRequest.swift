@@ -1,0 +1,27 @@
+public import AgentMemory
+
+/// A search as a client asks for it: perhaps without a text, perhaps with its page re-ordered by recency.
+public struct SearchRequest: Sendable, Equatable {
+    /// `nil` asks for a list.
+    public let query: SearchQuery?
+    public let filter: MemoryFilter
+    public let page: PageRequest
+    /// The weights by which the page that was found is re-ordered; `nil` leaves the engine's order.
+    public let recencyBoost: RecencyWeights?
+
+    /// - Parameters:
+    ///   - text: blank or absent asks for a list.
+    /// - Throws: ``MemoryError`` as ``SearchQuery``.
+    public init(
+        text: String?, ranking: SearchQuery.Ranking, filter: MemoryFilter, page: PageRequest, recencyBoost: RecencyWeights?
+    ) throws(MemoryError) {
+        if let text, !SearchQuery.isBlank(text) {
+            query = try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)
+        } else {
+            query = nil
+        }
+        self.filter = filter
+        self.page = page
+        self.recencyBoost = recencyBoost
+    }
+}

@@ -1,0 +1,182 @@
+import AgentMemory
+import Logging
+import RedisDriver
+import Synchronization
+
+/// Knows which index to ask, makes it when it is missing, and holds queries back while it is being built.
+///
+/// What it knows ends with every new connection, because the server behind it may have been restarted, empty too.
+final class IndexKeeper: Sendable {
+    private struct State {
+        /// Grows with every new connection and whenever the index turned out to be missing.
+        var epoch = 0
+        /// The epoch in which the index was last seen, and its name.
+        var seen: (epoch: Int, name: String, isComplete: Bool)?
+        var settings = EngineSettings()
+        var search: Task<Found, any Error>?
+    }
+
+    private struct Found: Sendable {
+        let name: String
+        let isComplete: Bool
+    }
+
+    /// An index that can be asked now.
+    struct Ready: Sendable {
+        let name: String
+        let epoch: Int
+        let settings: EngineSettings
+    }
+
+    private let state = Mutex(State())
+    private let name: String
+    private let schema: IndexSchema
+    private let patience: Duration
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - name: the index's name as configured.
+    ///   - patience: how long a call waits for an index that is being built before it is refused.
+    init(name: String, schema: IndexSchema, patience: Duration, logger: Logger) {
+        self.name = name
+        self.schema = schema
+        self.patience = patience
+        self.logger = logger
+    }
+
+    /// A connection was made: nothing that was known is sure any more.
+    func connected(_ settings: EngineSettings) {
+        state.withLock { state in
+            state.epoch += 1
+            state.settings = settings
+        }
+    }
+
+    /// A query found no index.
+    func lost(_ ready: Ready) {
+        state.withLock { state in
+            if state.epoch == ready.epoch { state.epoch += 1 }
+        }
+    }
+
+    /// Whether there ever was an index that fits.
+    var hasFoundIndex: Bool {
+        state.withLock { $0.seen != nil }
+    }
+
+    /// Whether what was learnt from this index still stands: no new connection was made since.
+    func stands(_ ready: Ready) -> Bool {
+        state.withLock { $0.epoch == ready.epoch }
+    }
+
+    /// The index, complete.
+    ///
+    /// - Throws: ``MemoryError`` `storeUnavailable` while it is being built, `misconfigured` if it does not fit;
+    ///   ``RedisError``.
+    func ready(_ client: RedisClient) async throws -> Ready {
+        try await ready(client, complete: true)
+    }
+
+    /// The index, which may still be scanning older hashes: enough for writes.
+    func existing(_ client: RedisClient) async throws -> Ready {
+        try await ready(client, complete: false)
+    }
+
+    private func ready(_ client: RedisClient, complete: Bool) async throws -> Ready {
+        // More rounds than connections can come up at once.
+        for _ in 0..<32 {
+            let known = state.withLock { state -> Ready? in
+                guard let seen = state.seen, seen.epoch == state.epoch, seen.isComplete || !complete else { return nil }
+                return Ready(name: seen.name, epoch: state.epoch, settings: state.settings)
+            }
+            if let known { return known }
+            let found = try await look(client)
+            if complete, !found.isComplete {
+                throw MemoryError(.storeUnavailable, "the Redis index \(found.name) is being built: try again later")
+            }
+        }
+        throw MemoryError(.storeUnavailable, "the connections to Redis do not last")
+    }
+
+    /// Looks for the index; calls that come while one looks share its answer.
+    private func look(_ client: RedisClient) async throws -> Found {
+        let task = state.withLock { state -> Task<Found, any Error> in
+            if let search = state.search { return search }
+            let search = Task {
+                defer { self.state.withLock { $0.search = nil } }
+                return try await self.find(client)
+            }
+            state.search = search
+            return search
+        }
+        return try await task.value
+    }
+
+    private func find(_ client: RedisClient) async throws -> Found {
+        let start = ContinuousClock.now
+        while true {
+            let epoch = state.withLock { $0.epoch }
+            let info = try await findOrCreate(client)
+            let found = Found(name: info.name, isComplete: !info.isScanning)
+            state.withLock { state in
+                // A connection that was made in between may lead to another server.
+                if state.epoch == epoch { state.seen = (epoch, found.name, found.isComplete) }
+            }
+            guard !found.isComplete, ContinuousClock.now - start < patience else { return found }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
+    /// The index under the configured name if it is ours or none is there, else one beside it.
+    private func findOrCreate(_ client: RedisClient) async throws -> IndexInfo {
+        for candidate in [name, "\(name)_v1"] {
+            let info = try await inspectOrCreate(candidate, client)
+            switch try schema.fitness(of: info) {
+            case .ours: return info
+            case .foreign:
+                logger.info("leaving a foreign Redis index alone", metadata: ["index": "\(candidate)"])
+            }
+        }
+        throw MemoryError(
+            .misconfigured,
+            "the Redis indexes \(name) and \(name)_v1 both belong to something else: choose another index name")
+    }
+
+    private func inspectOrCreate(_ name: String, _ client: RedisClient) async throws -> IndexInfo {
+        if let info = try await inspect(name, client) { return info }
+        do {
+            try await client.send(schema.creation(named: name))
+            logger.info("created a Redis index", metadata: ["index": "\(name)"])
+        } catch let error as RedisError where error.saysIndexExists {
+            // Another server was quicker: its index is like ours.
+        }
+        guard let info = try await inspect(name, client) else {
+            throw MemoryError(.storeUnavailable, "the Redis index \(name) does not last")
+        }
+        return info
+    }
+
+    /// `nil` if there is no such index.
+    func inspect(_ name: String, _ client: RedisClient) async throws -> IndexInfo? {
+        do {
+            let reply = try await client.send(RedisCommand("FT.INFO", name), isRead: true)
+            guard let info = IndexInfo(name: name, reply: reply) else {
+                throw MemoryError(.internalError, "FT.INFO answered something unknown")
+            }
+            return info
+        } catch let error as RedisError where error.saysIndexIsMissing {
+            return nil
+        }
+    }
+
+    /// What is known of the index, for a readiness answer.
+    func unavailability(_ client: RedisClient) async throws -> String? {
+        let ready = try await existing(client)
+        guard let info = try await inspect(ready.name, client) else {
+            lost(ready)
+            return "the Redis index \(ready.name) is missing"
+        }
+        guard info.isScanning else { return nil }
+        return "the Redis index \(ready.name) is being built: \(Int(info.progress * 100)) % done"
+    }
+}

@@ -1,0 +1,60 @@
+import AgentMemory
+
+extension QueryText {
+    /// The conditions of a filter; every one must hold.
+    init(_ filter: MemoryFilter) {
+        for (field, condition) in filter.orderedTags {
+            if field == .id { addID(condition) } else { addTag("@\(field.rawValue)", condition) }
+        }
+        for (field, condition) in filter.orderedDates {
+            for bound in condition.bounds { addDate("@\(field.rawValue)", bound) }
+        }
+    }
+
+    private mutating func addTag(_ field: String, _ condition: TagCondition) {
+        for value in condition.all { add("\(field):{\(tag(value))}") }
+        for group in condition.any { add("\(field):{\(alternatives(group))}") }
+        if let prefix = condition.startsWith { add("\(field):{\(tag(prefix))*}") }
+        // A record without the field is not among those taken out (rule F4).
+        if !condition.none.isEmpty { add("-\(field):{\(alternatives(condition.none))}") }
+    }
+
+    private mutating func addID(_ condition: TagCondition) {
+        for value in condition.all { add(ids([value])) }
+        for group in condition.any { add(ids(group)) }
+        if let prefix = condition.startsWith {
+            add("((@id_:{\(tag(prefix))*} ismissing(@id_exact))|@id_exact:{\(tag("<" + prefix))*})")
+        }
+        if !condition.none.isEmpty { add("-\(ids(condition.none))") }
+    }
+
+    /// Records with one of these ids. An id with a blank at an end is looked up in its own field, and every other one
+    /// only among records without that field, because the engine trims what it indexes.
+    mutating func ids(_ values: [String]) -> String {
+        let blank = values.compactMap(RecordHash.exactID)
+        let plain = values.filter { RecordHash.exactID(of: $0) == nil }
+        let plainClause = plain.isEmpty ? nil : "(@id_:{\(alternatives(plain))} ismissing(@id_exact))"
+        let blankClause = blank.isEmpty ? nil : "@id_exact:{\(alternatives(blank))}"
+        return switch (plainClause, blankClause) {
+        case (let clause?, nil), (nil, let clause?): "(\(clause))"
+        case (let a?, let b?): "(\(a)|\(b))"
+        case (nil, nil): preconditionFailure("a condition has at least one value")
+        }
+    }
+
+    private mutating func addDate(_ field: String, _ bound: DateCondition.Bound) {
+        let value = plain(RedisDate.text(bound.value))
+        switch bound.comparison {
+        case .gt: add("\(field):[(\(value) +inf]")
+        case .gte: add("\(field):[\(value) +inf]")
+        case .lt: add("\(field):[-inf (\(value)]")
+        case .lte: add("\(field):[-inf \(value)]")
+        case .eq: add("\(field):[\(value) \(value)]")
+        case .ne: add("-\(field):[\(value) \(value)]")
+        }
+    }
+
+    private mutating func alternatives(_ values: [String]) -> String {
+        values.map { tag($0) }.joined(separator: "|")
+    }
+}

@@ -1,0 +1,50 @@
+import AgentMemory
+import RedisDriver
+
+extension RedisError {
+    /// RediSearch words it in five ways, by version and command.
+    var saysIndexIsMissing: Bool {
+        guard let text = serverText?.lowercased() else { return false }
+        return text.contains("no such index") || text.contains("unknown index name") || text.contains("index not found")
+            || text.contains("search_index_not_found")
+    }
+
+    var saysIndexExists: Bool {
+        guard let text = serverText?.lowercased() else { return false }
+        return text.contains("index already exists") || text.contains("search_index_exists")
+    }
+
+    private var saysQueryTimedOut: Bool {
+        guard let text = serverText?.lowercased() else { return false }
+        return text.contains("timeout limit was reached") || text.contains("search_timeout")
+    }
+
+    private var saysSearchIsMissing: Bool {
+        guard let text = serverText?.lowercased() else { return false }
+        return text.contains("unknown command") && text.contains("ft.")
+    }
+
+    /// The error in the words that leave the backend.
+    var memoryError: MemoryError {
+        func error(_ code: MemoryError.Code, _ message: String? = nil) -> MemoryError {
+            MemoryError(code, message ?? self.message, underlying: description)
+        }
+        switch code {
+        case .invalidEndpoint, .unsupportedServer, .authenticationFailed:
+            return error(.misconfigured)
+        case .timedOut:
+            return error(.timedOut)
+        case .connectionFailed, .connectionLost, .overloaded, .closed, .protocolViolation, .outOfMemory, .readOnly, .notReady,
+            .noPermission, .transactionAborted, .noScript:
+            return error(.storeUnavailable)
+        case .server:
+            if saysQueryTimedOut { return error(.timedOut, "a query ran out of time in Redis") }
+            if saysSearchIsMissing {
+                return error(
+                    .misconfigured, "the Redis server has no search: use Redis 8, Redis Stack, or load the module RediSearch")
+            }
+            if saysIndexIsMissing { return error(.storeUnavailable, "the Redis index is missing") }
+            return error(.internalError, "the Redis server refused a command")
+        }
+    }
+}

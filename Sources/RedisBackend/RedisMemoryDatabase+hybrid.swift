@@ -1,0 +1,141 @@
+import AgentMemory
+import RedisDriver
+
+extension RedisMemoryDatabase {
+    /// Rule S6: the union of the nearest records and the best matches, ranked by both.
+    func hybrid(_ query: SearchQuery, alpha: Double, _ scorer: TextScorer) async throws -> Page<SearchHit> {
+        let words = analyzer.query(query.text)
+        let vector = try await vector(of: query)
+        return try await reading { commands, ready in
+            try ready.settings.check(query.filter)
+            let scope = try await scope(commands, query.filter, words)
+            let candidates = query.depth.hybridCandidates
+            let found =
+                try await lists(commands, scope, words, vector, candidates, KeywordScoring(scorer))
+            // Without a word there is nothing but the distance to rank by.
+            let alpha = words.isEmpty ? 1 : alpha
+            let ranked = Ranked.sorted(
+                found.union(candidates).compactMap { id in
+                    guard let distance = found.distances[ID(id)] else { return nil }
+                    let similarity = configuration.distanceMetric.similarity(ofDistance: distance)
+                    let relative = found.bestRank > 0 ? (found.ranks[ID(id)] ?? 0) / found.bestRank : 0
+                    return Ranked(id: id, value: alpha * similarity + (1 - alpha) * relative, distance: distance)
+                })
+            let wanted = ranked.dropFirst(query.page.offset).prefix(query.page.limit)
+            let best = ranked.first?.value ?? 0
+            let records = try await records(wanted.map(\.id))
+            let hits = wanted.enumerated().compactMap { i, ranked in
+                records[i].map { SearchHit($0, relativeScore: best > 0 ? ranked.value / best : 0, .hybrid) }
+            }
+            return Page(items: hits, total: found.total, request: query.page)
+        }
+    }
+
+    /// An id by its bytes: as strings, two ids that Unicode holds equivalent would be one.
+    struct ID: Hashable {
+        let bytes: [UInt8]
+        init(_ id: String) { bytes = Array(id.utf8) }
+    }
+
+    /// The two candidate lists with what is known of both values.
+    struct Lists {
+        var total = 0
+        var nearest: [String] = []
+        var matches: [String] = []
+        var distances: [ID: Double] = [:]
+        var ranks: [ID: Double] = [:]
+        var bestRank = 0.0
+
+        /// So many of each list, each id once; nil is all.
+        func union(_ candidates: Int?) -> [String] {
+            var seen: Set<ID> = []
+            return (nearest.prefix(candidates ?? .max) + matches.prefix(candidates ?? .max)).filter { id in
+                seen.insert(ID(id)).inserted
+            }
+        }
+    }
+
+    private func lists(
+        _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
+        _ scoring: KeywordScoring
+    ) async throws -> Lists {
+        var text = QueryText(weightless: scope.query)
+        // Ranks of single records are asked for as well, so the text must do for a search among keys.
+        if !words.isEmpty { text.addWords(of: words, amongKeys: true) }
+
+        func batch(total: Int) -> [RedisCommand] {
+            let isExact = total <= SearchDepth.exactZone
+            let count = isExact ? SearchDepth.exactZone : candidates ?? total
+            let scan: SearchCommands.Scan =
+                isExact || candidates == nil || scope.keys != nil ? .exact : .approximate(breadth: Self.breadth(count))
+            let nearest = commands.nearest(
+                scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
+            guard !words.isEmpty else { return [nearest] }
+            return [nearest, commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys)]
+        }
+
+        var lists = Lists()
+        let guessedExact = zones.isExact(scope.query)
+        var answers: [RedisValue]?
+        if let keys = scope.keys {
+            lists.total = keys.count
+        } else if candidates != nil {
+            let replies = try await client.pipeline(
+                [commands.count(scope.query)] + batch(total: guessedExact ? 0 : .max), isRead: true)
+            lists.total = try Self.total(replies[0])
+            if guessedExact == (lists.total <= SearchDepth.exactZone) { answers = Array(replies.dropFirst()) }
+        } else {
+            lists.total = try Self.total(try await client.send(commands.count(scope.query), isRead: true))
+        }
+        let isExact = lists.total <= SearchDepth.exactZone
+        if scope.keys == nil { zones.learn(scope.query, isExact: isExact) }
+        guard lists.total > 0 else { return lists }
+        let replies: [RedisValue] =
+            if let answers { answers } else { try await client.pipeline(batch(total: lists.total), isRead: true) }
+
+        for row in try SearchRow.rows(replies[0]) {
+            lists.nearest.append(row.id)
+            lists.distances[ID(row.id)] = row.distance
+        }
+        if replies.count > 1 {
+            for row in try SearchRow.rows(replies[1]) {
+                let rank = scoring.rank(row)
+                lists.bestRank = max(lists.bestRank, rank)
+                lists.matches.append(row.id)
+                lists.ranks[ID(row.id)] = rank
+            }
+        }
+        // Complete lists leave no gap: a record that is not among the matches has no word of the query.
+        if !isExact, candidates != nil, !words.isEmpty {
+            try await fillGaps(&lists, commands, scope, text, vector, scoring)
+        }
+        return lists
+    }
+
+    /// Asks for the distances of matches that are not near, and for the ranks of near records that are not among the best.
+    private func fillGaps(
+        _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
+        _ scoring: KeywordScoring
+    ) async throws {
+        let far = lists.matches.filter { lists.distances[ID($0)] == nil }
+        let other = lists.nearest.filter { lists.ranks[ID($0)] == nil }
+        var batch: [RedisCommand] = []
+        if !far.isEmpty {
+            batch.append(
+                commands.nearest(
+                    scope.query, to: vector, candidates: far.count, scan: .exact, .init(limit: far.count),
+                    keys: far.map(key)))
+        }
+        if !other.isEmpty {
+            batch.append(
+                commands.bestMatches(
+                    text, scorer: scoring.engineName, .init(limit: other.count), keys: other.map(key)))
+        }
+        for reply in try await client.pipeline(batch, isRead: true) {
+            for row in try SearchRow.rows(reply) {
+                if let distance = row.distance { lists.distances[ID(row.id)] = distance }
+                if row.score != nil { lists.ranks[ID(row.id)] = scoring.rank(row) }
+            }
+        }
+    }
+}

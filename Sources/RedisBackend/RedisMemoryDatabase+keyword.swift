@@ -1,0 +1,109 @@
+import AgentMemory
+import RedisDriver
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+extension RedisMemoryDatabase {
+    /// Rule S5.
+    func keyword(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
+        let words = analyzer.query(query.text)
+        guard !words.isEmpty else { return Page(items: [], total: 0, request: query.page) }
+        return try await reading { commands, ready in
+            try ready.settings.check(query.filter)
+            let scope = try await scope(commands, query.filter, words)
+            var text = QueryText(weightless: scope.query)
+            text.addWords(of: words, amongKeys: scope.keys != nil)
+            let scoring = KeywordScoring(scorer)
+            guard query.page.offset < Self.speculativeEnd else {
+                return Page(items: [], total: try await total(commands, text, scope), request: query.page)
+            }
+            var batch = [commands.bestMatches(text, scorer: scoring.engineName, .init(query.page), keys: scope.keys)]
+            if scope.keys == nil { batch.append(commands.count(text)) }
+            if query.page.offset > 0 {
+                batch.append(commands.bestMatches(text, scorer: scoring.engineName, .init(limit: 1), keys: scope.keys))
+            }
+            let replies = try await client.pipeline(batch, isRead: true)
+            let rows = try SearchRow.rows(replies[0])
+            let total = if let keys = scope.keys { keys.count } else { try Self.total(replies[1]) }
+            let first = query.page.offset > 0 ? try SearchRow.rows(replies[replies.count - 1]).first : rows.first
+            let best = scoring.rank(first)
+            return try await page(query, total, rows) { row, record in
+                SearchHit(record, relativeScore: best > 0 ? min(1, scoring.rank(row) / best) : 0, .keyword)
+            }
+        }
+    }
+
+    private func total(_ commands: SearchCommands, _ text: QueryText, _ scope: Scope) async throws -> Int {
+        if let keys = scope.keys { return keys.count }
+        return try Self.total(try await client.send(commands.count(text), isRead: true))
+    }
+
+    /// Among which records words are looked for.
+    struct Scope {
+        /// The filter and the phrases.
+        let query: QueryText
+        /// Where the engine cannot tell the phrases: the keys of the records that have them.
+        let keys: [String]?
+    }
+
+    /// The records that match the filter and have every phrase.
+    func scope(_ commands: SearchCommands, _ filter: MemoryFilter, _ words: KeywordQuery) async throws -> Scope {
+        var query = QueryText(filter)
+        query.addPhrases(of: words)
+        let phrases = QueryText.needsReading(words)
+        guard !phrases.isEmpty else { return Scope(query: query, keys: nil) }
+        let rows = try SearchRow.rows(try await client.send(commands.terms(query), isRead: true))
+        let keys = rows.compactMap { row -> String? in
+            let terms = (row.terms ?? "").split(separator: " ")
+            return phrases.allSatisfy { Self.contains(terms, $0) } ? key(row.id) : nil
+        }
+        return Scope(query: query, keys: keys)
+    }
+
+    /// Whether the words stand in the text one after another.
+    static func contains(_ terms: [Substring], _ phrase: [String]) -> Bool {
+        guard terms.count >= phrase.count else { return false }
+        return (0...(terms.count - phrase.count)).contains { start in
+            phrase.indices.allSatisfy { terms[start + $0] == phrase[$0] }
+        }
+    }
+}
+
+extension QueryText {
+    /// The conditions of another query, which then add nothing to a text score.
+    init(weightless other: QueryText) {
+        self = other
+        replaceClauses(with: other.weightless)
+    }
+}
+
+/// What a scorer's name means here.
+struct KeywordScoring: Sendable {
+    /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every version: their order is
+    /// the same, and only the relation of the values differs.
+    let engineName: String
+    private let isTanh: Bool
+
+    init(_ scorer: TextScorer) {
+        switch scorer {
+        case .bm25stdNorm: engineName = TextScorer.bm25std.rawValue
+        case .bm25stdTanh: engineName = TextScorer.bm25std.rawValue
+        default: engineName = scorer.rawValue
+        }
+        isTanh = scorer == .bm25stdTanh
+    }
+
+    /// The rank value of a row; 0 without one.
+    func rank(_ row: SearchRow?) -> Double {
+        guard let score = row?.score, score.isFinite else { return 0 }
+        // RediSearch: tanh(score / BM25STD_TANH_FACTOR), whose default is 4.
+        return isTanh ? tanh(score / 4) : score
+    }
+
+}

@@ -1,0 +1,147 @@
+public import AgentMemory
+import RedisDriver
+
+extension RedisMemoryDatabase {
+    public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        try capabilities.check(query.ranking, backend: name)
+        switch query.ranking {
+        case .semantic(nil): return try await semantic(query)
+        case .semantic(let threshold?): return try await within(threshold, query)
+        case .semanticWithRecency(let weights): return try await recent(query, weights)
+        case .keyword(let scorer): return try await keyword(query, scorer)
+        case .hybrid(let alpha, let scorer): return try await hybrid(query, alpha: alpha, scorer)
+        }
+    }
+
+    /// The query's vector as the engine takes it.
+    func vector(of query: SearchQuery) async throws -> [UInt8] {
+        RecordHash.bytes(of: try await embedder.checkedEmbeddings(of: [query.text])[0])
+    }
+
+    private func semantic(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        let vector = try await vector(of: query)
+        return try await reading { commands, ready in
+            try ready.settings.check(query.filter)
+            let (total, rows) = try await nearest(
+                commands, QueryText(query.filter), to: vector, candidates: query.depth.semanticCandidates,
+                query.page)
+            return try await page(query, total, rows) { row, record in
+                SearchHit(record, distance: row.distance ?? .infinity)
+            }
+        }
+    }
+
+    /// The total, and the wanted part of the nearest records.
+    ///
+    /// In the exact zone all matches are measured; beyond it, as many candidates are collected as the depth says; with
+    /// `candidates` nil all matches are measured, however many there are.
+    func nearest(
+        _ commands: SearchCommands, _ query: QueryText, to vector: [UInt8], candidates: Int?, _ page: PageRequest,
+        dates: Bool = false
+    ) async throws -> (total: Int, rows: [SearchRow]) {
+        func command(total: Int) -> RedisCommand {
+            let isExact = total <= SearchDepth.exactZone
+            let count = isExact ? SearchDepth.exactZone : candidates ?? total
+            return commands.nearest(
+                query, to: vector, candidates: count,
+                scan: isExact || candidates == nil ? .exact : .approximate(breadth: Self.breadth(count)),
+                .init(page, total: isExact ? SearchDepth.exactZone : total), dates: dates)
+        }
+        let guessedExact = zones.isExact(query)
+        let total: Int
+        if candidates != nil, page.offset < SearchDepth.exactZone {
+            let guess = command(total: guessedExact ? 0 : .max)
+            let replies = try await client.pipeline([commands.count(query), guess], isRead: true)
+            total = try Self.total(replies[0])
+            if guessedExact == (total <= SearchDepth.exactZone) { return (total, try SearchRow.rows(replies[1])) }
+        } else {
+            total = try Self.total(try await client.send(commands.count(query), isRead: true))
+        }
+        zones.learn(query, isExact: total <= SearchDepth.exactZone)
+        guard page.offset < total else { return (total, []) }
+        return (total, try SearchRow.rows(try await client.send(command(total: total), isRead: true)))
+    }
+
+    /// How many records the graph search keeps in sight for so many candidates: what recall needs on clustered vectors.
+    static func breadth(_ candidates: Int) -> Int { max(candidates, 200) }
+
+    /// Rule S2's threshold: all records within it are found first, then counted and cut into pages.
+    private func within(_ threshold: Double, _ query: SearchQuery) async throws -> Page<SearchHit> {
+        let vector = try await vector(of: query)
+        return try await reading { commands, ready in
+            try ready.settings.check(query.filter)
+            let text = QueryText(query.filter)
+            let matching = try Self.total(try await client.send(commands.count(text), isRead: true))
+            var candidates = query.depth == .full ? matching : SearchDepth.exactZone
+            while true {
+                let isExact = candidates >= matching
+                let command = commands.nearest(
+                    text, to: vector, candidates: candidates,
+                    scan: isExact ? .exact : .approximate(breadth: candidates), .init(limit: max(1, candidates)))
+                let rows = try SearchRow.rows(try await client.send(command, isRead: true))
+                let near = rows.prefix { ($0.distance ?? .infinity) <= threshold }
+                if isExact || near.count < rows.count {
+                    let wanted = near.dropFirst(query.page.offset).prefix(query.page.limit)
+                    return try await page(query, near.count, Array(wanted)) { row, record in
+                        SearchHit(record, distance: row.distance ?? .infinity)
+                    }
+                }
+                candidates = min(matching, candidates * 8)
+            }
+        }
+    }
+
+    /// Rule S7.
+    private func recent(_ query: SearchQuery, _ weights: RecencyWeights) async throws -> Page<SearchHit> {
+        let vector = try await vector(of: query)
+        return try await reading { commands, ready in
+            try ready.settings.check(query.filter)
+            let candidates = query.depth.recencyCandidates
+            let everything = try PageRequest(limit: min(candidates ?? PageRequest.maximumLimit, PageRequest.maximumLimit))
+            var (total, rows) = try await nearest(
+                commands, QueryText(query.filter), to: vector, candidates: candidates, everything, dates: true)
+            if candidates == nil, total > everything.limit {
+                let command = commands.nearest(
+                    QueryText(query.filter), to: vector, candidates: total, scan: .exact, .init(limit: total), dates: true)
+                rows = try SearchRow.rows(try await client.send(command, isRead: true))
+            }
+            let now = Timestamp.now()
+            let scored = rows.map { row in
+                let similarity = configuration.distanceMetric.similarity(ofDistance: row.distance ?? .infinity)
+                let created = row.createdAt ?? .earliest
+                let recency = weights.recencyOf(
+                    lastAccessed: row.lastAccessed ?? created, createdAt: created, now: now)
+                return Ranked(id: row.id, value: weights.semantic * similarity + weights.recency * recency, distance: row.distance)
+            }
+            let wanted = Ranked.sorted(scored).dropFirst(query.page.offset).prefix(query.page.limit)
+            let records = try await records(wanted.map(\.id))
+            let hits = wanted.enumerated().compactMap { i, ranked in
+                records[i].map { SearchHit($0, distance: ranked.distance ?? .infinity, recencyScore: ranked.value) }
+            }
+            return Page(items: hits, total: total, request: query.page)
+        }
+    }
+
+    /// Loads the records of the rows; one that was deleted in between is left out.
+    func page(
+        _ query: SearchQuery, _ total: Int, _ rows: [SearchRow], _ hit: (SearchRow, MemoryRecord) -> SearchHit
+    ) async throws -> Page<SearchHit> {
+        let records = try await records(rows.map(\.id))
+        let hits = rows.enumerated().compactMap { i, row in records[i].map { hit(row, $0) } }
+        return Page(items: hits, total: total, request: query.page)
+    }
+}
+
+/// A record with a value to rank it by.
+struct Ranked: Sendable {
+    let id: String
+    let value: Double
+    let distance: Double?
+
+    /// Highest value first; ties by the bytes of the id.
+    static func sorted(_ ranked: [Ranked]) -> [Ranked] {
+        ranked.sorted { a, b in
+            a.value != b.value ? a.value > b.value : a.id.utf8.lexicographicallyPrecedes(b.id.utf8)
+        }
+    }
+}

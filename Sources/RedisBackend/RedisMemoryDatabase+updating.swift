@@ -1,0 +1,50 @@
+public import AgentMemory
+import RedisDriver
+
+extension RedisMemoryDatabase {
+    /// Reads, computes, and writes only what changed, on the condition that nothing it was computed from has changed
+    /// meanwhile; otherwise once more. One script does all writes of a call, so they happen together or not at all.
+    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+        guard !updates.isEmpty else { return 0 }
+        var order: [String] = []
+        var changes: [ID: [RecordChanges]] = [:]
+        for update in updates {
+            if changes[ID(update.id)] == nil { order.append(update.id) }
+            changes[ID(update.id), default: []].append(update.changes)
+        }
+        var vectors: [String: [Float]] = [:]
+        return try await translating {
+            for _ in 0..<Self.attempts {
+                try Task.checkCancellation()
+                let stored = try await client.pipeline(order.map(readCommand), isRead: true)
+                var plans: [UpdatePlan] = []
+                for (id, reply) in zip(order, stored) {
+                    let values = try reply.get().array ?? []
+                    if let plan = UpdatePlan(values, changes[ID(id)] ?? [], key: key(id)) { plans.append(plan) }
+                }
+                guard !plans.isEmpty else { return 0 }
+                let texts = plans.compactMap(\.newText).filter { vectors[$0] == nil }
+                for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
+                    vectors[text] = vector
+                }
+                for i in plans.indices {
+                    guard let text = plans[i].newText, let vector = vectors[text] else { continue }
+                    plans[i].setText(terms: terms(of: text), vector: vector)
+                }
+                if try await write(plans) { return plans.count }
+            }
+            throw MemoryError(.storeUnavailable, "a record is being changed by too many at once: try again")
+        }
+    }
+
+    /// Each attempt fails only because another one succeeded.
+    private static let attempts = 200
+
+    /// - Returns: false if a record has changed since it was read; nothing was written then.
+    private func write(_ plans: [UpdatePlan]) async throws -> Bool {
+        let reply = try await client.evaluate(UpdatePlan.script, keys: plans.map(\.key)) { command in
+            for plan in plans { plan.append(to: &command) }
+        }
+        return reply.integer == 1
+    }
+}

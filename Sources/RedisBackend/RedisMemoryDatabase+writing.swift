@@ -1,0 +1,66 @@
+public import AgentMemory
+import RedisDriver
+
+extension RedisMemoryDatabase {
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        let kept = Self.lastOfEachID(records)
+        let vectors = try await embedder.checkedEmbeddings(of: kept.map(\.text))
+        var commands: [RedisCommand] = []
+        commands.reserveCapacity(kept.count * 2)
+        for (record, vector) in zip(kept, vectors) {
+            let key = key(record.id)
+            // What the old record had and the new one has not would stay otherwise.
+            commands.append(RedisCommand("DEL", key))
+            commands.append(
+                RecordHash.write(record, terms: terms(of: record.text), vector: vector, key: key))
+        }
+        try await writing { [commands] probe in
+            let (replies, following) = try await client.transaction(commands, following: [probe])
+            for reply in replies { _ = try reply.get() }
+            return following[0]
+        }
+        return records.map(\.id)
+    }
+
+    public func delete(_ ids: [String]) async throws -> Int {
+        var seen: Set<ID> = []
+        let keys = ids.filter { seen.insert(ID($0)).inserted }.map(key)
+        guard !keys.isEmpty else { return 0 }
+        var command = RedisCommand("DEL")
+        command.append(keys)
+        return try await translating {
+            try await client.send(command).integer ?? 0
+        }
+    }
+
+    /// The words of a text as the hash holds them.
+    func terms(of text: String) -> String {
+        analyzer.words(in: text).joined(separator: " ")
+    }
+
+    /// Runs a write and makes sure that the index is there when it returns: a server that came up empty takes writes
+    /// without one. The body answers with the reply of the probe, which it sends after its own commands.
+    func writing(_ body: @Sendable (RedisCommand) async throws -> RedisValue) async throws {
+        try await translating {
+            let ready = try await keeper.existing(client)
+            let probed = try await body(commands(ready).probe)
+            do {
+                _ = try probed.get()
+                if keeper.stands(ready) { return }
+            } catch let error as RedisError where error.saysIndexIsMissing {
+                keeper.lost(ready)
+            }
+            // The index that is made now finds the hashes by itself; reads wait until it has.
+            _ = try await keeper.existing(client)
+        }
+    }
+
+    /// Of an id given twice the last record counts (rule R2).
+    private static func lastOfEachID(_ records: [MemoryRecord]) -> [MemoryRecord] {
+        var positions: [ID: Int] = [:]
+        for (i, record) in records.enumerated() { positions[ID(record.id)] = i }
+        guard positions.count < records.count else { return records }
+        return records.enumerated().compactMap { i, record in positions[ID(record.id)] == i ? record : nil }
+    }
+}

@@ -1,0 +1,217 @@
+public import AgentMemory
+public import Logging
+public import RedisDriver
+import Synchronization
+
+/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads and
+/// extends.
+public final class RedisMemoryDatabase: MemoryVectorDatabase {
+    public struct Configuration: Sendable {
+        public enum Algorithm: String, Sendable, CaseIterable {
+            /// A graph: approximate and fast.
+            case hnsw = "HNSW"
+            /// No structure: exact, and slower with every record.
+            case flat = "FLAT"
+        }
+
+        public var endpoint: RedisEndpoint
+        /// string, default: memory_records
+        public var indexName = "memory_records"
+        /// string, default: memory_idx; the keys are `prefix:id`.
+        public var keyPrefix = "memory_idx"
+        /// default: cosine
+        public var distanceMetric = DistanceMetric.cosine
+        /// default: HNSW; decided when the index is made.
+        public var algorithm = Algorithm.hnsw
+        /// int, default: 3
+        public var connections = 3
+        /// The deadline of a call, not counting embedding; default: 5 seconds.
+        public var timeout: Duration = .seconds(5)
+        /// How long connecting and logging in may take; default: 2 seconds.
+        public var connectTimeout: Duration = .seconds(2)
+        /// How often records that the reference server wrote get their keyword terms; default: 1 minute.
+        public var sweepInterval: Duration = .seconds(60)
+
+        public init(endpoint: RedisEndpoint) {
+            self.endpoint = endpoint
+        }
+
+        /// - Throws: ``RedisError`` with code `invalidEndpoint` or `unsupportedServer`.
+        public init(url: String) throws(RedisError) {
+            endpoint = try RedisEndpoint(url: url)
+        }
+    }
+
+    public let name = "redis"
+
+    public let capabilities = BackendCapabilities(
+        textScorers: [.bm25std, .bm25stdNorm, .bm25stdTanh, .bm25, .tfidf, .tfidfDocnorm, .dismax, .docscore])
+
+    let configuration: Configuration
+    let client: RedisClient
+    let keeper: IndexKeeper
+    let embedder: any Embedder
+    let analyzer: TextAnalyzer
+    let logger: Logger
+    let zones = ZoneMemory()
+
+    /// Connects to nothing yet.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used.
+    public init(
+        configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+    ) throws(MemoryError) {
+        self.configuration = configuration
+        self.embedder = embedder
+        self.analyzer = analyzer
+        self.logger = logger
+        let keeper = IndexKeeper(
+            name: configuration.indexName,
+            schema: IndexSchema(
+                keyPrefix: configuration.keyPrefix + ":", dimensions: embedder.dimensions,
+                metric: configuration.distanceMetric, algorithm: configuration.algorithm),
+            patience: min(.seconds(1), configuration.timeout / 2), logger: logger)
+        self.keeper = keeper
+        var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
+        driver.connections = configuration.connections
+        driver.timeout = configuration.timeout
+        driver.connectTimeout = min(configuration.connectTimeout, configuration.timeout)
+        driver.clientName = "agent-memory"
+        driver.setup = .init(EngineSettings.commands) { replies in
+            keeper.connected(EngineSettings(replies: replies))
+        }
+        do throws(RedisError) {
+            client = try RedisClient(configuration: driver, logger: logger)
+        } catch {
+            throw error.memoryError
+        }
+    }
+
+    public func prepare() async throws {
+        try await translating {
+            _ = try await keeper.ready(client)
+        }
+    }
+
+    public func close() async {
+        await client.close()
+    }
+
+    public func health() async -> [ComponentHealth] {
+        let version = try? await versions()
+        do {
+            let reason = try await translating { try await keeper.unavailability(client) }
+            return [
+                ComponentHealth("store", version: version),
+                ComponentHealth("index", reason: reason),
+            ]
+        } catch let error as MemoryError where error.code == .misconfigured && version != nil {
+            return [ComponentHealth("store", version: version), ComponentHealth("index", reason: error.message)]
+        } catch {
+            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
+            return [ComponentHealth("store", reason: reason, version: version)]
+        }
+    }
+
+    /// Such as `Redis 7.4.1, RediSearch 2.10.5`; `nil` if the user may not ask.
+    private func versions() async throws -> String? {
+        let replies = try await client.pipeline(
+            [RedisCommand("INFO", "server"), RedisCommand("INFO", "modules")], isRead: true)
+        var parts: [String] = []
+        let server = replies[0].string ?? ""
+        for (field, product) in [("valkey_version:", "Valkey"), ("redis_version:", "Redis")] {
+            if parts.isEmpty, let line = server.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix(field) }) {
+                parts.append("\(product) \(line.dropFirst(field.count))")
+            }
+        }
+        let modules = (replies[1].string ?? "").split(whereSeparator: \.isNewline)
+        if let search = modules.first(where: { $0.hasPrefix("module:name=search,ver=") }) {
+            let digits = search.dropFirst("module:name=search,ver=".count).prefix(while: \.isNumber)
+            if let number = Int(digits) {
+                parts.append("RediSearch \(number / 10_000).\(number / 100 % 100).\(number % 100)")
+            }
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
+    }
+
+    // MARK: For the operations
+
+    func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
+
+    /// Runs a read against the complete index; once more if the index was missing or the server may have been another one.
+    func reading<Answer: Sendable>(_ body: (SearchCommands, IndexKeeper.Ready) async throws -> Answer) async throws -> Answer {
+        try await translating {
+            let ready = try await keeper.ready(client)
+            do {
+                let answer = try await body(commands(ready), ready)
+                if keeper.stands(ready) { return answer }
+            } catch let error as RedisError where error.saysIndexIsMissing {
+                keeper.lost(ready)
+            }
+            let again = try await keeper.ready(client)
+            return try await body(commands(again), again)
+        }
+    }
+
+    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not give up
+    /// at all, because it would answer short.
+    func commands(_ ready: IndexKeeper.Ready) -> SearchCommands {
+        let milliseconds = Int(configuration.timeout / .milliseconds(1))
+        return SearchCommands(
+            index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
+            algorithm: configuration.algorithm)
+    }
+
+    /// Errors of the driver leave as errors of the domain.
+    func translating<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
+        do {
+            return try await body()
+        } catch let error as RedisError {
+            throw error.memoryError
+        }
+    }
+
+    /// The records at these ids, in their order; one that is gone by now is left out.
+    func records(_ ids: [String]) async throws -> [Int: MemoryRecord] {
+        let replies = try await client.pipeline(ids.map(readCommand), isRead: true)
+        var records: [Int: MemoryRecord] = [:]
+        for (i, reply) in replies.enumerated() {
+            records[i] = RecordHash.record(from: try reply.get().array ?? [])
+        }
+        return records
+    }
+
+    func readCommand(_ id: String) -> RedisCommand {
+        var command = RedisCommand("HMGET", key(id))
+        command.append(RecordHash.fields)
+        return command
+    }
+}
+
+/// Whether a filter lately was in the exact zone: a guess that saves a round trip when it is right, and costs one query
+/// when it is wrong.
+final class ZoneMemory: Sendable {
+    private let known = Mutex<[Int: Bool]>([:])
+    private static let capacity = 4096
+
+    func isExact(_ query: QueryText) -> Bool {
+        let key = Self.key(query)
+        return known.withLock { $0[key] } ?? !query.isEmpty
+    }
+
+    func learn(_ query: QueryText, isExact: Bool) {
+        let key = Self.key(query)
+        known.withLock { known in
+            if known[key] == isExact { return }
+            if known.count >= Self.capacity { known.removeAll() }
+            known[key] = isExact
+        }
+    }
+
+    private static func key(_ query: QueryText) -> Int {
+        var hasher = Hasher()
+        hasher.combine(query.clauses)
+        hasher.combine(query.parameters)
+        return hasher.finalize()
+    }
+}

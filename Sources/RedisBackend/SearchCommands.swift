@@ -1,0 +1,189 @@
+import AgentMemory
+import RedisDriver
+
+/// The commands of the search engine, built from queries; nothing here talks to a server.
+struct SearchCommands: Sendable {
+    let index: String
+    /// For the engine, in milliseconds; 0 is none.
+    let timeout: Int
+    let algorithm: RedisMemoryDatabase.Configuration.Algorithm
+
+    /// Under this name answers hold the distance.
+    static let distance = "distance"
+
+    /// How the nearest neighbours are looked for.
+    enum Scan: Sendable, Equatable {
+        /// Every record that matches is measured.
+        case exact
+        /// Along the graph, with this many records in sight.
+        case approximate(breadth: Int)
+    }
+
+    /// Which end of a ranking comes, and how much of it.
+    struct Window: Sendable, Equatable {
+        let offset: Int
+        let limit: Int
+
+        init(offset: Int = 0, limit: Int) {
+            self.offset = offset
+            self.limit = limit
+        }
+
+        init(_ page: PageRequest) {
+            offset = page.offset
+            limit = page.limit
+        }
+    }
+
+    /// How many records match: an answer without rows.
+    func count(_ query: QueryText) -> RedisCommand {
+        var command = RedisCommand("FT.SEARCH", index, query.text, "NOCONTENT", "VERBATIM", "LIMIT", "0", "0")
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids, newest first, then by id.
+    func newest(_ query: QueryText, _ window: Window) -> RedisCommand {
+        var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
+        sort(&command, ["@created_at", "DESC", "@id_", "ASC"], window)
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids with distances, nearest first, then by id.
+    ///
+    /// - Parameters:
+    ///   - candidates: how many neighbours the engine collects before the window is cut out of them.
+    ///   - keys: if given, only records at these keys.
+    ///   - dates: also the dates that recency needs.
+    func nearest(
+        _ query: QueryText, to vector: [UInt8], candidates: Int, scan: Scan, _ window: Window, keys: [String]? = nil,
+        dates: Bool = false
+    ) -> RedisCommand {
+        var query = query
+        let name = query.parameter(bytes: vector)
+        var filter = query.text
+        var options = ""
+        switch (scan, algorithm) {
+        case (.exact, .hnsw):
+            // Only beside a filter does the engine measure everything, so there always is one: no record has this id.
+            if query.isEmpty { filter = "-@id_:{\(query.tag("\u{1F}"))}" }
+            options = " HYBRID_POLICY ADHOC_BF"
+        case (.approximate(let breadth), .hnsw):
+            options = " EF_RUNTIME \(max(breadth, candidates))"
+        case (_, .flat):
+            break
+        }
+        let source = filter == "*" ? filter : "(\(filter))"
+        var command = RedisCommand(
+            "FT.AGGREGATE", index, "\(source)=>[KNN \(candidates) @\(RecordHash.vector) \(name)\(options) AS \(Self.distance)]")
+        restrict(&command, keys)
+        sort(&command, ["@\(Self.distance)", "ASC", "@id_", "ASC"], window)
+        if dates { loadDates(&command) }
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids with text scores, best first, then by id. `query` must hold the words.
+    func bestMatches(_ query: QueryText, scorer: String, _ window: Window, keys: [String]? = nil) -> RedisCommand {
+        var command = RedisCommand("FT.AGGREGATE", index, query.text)
+        restrict(&command, keys)
+        command.append(["VERBATIM", "SCORER", scorer, "ADDSCORES"])
+        sort(&command, ["@__score", "DESC", "@id_", "ASC"], window)
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids with the words of the records, in no order.
+    func terms(_ query: QueryText) -> RedisCommand {
+        var command = RedisCommand(
+            "FT.AGGREGATE", index, query.text, "VERBATIM", "LOAD", "2", "@id_", "@\(RecordHash.keywordTerms)")
+        command.append(["LIMIT", "0", "1000000000"])
+        finish(&command, query)
+        return command
+    }
+
+    /// Keys of hashes that have no words yet.
+    func withoutTerms(limit: Int) -> RedisCommand {
+        RedisCommand(
+            "FT.SEARCH", index, "ismissing(@\(RecordHash.keywordTerms))", "NOCONTENT", "LIMIT", "0", String(limit), "TIMEOUT",
+            String(timeout), "DIALECT", "2")
+    }
+
+    /// Finds nothing, at once: whether there is an index.
+    var probe: RedisCommand {
+        RedisCommand("FT.SEARCH", index, "@id_:{$p0}", "NOCONTENT", "LIMIT", "0", "0", "PARAMS", "2", "p0", "\u{1F}", "DIALECT", "2")
+    }
+
+    private func restrict(_ command: inout RedisCommand, _ keys: [String]?) {
+        guard let keys else { return }
+        command.append("INKEYS")
+        command.append(keys.count)
+        command.append(keys)
+    }
+
+    private func sort(_ command: inout RedisCommand, _ order: [String], _ window: Window) {
+        let end = window.offset + window.limit
+        command.append(["SORTBY", String(order.count)] + order + ["MAX", String(end)])
+        command.append(["LIMIT", String(window.offset), String(window.limit)])
+    }
+
+    /// The engine prints numbers with twelve digits. A date has sixteen, so it is asked for in two parts.
+    private func loadDates(_ command: inout RedisCommand) {
+        for field in ["created_at", "last_accessed"] {
+            command.append(["APPLY", "floor(@\(field)/1000)", "AS", "\(field)_high"])
+            command.append(["APPLY", "@\(field)-@\(field)_high*1000", "AS", "\(field)_low"])
+        }
+    }
+
+    private func finish(_ command: inout RedisCommand, _ query: QueryText) {
+        command.append(["TIMEOUT", String(timeout)])
+        query.appendParameters(to: &command)
+        command.append(["DIALECT", "2"])
+    }
+}
+
+/// One row of an FT.AGGREGATE answer.
+struct SearchRow: Sendable, Equatable {
+    let id: String
+    let distance: Double?
+    let score: Double?
+    let createdAt: Timestamp?
+    let lastAccessed: Timestamp?
+    let terms: String?
+
+    /// The rows of an answer; the number at its beginning is no total.
+    static func rows(_ reply: RedisValue) throws -> [SearchRow] {
+        try reply.get().array?.dropFirst().compactMap { SearchRow($0) } ?? []
+    }
+
+    init?(_ row: RedisValue) {
+        guard let pairs = row.array else { return nil }
+        var id: String?
+        var distance: Double?
+        var score: Double?
+        var terms: String?
+        var numbers: [String: Double] = [:]
+        for i in stride(from: 0, to: pairs.count - 1, by: 2) {
+            switch pairs[i].string {
+            case "id_": id = pairs[i + 1].string
+            case SearchCommands.distance: distance = pairs[i + 1].double
+            case "__score": score = pairs[i + 1].double
+            case RecordHash.keywordTerms: terms = pairs[i + 1].string
+            case let name?: numbers[name] = pairs[i + 1].double
+            case nil: break
+            }
+        }
+        guard let id else { return nil }
+        self.id = id
+        self.distance = distance
+        self.score = score
+        self.terms = terms
+        func date(_ name: String) -> Timestamp? {
+            guard let high = numbers["\(name)_high"], let low = numbers["\(name)_low"] else { return nil }
+            return Timestamp(secondsSinceEpoch: high * 1000 + low)
+        }
+        createdAt = date("created_at")
+        lastAccessed = date("last_accessed")
+    }
+}

@@ -1,0 +1,60 @@
+import NIOCore
+import Synchronization
+
+/// Commands that are written in one piece and answered together: one call of the client.
+///
+/// The caller waits on it; its connection settles it; whoever comes first (replies, deadline, cancellation) wins.
+final class RedisBatch: Sendable {
+    private enum Outcome {
+        case new
+        case waiting(CheckedContinuation<[RedisValue], any Error>)
+        case settled
+    }
+
+    let bytes: ByteBuffer
+    /// How many replies it needs.
+    let count: Int
+    let deadline: NIODeadline
+    /// Whether it may be sent again after a connection broke: true for reads alone.
+    let isRepeatable: Bool
+    private let outcome = Mutex(Outcome.new)
+
+    init(_ commands: [RedisCommand], deadline: NIODeadline, isRepeatable: Bool) {
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(commands.reduce(0) { $0 + $1.bytes.count + $1.count * 12 + 16 })
+        for command in commands { command.write(to: &buffer) }
+        bytes = buffer
+        count = commands.count
+        self.deadline = deadline
+        self.isRepeatable = isRepeatable
+    }
+
+    /// Remembers who waits.
+    ///
+    /// - Returns: whether the batch still is to be sent; if not, the continuation was resumed.
+    func begin(_ continuation: CheckedContinuation<[RedisValue], any Error>) -> Bool {
+        let isNew = outcome.withLock { outcome in
+            guard case .new = outcome else { return false }
+            outcome = .waiting(continuation)
+            return true
+        }
+        if !isNew { continuation.resume(throwing: CancellationError()) }
+        return isNew
+    }
+
+    /// Ends the wait; only the first call has an effect.
+    func settle(_ result: Result<[RedisValue], any Error>) {
+        let waiting = outcome.withLock { outcome -> CheckedContinuation<[RedisValue], any Error>? in
+            defer { outcome = .settled }
+            guard case .waiting(let continuation) = outcome else { return nil }
+            return continuation
+        }
+        waiting?.resume(with: result)
+    }
+
+    var isSettled: Bool {
+        outcome.withLock { outcome in
+            if case .settled = outcome { true } else { false }
+        }
+    }
+}

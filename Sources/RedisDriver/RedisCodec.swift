@@ -1,0 +1,108 @@
+import CHiredis
+import NIOCore
+
+extension RedisCommand {
+    /// Appends the command as the protocol spells it, by hiredis's formatter.
+    func write(to buffer: inout ByteBuffer) {
+        let formatted: UnsafeMutablePointer<CChar>? = bytes.withUnsafeBytes { raw in
+            // An empty buffer has no address, but hiredis copies zero bytes from wherever the argument is said to be.
+            let base = raw.bindMemory(to: CChar.self).baseAddress ?? UnsafePointer(Self.nowhere)
+            return withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: ends.count) { pointers in
+                withUnsafeTemporaryAllocation(of: Int.self, capacity: ends.count) { lengths in
+                    var start = 0
+                    for (i, end) in ends.enumerated() {
+                        pointers.initializeElement(at: i, to: base + start)
+                        lengths.initializeElement(at: i, to: end - start)
+                        start = end
+                    }
+                    var target: UnsafeMutablePointer<CChar>?
+                    let length = lengths.withMemoryRebound(to: size_t.self) { lengths in
+                        redisFormatCommandArgv(&target, Int32(ends.count), pointers.baseAddress, lengths.baseAddress)
+                    }
+                    guard length >= 0, let target else { return nil }
+                    buffer.writeBytes(UnsafeRawBufferPointer(start: target, count: Int(length)))
+                    return target
+                }
+            }
+        }
+        // The formatter fails for one reason only: malloc did.
+        precondition(formatted != nil, "out of memory")
+        redisFreeCommand(formatted)
+    }
+
+    /// Never read; only its address is needed.
+    nonisolated(unsafe) private static let nowhere = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
+}
+
+/// Cuts a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection keeps it on one event loop.
+final class RedisReplyReader {
+    private let reader: UnsafeMutablePointer<redisReader>
+
+    /// An idle connection keeps no more than this many bytes of the largest reply it has read.
+    private static let keptBytes = 1 << 20
+
+    init() {
+        guard let reader = redisReaderCreate() else { preconditionFailure("out of memory") }
+        reader.pointee.maxbuf = size_t(Self.keptBytes)
+        self.reader = reader
+    }
+
+    deinit {
+        redisReaderFree(reader)
+    }
+
+    /// Takes in what has arrived.
+    ///
+    /// - Throws: ``RedisError`` with code `protocolViolation`; the reader is of no use afterwards.
+    func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisError) {
+        guard let base = bytes.bindMemory(to: CChar.self).baseAddress else { return }
+        guard redisReaderFeed(reader, base, bytes.count) == REDIS_OK else { throw violation() }
+    }
+
+    /// The next reply that is complete, if there is one.
+    func next() throws(RedisError) -> RedisValue? {
+        var reply: UnsafeMutableRawPointer?
+        guard redisReaderGetReply(reader, &reply) == REDIS_OK else { throw violation() }
+        guard let reply else { return nil }
+        defer { freeReplyObject(reply) }
+        return Self.value(of: reply.assumingMemoryBound(to: redisReply.self))
+    }
+
+    private func violation() -> RedisError {
+        // errstr describes the byte at fault, not the stream's content.
+        let text = withUnsafePointer(to: &reader.pointee.errstr) { pointer in
+            pointer.withMemoryRebound(to: CChar.self, capacity: 128) { String(cString: $0) }
+        }
+        return RedisError(.protocolViolation, "what the server sent is not RESP2", underlying: text)
+    }
+
+    private static func value(of reply: UnsafeMutablePointer<redisReply>) -> RedisValue {
+        switch reply.pointee.type {
+        case REDIS_REPLY_STRING:
+            return .bytes(Array(text(of: reply)))
+        case REDIS_REPLY_STATUS:
+            return .status(String(decoding: text(of: reply), as: UTF8.self))
+        case REDIS_REPLY_ERROR:
+            return .error(RedisError(server: String(decoding: text(of: reply), as: UTF8.self)))
+        case REDIS_REPLY_INTEGER:
+            return .integer(reply.pointee.integer)
+        case REDIS_REPLY_ARRAY:
+            let count = Int(reply.pointee.elements)
+            guard count > 0, let elements = reply.pointee.element else { return .array([]) }
+            return .array(
+                [RedisValue](unsafeUninitializedCapacity: count) { buffer, initialized in
+                    for i in 0..<count {
+                        buffer.initializeElement(at: i, to: elements[i].map { value(of: $0) } ?? .null)
+                    }
+                    initialized = count
+                })
+        default:
+            // Only nil is left: RESP3 is never asked for.
+            return .null
+        }
+    }
+
+    private static func text(of reply: UnsafeMutablePointer<redisReply>) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len))
+    }
+}

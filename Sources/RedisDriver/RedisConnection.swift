@@ -1,0 +1,382 @@
+import DequeModule
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// One place for a connection that many calls share. Connects when it is first needed, and again after it broke.
+///
+/// `@unchecked Sendable`: apart from `load` (an atomic) everything mutable is read and written on `eventLoop` alone, where
+/// the channel lives too; the entry points `run` and `close` hop there.
+final class RedisConnection: @unchecked Sendable {
+    private enum State {
+        case disconnected
+        case connecting
+        case settingUp(any Channel)
+        case ready(any Channel)
+        case closed
+    }
+
+    private enum Receiver {
+        case call(RedisBatch)
+        /// The connection's own first commands.
+        case setup(deadline: NIODeadline)
+    }
+
+    private struct InFlight {
+        let receiver: Receiver
+        let count: Int
+        let writtenAt: NIODeadline
+        let isSecondTry: Bool
+        var replies: [RedisValue] = []
+
+        var deadline: NIODeadline {
+            switch receiver {
+            case .call(let batch): batch.deadline
+            case .setup(let deadline): deadline
+            }
+        }
+    }
+
+    private struct Pending {
+        let batch: RedisBatch
+        let isSecondTry: Bool
+    }
+
+    /// Calls that are under way here: the client gives the next one to the connection that has the fewest.
+    let load = Atomic<Int>(0)
+
+    private let endpoint: RedisEndpoint
+    private let configuration: RedisClient.Configuration
+    private let tls: NIOSSLContext?
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+
+    private var state = State.disconnected
+    /// Tells the events of a channel that was given up from those of its successor.
+    private var generation = 0
+    private var reader = RedisReplyReader()
+    private var inFlight: Deque<InFlight> = []
+    private var pending: Deque<Pending> = []
+    private var lastRead = NIODeadline.uptimeNanoseconds(0)
+    private var timer: Scheduled<Void>?
+    private var timerDeadline = NIODeadline.distantFuture
+    private var failures = 0
+    private var notBefore = NIODeadline.uptimeNanoseconds(0)
+    private var breakReason: RedisError?
+
+    init(
+        endpoint: RedisEndpoint, configuration: RedisClient.Configuration, tls: NIOSSLContext?, eventLoop: any EventLoop,
+        logger: Logger
+    ) {
+        self.endpoint = endpoint
+        self.configuration = configuration
+        self.tls = tls
+        self.eventLoop = eventLoop
+        self.logger = logger
+    }
+
+    // MARK: From any task
+
+    /// Sends a batch and waits for its replies.
+    ///
+    /// - Throws: ``RedisError``, or `CancellationError` when the task is cancelled.
+    func run(_ batch: RedisBatch) async throws -> [RedisValue] {
+        load.add(1, ordering: .relaxed)
+        defer { load.subtract(1, ordering: .relaxed) }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                guard batch.begin(continuation) else { return }
+                eventLoop.execute { self.accept(Pending(batch: batch, isSecondTry: false)) }
+            }
+        } onCancel: {
+            // What was written already runs on in the server; its reply is dropped when it comes.
+            batch.settle(.failure(CancellationError()))
+        }
+    }
+
+    func close() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            eventLoop.execute {
+                self.closeNow()
+                continuation.resume()
+            }
+        }
+    }
+
+    // MARK: On the event loop
+
+    private func accept(_ call: Pending) {
+        if case .closed = state {
+            call.batch.settle(.failure(RedisError(.closed, "the Redis client was closed")))
+            return
+        }
+        if case .ready(let channel) = state, pending.isEmpty, inFlight.count < configuration.maximumInFlight {
+            write(call, to: channel)
+            return
+        }
+        guard pending.count < configuration.maximumPending else {
+            call.batch.settle(.failure(RedisError(.overloaded, "too many calls wait for the Redis server")))
+            return
+        }
+        pending.append(call)
+        watch(call.batch.deadline)
+        connectIfNeeded()
+    }
+
+    private func write(_ call: Pending, to channel: any Channel) {
+        guard !call.batch.isSettled else { return }
+        let now = NIODeadline.now()
+        guard now < call.batch.deadline else {
+            call.batch.settle(.failure(Self.timedOut))
+            return
+        }
+        inFlight.append(
+            InFlight(
+                receiver: .call(call.batch), count: call.batch.count, writtenAt: now, isSecondTry: call.isSecondTry))
+        watch(call.batch.deadline)
+        channel.writeAndFlush(call.batch.bytes, promise: nil)
+    }
+
+    private func writePending() {
+        while case .ready(let channel) = state, inFlight.count < configuration.maximumInFlight,
+            let call = pending.popFirst()
+        {
+            write(call, to: channel)
+        }
+    }
+
+    // MARK: Connecting
+
+    private func connectIfNeeded() {
+        guard case .disconnected = state else { return }
+        let now = NIODeadline.now()
+        state = .connecting
+        if now < notBefore {
+            eventLoop.scheduleTask(deadline: notBefore) { self.connect() }
+        } else {
+            connect()
+        }
+    }
+
+    private func connect() {
+        guard case .connecting = state else { return }
+        generation += 1
+        let generation = generation
+        let tls = tls
+        let endpoint = endpoint
+        var bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(TimeAmount(configuration.connectTimeout))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(endpoint.tlsHandler(tls)) }
+                    try channel.pipeline.syncOperations.addHandler(
+                        RedisChannelHandler(connection: self, generation: generation))
+                }
+            }
+        let future: EventLoopFuture<any Channel>
+        switch endpoint.address {
+        case .tcp(let host, let port):
+            bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .channelOption(.socketOption(.so_keepalive), value: 1)
+            future = bootstrap.connect(host: host, port: port)
+        case .unixSocket(let path):
+            future = bootstrap.connect(unixDomainSocketPath: path)
+        }
+        future.whenComplete { result in
+            switch result {
+            case .success(let channel): self.setUp(channel, generation)
+            case .failure(let error): self.connectFailed(Self.connectError(error))
+            }
+        }
+    }
+
+    /// Logs in and runs the setup commands, all in one write.
+    private func setUp(_ channel: any Channel, _ generation: Int) {
+        guard case .connecting = state, generation == self.generation else {
+            channel.close(promise: nil)
+            return
+        }
+        reader = RedisReplyReader()
+        breakReason = nil
+        state = .settingUp(channel)
+        let commands = configuration.connectionCommands(for: endpoint)
+        var buffer = ByteBuffer()
+        for command in commands { command.write(to: &buffer) }
+        let now = NIODeadline.now()
+        let deadline = now + TimeAmount(configuration.connectTimeout)
+        inFlight.append(
+            InFlight(receiver: .setup(deadline: deadline), count: commands.count, writtenAt: now, isSecondTry: false))
+        watch(deadline)
+        channel.writeAndFlush(buffer, promise: nil)
+    }
+
+    private func setUpAnswered(_ replies: [RedisValue]) {
+        guard case .settingUp(let channel) = state else { return }
+        do throws(RedisError) {
+            try configuration.checkConnectionReplies(replies, for: endpoint)
+        } catch {
+            breakReason = error
+            channel.close(promise: nil)
+            return
+        }
+        failures = 0
+        state = .ready(channel)
+        logger.debug("connected to Redis", metadata: ["endpoint": "\(endpoint)"])
+        writePending()
+    }
+
+    private func connectFailed(_ error: RedisError) {
+        guard case .closed = state else {
+            failures += 1
+            notBefore = .now() + configuration.backoff(afterFailures: failures)
+            state = .disconnected
+            logger.debug("could not connect to Redis", metadata: ["endpoint": "\(endpoint)", "error": "\(error)"])
+            let waiting = pending
+            pending.removeAll()
+            for call in waiting { call.batch.settle(.failure(error)) }
+            return
+        }
+    }
+
+    // MARK: What the channel says
+
+    func received(_ buffer: ByteBuffer, generation: Int) {
+        guard generation == self.generation else { return }
+        lastRead = .now()
+        do throws(RedisError) {
+            let feeding: Result<Void, RedisError> = buffer.withUnsafeReadableBytes { bytes in
+                Result { () throws(RedisError) in try reader.feed(bytes) }
+            }
+            try feeding.get()
+            while let value = try reader.next() { deliver(value) }
+        } catch {
+            give(up: error)
+        }
+        writePending()
+    }
+
+    func channelBroke(_ error: (any Error)?, generation: Int) {
+        guard generation == self.generation else { return }
+        let reason = breakReason ?? error.map(Self.connectError)
+        breakReason = nil
+        // Events of this channel that are still to come mean nothing.
+        self.generation += 1
+        let broken = inFlight
+        inFlight.removeAll()
+        switch state {
+        case .settingUp:
+            connectFailed(reason ?? RedisError(.connectionFailed, "the Redis server closed the connection at once"))
+        case .ready:
+            state = .disconnected
+            let lost = reason ?? RedisError(.connectionLost, "the connection to the Redis server broke")
+            logger.debug("lost a connection to Redis", metadata: ["endpoint": "\(endpoint)", "error": "\(lost)"])
+            for flight in broken.reversed() {
+                guard case .call(let batch) = flight.receiver else { continue }
+                if batch.isRepeatable, !flight.isSecondTry {
+                    pending.prepend(Pending(batch: batch, isSecondTry: true))
+                } else {
+                    batch.settle(
+                        .failure(
+                            RedisError(
+                                .connectionLost, "the connection to the Redis server broke during a call",
+                                underlying: reason?.description)))
+                }
+            }
+            if !pending.isEmpty { connectIfNeeded() }
+        case .disconnected, .connecting, .closed:
+            break
+        }
+    }
+
+    private func deliver(_ value: RedisValue) {
+        guard !inFlight.isEmpty else {
+            give(up: RedisError(.protocolViolation, "the server sent a reply that nothing asked for"))
+            return
+        }
+        inFlight[0].replies.append(value)
+        guard inFlight[0].replies.count == inFlight[0].count else { return }
+        let done = inFlight.removeFirst()
+        switch done.receiver {
+        case .call(let batch): batch.settle(.success(done.replies))
+        case .setup: setUpAnswered(done.replies)
+        }
+    }
+
+    /// Closes a channel that is of no use any more; what waited on it is told so at once.
+    private func give(up error: RedisError) {
+        switch state {
+        case .settingUp(let channel), .ready(let channel):
+            breakReason = error
+            let generation = generation
+            channelBroke(nil, generation: generation)
+            channel.close(promise: nil)
+        case .disconnected, .connecting, .closed: break
+        }
+    }
+
+    private func closeNow() {
+        let error = RedisError(.closed, "the Redis client was closed")
+        switch state {
+        case .settingUp(let channel), .ready(let channel): channel.close(promise: nil)
+        case .disconnected, .connecting, .closed: break
+        }
+        state = .closed
+        generation += 1
+        timer?.cancel()
+        timer = nil
+        for flight in inFlight {
+            if case .call(let batch) = flight.receiver { batch.settle(.failure(error)) }
+        }
+        for call in pending { call.batch.settle(.failure(error)) }
+        inFlight.removeAll()
+        pending.removeAll()
+    }
+
+    // MARK: Deadlines
+
+    /// One timer for all calls: it runs at the earliest deadline and then looks at everything that waits.
+    private func watch(_ deadline: NIODeadline) {
+        guard timer == nil || deadline < timerDeadline else { return }
+        timer?.cancel()
+        timerDeadline = deadline
+        timer = eventLoop.scheduleTask(deadline: deadline) { self.expire() }
+    }
+
+    private func expire() {
+        timer = nil
+        let now = NIODeadline.now()
+        var next = NIODeadline.distantFuture
+        var isStuck = false
+        for flight in inFlight {
+            if flight.deadline > now {
+                next = min(next, flight.deadline)
+                continue
+            }
+            switch flight.receiver {
+            case .call(let batch): batch.settle(.failure(Self.timedOut))
+            case .setup: isStuck = true
+            }
+            // Nothing has come since it was written: the peer is gone, or busy beyond all patience.
+            if lastRead < flight.writtenAt { isStuck = true }
+        }
+        pending.removeAll { call in
+            if call.batch.deadline > now {
+                next = min(next, call.batch.deadline)
+                return call.batch.isSettled
+            }
+            call.batch.settle(.failure(Self.timedOut))
+            return true
+        }
+        if next < .distantFuture { watch(next) }
+        if isStuck { give(up: Self.timedOut) }
+    }
+
+    private static let timedOut = RedisError(.timedOut, "the Redis server did not answer in time")
+
+    private static func connectError(_ error: any Error) -> RedisError {
+        if let error = error as? RedisError { return error }
+        return RedisError(.connectionFailed, "cannot connect to the Redis server", underlying: String(describing: error))
+    }
+}

@@ -1,0 +1,249 @@
+public import AgentMemory
+
+/// The contract in memory: every operation written as directly as the rules say it, by full scans.
+public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
+    public nonisolated let name = "reference"
+    public nonisolated let capabilities = BackendCapabilities()
+
+    struct Entry {
+        var record: MemoryRecord
+        var vector: [Float]
+        /// The analyser's words of the text, in order.
+        var words: [String]
+    }
+
+    private let embedder: any Embedder
+    private let metric: DistanceMetric
+    private let analyzer = TextAnalyzer()
+    private let now: @Sendable () -> Timestamp
+    private var entries: [ExactString: Entry] = [:]
+
+    /// - Parameter now: the clock that recency is measured against.
+    public init(
+        embedder: any Embedder, metric: DistanceMetric = .cosine,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        self.embedder = embedder
+        self.metric = metric
+        self.now = now
+    }
+
+    public func prepare() {}
+
+    public func run() async throws {
+        // Nothing to keep up: wait to be cancelled, as a long-running part should.
+        let (stream, continuation) = AsyncStream<Never>.makeStream()
+        await withTaskCancellationHandler {
+            for await _ in stream {}
+        } onCancel: {
+            continuation.finish()
+        }
+    }
+
+    public func close() {}
+
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
+        for (record, vector) in zip(records, vectors) {
+            entries[ExactString(record.id)] = Entry(
+                record: record, vector: vector, words: analyzer.words(in: record.text))
+        }
+        return records.map(\.id)
+    }
+
+    public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        try capabilities.check(query.ranking, backend: name)
+        let matching = entries.values.filter { query.filter.matches($0.record) }
+        let keywords = analyzer.query(query.text)
+        switch query.ranking {
+        case .semantic(let threshold):
+            let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
+            var ranked = nearest(matching, to: vector)
+            if let threshold { ranked = ranked.filter { $0.distance <= threshold } }
+            return Self.page(ranked, query.page, total: ranked.count) { SearchHit($0.entry.record, distance: $0.distance) }
+        case .semanticWithRecency(let weights):
+            let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
+            return rankedWithRecency(matching, vector, weights, query)
+        case .keyword:
+            let ranked = rankedByKeywords(matching, keywords)
+            let best = ranked.first?.value ?? 1
+            return Self.page(ranked, query.page, total: ranked.count) {
+                SearchHit($0.entry.record, relativeScore: $0.value / best, .keyword)
+            }
+        case .hybrid(let alpha, _):
+            let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
+            let required = matching.filter { entry in keywords.phrases.allSatisfy { entry.words.containsRun($0) } }
+            // A query without any word has only its vector to rank by.
+            let effective = keywords.isEmpty ? 1 : alpha
+            return rankedHybrid(required, vector, keywords, effective, query)
+        }
+    }
+
+    public func list(_ query: ListQuery) -> Page<MemoryRecord> {
+        let ordered = entries.values.lazy.map(\.record).filter(query.filter.matches).sorted { a, b in
+            a.createdAt != b.createdAt ? a.createdAt > b.createdAt : ExactString(a.id) < ExactString(b.id)
+        }
+        return Self.page(ordered, query.page, total: ordered.count) { $0 }
+    }
+
+    public func count(_ filter: MemoryFilter) -> Int {
+        entries.values.count { filter.matches($0.record) }
+    }
+
+    public func delete(_ ids: [String]) -> Int {
+        ids.count { entries.removeValue(forKey: ExactString($0)) != nil }
+    }
+
+    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+        var vectors: [ExactString: [Float]] = [:]
+        while true {
+            // Texts are embedded outside of the write, and while that runs another call may change what is stored here;
+            // so look again afterwards whether every text that changes has its vector.
+            let missing = textsThatChange(updates).filter { vectors[ExactString($0)] == nil }
+            if missing.isEmpty { break }
+            for (text, vector) in zip(missing, try await embedder.checkedEmbeddings(of: missing)) {
+                vectors[ExactString(text)] = vector
+            }
+        }
+        var changed: Set<ExactString> = []
+        for update in updates {
+            let key = ExactString(update.id)
+            guard var entry = entries[key] else { continue }
+            if let access = update.changes.access, !access.isDue(lastAccessed: entry.record.lastAccessed) { continue }
+            if let text = update.changes.text, ExactString(text) != ExactString(entry.record.text),
+                let vector = vectors[ExactString(text)]
+            {
+                entry.vector = vector
+                entry.words = analyzer.words(in: text)
+            }
+            entry.record.apply(update.changes)
+            entries[key] = entry
+            changed.insert(key)
+        }
+        return changed.count
+    }
+
+    public func health() -> [ComponentHealth] {
+        [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: "none: exact scans")]
+    }
+
+    private func textsThatChange(_ updates: [RecordUpdate]) -> [String] {
+        updates.compactMap { update in
+            guard let text = update.changes.text, entries[ExactString(update.id)] != nil else { return nil }
+            return text
+        }.exactlyDistinct().filter { text in
+            updates.contains { update in
+                guard let entry = entries[ExactString(update.id)], let changed = update.changes.text else { return false }
+                return ExactString(changed) == ExactString(text) && ExactString(entry.record.text) != ExactString(text)
+            }
+        }
+    }
+
+    // MARK: Ranking
+
+    struct Near {
+        let entry: Entry
+        let distance: Double
+    }
+
+    struct Ranked {
+        let entry: Entry
+        let value: Double
+    }
+
+    private func nearest(_ entries: [Entry], to vector: [Float]) -> [Near] {
+        entries.map { Near(entry: $0, distance: metric.distance($0.vector, vector)) }.sorted { a, b in
+            a.distance != b.distance ? a.distance < b.distance : ExactString(a.entry.record.id) < ExactString(b.entry.record.id)
+        }
+    }
+
+    private static func sorted(_ ranked: [Ranked]) -> [Ranked] {
+        ranked.sorted { a, b in
+            a.value != b.value ? a.value > b.value : ExactString(a.entry.record.id) < ExactString(b.entry.record.id)
+        }
+    }
+
+    private func rankedWithRecency(
+        _ matching: [Entry], _ vector: [Float], _ weights: RecencyWeights, _ query: SearchQuery
+    ) -> Page<SearchHit> {
+        let candidates = nearest(matching, to: vector).prefix(query.depth.recencyCandidates ?? .max)
+        let now = now()
+        let scored = candidates.map { near in
+            let similarity = metric.similarity(ofDistance: near.distance)
+            return (near: near, score: weights.serverSideScore(similarity: similarity, of: near.entry.record, now: now))
+        }
+        let ranked = scored.sorted { a, b in
+            a.score != b.score
+                ? a.score > b.score : ExactString(a.near.entry.record.id) < ExactString(b.near.entry.record.id)
+        }
+        return Self.page(ranked, query.page, total: matching.count) {
+            SearchHit($0.near.entry.record, distance: $0.near.distance, recencyScore: $0.score)
+        }
+    }
+
+    /// The records that hold one of the words and every phrase, best first by BM25 over the whole store.
+    private func rankedByKeywords(_ matching: [Entry], _ keywords: KeywordQuery) -> [Ranked] {
+        guard !keywords.isEmpty, !entries.isEmpty else { return [] }
+        let averageLength = Double(entries.values.reduce(0) { $0 + $1.words.count }) / Double(entries.count)
+        let idf = keywords.words.map { word in
+            BM25.inverseDocumentFrequency(
+                documents: entries.count, containing: entries.values.count { $0.words.contains(word) })
+        }
+        return Self.sorted(
+            matching.compactMap { entry in
+                guard keywords.phrases.allSatisfy({ entry.words.containsRun($0) }) else { return nil }
+                var value = 0.0
+                var found = false
+                for (word, idf) in zip(keywords.words, idf) {
+                    let frequency = entry.words.count { $0 == word }
+                    guard frequency > 0 else { continue }
+                    found = true
+                    value += BM25.termScore(
+                        idf: idf, frequency: frequency, documentLength: entry.words.count,
+                        averageDocumentLength: averageLength)
+                }
+                return found ? Ranked(entry: entry, value: value) : nil
+            })
+    }
+
+    private func rankedHybrid(
+        _ matching: [Entry], _ vector: [Float], _ keywords: KeywordQuery, _ alpha: Double, _ query: SearchQuery
+    ) -> Page<SearchHit> {
+        let near = nearest(matching, to: vector)
+        let lexical = rankedByKeywords(matching, keywords)
+        let best = lexical.first?.value ?? 1
+        let keywordValues = Dictionary(
+            uniqueKeysWithValues: lexical.map { (ExactString($0.entry.record.id), $0.value / best) })
+        let depth = query.depth.hybridCandidates ?? .max
+        let candidates = Set(near.prefix(depth).map { ExactString($0.entry.record.id) })
+            .union(lexical.prefix(depth).map { ExactString($0.entry.record.id) })
+        let ranked = Self.sorted(
+            near.filter { candidates.contains(ExactString($0.entry.record.id)) }.map { near in
+                let similarity = metric.similarity(ofDistance: near.distance)
+                let keyword = keywordValues[ExactString(near.entry.record.id)] ?? 0
+                return Ranked(entry: near.entry, value: alpha * similarity + (1 - alpha) * keyword)
+            })
+        let top = ranked.first?.value ?? 0
+        return Self.page(ranked, query.page, total: matching.count) {
+            SearchHit($0.entry.record, relativeScore: top > 0 ? $0.value / top : 0, .hybrid)
+        }
+    }
+
+    private static func page<Ordered, Item>(
+        _ ordered: [Ordered], _ request: PageRequest, total: Int, _ item: (Ordered) -> Item
+    ) -> Page<Item> {
+        let start = min(request.offset, ordered.count)
+        let end = min(request.end, ordered.count)
+        return Page(items: ordered[start..<end].map(item), total: total, request: request)
+    }
+}
+
+extension [String] {
+    /// Whether `run` stands somewhere in the words, without a gap.
+    func containsRun(_ run: [String]) -> Bool {
+        guard !run.isEmpty, run.count <= count else { return run.isEmpty }
+        return (0...count - run.count).contains { start in
+            self[start..<start + run.count].elementsEqual(run)
+        }
+    }
+}

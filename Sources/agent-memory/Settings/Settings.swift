@@ -1,0 +1,138 @@
+import AgentMemory
+import Logging
+import MemoryHTTP
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Every setting of the server, under the reference server's environment names where it has them.
+struct Settings {
+    enum Algorithm: String { case hnsw = "HNSW", flat = "FLAT" }
+
+    let factory: String
+    let host: String
+    let port: Int
+    let logLevel: Logger.Level
+    let bodyLimit: Int
+    let longTermMemory: Bool
+    let storeTimeoutSeconds: Double
+
+    let redisURL: String
+    let redisConnections: Int
+    let redisIndexName: String
+    let redisKeyPrefix: String
+    let metric: DistanceMetric
+    let algorithm: Algorithm
+    /// `nil` leaves the length to the embedding model.
+    let dimensions: Int?
+
+    let databaseURL: String?
+    let postgresSchema: String
+    let postgresPoolSize: Int
+    let autoMigrate: Bool
+
+    let embeddingModel: String
+    let openAIKey: String?
+    /// `nil` is the service's own: OpenAI's, or a local Ollama for `ollama/…`.
+    let openAIBase: String?
+    let embeddingKeyHeader: String?
+    let embeddingAPIVersion: String?
+    /// For one attempt.
+    let embeddingTimeoutSeconds: Double
+    /// For all attempts and batches of one call.
+    let embeddingDeadlineSeconds: Double
+    let embeddingBatchSize: Int
+    let embeddingCacheEntries: Int
+    let embeddingCacheBytes: Int
+
+    /// Name and value of every setting, secrets masked.
+    let inForce: [(name: String, value: String)]
+
+    /// Reads the environment and, below it, the `.env` file of the working directory.
+    ///
+    /// - Parameter options: values of the command line, which come before both.
+    /// - Throws: ``SettingsError`` with every problem found.
+    static func load(overriding options: [(name: String, value: String?)] = []) throws(SettingsError) -> Settings {
+        var variables: [String: String] = [:]
+        if let text = try? String(contentsOfFile: ".env", encoding: .utf8) {
+            do {
+                variables = try EnvironmentFile(parsing: text).variables
+            } catch {
+                throw SettingsError(problems: [error.description])
+            }
+        }
+        variables.merge(ProcessInfo.processInfo.environment) { _, environment in environment }
+        for option in options {
+            if let value = option.value { variables[option.name] = value }
+        }
+        return try Settings(variables)
+    }
+
+    init(_ variables: [String: String]) throws(SettingsError) {
+        var reader = SettingsReader(variables)
+        factory = reader.string("MEMORY_VECTOR_DB_FACTORY", default: "redis")
+        host = reader.string("HOST", default: "127.0.0.1")
+        port = reader.int("PORT", in: 0...65_535, default: 8000)
+        logLevel = reader.choice(
+            "LOG_LEVEL",
+            ["DEBUG": .debug, "INFO": .info, "WARNING": .warning, "ERROR": .error, "CRITICAL": .critical, "TRACE": .trace],
+            default: .info)
+        bodyLimit = reader.int("MAX_BODY_BYTES", in: 1024...(1 << 30), default: 32 << 20)
+        longTermMemory = reader.bool("LONG_TERM_MEMORY", default: true)
+        storeTimeoutSeconds = reader.seconds("STORE_TIMEOUT_SECONDS", in: 0.1...600, default: 10)
+
+        redisURL = reader.url("REDIS_URL", default: "redis://localhost:6379") ?? ""
+        redisConnections = reader.int("REDIS_CONNECTIONS", in: 1...64, default: 2)
+        redisIndexName = reader.string("REDISVL_INDEX_NAME", default: "memory_records")
+        redisKeyPrefix = reader.string("REDISVL_INDEX_PREFIX", default: "memory_idx")
+        metric = reader.choice(
+            "REDISVL_DISTANCE_METRIC", ["COSINE": .cosine, "L2": .l2, "IP": .innerProduct], default: .cosine)
+        algorithm = reader.choice("REDISVL_INDEXING_ALGORITHM", ["HNSW": .hnsw, "FLAT": .flat], default: .hnsw)
+        dimensions = reader.optionalInt("REDISVL_VECTOR_DIMENSIONS", in: 1...32_768, shown: "(the model's)")
+
+        databaseURL = reader.url("DATABASE_URL", default: nil)
+        postgresSchema = reader.string("POSTGRES_SCHEMA", default: "agent_memory")
+        postgresPoolSize = reader.int("POSTGRES_POOL_SIZE", in: 1...256, default: 8)
+        autoMigrate = reader.bool("AUTO_MIGRATE", default: true)
+        if factory == "pgvector", databaseURL == nil {
+            reader.problem(
+                "DATABASE_URL is not set; MEMORY_VECTOR_DB_FACTORY=pgvector needs it, such as postgresql://user@localhost/agent_memory")
+        }
+
+        embeddingModel = reader.string("EMBEDDING_MODEL", default: "text-embedding-3-small")
+        openAIKey = reader.secret("OPENAI_API_KEY")
+        openAIBase = reader.url("OPENAI_API_BASE", default: nil)
+        embeddingKeyHeader = reader.optionalString("EMBEDDING_API_KEY_HEADER")
+        embeddingAPIVersion = reader.optionalString("EMBEDDING_API_VERSION")
+        embeddingTimeoutSeconds = reader.seconds("EMBEDDING_TIMEOUT_SECONDS", in: 0.1...600, default: 30)
+        embeddingDeadlineSeconds = reader.seconds("EMBEDDING_DEADLINE_SECONDS", in: 0.1...3600, default: 60)
+        embeddingBatchSize = reader.int("EMBEDDING_BATCH_SIZE", in: 1...2048, default: 256)
+        embeddingCacheEntries = reader.int("EMBEDDING_CACHE_ENTRIES", in: 0...10_000_000, default: 10_000)
+        embeddingCacheBytes = reader.int("EMBEDDING_CACHE_BYTES", in: 0...(1 << 40), default: 64 << 20)
+
+        Self.refuseAuthentication(&reader)
+        inForce = reader.inForce
+        if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
+    }
+
+    /// Authentication is not built: a server that was asked to be closed must not run open.
+    private static func refuseAuthentication(_ reader: inout SettingsReader) {
+        if !reader.bool("DISABLE_AUTH", default: true) {
+            reader.problem("DISABLE_AUTH=false: this version has no authentication, and does not run open where it was asked for")
+        }
+        let mode = reader.string("AUTH_MODE", default: "disabled")
+        if mode.lowercased() != "disabled" {
+            reader.problem(
+                "AUTH_MODE=\(mode): this version has no authentication (only \"disabled\"), and does not run open where it was asked for"
+            )
+        }
+    }
+
+    /// What `--print-config` shows.
+    var description: String {
+        inForce.map { "\($0.name)=\($0.value)" }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,6 @@
+import MemoryConformance
+import Testing
+
+extension ConformanceCheck: CustomTestStringConvertible {
+    public var testDescription: String { id }
+}

@@ -1,0 +1,105 @@
+import AgentMemory
+import HTTPClient
+import Testing
+
+@testable import Embeddings
+
+@Suite("Embedder factory")
+struct EmbedderFactoryTests {
+    private func make(_ change: (inout EmbedderConfiguration) -> Void) throws(MemoryError) -> any Embedder {
+        var configuration = EmbedderConfiguration()
+        configuration.apiKey = "key"
+        change(&configuration)
+        return try EmbedderFactory.make(configuration, client: HTTPClient())
+    }
+
+    private func failure(_ change: (inout EmbedderConfiguration) -> Void) -> MemoryError? {
+        do {
+            _ = try make(change)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func endpoint(_ change: (inout EmbedderConfiguration) -> Void) throws -> ServiceEndpoint {
+        var configuration = EmbedderConfiguration()
+        configuration.apiKey = "key"
+        change(&configuration)
+        return try ServiceEndpoint(configuration, model: KnownModel(configuration.model))
+    }
+
+    @Test(arguments: [
+        ("text-embedding-3-small", 1536), ("openai/text-embedding-3-large", 3072), ("text-embedding-ada-002", 1536),
+        ("ollama/nomic-embed-text", 768), ("ollama/all-minilm:33m", 384), ("BAAI/bge-m3", 1024),
+        ("mxbai-embed-large:latest", 1024), ("local/hashing-128", 128),
+    ])
+    func knowsDimensions(model: String, dimensions: Int) throws {
+        let embedder = try make { $0.model = model }
+        #expect(embedder.dimensions == dimensions)
+        #expect(embedder.model == model)
+    }
+
+    @Test func namesTheSettingAtFault() {
+        func expect(_ part: String, _ change: (inout EmbedderConfiguration) -> Void) {
+            let error = failure(change)
+            #expect(error?.code == .misconfigured)
+            #expect(error?.message.contains(part) == true, "\(error?.message ?? "no error")")
+        }
+        expect("REDISVL_VECTOR_DIMENSIONS") { $0.model = "my-own-model" }
+        expect("REDISVL_VECTOR_DIMENSIONS") { $0.dimensions = 0 }
+        expect("OPENAI_API_KEY") { $0.apiKey = nil }
+        expect("OPENAI_API_KEY") { $0.apiKey = "" }
+        expect("local/hashing-<dimensions>") { $0.model = "local/bert" }
+        expect("local/hashing-<dimensions>") { $0.model = "local/hashing-" }
+        expect("4096") { $0.model = "local/hashing-5000" }
+        expect("REDISVL_VECTOR_DIMENSIONS is 1536") {
+            $0.model = "local/hashing-128"
+            $0.dimensions = 1536
+        }
+        expect("EMBEDDING_MODEL") { $0.model = "" }
+        expect("base URL") { $0.baseURL = "not a url" }
+        expect("OPENAI_API_BASE") { $0.model = "azure/text-embedding-3-small" }
+        expect("API key") { $0.apiKey = "two words" }
+    }
+
+    @Test func needsNoKeyElsewhere() throws {
+        let embedder = try make {
+            $0.apiKey = nil
+            $0.model = "ollama/bge-m3"
+        }
+        #expect(embedder is CachingEmbedder)
+        let bare = try make { $0.cacheEntries = 0 }
+        #expect(bare is OpenAICompatibleEmbedder)
+    }
+
+    @Test func findsEndpoints() throws {
+        func expect(
+            _ base: String?, _ url: String, _ header: String, model: String = "m", version: String? = nil
+        ) throws {
+            let endpoint = try endpoint {
+                $0.baseURL = base
+                $0.model = model
+                $0.apiVersion = version
+            }
+            #expect(endpoint.url.text == url)
+            #expect(endpoint.authentication?.name == header)
+        }
+        let bearer = "Authorization"
+        try expect(nil, "https://api.openai.com/v1/embeddings", bearer)
+        try expect(nil, "http://localhost:11434/v1/embeddings", bearer, model: "ollama/m")
+        try expect("http://vllm:8000/v1/", "http://vllm:8000/v1/embeddings", bearer)
+        try expect("http://proxy/v1/embeddings?a=b", "http://proxy/v1/embeddings?a=b", bearer)
+        let azure = "https://me.openai.azure.com"
+        try expect(azure, "\(azure)/openai/v1/embeddings", "api-key")
+        try expect(azure, "\(azure)/openai/deployments/m/embeddings?api-version=1", "api-key", version: "1")
+        try expect(
+            "\(azure)/openai/deployments/d?api-version=2", "\(azure)/openai/deployments/d/embeddings?api-version=2",
+            "api-key", version: "1")
+        let custom = try endpoint { $0.apiKeyHeader = "X-Gateway-Key" }
+        #expect(custom.authentication?.name == "X-Gateway-Key")
+        #expect(custom.authentication?.value == "key")
+        #expect(custom.speaksBase64)
+        #expect(try endpoint { $0.baseURL = "http://vllm:8000/v1" }.speaksBase64 == false)
+    }
+}

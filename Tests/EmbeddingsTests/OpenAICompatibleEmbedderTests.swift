@@ -1,0 +1,276 @@
+import AgentMemory
+import FakeEmbeddings
+import HTTPClient
+import Logging
+import Testing
+
+@testable import Embeddings
+
+@Suite("Embeddings of a service")
+struct OpenAICompatibleEmbedderTests {
+    /// An embedder of 64 dimensions against a server of its own.
+    private func withEmbedder(
+        arguments: [String] = [], _ change: (inout EmbedderConfiguration) -> Void = { _ in },
+        _ body: (OpenAICompatibleEmbedder, FakeEmbeddingsServer, VirtualTime) async throws -> Void
+    ) async throws {
+        try await FakeEmbeddingsServer.run(arguments) { server in
+            var configuration = EmbedderConfiguration()
+            configuration.model = "test-model"
+            configuration.dimensions = 64
+            configuration.baseURL = server.baseURL
+            change(&configuration)
+            let client = HTTPClient()
+            let time = VirtualTime()
+            let embedder = try OpenAICompatibleEmbedder(
+                configuration, client: client,
+                logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+                time: time.time)
+            do {
+                try await body(embedder, server, time)
+                await client.shutdown()
+            } catch {
+                await client.shutdown()
+                throw error
+            }
+        }
+    }
+
+    private func failure(_ embedder: any Embedder, _ texts: [String] = ["a text"]) async -> MemoryError? {
+        do {
+            _ = try await embedder.embed(texts)
+            return nil
+        } catch {
+            return error as? MemoryError
+        }
+    }
+
+    @Test func answersInOrderWhateverTheService() async throws {
+        try await withEmbedder { embedder, server, _ in
+            let texts = ["one", "two", "drei äöü \"quoted\"\n"]
+            let expected = try await embedder.embed(texts)
+            #expect(expected.map(\.count) == [64, 64, 64])
+            #expect(Set(expected).count == 3)
+            for mode in ["reversed", "no_index", "base64", "drip"] {
+                try await server.control(["mode": mode])
+                let answered = try await embedder.embed(texts)
+                #expect(answered == expected, "\(mode)")
+            }
+        }
+    }
+
+    @Test func asksNobodyForNothing() async throws {
+        try await withEmbedder { embedder, server, _ in
+            try await #expect(embedder.embed([]) == [])
+            try await #expect(server.stats().requests == 0)
+        }
+    }
+
+    @Test func sendsWhatTheProtocolWants() async throws {
+        try await withEmbedder {
+            $0.model = "openai/text-embedding-3-small"
+            $0.apiKey = "sk-secret"
+        } _: { embedder, server, _ in
+            _ = try await embedder.embed(["a"])
+            let stats = try await server.stats()
+            #expect(stats.lastTarget == "/v1/embeddings")
+            #expect(stats.lastHeaders["authorization"] == "Bearer sk-secret")
+            #expect(stats.lastHeaders["content-type"] == "application/json")
+            #expect(stats.lastBody("model") == "text-embedding-3-small")
+            #expect(stats.lastBody("input") == ["a"])
+            // Fewer than the model's own 1536 were configured.
+            #expect(stats.lastBody("dimensions") == 64)
+            #expect(stats.lastBody("encoding_format", as: String.self) == nil)
+        }
+    }
+
+    @Test func sendsAzuresKeyAndVersion() async throws {
+        try await withEmbedder {
+            $0.model = "azure/my-deployment"
+            $0.apiKey = "secret"
+            $0.apiVersion = "2024-06-01"
+            $0.baseURL = $0.baseURL!.replacing("/v1", with: "")
+        } _: { embedder, server, _ in
+            _ = try await embedder.embed(["a"])
+            let stats = try await server.stats()
+            #expect(stats.lastTarget == "/openai/deployments/my-deployment/embeddings?api-version=2024-06-01")
+            #expect(stats.lastHeaders["api-key"] == "secret")
+            #expect(stats.lastHeaders["authorization"] == nil)
+            // Of an unknown model the configured length is what it has, not a wish.
+            #expect(stats.lastBody("dimensions", as: Int.self) == nil)
+        }
+    }
+
+    @Test func cutsIntoBatchesOfWhichSomeRunAtATime() async throws {
+        try await withEmbedder(arguments: ["--delay-ms", "30"]) {
+            $0.maximumTextsPerRequest = 2
+            $0.maximumConcurrentRequests = 3
+        } _: { embedder, server, _ in
+            let texts = (0..<21).map { "text \($0)" }
+            let vectors = try await embedder.embed(texts)
+            let stats = try await server.stats()
+            #expect(stats.requests == 11)
+            #expect((2...3).contains(stats.mostInFlight))
+            for (text, vector) in zip(texts, vectors) {
+                try await #expect(embedder.embed([text]) == [vector])
+            }
+        }
+    }
+
+    @Test(arguments: [429, 500, 502, 503, 529, 408]) func triesAgain(status: Int) async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(["mode": "status", "status": status, "times": 2])
+            try await #expect(embedder.embed(["a"]).count == 1)
+            #expect(time.sleeps == [.milliseconds(250), .milliseconds(500)])
+        }
+    }
+
+    @Test(arguments: [("7", 7), ("Sun, 06 Nov 1994 08:49:47 GMT", 10)])
+    func waitsAsLongAsTheServiceAsks(header: String, seconds: Int) async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(
+                ["mode": "status", "status": 429, "times": 1, "headers": ["Retry-After": header]])
+            try await #expect(embedder.embed(["a"]).count == 1)
+            #expect(time.sleeps == [.seconds(seconds)])
+        }
+    }
+
+    @Test func doesNotWaitBeyondTheDeadline() async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(["mode": "status", "status": 429, "headers": ["Retry-After": "60"]])
+            let error = await failure(embedder)
+            #expect(error?.code == .embeddingFailed)
+            #expect(error?.message.contains("429") == true)
+            #expect(time.sleeps.isEmpty)
+            try await #expect(server.stats().requests == 1)
+        }
+    }
+
+    @Test func givesUpAfterTheLastAttempt() async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(["mode": "status", "status": 503])
+            #expect(await failure(embedder)?.code == .embeddingFailed)
+            try await #expect(server.stats().requests == 4)
+            #expect(time.sleeps == [.milliseconds(250), .milliseconds(500), .seconds(1)])
+        }
+    }
+
+    @Test(arguments: [400, 401, 403, 404, 422]) func doesNotRepeatWhatWasRefused(status: Int) async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(["mode": "status", "status": status, "message": "model not found"])
+            let error = await failure(embedder)
+            #expect(error?.code == .embeddingFailed)
+            #expect(error?.message.contains("\(status)") == true)
+            #expect(error?.message.contains("model not found") == true)
+            #expect(time.sleeps.isEmpty)
+        }
+    }
+
+    @Test func doesNotRepeatASpentQuota() async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(["mode": "status", "status": 429, "code": "insufficient_quota"])
+            #expect(await failure(embedder)?.code == .embeddingFailed)
+            #expect(time.sleeps.isEmpty)
+        }
+    }
+
+    @Test func showsNeitherKeyNorText() async throws {
+        try await withEmbedder {
+            $0.apiKey = "my-own-key-7"
+        } _: { embedder, server, _ in
+            try await server.control(["mode": "echo_key"])
+            let refused = await failure(embedder)
+            #expect(refused?.message.contains("Incorrect API key provided: ***") == true)
+            #expect("\(refused!)".contains("my-own-key") == false)
+            try await server.control(["mode": "echo_text"])
+            let echoed = await failure(embedder, ["Anna's diagnosis is confidential"])
+            #expect(echoed?.message.contains("400") == true)
+            #expect("\(echoed!)".contains("diagnosis") == false)
+        }
+    }
+
+    @Test(arguments: [
+        ("wrong_count", "0 vectors for 1 texts"), ("wrong_length", "65 dimensions where 64"),
+        ("nan", "not a finite number"), ("zero", "zeros"), ("null", "not a finite number"),
+        ("truncated_json", "not JSON"), ("not_json", "not JSON"),
+    ])
+    func refusesWhatIsNoEmbedding(mode: String, reason: String) async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(["mode": mode])
+            let error = await failure(embedder)
+            #expect(error?.code == .embeddingFailed)
+            #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+            #expect(time.sleeps.isEmpty)
+        }
+    }
+
+    @Test func refusesIndicesThatRepeat() async throws {
+        try await withEmbedder { embedder, server, _ in
+            try await server.control(["mode": "same_index"])
+            #expect(await failure(embedder, ["a", "b"])?.code == .embeddingFailed)
+        }
+    }
+
+    @Test(arguments: ["truncated_body", "close"]) func triesAgainWhenTheConnectionBreaks(mode: String) async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(["mode": mode, "times": 1])
+            try await #expect(embedder.embed(["a"]).count == 1)
+            #expect(time.sleeps.count == 1)
+        }
+    }
+
+    @Test func timesOut() async throws {
+        try await withEmbedder {
+            $0.attemptTimeout = .milliseconds(60)
+            $0.maximumAttempts = 2
+        } _: { embedder, server, _ in
+            try await server.control(["mode": "hang"])
+            #expect(await failure(embedder)?.code == .timedOut)
+            try await #expect(server.stats().requests == 2)
+        }
+    }
+
+    @Test func tellsARefusedConnection() async throws {
+        let origin = try await FakeEmbeddingsServer.run { $0.origin }
+        try await withEmbedder {
+            $0.baseURL = origin
+        } _: { embedder, _, time in
+            let error = await failure(embedder)
+            #expect(error?.code == .embeddingFailed)
+            #expect(error?.message.contains("no connection") == true)
+            #expect(time.sleeps.count == 3)
+            #expect(await embedder.unavailability() != nil)
+        }
+    }
+
+    @Test func cancellingEndsTheRequest() async throws {
+        try await withEmbedder { embedder, server, _ in
+            try await server.control(["mode": "hang"])
+            let task = Task { try await embedder.embed(["a"]) }
+            _ = try await server.stats(once: "requests=1")
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            try await #expect(server.stats(once: "open=0").open == 0)
+        }
+    }
+
+    @Test func knowsItsHealthFromCallsAndProbesSeldom() async throws {
+        try await withEmbedder { embedder, server, time in
+            #expect(await embedder.unavailability() == nil)
+            #expect(await embedder.unavailability() == nil)
+            try await #expect(server.stats().requests == 1)
+            try await server.control(["mode": "status", "status": 401, "message": "bad key"])
+            _ = await failure(embedder)
+            #expect(await embedder.unavailability()?.contains("bad key") == true)
+            try await #expect(server.stats().requests == 2)
+            try await server.control(["mode": "ok"])
+            #expect(await embedder.unavailability() != nil)
+            time.advance(by: ServiceHealth.failureLifetime)
+            #expect(await embedder.unavailability() == nil)
+            try await #expect(server.stats().requests == 3)
+            // A text that is refused says nothing about the service.
+            try await server.control(["mode": "status", "status": 400])
+            _ = await failure(embedder)
+            #expect(await embedder.unavailability() == nil)
+        }
+    }
+}

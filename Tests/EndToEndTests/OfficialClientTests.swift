@@ -1,0 +1,36 @@
+import Foundation
+import Testing
+
+/// Clients and libraries of the reference server's world, from the Python package index.
+@Suite struct OfficialClientTests {
+    @Test(arguments: Store.allCases)
+    func thePythonClientWorksUnchanged(_ store: Store) async throws {
+        try await ServerProcess.run(try store.environment()) { server in
+            try await Self.python("official_client.py", [server.url])
+        }
+    }
+
+    @Test func redisVLOpensAndSearchesOurIndex() async throws {
+        let environment = try Store.redis.environment()
+        try await ServerProcess.run(environment) { server in
+            let answer = try await server.client.create([
+                ["id": "a", "text": "the puppy has a fever", "user_id": "ada", "topics": ["pets", "health"]],
+                ["id": "b", "text": "the train to Venice is late", "user_id": "ben", "topics": ["travel"]],
+            ])
+            #expect(answer.status == 200)
+            try await Self.python(
+                "read_index.py",
+                [environment["REDIS_URL"] ?? "", environment["REDISVL_INDEX_NAME"] ?? "", environment["REDISVL_INDEX_PREFIX"] ?? ""])
+        }
+    }
+
+    private static func python(_ script: String, _ arguments: [String]) async throws {
+        let python = try #require(
+            ProcessInfo.processInfo.environment["TEST_PYTHON"], "TEST_PYTHON is not set: run make test")
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(script).path
+        let process = try await RunningProcess.start(URL(fileURLWithPath: python), [path] + arguments)
+        let status = await process.exitStatus()
+        #expect(status == 0, "\(process.output)")
+        #expect(process.output.contains("all as expected"), "\(process.output)")
+    }
+}

@@ -1,0 +1,60 @@
+import AgentMemory
+import Foundation
+import HTTPClient
+
+/// Calls of the API, with answers parsed.
+struct RESTClient: Sendable {
+    struct Answer: Sendable {
+        let status: Int
+        let json: JSONValue
+
+        var ids: [String] { (json["memories"]?.arrayValue ?? []).compactMap { $0["id"]?.stringValue } }
+        var total: Int? { json["total"]?.intValue }
+        var detail: String { json["detail"]?.stringValue ?? json.jsonText }
+    }
+
+    private static let http = HTTPClient()
+    private let url: String
+
+    init(_ url: String) {
+        self.url = url
+    }
+
+    func send(_ method: HTTPClient.Method, _ path: String, _ body: JSONValue? = nil) async throws -> Answer {
+        let response = try await Self.http.send(
+            HTTPClient.Request(
+                method: method, url: url + path, headers: body == nil ? [:] : ["Content-Type": "application/json"],
+                body: body.map { Array($0.jsonText.utf8) } ?? [], timeout: .seconds(120)))
+        return Answer(status: response.status, json: (try? JSONValue(parsing: response.body)) ?? .null)
+    }
+
+    func create(_ memories: [JSONValue], deduplicate: Bool = false) async throws -> Answer {
+        try await send(
+            .post, "/v1/long-term-memory/", ["memories": .array(memories), "deduplicate": .bool(deduplicate)])
+    }
+
+    func search(_ body: JSONValue) async throws -> Answer { try await send(.post, "/v1/long-term-memory/search", body) }
+    func list(_ body: JSONValue) async throws -> Answer { try await send(.post, "/v1/long-term-memory/list", body) }
+    func ready() async throws -> Answer { try await send(.get, "/v1/ready") }
+
+    func count(_ filter: JSONValue = [:]) async throws -> Int? {
+        try await send(.post, "/v1/long-term-memory/count", filter).json["count"]?.intValue
+    }
+
+    /// Asks until `condition` holds.
+    ///
+    /// - Throws: an error with the last answer once `limit` has passed.
+    func wait(
+        for call: (RESTClient) async throws -> Answer, within limit: Duration = .seconds(30), until condition: (Answer) -> Bool
+    ) async throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + limit
+        var last = "no answer"
+        while clock.now < deadline {
+            let answer = try await call(self)
+            if condition(answer) { return }
+            last = "\(answer.status) \(answer.json.jsonText)"
+        }
+        throw MemoryError(.timedOut, "the condition did not come true; the last answer was \(last)")
+    }
+}

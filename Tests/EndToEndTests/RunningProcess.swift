@@ -1,0 +1,79 @@
+import Foundation
+import Synchronization
+
+/// A child process with its output (both streams together) gathered.
+final class RunningProcess: Sendable {
+    private let text = Mutex("")
+    private let status = Mutex<Int32?>(nil)
+    private let ended: AsyncStream<Void>
+    private let identifier = Mutex<Int32>(0)
+    /// A value whenever there is new output, until the process closes it.
+    let outputChanges: AsyncStream<Void>
+
+    private init(ended: AsyncStream<Void>, outputChanges: AsyncStream<Void>) {
+        self.ended = ended
+        self.outputChanges = outputChanges
+    }
+
+    var output: String { text.withLock(\.self) }
+
+    /// - Parameter environment: on top of this process's own, without what would configure a server.
+    static func start(
+        _ executable: URL, _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> RunningProcess {
+        let (ended, endedContinuation) = AsyncStream<Void>.makeStream()
+        let (changes, changesContinuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let running = RunningProcess(ended: ended, outputChanges: changes)
+        let inherited = ProcessInfo.processInfo.environment.filter { name, _ in
+            ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG"].contains(name)
+        }
+        let merged = inherited.merging(environment) { $1 }
+        return try await withCheckedThrowingContinuation { continuation in
+            // A thread of its own: those of the cooperative pool block SIGTERM, and a child inherits their mask.
+            Thread {
+                let process = Process()
+                process.executableURL = executable
+                process.arguments = arguments
+                process.environment = merged
+                process.currentDirectoryURL = FileManager.default.temporaryDirectory
+                let pipe = Pipe()
+                process.standardOutput = pipe
+                process.standardError = pipe
+                process.standardInput = FileHandle.nullDevice
+                pipe.fileHandleForReading.readabilityHandler = { handle in
+                    let data = handle.availableData
+                    if data.isEmpty {
+                        handle.readabilityHandler = nil
+                        changesContinuation.finish()
+                    } else {
+                        running.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+                        changesContinuation.yield()
+                    }
+                }
+                process.terminationHandler = { process in
+                    running.status.withLock { $0 = process.terminationStatus }
+                    endedContinuation.finish()
+                }
+                do {
+                    try process.run()
+                    running.identifier.withLock { $0 = process.processIdentifier }
+                    continuation.resume(returning: running)
+                } catch {
+                    continuation.resume(throwing: error)
+                }
+            }.start()
+        }
+    }
+
+    func signal(_ number: Int32) {
+        let identifier = identifier.withLock(\.self)
+        if identifier > 0, status.withLock({ $0 == nil }) { kill(identifier, number) }
+    }
+
+    /// Waits for the end, with the output complete.
+    func exitStatus() async -> Int32 {
+        for await _ in ended {}
+        for await _ in outputChanges {}
+        return status.withLock { $0 ?? -1 }
+    }
+}

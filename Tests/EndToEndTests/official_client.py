@@ -1,0 +1,111 @@
+"""The official Python client against a running server: what its users call, with answers checked.
+
+    official_client.py URL
+"""
+
+import asyncio
+import sys
+from datetime import datetime, timezone
+
+from agent_memory_client import MemoryAPIClient, MemoryClientConfig
+from agent_memory_client.exceptions import MemoryNotFoundError
+from agent_memory_client.filters import CreatedAt, Entities, MemoryType, Namespace, SessionId, Topics, UserId
+from agent_memory_client.models import ClientMemoryRecord, MemoryTypeEnum, RecencyConfig
+
+
+def expect(what, got, expected):
+    if got != expected:
+        raise SystemExit(f"{what}: expected {expected!r}, got {got!r}")
+
+
+def date(day):
+    return datetime(2024, 1, day, tzinfo=timezone.utc)
+
+
+async def check(url):
+    async with MemoryAPIClient(MemoryClientConfig(base_url=url, default_namespace="client")) as client:
+        health = await client.health_check()
+        expect("health", abs(health.now / 1000 - datetime.now().timestamp()) < 60, True)
+
+        memories = [
+            ClientMemoryRecord(
+                id=f"c{i}",
+                text=f"note {i} about {'tea' if i % 2 else 'coffee'}",
+                user_id="ada" if i % 3 else "auth0|ben",
+                session_id=f"s{i % 4}",
+                topics=["drinks"] + (["odd"] if i % 2 else []),
+                entities=[f"e{i % 5}"],
+                memory_type=MemoryTypeEnum.EPISODIC if i % 7 == 0 else MemoryTypeEnum.SEMANTIC,
+                event_date=date(1 + i % 28),
+                created_at=date(1 + i % 28),
+            )
+            for i in range(60)
+        ]
+        expect("create", (await client.create_long_term_memory(memories)).status, "ok")
+        expect("the same again", (await client.create_long_term_memory(memories[:5])).status, "ok")
+
+        async def total(**filters):
+            return (await client.search_long_term_memory(text="tea", limit=5, **filters)).total
+
+        def count(condition):
+            return sum(1 for i in range(60) if condition(i))
+
+        expect("all", await total(), 60)
+        expect("user eq", await total(user_id=UserId(eq="auth0|ben")), count(lambda i: i % 3 == 0))
+        expect("user not_eq", await total(user_id=UserId(not_eq="auth0|ben")), count(lambda i: i % 3 != 0))
+        expect("session in_", await total(session_id=SessionId(in_=["s1", "s2"])), count(lambda i: i % 4 in (1, 2)))
+        expect("session not_in", await total(session_id=SessionId(not_in=["s1", "s2"])), count(lambda i: i % 4 in (0, 3)))
+        expect("topics all", await total(topics=Topics(all=["drinks", "odd"])), count(lambda i: i % 2))
+        expect("topics none", await total(topics=Topics(none=["odd"])), count(lambda i: i % 2 == 0))
+        expect("entities any", await total(entities=Entities(any=["e0", "e1"])), count(lambda i: i % 5 < 2))
+        expect("type", await total(memory_type=MemoryType(eq="episodic")), count(lambda i: i % 7 == 0))
+        expect("type in_", await total(memory_type=MemoryType(in_=["episodic", "message"])), count(lambda i: i % 7 == 0))
+        expect(
+            "created_at", await total(created_at=CreatedAt(gte=date(5), lte=date(9))), count(lambda i: 5 <= 1 + i % 28 <= 9)
+        )
+        expect("another namespace", await total(namespace=Namespace(eq="elsewhere")), 0)
+        expect(
+            "two filters",
+            await total(user_id=UserId(eq="ada"), topics=Topics(any=["odd"])),
+            count(lambda i: i % 3 != 0 and i % 2),
+        )
+
+        hit = (await client.search_long_term_memory(text="note 7 about tea", limit=1, recency=RecencyConfig(recency_boost=False)))
+        expect("the nearest", hit.memories[0].id, "c7")
+        expect("its distance", hit.memories[0].dist < 1e-5, True)
+        expect("next_offset", hit.next_offset, 1)
+        fresh = await client.search_long_term_memory(text="tea", recency=RecencyConfig(server_side_recency=True))
+        expect("server-side recency", len(fresh.memories), 10)
+
+        for batch in (7, 50):
+            seen = [m.id async for m in client.search_all_long_term_memories(text="tea", batch_size=batch)]
+            expect(f"pages of {batch}: nothing twice", len(seen), len(set(seen)))
+            expect(f"pages of {batch}: all", sorted(seen), sorted(m.id for m in memories))
+        seen = [m.id async for m in client.search_all_long_term_memories(text="", batch_size=9, topics=Topics(any=["odd"]))]
+        expect("pages of a list", sorted(seen), sorted(f"c{i}" for i in range(60) if i % 2))
+
+        record = await client.get_long_term_memory("c1")
+        expect("get", (record.text, record.user_id, record.topics, record.created_at), ("note 1 about tea", "ada", ["drinks", "odd"], date(2)))
+        edited = await client.edit_long_term_memory("c1", {"text": "note 1 about cocoa", "topics": ["sweet"], "pinned": True})
+        expect("edit", (edited.text, edited.topics, edited.user_id), ("note 1 about cocoa", ["sweet"], "ada"))
+        expect("found by the new text", (await client.search_long_term_memory(text="cocoa", limit=1)).memories[0].id, "c1")
+        try:
+            await client.edit_long_term_memory("nope", {"text": "x"})
+            raise SystemExit("editing an unknown memory succeeded")
+        except MemoryNotFoundError:
+            pass
+
+        expect("delete", (await client.delete_long_term_memories(["c0", "c1", "c1", "nope"])).status, "ok, deleted 2 memories")
+        try:
+            await client.get_long_term_memory("c1")
+            raise SystemExit("a deleted memory came back")
+        except MemoryNotFoundError:
+            pass
+        expect("all after the delete", await total(), 58)
+        bulk = [[ClientMemoryRecord(id=f"b{i}", text=f"bulk {i}") for i in range(20)]]
+        expect("bulk", [a.status for a in await client.bulk_create_long_term_memories(bulk, batch_size=10, delay_between_batches=0)], ["ok", "ok"])
+        expect("all after the bulk", await total(), 78)
+
+
+asyncio.run(check(sys.argv[1]))
+print("all as expected")

@@ -1,0 +1,179 @@
+import Foundation
+import Logging
+import NIOSSL
+import Synchronization
+import Testing
+
+@testable import RedisDriver
+
+/// How connections are made, broken and made again, against a server that does what a test wants.
+@Suite struct ConnectionTests {
+    private func client(
+        _ endpoint: RedisEndpoint, connections: Int = 1, _ change: (inout RedisClient.Configuration) -> Void = { _ in }
+    ) throws -> RedisClient {
+        var configuration = RedisClient.Configuration(endpoint: endpoint)
+        configuration.connections = connections
+        change(&configuration)
+        return try RedisClient(configuration: configuration, logger: Logger(label: "test"))
+    }
+
+    private func code(_ body: () async throws -> Void) async -> RedisError.Code? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return (error as? RedisError)?.code
+        }
+    }
+
+    @Test func sendsAReadAgainAndAWriteNever() async throws {
+        try await FakeServer.run(answer: { $0[0] == "FLAKY" ? nil : "+OK\r\n" }) { endpoint, log in
+            let client = try client(endpoint)
+            #expect(await code { try await client.send(RedisCommand("FLAKY"), isRead: true) } == .connectionLost)
+            #expect(log.names.count { $0 == "FLAKY" } == 2)
+            #expect(await code { try await client.send(RedisCommand("FLAKY")) } == .connectionLost)
+            #expect(log.names.count { $0 == "FLAKY" } == 3)
+            #expect(try await client.send(RedisCommand("GET")).string == "OK")
+            await client.close()
+        }
+    }
+
+    @Test func runsTheSetupOnEveryConnection() async throws {
+        try await FakeServer.run(answer: { $0[0] == "QUIT" ? nil : "+OK\r\n" }) { endpoint, log in
+            let client = try client(endpoint) { $0.setup = .init([RedisCommand("SETUP")]) }
+            try await client.send(RedisCommand("GET"))
+            _ = await code { try await client.send(RedisCommand("QUIT")) }
+            try await client.send(RedisCommand("GET"))
+            #expect(log.names.filter { $0 == "SETUP" || $0 == "GET" } == ["SETUP", "GET", "SETUP", "GET"])
+            await client.close()
+        }
+    }
+
+    @Test func refusesAConnectionWhoseSetupFails() async throws {
+        try await FakeServer.run(answer: { _ in "-ERR no\r\n" }) { endpoint, _ in
+            let client = try client(endpoint) {
+                $0.setup = .init([RedisCommand("SETUP")]) { replies throws(RedisError) in _ = try replies[0].get() }
+            }
+            #expect(await code { try await client.send(RedisCommand("GET")) } == .server)
+            await client.close()
+        }
+    }
+
+    @Test func refusesClusters() async throws {
+        try await FakeServer.run(info: "# Cluster\r\ncluster_enabled:1\r\n", answer: { _ in "+OK\r\n" }) { endpoint, _ in
+            let client = try client(endpoint)
+            #expect(await code { try await client.send(RedisCommand("GET")) } == .unsupportedServer)
+            await client.close()
+        }
+    }
+
+    @Test func endsWaitingAtTheDeadline() async throws {
+        try await FakeServer.run(answer: { $0[0] == "SLOW" ? "" : "+OK\r\n" }) { endpoint, _ in
+            let client = try client(endpoint) { $0.timeout = .milliseconds(100) }
+            let start = ContinuousClock.now
+            #expect(await code { try await client.send(RedisCommand("SLOW")) } == .timedOut)
+            #expect(ContinuousClock.now - start < .seconds(2))
+            // The silent connection was given up.
+            #expect(try await client.send(RedisCommand("GET")).string == "OK")
+            await client.close()
+        }
+    }
+
+    @Test func endsWaitingWhenCancelled() async throws {
+        let arrived = AsyncStream.makeStream(of: Void.self)
+        let answer: FakeServer.Answer = { command in
+            if command[0] == "SLOW" { arrived.continuation.yield() }
+            return command[0] == "SLOW" ? "" : "+OK\r\n"
+        }
+        try await FakeServer.run(answer: answer) { endpoint, _ in
+            let client = try client(endpoint)
+            let task = Task { try await client.send(RedisCommand("SLOW")) }
+            for await _ in arrived.stream { break }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            await client.close()
+        }
+    }
+
+    @Test func refusesWhatExceedsTheQueue() async throws {
+        let arrived = AsyncStream.makeStream(of: Void.self)
+        let answer: FakeServer.Answer = { command in
+            if command[0] == "SLOW" { arrived.continuation.yield() }
+            return ""
+        }
+        try await FakeServer.run(answer: answer) { endpoint, _ in
+            let client = try client(endpoint) {
+                $0.maximumInFlight = 1
+                $0.maximumPending = 1
+                $0.timeout = .milliseconds(300)
+            }
+            async let first = code { try await client.send(RedisCommand("SLOW")) }
+            for await _ in arrived.stream { break }
+            let codes = await withTaskGroup(of: RedisError.Code?.self) { group in
+                for _ in 0..<3 { group.addTask { await code { try await client.send(RedisCommand("GET")) } } }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(codes.count { $0 == .overloaded } == 2)
+            #expect(await first == .timedOut)
+            await client.close()
+        }
+    }
+
+    @Test func saysThatNobodyListens() async throws {
+        let client = try client(RedisEndpoint(.tcp(host: "127.0.0.1", port: 1), password: "hunter2"))
+        let error = await #expect(throws: RedisError.self) { try await client.send(RedisCommand("GET")) }
+        #expect(error?.code == .connectionFailed)
+        #expect("\(String(describing: error))".contains("hunter2") == false)
+        await client.close()
+        #expect(await code { try await client.send(RedisCommand("GET")) } == .closed)
+    }
+
+    @Test func talksOverUnixSockets() async throws {
+        let path = NSTemporaryDirectory() + "redis-\(UInt32.random(in: 0 ... .max)).sock"
+        try await FakeServer.run(unixSocket: path, answer: { _ in "+OK\r\n" }) { endpoint, _ in
+            let client = try client(endpoint)
+            #expect(try await client.send(RedisCommand("GET")).string == "OK")
+            await client.close()
+        }
+    }
+
+    @Test func talksOverTLS() async throws {
+        let folder = URL(fileURLWithPath: NSTemporaryDirectory() + "tls-\(UInt32.random(in: 0 ... .max))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let key = folder.appendingPathComponent("key.pem").path
+        let certificate = folder.appendingPathComponent("certificate.pem").path
+        let openssl = Process()
+        openssl.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        openssl.arguments = [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key,
+            "-out", certificate, "-days", "2", "-subj", "/CN=localhost", "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        ]
+        openssl.standardError = FileHandle.nullDevice
+        try openssl.run()
+        openssl.waitUntilExit()
+        try #require(openssl.terminationStatus == 0)
+
+        var server = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+        server.certificateVerification = .none
+        let context = try NIOSSLContext(configuration: server)
+        try await FakeServer.run(tls: context, answer: { _ in "+OK\r\n" }) { endpoint, _ in
+            guard case .tcp(_, let port) = endpoint.address else { return }
+            for parameters in ["ssl_ca_certs=\(certificate)", "ssl_cert_reqs=none"] {
+                let client = try client(try RedisEndpoint(url: "rediss://127.0.0.1:\(port)?\(parameters)"))
+                #expect(try await client.send(RedisCommand("GET")).string == "OK")
+                await client.close()
+            }
+            // Nobody vouches for the certificate.
+            let strict = try client(try RedisEndpoint(url: "rediss://localhost:\(port)"))
+            #expect(await code { try await strict.send(RedisCommand("GET")) } == .connectionFailed)
+            await strict.close()
+        }
+        #expect(throws: RedisError.self) {
+            try client(try RedisEndpoint(url: "rediss://h?ssl_ca_certs=\(folder.path)/none.pem&ssl_certfile=/none"))
+        }
+    }
+}
