@@ -1,4 +1,5 @@
--- Long-term memories. Everything that is compared or ordered is collated "C": by code points, whatever the database's locale.
+-- Long-term memories. Everything that is compared or ordered is collated "C": by code points, whatever the database's
+-- locale.
 CREATE TABLE memories (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id text COLLATE "C" NOT NULL UNIQUE,
@@ -23,13 +24,14 @@ CREATE TABLE memories (
     updated_at timestamptz NOT NULL,
     persisted_at timestamptz,
     event_date timestamptz,
-    -- The analyser's words in order, each with a blank on both sides of its own: ' red  fox '. So a phrase is a substring, and
-    -- neither the server's text search parser nor its limits on positions and lexemes come into it.
+    -- The analyser's words in order, each with a blank on both sides of its own: ' red  fox '. So a phrase is a
+    -- substring, and neither the server's text search parser nor its limits on positions and lexemes come into it.
     keyword_text text COLLATE "C" NOT NULL,
     keyword_count integer NOT NULL
 ) WITH (fillfactor = 85); -- room for the counters of a record to change in place
 
--- One index each for the fields that scope a query: the newest of a scope are read in order, and counted from the index alone.
+-- One index each for the fields that scope a query: the newest of a scope are read in order, and counted from the
+-- index alone.
 CREATE INDEX memories_created_at ON memories (created_at DESC, id);
 CREATE INDEX memories_user_id ON memories (user_id, created_at DESC, id);
 CREATE INDEX memories_session_id ON memories (session_id, created_at DESC, id);
@@ -41,16 +43,16 @@ CREATE INDEX memories_topics ON memories USING gin (topics);
 CREATE INDEX memories_entities ON memories USING gin (entities);
 CREATE INDEX memories_keywords ON memories USING gin (string_to_array(btrim(keyword_text), '  '));
 
--- Vectors live beside their records, so that a change of a record's other fields never touches the vector index. Up to 2,000
--- dimensions they stay in the row (no detour for an exact scan), longer ones go out of line uncompressed.
+-- Vectors live beside their records, so that a change of a record's other fields never touches the vector index. Up
+-- to 2,000 dimensions they stay in the row (no detour for an exact scan), longer ones go out of line uncompressed.
 CREATE TABLE memory_embeddings (
     number bigint PRIMARY KEY REFERENCES memories ON DELETE CASCADE,
     embedding vector NOT NULL
 ) WITH (toast_tuple_target = 8160);
 ALTER TABLE memory_embeddings ALTER COLUMN embedding SET STORAGE EXTERNAL;
 
--- How many records there are and how many words they hold together: the sum of all rows. Writers only add rows, so that they
--- never wait for each other; the server folds the rows into one from time to time.
+-- How many records there are and how many words they hold together: the sum of all rows. Writers only add rows, so
+-- that they never wait for each other; the server folds the rows into one from time to time.
 CREATE TABLE memory_totals (
     records bigint NOT NULL,
     words bigint NOT NULL

@@ -26,7 +26,9 @@ enum FilterSQL {
         conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
     }
 
-    private static func valueConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder) -> [String] {
+    private static func valueConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder)
+        -> [String]
+    {
         let column = "m.\(field.rawValue)"
         var conditions = condition.all.map { "\(column) = \(sql.bind($0))" }
         for group in condition.any { conditions.append("\(column) = ANY (\(sql.bind(group)))") }
@@ -38,7 +40,9 @@ enum FilterSQL {
         return conditions
     }
 
-    private static func listConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder) -> [String] {
+    private static func listConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder)
+        -> [String]
+    {
         let column = "m.\(field.rawValue)"
         var conditions: [String] = []
         if !condition.all.isEmpty { conditions.append("\(column) @> \(sql.bind(condition.all))") }
@@ -52,7 +56,9 @@ enum FilterSQL {
     }
 
     /// The wire knows the values `t` and `f`, the table has a boolean.
-    private static func flagConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder) -> [String] {
+    private static func flagConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder)
+        -> [String]
+    {
         let column = "m.\(field.rawValue)"
         func flag(_ value: String) -> String { value == "t" ? column : "NOT \(column)" }
         var conditions = condition.all.map(flag)
@@ -76,7 +82,8 @@ enum FilterSQL {
         }
     }
 
-    /// What begins with `prefix` is, in the order of code points, what lies between it and the next string that does not.
+    /// What begins with `prefix` is, in the order of code points, what lies between it and the next string that does
+    /// not.
     private static func range(_ expression: String, _ prefix: String, _ sql: inout SQLBuilder) -> String {
         let from = "\(expression) >= \(sql.bind(prefix))"
         guard let end = upperEnd(of: prefix) else { return from }

@@ -3,8 +3,8 @@ import PostgresDriver
 
 /// Keyword search: the analyser's words in a GIN index, BM25 computed from them.
 enum KeywordSQL {
-    /// The words as the column `keyword_text` holds them: each with a blank on either side. No word holds a blank, so a run
-    /// of words is found as a substring, and a word's occurrences never overlap.
+    /// The words as the column `keyword_text` holds them: each with a blank on either side. No word holds a blank, so
+    /// a run of words is found as a substring, and a word's occurrences never overlap.
     static func text(of words: [String]) -> String {
         var text = ""
         text.reserveCapacity(words.reduce(0) { $0 + $1.utf8.count + 2 })
@@ -29,8 +29,8 @@ enum KeywordSQL {
         }
     }
 
-    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records that hold a word of the query, each with
-    /// its BM25 over the whole store.
+    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records that hold a word of the query, each
+    /// with its BM25 over the whole store.
     static func matching(_ query: KeywordQuery, filter: MemoryFilter, _ sql: inout SQLBuilder) -> String {
         let list = sql.bind(query.words)
         let conditions =
@@ -40,13 +40,13 @@ enum KeywordSQL {
         return """
             statistics AS MATERIALIZED (SELECT coalesce(sum(records), 0)::float8 AS records, \
             coalesce(sum(words)::float8 / nullif(sum(records), 0), 0)::float8 AS average FROM memory_totals), \
-            terms AS MATERIALIZED (SELECT t.position, ' ' || t.word || ' ' AS padded, octet_length(t.word) + 2 AS bytes, \
+            terms AS MATERIALIZED (SELECT ' ' || t.word || ' ' AS padded, octet_length(t.word) + 2 AS bytes, \
             ln(1 + (greatest(s.records, c.holding) - c.holding + 0.5) / (c.holding + 0.5)) AS idf \
-            FROM statistics s, unnest(\(list)) WITH ORDINALITY AS t (word, position), \
+            FROM statistics s, unnest(\(list)) AS t (word), \
             LATERAL (SELECT count(*)::float8 AS holding FROM memories m WHERE \(words) @> ARRAY[t.word]) c), \
             matching AS MATERIALIZED (SELECT m.number, m.id, \
             (SELECT coalesce(sum(t.idf * f.times * \(k1 + 1) / \
-            (f.times + \(k1) * (1 - \(b) + \(b) * m.keyword_count / s.average)) ORDER BY t.position), 0) \
+            (f.times + \(k1) * (1 - \(b) + \(b) * m.keyword_count / s.average))), 0) \
             FROM statistics s, terms t, LATERAL (SELECT ((octet_length(m.keyword_text) \
             - octet_length(replace(m.keyword_text, t.padded, ''))) / t.bytes)::float8 AS times) f \
             WHERE f.times > 0 AND s.average > 0) AS rank \
@@ -79,7 +79,11 @@ extension SearchSQL {
         var sql = SQLBuilder()
         let nearest = nearest(vector, filter: filter, phrases: query.phrases, plan: plan, &sql)
         guard !query.isEmpty else {
-            let valued = "valued AS MATERIALIZED (SELECT number, id, distance, \(space.similarity(ofDistance: "distance")) AS value FROM nearest)"
+            let valued =
+                """
+                valued AS MATERIALIZED (SELECT number, id, distance, \
+                \(space.similarity(ofDistance: "distance")) AS value FROM nearest)
+                """
             return relative([nearest, valued], page, &sql)
         }
         let matching = KeywordSQL.matching(query, filter: filter, &sql)
@@ -119,6 +123,7 @@ extension SearchSQL {
             coalesce(value / nullif(max(value) OVER (), 0), 0) AS score FROM valued)
             """
         return self.ranked(
-            with: expressions + [ranked], order: "score DESC", extra: "(SELECT count(*) FROM nearest)", page: page, &sql)
+            with: expressions + [ranked], order: "score DESC", extra: "(SELECT count(*) FROM nearest)", page: page, &sql
+        )
     }
 }

@@ -44,9 +44,10 @@ public struct Migrator: Sendable {
     /// Applies what is pending, in order.
     ///
     /// - Returns: the names of the migrations that this call has applied.
-    /// - Throws: ``MemoryError``: `misconfigured` if an applied file was changed, if the database is newer than this binary, if the server
-    ///   or pgvector is too old or pgvector is missing; `storeUnavailable` or `timedOut` if the store does not answer; otherwise
-    ///   `internalError` that names the migration that failed and those applied before it.
+    /// - Throws: ``MemoryError``: `misconfigured` if an applied file was changed, if the database is newer than this
+    ///   binary, if the server or pgvector is too old or pgvector is missing; `storeUnavailable` or `timedOut` if the
+    ///   store does not answer; otherwise `internalError` that names the migration that failed and those applied
+    ///   before it.
     @discardableResult
     public func up() async throws -> [String] {
         try await mappingErrors {
@@ -91,13 +92,18 @@ public struct Migrator: Sendable {
         return applied
     }
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` if migrations are pending or the database does not go with this binary.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if migrations are pending or the database does not go with
+    ///   this binary.
     func checkUpToDate(on connection: PostgresConnection) async throws {
         let pending = try pending(try await status(on: connection))
         guard let first = pending.first else { return }
         throw MemoryError(
             .misconfigured,
-            "the database lacks \(pending.count) migration(s) from \(first.name) on: run `agent-memory migrate up`, or set AUTO_MIGRATE")
+            """
+            the database lacks \(pending.count) migration(s) from \(first.name) on: run `agent-memory migrate up`, \
+            or set AUTO_MIGRATE
+            """
+        )
     }
 
     private func apply(_ migration: Migration, on connection: PostgresConnection) async throws {
@@ -158,11 +164,16 @@ public struct Migrator: Sendable {
         if let newer = statuses.last(where: { $0.state == .unknown }) {
             throw MemoryError(
                 .misconfigured,
-                "the database is newer than this server: it has the migration \(newer.name), which this release does not know")
+                """
+                the database is newer than this server: it has the migration \(newer.name), which this release does \
+                not know
+                """
+            )
         }
         if let changed = statuses.first(where: { $0.state == .changed }) {
             throw MemoryError(
-                .misconfigured, "the migration \(changed.name) was changed after it was applied; restore the file it was")
+                .misconfigured,
+                "the migration \(changed.name) was changed after it was applied; restore the file it was")
         }
         let numbers = Set(statuses.filter { $0.state == .pending }.map(\.number))
         return migrations.filter { numbers.contains($0.number) }.sorted { $0.number < $1.number }

@@ -22,7 +22,8 @@ extension PgvectorMemoryDatabase {
         /// Default cosine.
         public var metric: DistanceMetric
         public var algorithm: Algorithm
-        /// Whether ``PgvectorMemoryDatabase/prepare()`` applies migrations; otherwise it refuses a database that lacks some.
+        /// Whether ``PgvectorMemoryDatabase/prepare()`` applies migrations; otherwise it refuses a database that
+        /// lacks some.
         public var autoMigrate: Bool
 
         public init(
@@ -42,23 +43,28 @@ extension PgvectorMemoryDatabase {
         func space(dimensions: Int) throws(MemoryError) -> VectorSpace {
             let limit = algorithm == .hnsw ? VectorSpace.maximumIndexed : VectorSpace.maximumStored
             guard (1...limit).contains(dimensions) else {
-                let hint = dimensions <= VectorSpace.maximumStored ? "; with the algorithm flat up to 16,000 are possible" : ""
+                let hint =
+                    dimensions <= VectorSpace.maximumStored ? "; with the algorithm flat up to 16,000 are possible" : ""
                 throw MemoryError(
                     .misconfigured,
-                    "the embedding model has \(dimensions) dimensions, pgvector indexes vectors of 1 to \(limit)\(hint)")
+                    "the embedding model has \(dimensions) dimensions, pgvector indexes vectors of 1 to \(limit)\(hint)"
+                )
             }
             return VectorSpace(dimensions: dimensions, metric: metric, algorithm: algorithm == .hnsw ? .hnsw : .flat)
         }
 
         /// The connections that serve calls.
         func pool(schema: SchemaName) -> PostgresPool.Configuration {
-            let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
+            let milliseconds =
+                timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
             let settings: [(String, String)] = [
                 // A second brake: the server also stops what a client that died has begun.
                 ("statement_timeout", String(max(1, milliseconds))),
                 ("idle_in_transaction_session_timeout", String(max(1000, 2 * milliseconds))),
                 // Distances look cheap to the planner but not to its estimate of what compiling them would save.
                 ("jit", "off"),
+                // The default is that of spinning disks: it makes reading a whole table look better than its index.
+                ("random_page_cost", "1.1"),
                 ("hnsw.iterative_scan", "relaxed_order"),
                 ("hnsw.ef_search", String(SearchSQL.defaultBreadth)),
                 ("hnsw.scan_mem_multiplier", "8"),

@@ -67,7 +67,8 @@ extension PgvectorMemoryDatabase {
             let deadline = ContinuousClock.now + configuration.timeout
             let version = PostgresStatement(
                 """
-                SELECT current_setting('server_version'), coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '')
+                SELECT current_setting('server_version'), \
+                coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '')
                 """)
             let row = try await pool.query(version, retry: .repeatable, deadline: deadline).singleRow()
             let server = try row.text(0).split(separator: " ").first.map(String.init) ?? ""
@@ -94,7 +95,8 @@ extension PgvectorMemoryDatabase {
             }
             return ComponentHealth("index", reason: "the vector index is missing")
         } catch {
-            return ComponentHealth("index", reason: (error as? PostgresError).map { MemoryError($0).message } ?? "cancelled")
+            return ComponentHealth(
+                "index", reason: (error as? PostgresError).map { MemoryError($0).message } ?? "cancelled")
         }
     }
 }

@@ -16,8 +16,10 @@ extension PgvectorMemoryDatabase {
         let vector = try await embedding(of: query.text)
         return try await call { deadline in
             let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
-            // Within a threshold any number may lie: more candidates than the depth has show whether they end inside of them.
-            let candidates = threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
+            // Within a threshold any number may lie: more candidates than the depth has show whether they end inside
+            // of them.
+            let candidates =
+                threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
             let (result, plan) = try await self.nearest(
                 query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 isEnough: { result, candidates in
@@ -37,10 +39,13 @@ extension PgvectorMemoryDatabase {
         let now = Timestamp.now()
         return try await call { deadline in
             let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
+            let candidates = matches <= SearchDepth.exactZone ? nil : query.depth.recencyCandidates
             let (result, _) = try await self.nearest(
-                query.filter, matches: matches, total: total, candidates: query.depth.recencyCandidates, deadline,
+                query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 statement: { plan in
-                    self.sql.recency(vector, filter: query.filter, plan: plan, weights: weights, now: now, page: query.page)
+                    self.sql.recency(
+                        vector, filter: query.filter, plan: plan, candidates: candidates, weights: weights, now: now,
+                        page: query.page)
                 })
             return try self.page(result, total: matches, query) {
                 SearchHit($0, distance: $1.distance, recencyScore: $1.score)
@@ -53,7 +58,8 @@ extension PgvectorMemoryDatabase {
         guard !keywords.isEmpty else { return Page(items: [], total: 0, request: query.page) }
         return try await call { deadline in
             let result = try await self.pool.query(
-                self.sql.keyword(keywords, filter: query.filter, page: query.page), retry: .repeatable, deadline: deadline)
+                self.sql.keyword(keywords, filter: query.filter, page: query.page), retry: .repeatable,
+                deadline: deadline)
             return try self.page(result, total: try result[0].int(0), query) {
                 SearchHit($0, relativeScore: $1.score, .keyword)
             }

@@ -4,8 +4,8 @@ import PostgresDriver
 extension PgvectorMemoryDatabase {
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
         guard !records.isEmpty else { return [] }
-        // The last one of an id counts. All writers take records in the order of their ids, so that none waits for another in
-        // a circle.
+        // The last one of an id counts. All writers take records in the order of their ids, so that none waits for
+        // another in a circle.
         var latest: [ExactString: MemoryRecord] = [:]
         for record in records { latest[ExactString(record.id)] = record }
         let unique = latest.values.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
@@ -72,9 +72,12 @@ extension PgvectorMemoryDatabase {
     ) async throws -> UpdateOutcome {
         let ids = updates.map(\.id)
         let locked = PostgresStatement(
-            "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE", [.textArray(ids)])
+            "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE",
+            [.textArray(ids)])
         return try await pool.withConnection(deadline: deadline) { connection in
-            let opened = try await connection.pipeline([PostgresStatement("BEGIN"), locked], deadline: deadline)
+            let opened = try await self.reading {
+                try await connection.pipeline([PostgresStatement("BEGIN"), locked], deadline: deadline)
+            }
             do {
                 var current: [ExactString: MemoryRecord] = [:]
                 for row in opened[1].rows {
@@ -87,9 +90,11 @@ extension PgvectorMemoryDatabase {
                     try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
                     return .needsVectors(missing)
                 }
-                var statements = plan.changed.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }.map { record in
+                var statements = plan.changed.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }.map {
+                    record in
                     let text = ExactString(record.text)
-                    let rewritten = current[ExactString(record.id)].map { ExactString($0.text) } == text ? nil : vectors[text]
+                    let rewritten =
+                        current[ExactString(record.id)].map { ExactString($0.text) } == text ? nil : vectors[text]
                     return RecordSQL.update(record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) })
                 }
                 statements.append(PostgresStatement("COMMIT"))
@@ -122,13 +127,27 @@ extension PgvectorMemoryDatabase {
         return (Array(changed.values), newTexts.map(\.value))
     }
 
-    /// Repeats work that the server undid to resolve a deadlock or a conflict.
+    /// Marks an error before anything was written as one after which the work can be repeated.
+    private func reading(_ work: () async throws -> [PostgresResult]) async throws -> [PostgresResult] {
+        do {
+            return try await work()
+        } catch let error as PostgresError where error.code == .connectionLost {
+            throw PostgresError(
+                error.code, error.message, sqlState: error.sqlState, underlying: error.underlying,
+                provablyNotExecuted: true)
+        }
+    }
+
+    /// Repeats work that the server undid to resolve a deadlock or a conflict, or that never reached it because the
+    /// connection was an old one.
     private func retryingConflicts<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         for _ in 1...3 {
             do {
                 return try await work()
             } catch let error as PostgresError where error.isTransactionConflict {
                 continue
+            } catch let error as PostgresError where error.code == .connectionLost && error.provablyNotExecuted {
+                pool.reset()
             }
         }
         return try await work()

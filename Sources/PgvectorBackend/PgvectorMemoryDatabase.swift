@@ -4,8 +4,8 @@ import PostgresDriver
 
 /// Memories in PostgreSQL with pgvector.
 ///
-/// Every statement is written by a pure function (`SearchSQL`, `KeywordSQL`, `RecordSQL`, `FilterSQL`); this type decides which of
-/// them to send, and turns rows into pages.
+/// Every statement is written by a pure function (`SearchSQL`, `KeywordSQL`, `RecordSQL`, `FilterSQL`); this type
+/// decides which of them to send, and turns rows into pages.
 public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
     public let name = "pgvector"
     public let capabilities = BackendCapabilities()
@@ -30,7 +30,8 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
         self.analyzer = analyzer
         self.logger = logger
         sql = SearchSQL(space: try configuration.space(dimensions: embedder.dimensions))
-        session = try SchemaSession(databaseURL: configuration.databaseURL, schema: configuration.schema, logger: logger)
+        session = try SchemaSession(
+            databaseURL: configuration.databaseURL, schema: configuration.schema, logger: logger)
         let poolConfiguration = configuration.pool(schema: session.schema)
         pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(poolConfiguration) }
     }
@@ -41,7 +42,8 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
 
     public func count(_ filter: MemoryFilter) async throws -> Int {
         try await call { deadline in
-            try await self.pool.query(SearchSQL.count(filter), retry: .repeatable, deadline: deadline).singleRow().int(0)
+            try await self.pool.query(SearchSQL.count(filter), retry: .repeatable, deadline: deadline).singleRow().int(
+                0)
         }
     }
 
@@ -65,8 +67,8 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
 
     // MARK: The frame of every call
 
-    /// Runs `body` within the configured timeout, once the schema is there, and maps its errors. If the schema turns out to be
-    /// missing, as after the store came back empty, it is made and `body` runs once more.
+    /// Runs `body` within the configured timeout, once the schema is there, and maps its errors. If the schema turns
+    /// out to be missing, as after the store came back empty, it is made and `body` runs once more.
     func call<Value: Sendable>(
         _ body: (ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {

@@ -40,10 +40,12 @@ final class Preparation: Sendable {
         }
     }
 
-    /// Waits until the schema is prepared; if nobody works on that, starts `work`, which goes on when the caller gives up.
+    /// Waits until the schema is prepared; if nobody works on that, starts `work`, which goes on when the caller
+    /// gives up.
     ///
     /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes beyond the deadline.
-    func wait(until deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> Void) async throws {
+    func wait(until deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> Void) async throws
+    {
         // What failed before this call is no news.
         state.withLock { if case .needed = $0 { $0 = .needed(last: nil) } }
         Task { try? await self.perform(onlyIfNeeded: true, work) }

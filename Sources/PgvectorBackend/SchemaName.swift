@@ -4,8 +4,8 @@ import AgentMemory
 struct SchemaName: Sendable, Equatable {
     let name: String
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` unless the name is 1 to 63 ASCII letters, digits and underscores, does
-    ///   not begin with a digit and not with `pg_`.
+    /// - Throws: ``MemoryError`` with code `misconfigured` unless the name is 1 to 63 ASCII letters, digits and
+    ///   underscores, does not begin with a digit and not with `pg_`.
     init(_ name: String) throws(MemoryError) {
         let bytes = Array(name.utf8)
         func isLetter(_ byte: UInt8) -> Bool {
@@ -16,7 +16,8 @@ struct SchemaName: Sendable, Equatable {
         else {
             throw MemoryError(
                 .misconfigured,
-                "the schema name must be 1 to 63 letters, digits and underscores, not begin with a digit and not with pg_")
+                "the schema name must be 1 to 63 letters, digits and underscores, not begin with a digit and not with pg_"
+            )
         }
         self.name = name
     }

@@ -29,8 +29,9 @@ struct SchemaSession: Sendable {
     static func searchPath(_ schema: SchemaName) -> PostgresStatement {
         PostgresStatement(
             """
-            SELECT set_config('search_path', concat_ws(', ', $1::text, (SELECT quote_ident(n.nspname) FROM pg_extension e \
-            JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector' AND quote_ident(n.nspname) <> $1)), false)
+            SELECT set_config('search_path', concat_ws(', ', $1::text, \
+            (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+            WHERE e.extname = 'vector')), false)
             """, [.text(schema.quoted)])
     }
 
@@ -51,7 +52,8 @@ struct SchemaSession: Sendable {
     /// As ``withConnection(_:)``, while no other process holds this schema's lock.
     func withLock<Value: Sendable>(_ body: (PostgresConnection) async throws -> Value) async throws -> Value {
         try await withConnection { connection in
-            // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: so ask again.
+            // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: so ask
+            // again.
             let attempt = PostgresStatement(
                 "SELECT pg_try_advisory_lock(hashtextextended('agent-memory ' || $1, 0))", [.text(schema.name)])
             while try await !connection.query(attempt, deadline: .now + .seconds(30)).singleRow().bool(0) {
@@ -69,7 +71,8 @@ struct SchemaSession: Sendable {
             // One at a time in the whole database: IF NOT EXISTS does not look at what others are about to make.
             try await connection.withTransaction(deadline: deadline) {
                 _ = try await connection.query(
-                    PostgresStatement("SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0))"), deadline: deadline)
+                    PostgresStatement("SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0))"),
+                    deadline: deadline)
                 try await connection.script("CREATE SCHEMA IF NOT EXISTS \(schema.quoted)", deadline: deadline)
                 if try await extensionVersion(on: connection) == nil {
                     try await connection.script("CREATE EXTENSION vector WITH SCHEMA public", deadline: deadline)
@@ -85,7 +88,8 @@ struct SchemaSession: Sendable {
 
     private func checkServer(on connection: PostgresConnection) async throws {
         let row = try await connection.query(
-            PostgresStatement("SELECT current_setting('server_version_num')::bigint, current_setting('server_version')"),
+            PostgresStatement(
+                "SELECT current_setting('server_version_num')::bigint, current_setting('server_version')"),
             deadline: .now + .seconds(30)
         ).singleRow()
         guard try row.int(0) >= Self.minimumServer else {
@@ -96,23 +100,30 @@ struct SchemaSession: Sendable {
     func checkExtension(on connection: PostgresConnection) async throws {
         guard let version = try await extensionVersion(on: connection) else {
             throw MemoryError(
-                .misconfigured, "the extension vector (pgvector) is missing in the database: run CREATE EXTENSION vector")
+                .misconfigured,
+                "the extension vector (pgvector) is missing in the database: run CREATE EXTENSION vector")
         }
         let numbers = version.split(separator: ".").map { Int($0) ?? 0 }
         if numbers.lexicographicallyPrecedes(Self.minimumExtension) {
             throw MemoryError(
                 .misconfigured,
-                "pgvector 0.8.0 or newer is needed; the database has \(version) (ALTER EXTENSION vector UPDATE, once it is installed)")
+                """
+                pgvector 0.8.0 or newer is needed; the database has \(version) \
+                (ALTER EXTENSION vector UPDATE, once it is installed)
+                """
+            )
         }
         if numbers.lexicographicallyPrecedes(Self.advisedExtension) {
             logger.warning(
-                "pgvector before 0.8.4 can damage its index while it vacuums: update it", metadata: ["version": "\(version)"])
+                "pgvector before 0.8.4 can damage its index while it vacuums: update it",
+                metadata: ["version": "\(version)"])
         }
     }
 
     private func extensionVersion(on connection: PostgresConnection) async throws -> String? {
         let result = try await connection.query(
-            PostgresStatement("SELECT extversion FROM pg_extension WHERE extname = 'vector'"), deadline: .now + .seconds(30))
+            PostgresStatement("SELECT extversion FROM pg_extension WHERE extname = 'vector'"),
+            deadline: .now + .seconds(30))
         return result.count == 0 ? nil : try result[0].text(0)
     }
 
@@ -122,8 +133,8 @@ struct SchemaSession: Sendable {
             MemoryError(
                 .misconfigured,
                 """
-                the database user may not create the schema \(schema.name) or the extension vector: let an administrator run \
-                CREATE SCHEMA and CREATE EXTENSION vector, or grant CREATE on the database
+                the database user may not create the schema \(schema.name) or the extension vector: \
+                let an administrator run CREATE SCHEMA and CREATE EXTENSION vector, or grant CREATE on the database
                 """, underlying: error.description)
         case "0A000", "58P01":
             MemoryError(

@@ -2,7 +2,8 @@
 enum SearchPlan: Equatable {
     /// The distance of every matching record is computed.
     case exact
-    /// The HNSW index yields its nearest until `candidates` of them match the filter, or `scanLimit` have been looked at.
+    /// The HNSW index yields its nearest until `candidates` of them match the filter, or `scanLimit` have been looked
+    /// at.
     case approximate(candidates: Int, scanLimit: Int)
 
     /// Microseconds to look a vector up and compute its distance, seen with 1,536 dimensions.
@@ -10,8 +11,8 @@ enum SearchPlan: Equatable {
     /// Microseconds for each record that a filtered index scan looks at, seen with 1,536 dimensions.
     private static let scanCost = 7.0
 
-    /// The cheaper of the two, which outside the exact zone is often still the exact one: the server's own planner holds a
-    /// distance to be as cheap as the comparison of two integers and cannot choose.
+    /// The cheaper of the two, which outside the exact zone is often still the exact one: the server's own planner
+    /// holds a distance to be as cheap as the comparison of two integers and cannot choose.
     ///
     /// An index scan that meets few matching records, as when the query lies in a region of other users' vectors, is
     /// ended after a few times the number of records it should have needed; then the exact plan follows.

@@ -29,7 +29,8 @@ extension MemoryError {
         case "57014", "55P03", "25P03", "25P04":
             self.init(.timedOut, "PostgreSQL did not finish in time", underlying: detail)
         case "42501", "28000", "28P01":
-            self.init(.storeUnavailable, "PostgreSQL does not permit this user what the server needs", underlying: detail)
+            self.init(
+                .storeUnavailable, "PostgreSQL does not permit this user what the server needs", underlying: detail)
         case "42P01", "42703", "42704", "42883", "3F000", "3D000":
             self.init(.storeUnavailable, "the database lacks the tables of agent-memory", underlying: detail)
         default:

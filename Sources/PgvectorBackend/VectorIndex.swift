@@ -33,25 +33,30 @@ struct VectorIndex: Sendable {
             try await connection.script("LOCK TABLE memory_embeddings IN ACCESS EXCLUSIVE MODE", deadline: deadline)
             let stored = try await connection.query(
                 PostgresStatement(
-                    "SELECT vector_dims(embedding)::bigint FROM memory_embeddings WHERE vector_dims(embedding) <> $1 LIMIT 1",
+                    """
+                    SELECT vector_dims(embedding)::bigint FROM memory_embeddings \
+                    WHERE vector_dims(embedding) <> $1 LIMIT 1
+                    """,
                     [.int4(Int32(space.dimensions))]), deadline: deadline)
             if stored.count > 0 {
                 throw MemoryError(
                     .misconfigured,
                     """
-                    the stored vectors have \(try stored[0].int(0)) dimensions, the embedding model has \(space.dimensions): \
+                    the stored vectors have \(try stored[0].int(0)) dimensions, \
+                    the embedding model has \(space.dimensions): \
                     set the model that the data was made with, or use another schema
                     """)
             }
-            // Nothing of another length is stored, so an index for another length is empty. Deleted vectors still lie about
-            // and would fail the build of the new one: emptying the table is rid of them.
+            // Nothing of another length is stored, so an index for another length is empty. Deleted vectors still lie
+            // about and would fail the build of the new one: emptying the table is rid of them.
             let isEmpty = try await connection.query(
                 PostgresStatement("SELECT NOT EXISTS (SELECT FROM memory_embeddings)"), deadline: deadline
             ).singleRow().bool(0)
             let stale = try await indexes(on: connection).filter { $0.name != space.indexName }
             let changes =
                 (isEmpty ? ["TRUNCATE memory_embeddings"] : [])
-                + existing.map { "ALTER TABLE memory_embeddings DROP CONSTRAINT \($0)" } + stale.map { "DROP INDEX \($0.name)" }
+                + existing.map { "ALTER TABLE memory_embeddings DROP CONSTRAINT \($0)" }
+                + stale.map { "DROP INDEX \($0.name)" }
                 + [
                     """
                     ALTER TABLE memory_embeddings ADD CONSTRAINT \(space.constraintName) \
@@ -71,11 +76,14 @@ struct VectorIndex: Sendable {
             existing.removeAll { $0.name == broken.name }
         }
         if !existing.contains(where: { $0.name == space.indexName }) {
-            let many = try await connection.query(
-                PostgresStatement("SELECT count(*) FROM (SELECT FROM memory_embeddings LIMIT $1) probe", [
-                    .int8(Int64(Self.concurrentFrom))
-                ]), deadline: deadline
-            ).singleRow().int(0) >= Self.concurrentFrom
+            let many =
+                try await connection.query(
+                    PostgresStatement(
+                        "SELECT count(*) FROM (SELECT FROM memory_embeddings LIMIT $1) probe",
+                        [
+                            .int8(Int64(Self.concurrentFrom))
+                        ]), deadline: deadline
+                ).singleRow().int(0) >= Self.concurrentFrom
             if many { logger.info("building the vector index", metadata: ["index": "\(space.indexName)"]) }
             try await connection.script(
                 "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition)", deadline: deadline)

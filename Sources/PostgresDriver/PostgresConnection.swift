@@ -5,8 +5,8 @@
 public struct PostgresConnection: Sendable {
     let session: PostgresSession
 
-    /// Sends the statements together and answers one result for each. Outside of a transaction they are one: if one fails,
-    /// none has happened.
+    /// Sends the statements together and answers one result for each. Outside of a transaction they are one: if one
+    /// fails, none has happened.
     ///
     /// - Throws: ``PostgresError``; `CancellationError`.
     public func pipeline(

@@ -1,7 +1,7 @@
 /// The one error of this driver.
 ///
-/// `message` and `description` hold no parameter of a query, no stored value and no password: what the server says about
-/// values (its DETAIL and CONTEXT lines) is left out.
+/// `message` and `description` hold no parameter of a query, no stored value and no password: what the server says
+/// about values (its DETAIL and CONTEXT lines) is left out.
 public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What kind of failure this is.
     public enum Code: String, Sendable, CaseIterable {

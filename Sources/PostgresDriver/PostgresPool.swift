@@ -52,15 +52,17 @@ public final class PostgresPool: Sendable {
         self.configuration = configuration
     }
 
-    /// ``PostgresConnection/pipeline(_:deadline:)`` on any connection. If the connection turns out to be broken, as after a
-    /// restart of the server, the statements are sent once more over a new one where `retry` allows it.
+    /// ``PostgresConnection/pipeline(_:deadline:)`` on any connection. If the connection turns out to be broken, as
+    /// after a restart of the server, the statements are sent once more over a new one where `retry` allows it.
     ///
     /// - Throws: ``PostgresError``; `CancellationError`.
     public func pipeline(
         _ statements: [PostgresStatement], retry: Retry, deadline: ContinuousClock.Instant
     ) async throws -> [PostgresResult] {
         do {
-            return try await withConnection(deadline: deadline) { try await $0.pipeline(statements, deadline: deadline) }
+            return try await withConnection(deadline: deadline) {
+                try await $0.pipeline(statements, deadline: deadline)
+            }
         } catch let error as PostgresError where error.endsSession {
             let again =
                 switch error.code {
@@ -69,7 +71,9 @@ public final class PostgresPool: Sendable {
                 }
             guard again else { throw error }
             discardIdle()
-            return try await withConnection(deadline: deadline) { try await $0.pipeline(statements, deadline: deadline) }
+            return try await withConnection(deadline: deadline) {
+                try await $0.pipeline(statements, deadline: deadline)
+            }
         }
     }
 
@@ -82,8 +86,8 @@ public final class PostgresPool: Sendable {
 
     /// Lends a connection to `body`. It must be out of any transaction when `body` ends, or it is thrown away.
     ///
-    /// - Throws: ``PostgresError`` with code `poolTimedOut` if none was free before the deadline, `connectionFailed`; and what
-    ///   `body` throws.
+    /// - Throws: ``PostgresError`` with code `poolTimedOut` if none was free before the deadline, `connectionFailed`;
+    ///   and what `body` throws.
     public func withConnection<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> sending Value
@@ -151,7 +155,9 @@ public final class PostgresPool: Sendable {
     /// Something may have become free, or the task may have been cancelled, since the caller looked.
     private func enqueue(_ waiter: Waiter) {
         enum Next {
-            case use(PostgresSession), fail(any Error), open, wait
+            case use(PostgresSession)
+            case fail(any Error)
+            case open, wait
         }
         let next: Next = state.withLock { state in
             if state.closed { return .fail(Self.closedError) }
@@ -213,7 +219,9 @@ public final class PostgresPool: Sendable {
 
     private func release(_ session: PostgresSession) {
         enum Next {
-            case give(Waiter), keep, drop(open: Bool)
+            case give(Waiter)
+            case keep
+            case drop(open: Bool)
         }
         let next: Next = state.withLock { state in
             let current = state.generations[ObjectIdentifier(session)] == state.generation
@@ -241,7 +249,10 @@ public final class PostgresPool: Sendable {
             waiter,
             with: PostgresError(
                 .poolTimedOut,
-                "no connection to PostgreSQL became free in time (\(busy) of \(configuration.maximumConnections) in use)",
+                """
+                no connection to PostgreSQL became free in time \
+                (\(busy) of \(configuration.maximumConnections) in use)
+                """,
                 provablyNotExecuted: true))
     }
 

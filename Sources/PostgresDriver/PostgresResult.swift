@@ -39,7 +39,9 @@ public final class PostgresResult: @unchecked Sendable {
     ///
     /// - Throws: ``PostgresError`` with code `unexpectedResult`.
     public func singleRow() throws(PostgresError) -> PostgresRow {
-        guard count == 1 else { throw PostgresError(.unexpectedResult, "one row was expected, the server sent \(count)") }
+        guard count == 1 else {
+            throw PostgresError(.unexpectedResult, "one row was expected, the server sent \(count)")
+        }
         return PostgresRow(result: self, index: 0)
     }
 

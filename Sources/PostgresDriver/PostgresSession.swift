@@ -2,9 +2,9 @@ import Synchronization
 
 /// A connection and the thread that drives it.
 ///
-/// The thread sleeps in `poll` on the socket and on a wake-up pipe. It takes one job at a time; whoever waits for the job
-/// does so in a continuation, so no thread of Swift's pool blocks. A job that is cancelled or overdue ends at once for
-/// its caller; the thread then tells the server to stop, which may take long, and ends with its connection.
+/// The thread sleeps in `poll` on the socket and on a wake-up pipe. It takes one job at a time; whoever waits for the
+/// job does so in a continuation, so no thread of Swift's pool blocks. A job that is cancelled or overdue ends at
+/// once for its caller; the thread then tells the server to stop, which may take long, and ends with its connection.
 final class PostgresSession: Sendable {
     enum Work: Sendable {
         case pipeline([EncodedStatement])
@@ -160,7 +160,9 @@ final class PostgresSession: Sendable {
             var results: [PostgresResult] = []
             switch job.work {
             case .pipeline(let statements):
-                results = try wire.pipeline(statements, deadline: job.deadline, wakeUp: wakeUp) { interruption(of: job.id) }
+                results = try wire.pipeline(statements, deadline: job.deadline, wakeUp: wakeUp) {
+                    interruption(of: job.id)
+                }
             case .script(let sql):
                 try wire.script(sql, deadline: job.deadline, wakeUp: wakeUp) { interruption(of: job.id) }
             }

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// Runs `body` on a new detached thread, for code that blocks: Swift's own threads must not.
@@ -22,17 +22,21 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     // TLS libraries need some, the default of 8 MB would be a waste.
     pthread_attr_setstacksize(&attributes, 1 << 20)
     #if canImport(Darwin)
-    var thread: pthread_t?
-    let failed = pthread_create(&thread, &attributes, { argument in
-        Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
-        return nil
-    }, box.toOpaque())
+        var thread: pthread_t?
+        let failed = pthread_create(
+            &thread, &attributes,
+            { argument in
+                Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+                return nil
+            }, box.toOpaque())
     #else
-    var thread = pthread_t()
-    let failed = pthread_create(&thread, &attributes, { argument in
-        Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-        return nil
-    }, box.toOpaque())
+        var thread = pthread_t()
+        let failed = pthread_create(
+            &thread, &attributes,
+            { argument in
+                Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+                return nil
+            }, box.toOpaque())
     #endif
     if failed != 0 { box.release() }
     return failed == 0
@@ -62,7 +66,7 @@ struct WakeUp: ~Copyable, Sendable {
 
     func signal() {
         var byte: UInt8 = 1
-        _ = write(writeEnd, &byte, 1) // a full pipe wakes just as well
+        _ = write(writeEnd, &byte, 1)  // a full pipe wakes just as well
     }
 
     func drain() {

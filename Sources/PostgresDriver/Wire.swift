@@ -1,11 +1,11 @@
 import CPostgres
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// One connection of libpq in non-blocking mode: sends pipelines and gathers their results, on the thread that owns it.
@@ -33,7 +33,8 @@ struct Wire: ~Copyable {
     }
 
     /// Connects, which blocks.
-    static func connect(_ configuration: PostgresConfiguration, secret: String?) throws(PostgresError) -> OpaquePointer {
+    static func connect(_ configuration: PostgresConfiguration, secret: String?) throws(PostgresError) -> OpaquePointer
+    {
         // Of a key given twice the last one counts: what comes before the connection string yields to it.
         let settings = [
             ("connect_timeout", String(configuration.connectTimeoutSeconds)),
@@ -214,11 +215,11 @@ struct Wire: ~Copyable {
             descriptors[0] = pollfd(fd: PQsocket(connection), events: Int16(events), revents: 0)
             descriptors[1] = pollfd(fd: wakeUp.readEnd, events: Int16(POLLIN), revents: 0)
             #if canImport(Glibc)
-            _ = Glibc.poll(descriptors.baseAddress, 2, timeout)
+                _ = Glibc.poll(descriptors.baseAddress, 2, timeout)
             #elseif canImport(Musl)
-            _ = Musl.poll(descriptors.baseAddress, 2, timeout)
+                _ = Musl.poll(descriptors.baseAddress, 2, timeout)
             #else
-            _ = Darwin.poll(descriptors.baseAddress, 2, timeout)
+                _ = Darwin.poll(descriptors.baseAddress, 2, timeout)
             #endif
             if descriptors[1].revents != 0 { wakeUp.drain() }
             return descriptors[0].revents != 0
@@ -231,7 +232,8 @@ struct Wire: ~Copyable {
 
     private func lost() -> PostgresError {
         PostgresError(
-            .connectionLost, "the connection to PostgreSQL broke", underlying: Self.message(of: connection, without: secret),
+            .connectionLost, "the connection to PostgreSQL broke",
+            underlying: Self.message(of: connection, without: secret),
             provablyNotExecuted: !sentAnything)
     }
 
@@ -254,6 +256,7 @@ struct Wire: ~Copyable {
         var text = String(cString: pointer)
         while text.last?.isNewline == true { text.removeLast() }
         guard let secret else { return text.isEmpty ? nil : text }
-        return text.isEmpty ? nil : text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
+        return text.isEmpty
+            ? nil : text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
     }
 }

@@ -1,12 +1,14 @@
 import AgentMemory
-@testable import PgvectorBackend
 import PostgresDriver
 import Testing
+
+@testable import PgvectorBackend
 
 /// Values that would mean something if they were read as SQL, as a pattern or as an array.
 @Suite struct HostileValueTests {
     private static let values = [
-        "'; DROP TABLE memories; --", "%", "_", "a%b_c", "\\", "\"", "{x}", "NULL", "$1", "\u{E9}", "e\u{301}", "\u{1F600}", "A", "a",
+        "'; DROP TABLE memories; --", "%", "_", "a%b_c", "\\", "\"", "{x}", "NULL", "$1", "\u{E9}", "e\u{301}",
+        "\u{1F600}", "A", "a",
         "x|y", ":: text", "\u{10FFFF}z",
     ]
 
@@ -14,7 +16,8 @@ import Testing
         try await TestStore.withDatabase { database in
             let records = try Self.values.map { value in
                 try MemoryRecord(
-                    id: "id \(value)", text: "text \(value)", sessionID: value, userID: value, namespace: value, topics: [value],
+                    id: "id \(value)", text: "text \(value)", sessionID: value, userID: value, namespace: value,
+                    topics: [value],
                     entities: [value, "shared"], metadata: ["k\(value)": .string(value)])
             }
             #expect(try await database.add(records) == records.map(\.id))
@@ -40,10 +43,15 @@ import Testing
     @Test func recordsComeBackAsTheyWere() async throws {
         try await TestStore.withDatabase { database in
             let metadata = try #require(
-                JSONValue(parsing: #"{"n": 12345678901234567890.10, "e": 1e400, "z": [null, true, {"b": 1, "a": "\u0000\ud83d\ude00"}]}"#).objectValue)
+                JSONValue(
+                    parsing:
+                        #"{"n": 12345678901234567890.10, "e": 1e400, "z": [null, true, {"b": 1, "a": "\u0000\ud83d\ude00"}]}"#
+                ).objectValue)
             let record = try MemoryRecord(
-                id: "x", text: "  a text \u{1F600}\r\n\t with all sorts \u{FFFF} ", memoryType: .episodic, topics: ["b", "a", "b"],
-                extractedFrom: ["1"], discreteMemoryExtracted: false, extractionStrategyConfig: ["k": 1.50], metadata: metadata,
+                id: "x", text: "  a text \u{1F600}\r\n\t with all sorts \u{FFFF} ", memoryType: .episodic,
+                topics: ["b", "a", "b"],
+                extractedFrom: ["1"], discreteMemoryExtracted: false, extractionStrategyConfig: ["k": 1.50],
+                metadata: metadata,
                 pinned: true, accessCount: 7, createdAt: .earliest, lastAccessed: .latest,
                 updatedAt: Timestamp(microseconds: -1), persistedAt: Timestamp(microseconds: 946_684_800_000_001),
                 eventDate: Timestamp(microseconds: 1))

@@ -1,7 +1,8 @@
 import AgentMemory
-@testable import PgvectorBackend
 import PostgresDriver
 import Testing
+
+@testable import PgvectorBackend
 
 @Suite struct KeywordTests {
     private static let texts = [
@@ -17,7 +18,9 @@ import Testing
         _ = try await database.add(try Self.texts.map { try MemoryRecord(id: $0.key, text: $0.value, userID: "u") })
     }
 
-    private func search(_ text: String, _ database: PgvectorMemoryDatabase, _ page: PageRequest? = nil) async throws -> Page<SearchHit> {
+    private func search(_ text: String, _ database: PgvectorMemoryDatabase, _ page: PageRequest? = nil) async throws
+        -> Page<SearchHit>
+    {
         try await database.search(
             SearchQuery(text: text, ranking: .keyword(.bm25std), page: try page ?? PageRequest(limit: 100)))
     }
@@ -61,7 +64,9 @@ import Testing
     @Test func scoresAreThoseOfTheDomain() async throws {
         try await TestStore.withDatabase { database in
             try await store(database)
-            for query in ["quick fox", "\"quick brown\"", "fox \"brown fox\"", "foxes", "лиса", "snake", "naïve", "nothingness"] {
+            for query in [
+                "quick fox", "\"quick brown\"", "fox \"brown fox\"", "foxes", "лиса", "snake", "naïve", "nothingness",
+            ] {
                 try await check(query, database, Self.texts)
             }
         }
@@ -100,7 +105,11 @@ import Testing
                             // All tasks write the same ids, in different orders.
                             let ids = (0..<20).shuffled()
                             _ = try await database.add(
-                                try ids.map { try MemoryRecord(id: "r\($0)", text: String(repeating: "word ", count: 1 + (task + round + $0) % 9)) })
+                                try ids.map {
+                                    try MemoryRecord(
+                                        id: "r\($0)",
+                                        text: String(repeating: "word ", count: 1 + (task + round + $0) % 9))
+                                })
                             if round % 3 == 2 { _ = try await database.delete(["r\(task)", "r\(task + 7)"]) }
                         }
                     }
@@ -152,7 +161,8 @@ import Testing
         try await TestStore.withDatabase { database in
             try await store(database)
             func ids(_ ranking: SearchQuery.Ranking, _ text: String) async throws -> [String] {
-                let page = try await database.search(SearchQuery(text: text, ranking: ranking, page: PageRequest(limit: 100)))
+                let page = try await database.search(
+                    SearchQuery(text: text, ranking: ranking, page: PageRequest(limit: 100)))
                 return page.items.map(\.record.id)
             }
             let text = "quick fox"

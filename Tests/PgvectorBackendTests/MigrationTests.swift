@@ -1,7 +1,8 @@
 import AgentMemory
 import Migrations
-@testable import PgvectorBackend
 import Testing
+
+@testable import PgvectorBackend
 
 @Suite struct MigrationTests {
     private func migrator(_ schema: String, _ migrations: [Migration] = Migration.all) throws -> Migrator {
@@ -44,7 +45,9 @@ import Testing
         try await TestStore.withSchema { schema in
             try await migrator(schema, [Self.first]).up()
             let changed = Migration(number: 1, name: "0001_first", sql: "CREATE TABLE a (x int)")
-            let error = await #expect(throws: MemoryError.self) { try await migrator(schema, [changed, Self.second]).up() }
+            let error = await #expect(throws: MemoryError.self) {
+                try await migrator(schema, [changed, Self.second]).up()
+            }
             #expect(error?.code == .misconfigured)
             #expect(error?.message.contains("0001_first") == true)
         }
@@ -62,7 +65,9 @@ import Testing
     @Test func aFailedFileLeavesNothingBehind() async throws {
         try await TestStore.withSchema { schema in
             let broken = Migration(number: 2, name: "0002_broken", sql: "CREATE TABLE b (y bigint); SELECT 1 / 0")
-            let error = await #expect(throws: MemoryError.self) { try await migrator(schema, [Self.first, broken]).up() }
+            let error = await #expect(throws: MemoryError.self) {
+                try await migrator(schema, [Self.first, broken]).up()
+            }
             #expect(error?.message.contains("0002_broken") == true)
             #expect(error?.message.contains("0001_first") == true)
             let repaired = try migrator(schema, [Self.first, Self.second])
@@ -73,7 +78,8 @@ import Testing
     @Test func aFileMayOptOutOfItsTransaction() async throws {
         try await TestStore.withSchema { schema in
             let concurrent = Migration(
-                number: 3, name: "0003_index", sql: "-- migrate: no transaction\nCREATE INDEX CONCURRENTLY b_y ON b (y)")
+                number: 3, name: "0003_index", sql: "-- migrate: no transaction\nCREATE INDEX CONCURRENTLY b_y ON b (y)"
+            )
             let migrator = try migrator(schema, [Self.first, Self.second, concurrent])
             #expect(try await migrator.up().count == 3)
         }

@@ -1,7 +1,8 @@
 import AgentMemory
-@testable import PgvectorBackend
 import PostgresDriver
 import Testing
+
+@testable import PgvectorBackend
 
 /// How much of the truth the approximate plan finds, on vectors that lie in clusters.
 @Suite struct RecallTests {
@@ -103,11 +104,13 @@ import Testing
         let vector = try await database.embedder.embed(["1 1"])[0]
         let filter = MemoryFilter(tags: [.namespace: try TagCondition(field: .namespace, eq: "first half")])
         func plan(_ plan: SearchPlan) async throws -> String {
-            let statement = database.sql.semantic(vector, filter: filter, plan: plan, threshold: nil, page: try PageRequest())
+            let statement = database.sql.semantic(
+                vector, filter: filter, plan: plan, threshold: nil, page: try PageRequest())
             let rows = try await database.ask("EXPLAIN \(statement.sql)", statement.parameters)
             return try rows.rows.map { try $0.text(0) }.joined(separator: "\n")
         }
-        #expect(try await plan(.approximate(candidates: 100, scanLimit: 4096)).contains("memory_embeddings_hnsw_cosine_48"))
+        #expect(
+            try await plan(.approximate(candidates: 100, scanLimit: 4096)).contains("memory_embeddings_hnsw_cosine_48"))
         let exact = try await plan(.exact)
         #expect(!exact.contains("hnsw"))
         #expect(exact.contains("memory_embeddings_pkey"))

@@ -1,7 +1,8 @@
 import AgentMemory
-@testable import PgvectorBackend
 import PostgresDriver
 import Testing
+
+@testable import PgvectorBackend
 
 /// The text of statements: what is a parameter, and what is not.
 @Suite struct StatementTests {
@@ -78,7 +79,9 @@ import Testing
                 [1, 2, 3], query, alpha: 0.7, filter: filter, plan: .approximate(candidates: 200, scanLimit: 2048),
                 candidates: 200, page: try PageRequest(limit: 7, offset: 13)),
         ] {
-            for word in ["zanzibar", "zebra", "purpl", "zaphod", "0.7", " 13"] { #expect(!statement.sql.contains(word)) }
+            for word in ["zanzibar", "zebra", "purpl", "zaphod", "0.7", " 13"] {
+                #expect(!statement.sql.contains(word))
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 import AgentMemory
 import Foundation
 import Logging
-@testable import PgvectorBackend
 import PostgresDriver
 import Testing
+
+@testable import PgvectorBackend
 
 /// Schemas of their own in the server that all tests share.
 enum TestStore {
@@ -11,7 +12,8 @@ enum TestStore {
 
     static func url() throws -> String {
         try #require(
-            ProcessInfo.processInfo.environment["TEST_DATABASE_URL"], "TEST_DATABASE_URL must name a PostgreSQL with pgvector")
+            ProcessInfo.processInfo.environment["TEST_DATABASE_URL"],
+            "TEST_DATABASE_URL must name a PostgreSQL with pgvector")
     }
 
     /// A schema name that nobody else has; the schema is dropped at the end.
@@ -75,7 +77,9 @@ struct HashingEmbedder: Embedder {
         texts.map { text in
             var vector = [Float](repeating: 0, count: dimensions)
             for word in TextAnalyzer().words(in: text) + ["bias"] {
-                var state = word.utf8.reduce(UInt64(1_469_598_103_934_665_603)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+                var state = word.utf8.reduce(UInt64(1_469_598_103_934_665_603)) {
+                    ($0 ^ UInt64($1)) &* 1_099_511_628_211
+                }
                 for index in vector.indices {
                     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                     vector[index] += Float(Int32(truncatingIfNeeded: state >> 32)) / Float(Int32.max)

@@ -1,7 +1,8 @@
 import AgentMemory
-@testable import PgvectorBackend
 import PostgresDriver
 import Testing
+
+@testable import PgvectorBackend
 
 @Suite struct VectorIndexTests {
     private func record(_ id: String, _ text: String = "some words") throws -> MemoryRecord {
@@ -80,7 +81,8 @@ import Testing
         try await TestStore.withDatabase(dimensions: dimensions) { database in
             _ = try await database.add((0..<40).map { try record("m\($0)", "word\($0) and word\($0 % 7)") })
             let page = try await database.search(
-                SearchQuery(text: "word3 and word3", ranking: .semantic(distanceThreshold: nil), page: PageRequest(limit: 5)))
+                SearchQuery(
+                    text: "word3 and word3", ranking: .semantic(distanceThreshold: nil), page: PageRequest(limit: 5)))
             #expect(page.items.first?.record.id == "m3")
             #expect(page.total == 40)
         }

@@ -1,8 +1,9 @@
 import AgentMemory
-@testable import PgvectorBackend
 import PostgresDriver
 import Synchronization
 import Testing
+
+@testable import PgvectorBackend
 
 @Suite struct WritingTests {
     private func all(_ database: PgvectorMemoryDatabase) async throws -> [MemoryRecord] {
@@ -13,7 +14,8 @@ import Testing
         try await TestStore.withDatabase { database in
             _ = try await database.add([MemoryRecord(id: "a", text: "one", userID: "u", topics: ["t"])])
             let ids = try await database.add([
-                MemoryRecord(id: "a", text: "two"), MemoryRecord(id: "b", text: "other"), MemoryRecord(id: "a", text: "three"),
+                MemoryRecord(id: "a", text: "two"), MemoryRecord(id: "b", text: "other"),
+                MemoryRecord(id: "a", text: "three"),
             ])
             #expect(ids == ["a", "b", "a"])
             let stored = try await all(database).first { $0.id == "a" }
@@ -29,12 +31,18 @@ import Testing
             let access = RecordChanges.Access(at: .now(), minimumIntervalSeconds: 0)
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for round in 0..<10 {
-                    group.addTask { try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(access: access))]) }
                     group.addTask {
-                        try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "text \(round)"))])
+                        try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(access: access))])
+                    }
+                    group.addTask {
+                        try await database.update([
+                            RecordUpdate(id: "a", changes: try RecordChanges(text: "text \(round)"))
+                        ])
                     }
                 }
-                group.addTask { try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(topics: ["t"]))]) }
+                group.addTask {
+                    try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(topics: ["t"]))])
+                }
                 for try await changed in group { #expect(changed == 1) }
             }
             let record = try #require(try await all(database).first)
@@ -64,7 +72,10 @@ import Testing
             _ = try await database.add([MemoryRecord(id: "a", text: "one")])
             let place = "SELECT ctid::text FROM memory_embeddings"
             let before = try await database.ask(place).singleRow().text(0)
-            #expect(try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(topics: ["t"], pinned: true))]) == 1)
+            #expect(
+                try await database.update([
+                    RecordUpdate(id: "a", changes: try RecordChanges(topics: ["t"], pinned: true))
+                ]) == 1)
             #expect(try await database.ask(place).singleRow().text(0) == before)
         }
     }
@@ -113,7 +124,9 @@ import Testing
             let other = try TestStore.database(schema: schema)
             try await other.pool.withConnection(deadline: .soon) { connection in
                 try await connection.script("BEGIN; LOCK TABLE memories", deadline: .soon)
-                let error = await #expect(throws: MemoryError.self) { try await database.count(.init(tags: [.id: TagCondition(field: .id, eq: "x")])) }
+                let error = await #expect(throws: MemoryError.self) {
+                    try await database.count(.init(tags: [.id: TagCondition(field: .id, eq: "x")]))
+                }
                 #expect(error?.code == .timedOut)
             }
             await other.close()

@@ -9,7 +9,10 @@ import Testing
     private func running(_ mark: String, _ pool: PostgresPool) async throws -> Int {
         try await pool.query(
             PostgresStatement(
-                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()",
+                """
+                SELECT count(*) FROM pg_stat_activity \
+                WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()
+                """,
                 [.text("%\(mark)%")]), retry: .repeatable, deadline: .soon
         ).singleRow().int(0)
     }
@@ -27,7 +30,8 @@ import Testing
             let start = ContinuousClock.now
             let error = await #expect(throws: PostgresError.self) {
                 try await pool.query(
-                    PostgresStatement("SELECT pg_sleep(30) AS overdue"), retry: .repeatable, deadline: .now + .milliseconds(200))
+                    PostgresStatement("SELECT pg_sleep(30) AS overdue"), retry: .repeatable,
+                    deadline: .now + .milliseconds(200))
             }
             #expect(error?.code == .timedOut)
             #expect(.now - start < .seconds(5))
@@ -39,7 +43,8 @@ import Testing
     @Test func cancellingTheTaskStopsTheQuery() async throws {
         try await TestServer.withPool { pool in
             let task = Task {
-                try await pool.query(PostgresStatement("SELECT pg_sleep(30) AS unwanted"), retry: .repeatable, deadline: .soon)
+                try await pool.query(
+                    PostgresStatement("SELECT pg_sleep(30) AS unwanted"), retry: .repeatable, deadline: .soon)
             }
             try await wait { try await running("AS unwanted", pool) == 1 }
             task.cancel()
@@ -70,7 +75,8 @@ import Testing
                 for number in 0..<300 {
                     group.addTask {
                         let result = try await pool.query(
-                            PostgresStatement("SELECT $1::int8", [.int8(Int64(number))]), retry: .repeatable, deadline: .soon)
+                            PostgresStatement("SELECT $1::int8", [.int8(Int64(number))]), retry: .repeatable,
+                            deadline: .soon)
                         return try result.singleRow().int(0)
                     }
                 }
@@ -88,7 +94,8 @@ import Testing
                         PostgresStatement("SELECT pg_backend_pid()::bigint"), retry: .repeatable, deadline: .soon
                     ).singleRow().int(0)
                     _ = try await other.query(
-                        PostgresStatement("SELECT pg_terminate_backend($1::int4)", [.int4(Int32(pid))]), retry: .repeatable,
+                        PostgresStatement("SELECT pg_terminate_backend($1::int4)", [.int4(Int32(pid))]),
+                        retry: .repeatable,
                         deadline: .soon)
                     // A write that was certainly not done is sent again as well.
                     #expect(try await pool.query(Self.one, retry: .onlyIfNotExecuted, deadline: .soon).count == 1)
@@ -103,7 +110,8 @@ import Testing
                 _ = try await connection.query(PostgresStatement("BEGIN"), deadline: .soon)
             }
             let result = try await pool.query(
-                PostgresStatement("SELECT xact_start = state_change FROM pg_stat_activity WHERE pid = pg_backend_pid()"),
+                PostgresStatement(
+                    "SELECT xact_start = state_change FROM pg_stat_activity WHERE pid = pg_backend_pid()"),
                 retry: .repeatable, deadline: .soon)
             #expect(result.count == 1)
         }

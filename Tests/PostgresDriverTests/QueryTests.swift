@@ -7,7 +7,10 @@ import Testing
             let text = "a 'quoted' \\ \u{1F600} e\u{301} % _ $1"
             let result = try await pool.query(
                 PostgresStatement(
-                    "SELECT $1::bool, $2::int4, $3::int8, $4::float8, $5::text, $6::bytea, $7::timestamptz, $8::text[], $9::text, $10::text[], $11::text",
+                    """
+                    SELECT $1::bool, $2::int4, $3::int8, $4::float8, $5::text, $6::bytea, $7::timestamptz, $8::text[], \
+                    $9::text, $10::text[], $11::text
+                    """,
                     [
                         .bool(true), .int4(-7), .int8(.min), .float8(-0.1), .text(text), .bytes([0, 255, 1]),
                         .timestamp(microseconds: -62_135_596_800_000_000), .textArray(["", "a,b", "{\"x\"}", "NULL"]),
@@ -30,7 +33,9 @@ import Testing
 
     @Test func aWrongShapeIsATypedError() async throws {
         try await TestServer.withPool { pool in
-            let row = try await pool.query(PostgresStatement("SELECT 1::int4, NULL"), retry: .repeatable, deadline: .soon).singleRow()
+            let row = try await pool.query(
+                PostgresStatement("SELECT 1::int4, NULL"), retry: .repeatable, deadline: .soon
+            ).singleRow()
             #expect(throws: PostgresError.self) { try row.int8(0) }
             #expect(throws: PostgresError.self) { try row.text(1) }
             #expect(throws: PostgresError.self) { try row.int4(9) }
@@ -41,13 +46,16 @@ import Testing
         try await TestServer.withPool(connections: 1) { pool in
             _ = try await pool.query(
                 PostgresStatement("CREATE TEMPORARY TABLE t (a int4 UNIQUE)"), retry: .repeatable, deadline: .soon)
-            func insert(_ value: Int32) -> PostgresStatement { PostgresStatement("INSERT INTO t VALUES ($1)", [.int4(value)]) }
+            func insert(_ value: Int32) -> PostgresStatement {
+                PostgresStatement("INSERT INTO t VALUES ($1)", [.int4(value)])
+            }
             let error = await #expect(throws: PostgresError.self) {
                 try await pool.pipeline([insert(1), insert(2), insert(1)], retry: .repeatable, deadline: .soon)
             }
             #expect(error?.sqlState == "23505")
             let results = try await pool.pipeline(
-                (3..<300).map { insert($0) } + [PostgresStatement("SELECT count(*) FROM t")], retry: .repeatable, deadline: .soon)
+                (3..<300).map { insert($0) } + [PostgresStatement("SELECT count(*) FROM t")], retry: .repeatable,
+                deadline: .soon)
             #expect(results.count == 298)
             #expect(results[0].affectedRows == 1)
             #expect(try results[297].singleRow().int(0) == 297)
@@ -58,7 +66,8 @@ import Testing
         try await TestServer.withPool { pool in
             let big = String(repeating: "x", count: 4_000_000)
             let results = try await pool.pipeline(
-                Array(repeating: PostgresStatement("SELECT $1::text", [.text(big)]), count: 6), retry: .repeatable, deadline: .soon)
+                Array(repeating: PostgresStatement("SELECT $1::text", [.text(big)]), count: 6), retry: .repeatable,
+                deadline: .soon)
             #expect(try results.allSatisfy { try $0.singleRow().text(0).utf8.count == 4_000_000 })
         }
     }
@@ -68,7 +77,8 @@ import Testing
             let pid = PostgresStatement("SELECT pg_backend_pid()::bigint")
             let before = try await pool.query(pid, retry: .repeatable, deadline: .soon).singleRow().int(0)
             let error = await #expect(throws: PostgresError.self) {
-                try await pool.query(PostgresStatement("SELECT 1 / $1::int4", [.int4(0)]), retry: .repeatable, deadline: .soon)
+                try await pool.query(
+                    PostgresStatement("SELECT 1 / $1::int4", [.int4(0)]), retry: .repeatable, deadline: .soon)
             }
             #expect(error?.code == .server)
             #expect(error?.sqlState == "22012")
@@ -82,7 +92,8 @@ import Testing
     @Test func preparedStatementsStayWithinTheirLimit() async throws {
         try await TestServer.withPool(connections: 1, preparedStatements: 3) { pool in
             for number in 0..<10 {
-                let result = try await pool.query(PostgresStatement("SELECT \(number)::int4"), retry: .repeatable, deadline: .soon)
+                let result = try await pool.query(
+                    PostgresStatement("SELECT \(number)::int4"), retry: .repeatable, deadline: .soon)
                 #expect(try result.singleRow().int4(0) == Int32(number))
             }
             let kept = try await pool.query(
@@ -95,7 +106,8 @@ import Testing
         struct Stop: Error {}
         try await TestServer.withPool(connections: 1) { pool in
             try await pool.withConnection(deadline: .soon) { connection in
-                try await connection.script("CREATE TEMPORARY TABLE t (a int4); INSERT INTO t VALUES (0)", deadline: .soon)
+                try await connection.script(
+                    "CREATE TEMPORARY TABLE t (a int4); INSERT INTO t VALUES (0)", deadline: .soon)
                 do {
                     try await connection.withTransaction(deadline: .soon) {
                         try await connection.query(PostgresStatement("INSERT INTO t VALUES (1)"), deadline: .soon)

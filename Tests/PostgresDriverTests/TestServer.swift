@@ -6,7 +6,8 @@ import Testing
 enum TestServer {
     static func url() throws -> String {
         try #require(
-            ProcessInfo.processInfo.environment["TEST_DATABASE_URL"], "TEST_DATABASE_URL must name a PostgreSQL with pgvector")
+            ProcessInfo.processInfo.environment["TEST_DATABASE_URL"],
+            "TEST_DATABASE_URL must name a PostgreSQL with pgvector")
     }
 
     static func withPool<Value>(
