@@ -5,14 +5,19 @@ extension QueryText {
     /// the same word at two places of a phrase for one: whoever asks must look at the texts (``needsReading(_:)``).
     mutating func addPhrases(of query: KeywordQuery) {
         for phrase in query.phrases {
-            for run in Self.runsOfDistinctWords(phrase) { add("(\(phraseClause(run)))=>{$weight:0}") }
+            for run in Self.runsOfDistinctWords(phrase) { add(phraseClause(run)) }
         }
     }
 
-    /// At least one of the words, which is what makes the score.
-    mutating func addWords(of query: KeywordQuery) {
+    /// At least one of the words, which alone make the score, among the records of `scope`.
+    ///
+    /// The words come first: the engine would take what follows a group in parentheses into that group, and give it the
+    /// group's weight.
+    init(words query: KeywordQuery, in scope: QueryText) {
+        self = scope
         let words = query.words.map { plain($0) }
-        add("@\(RecordHash.keywordTerms):(\(words.joined(separator: "|")))")
+        let clause = "@\(RecordHash.keywordTerms):(\(words.joined(separator: "|")))"
+        replaceClauses(with: scope.isEmpty ? [clause] : [clause, "(\(scope.text))=>{$weight:0}"])
     }
 
     /// The phrases for which the engine's answer holds too much.
@@ -23,7 +28,7 @@ extension QueryText {
     private mutating func phraseClause(_ words: [String]) -> String {
         let names = words.map { plain($0) }.joined(separator: " ")
         guard words.count > 1 else { return "@\(RecordHash.keywordTerms):(\(names))" }
-        return "@\(RecordHash.keywordTerms):(\(names))=>{$slop:0;$inorder:true}"
+        return "(@\(RecordHash.keywordTerms):(\(names))=>{$slop:0;$inorder:true})"
     }
 
     /// The phrase cut into pieces, as long as they can be, that repeat no word: `a b a c` is `a b`, `b a c`. A record

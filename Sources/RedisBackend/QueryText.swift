@@ -10,7 +10,7 @@ struct QueryText: Sendable, Equatable {
 
     mutating func add(_ clause: String) { clauses.append(clause) }
 
-    mutating func replaceClauses(with clause: String) { clauses = [clause] }
+    mutating func replaceClauses(with clauses: [String]) { self.clauses = clauses }
 
     /// Takes a value up.
     ///
@@ -39,9 +39,6 @@ struct QueryText: Sendable, Equatable {
 
     /// The whole text; `*` without a clause.
     var text: String { clauses.isEmpty ? "*" : clauses.joined(separator: " ") }
-
-    /// The text as a clause that adds nothing to a text score; `nil` without a clause.
-    var weightless: String? { clauses.isEmpty ? nil : "(\(text))=>{$weight:0}" }
 
     func appendParameters(to command: inout RedisCommand) {
         guard !parameters.isEmpty else { return }

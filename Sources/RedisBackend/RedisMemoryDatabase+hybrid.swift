@@ -59,8 +59,7 @@ extension RedisMemoryDatabase {
         _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
         _ scoring: KeywordScoring
     ) async throws -> Lists {
-        var text = QueryText(weightless: scope.query)
-        if !words.isEmpty { text.addWords(of: words) }
+        let text = words.isEmpty ? scope.query : QueryText(words: words, in: scope.query)
 
         func batch(total: Int) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone

@@ -17,8 +17,7 @@ extension RedisMemoryDatabase {
         return try await reading { commands, ready in
             try ready.settings.check(query.filter)
             let scope = try await scope(commands, query.filter, words)
-            var text = QueryText(weightless: scope.query)
-            text.addWords(of: words)
+            let text = QueryText(words: words, in: scope.query)
             let scoring = KeywordScoring(scorer)
             guard query.page.offset < Self.speculativeEnd else {
                 return Page(items: [], total: try await total(commands, text, scope), request: query.page)
@@ -72,15 +71,6 @@ extension RedisMemoryDatabase {
         return (0...(terms.count - phrase.count)).contains { start in
             phrase.indices.allSatisfy { terms[start + $0] == phrase[$0] }
         }
-    }
-}
-
-extension QueryText {
-    /// The conditions of another query, which then add nothing to a text score.
-    init(weightless other: QueryText) {
-        self = other
-        guard let clause = other.weightless else { return }
-        replaceClauses(with: clause)
     }
 }
 

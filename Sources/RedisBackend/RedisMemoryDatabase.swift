@@ -89,7 +89,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
 
     public func prepare() async throws {
         try await translating {
-            _ = try await keeper.ready(client)
+            // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
+            _ = try await keeper.ready(client, patience: configuration.timeout)
         }
     }
 
@@ -98,9 +99,12 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
     }
 
     public func health() async -> [ComponentHealth] {
-        let version = try? await versions()
+        let half = configuration.timeout / 2
+        let version = try? await RedisClient.$deadline.withValue(.now + half) { try await versions() }
         do {
-            let reason = try await translating { try await keeper.unavailability(client) }
+            let reason = try await RedisClient.$deadline.withValue(.now + half) {
+                try await keeper.unavailability(client)
+            }
             return [
                 ComponentHealth("store", version: version),
                 ComponentHealth("index", reason: reason),
@@ -108,7 +112,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         } catch let error as MemoryError where error.code == .misconfigured && version != nil {
             return [ComponentHealth("store", version: version), ComponentHealth("index", reason: error.message)]
         } catch {
-            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
+            let known = error as? MemoryError ?? (error as? RedisError)?.memoryError
+            let reason = known?.message ?? "the Redis server did not answer"
             return [ComponentHealth("store", reason: reason, version: version)]
         }
     }
@@ -162,10 +167,12 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
             algorithm: configuration.algorithm)
     }
 
-    /// Errors of the driver leave as errors of the domain.
+    /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
     func translating<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
         do {
-            return try await body()
+            return try await RedisClient.$deadline.withValue(.now + configuration.timeout) {
+                try await body()
+            }
         } catch let error as RedisError {
             throw error.memoryError
         }

@@ -44,6 +44,10 @@ public final class RedisClient: Sendable {
         }
     }
 
+    /// The end of everything that the current task does with Redis, for work that takes several calls; `nil` leaves each call
+    /// to its own timeout.
+    @TaskLocal public static var deadline: ContinuousClock.Instant?
+
     public let endpoint: RedisEndpoint
     private let configuration: Configuration
     private let connections: [RedisConnection]
@@ -82,8 +86,10 @@ public final class RedisClient: Sendable {
     ) async throws -> [RedisValue] {
         guard !commands.isEmpty else { return [] }
         try Task.checkCancellation()
-        let deadline = NIODeadline.now() + TimeAmount(timeout ?? configuration.timeout)
-        let batch = RedisBatch(commands, deadline: deadline, isRepeatable: isRead)
+        var timeout = timeout ?? configuration.timeout
+        if let deadline = Self.deadline { timeout = min(timeout, ContinuousClock.now.duration(to: deadline)) }
+        let batch = RedisBatch(
+            commands, deadline: NIODeadline.now() + TimeAmount(timeout), isRepeatable: isRead)
         return try await leastBusy().run(batch)
     }
 

@@ -194,8 +194,15 @@ final class RedisConnection: @unchecked Sendable {
 
     /// Logs in and runs the setup commands, all in one write.
     private func setUp(_ channel: any Channel, _ generation: Int) {
-        guard case .connecting = state, generation == self.generation else {
+        guard case .connecting = state else {
             channel.close(promise: nil)
+            return
+        }
+        guard generation == self.generation, channel.isActive else {
+            // It broke before it was of any use.
+            self.generation += 1
+            channel.close(promise: nil)
+            connectFailed(RedisError(.connectionFailed, "the Redis server closed the connection at once"))
             return
         }
         reader = RedisReplyReader()
