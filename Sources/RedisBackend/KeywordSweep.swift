@@ -13,11 +13,13 @@ extension RedisMemoryDatabase {
     /// - Returns: how many records were completed.
     func sweep() async throws -> Int {
         var completed = 0
+        var previous: [String] = []
         while true {
-            let (found, done) = try await sweepOnce()
+            let (keys, done) = try await sweepOnce()
             completed += done
-            // Without progress the same hashes would come again and again.
-            guard found == Self.sweepSize, done > 0 else { break }
+            // Another server may have done them first; but hashes that come a second time cannot be completed.
+            guard keys.count == Self.sweepSize, keys != previous else { break }
+            previous = keys
         }
         if completed > 0 { logger.info("completed records of another server", metadata: ["count": "\(completed)"]) }
         return completed
@@ -25,11 +27,12 @@ extension RedisMemoryDatabase {
 
     private static let sweepSize = 200
 
-    private func sweepOnce() async throws -> (found: Int, completed: Int) {
-        try await reading { commands, _ in
+    private func sweepOnce() async throws -> (keys: [String], completed: Int) {
+        try await translating {
+            let commands = commands(try await keeper.ready(client))
             let reply = try await client.send(commands.withoutTerms(limit: Self.sweepSize), isRead: true)
             let keys = reply.array?.dropFirst().compactMap(\.string) ?? []
-            guard !keys.isEmpty else { return (0, 0) }
+            guard !keys.isEmpty else { return ([], 0) }
             let texts = try await client.pipeline(
                 keys.map { RedisCommand("HMGET", $0, "text", "id_") }, isRead: true)
             var batch: [RedisCommand] = []
@@ -39,7 +42,7 @@ extension RedisMemoryDatabase {
             }
             var completed = 0
             for reply in try await client.pipeline(batch) where try reply.get().integer == 1 { completed += 1 }
-            return (keys.count, completed)
+            return (keys, completed)
         }
     }
 

@@ -43,6 +43,10 @@ extension RedisError {
                 return error(
                     .misconfigured, "the Redis server has no search: use Redis 8, Redis Stack, or load the module RediSearch")
             }
+            if serverText?.contains("db != 0") == true {
+                return error(
+                    .misconfigured, "Redis searches database 0 only: give a Redis URL without another database number")
+            }
             if saysIndexIsMissing { return error(.storeUnavailable, "the Redis index is missing") }
             return error(.internalError, "the Redis server refused a command")
         }

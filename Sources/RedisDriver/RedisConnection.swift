@@ -42,6 +42,8 @@ final class RedisConnection: @unchecked Sendable {
     private struct Pending {
         let batch: RedisBatch
         let isSecondTry: Bool
+        /// It came while an attempt to connect was under way already, whose failure says nothing about now: it gets another.
+        var isLate = false
     }
 
     /// Calls that are under way here: the client gives the next one to the connection that has the fewest.
@@ -62,6 +64,7 @@ final class RedisConnection: @unchecked Sendable {
     private var lastRead = NIODeadline.uptimeNanoseconds(0)
     private var timer: Scheduled<Void>?
     private var timerDeadline = NIODeadline.distantFuture
+    private var isAttempting = false
     private var failures = 0
     private var notBefore = NIODeadline.uptimeNanoseconds(0)
     private var breakReason: RedisError?
@@ -120,6 +123,8 @@ final class RedisConnection: @unchecked Sendable {
             call.batch.settle(.failure(RedisError(.overloaded, "too many calls wait for the Redis server")))
             return
         }
+        var call = call
+        call.isLate = isAttempting
         pending.append(call)
         watch(call.batch.deadline)
         connectIfNeeded()
@@ -162,6 +167,7 @@ final class RedisConnection: @unchecked Sendable {
 
     private func connect() {
         guard case .connecting = state else { return }
+        isAttempting = true
         generation += 1
         let generation = generation
         let tls = tls
@@ -229,22 +235,30 @@ final class RedisConnection: @unchecked Sendable {
             return
         }
         failures = 0
+        isAttempting = false
         state = .ready(channel)
         logger.debug("connected to Redis", metadata: ["endpoint": "\(endpoint)"])
         writePending()
     }
 
     private func connectFailed(_ error: RedisError) {
-        guard case .closed = state else {
-            failures += 1
-            notBefore = .now() + configuration.backoff(afterFailures: failures)
-            state = .disconnected
-            logger.debug("could not connect to Redis", metadata: ["endpoint": "\(endpoint)", "error": "\(error)"])
-            let waiting = pending
-            pending.removeAll()
-            for call in waiting { call.batch.settle(.failure(error)) }
-            return
+        if case .closed = state { return }
+        isAttempting = false
+        failures += 1
+        notBefore = .now() + configuration.backoff(afterFailures: failures)
+        state = .disconnected
+        logger.debug("could not connect to Redis", metadata: ["endpoint": "\(endpoint)", "error": "\(error)"])
+        let waiting = pending
+        pending.removeAll()
+        for var call in waiting {
+            if call.isLate {
+                call.isLate = false
+                pending.append(call)
+            } else {
+                call.batch.settle(.failure(error))
+            }
         }
+        if !pending.isEmpty { connectIfNeeded() }
     }
 
     // MARK: What the channel says

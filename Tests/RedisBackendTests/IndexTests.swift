@@ -168,6 +168,42 @@ import Testing
         }
     }
 
+    @Test func worksWithTheSmallestRights() async throws {
+        try await TestStore.run { store in
+            let rights = [
+                "+ping", "+info", "+client|setname", "+ft.create", "+ft.info", "+ft.search", "+ft.aggregate", "+multi", "+exec", "+del",
+                "+hset", "+hmget", "+hget", "+hexists", "+hdel", "+exists", "+eval", "+evalsha",
+            ]
+            try await store.client.send(
+                RedisCommand(["ACL", "SETUSER", store.name, "on", ">secret", "~\(store.prefix):*", "~\(store.index)*"] + rights))
+            let database = try store.database {
+                $0.endpoint.user = store.name
+                $0.endpoint.password = "secret"
+            }
+            try await database.prepare()
+            _ = try await database.add([MemoryRecord(id: "a", text: "tea")])
+            _ = try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "green tea"))])
+            #expect(try await database.ids("tea") == ["a"])
+            #expect(try await database.ids("tea", .keyword(.bm25std)) == ["a"])
+            #expect(try await database.sweep() == 0)
+            // Without the right to set the engine up, a filter that it would answer short is refused.
+            let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
+            #expect(await #expect(throws: MemoryError.self) { try await database.count(filter) }?.code == .unsupported)
+            #expect(try await database.delete(["a"]) == 1)
+            await database.close()
+            try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
+        }
+    }
+
+    @Test func saysThatOnlyDatabaseZeroIsSearched() async throws {
+        try await TestStore.run { store in
+            let database = try store.database { $0.endpoint.database = 3 }
+            let error = await #expect(throws: MemoryError.self) { try await database.prepare() }
+            #expect(error?.code == .misconfigured && error?.message.contains("database 0") == true)
+            await database.close()
+        }
+    }
+
     @Test func refusesPrefixesThatTheServerWouldCut() throws {
         let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
         #expect(throws: MemoryError.self) { try EngineSettings().check(filter) }
