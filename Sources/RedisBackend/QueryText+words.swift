@@ -1,8 +1,9 @@
 import AgentMemory
 
 extension QueryText {
-    /// Every phrase must stand in the record. Phrases that repeat a word are narrowed down only, because the engine holds
-    /// the same word at two places of a phrase for one: whoever asks must look at the texts (``needsReading(_:)``).
+    /// Every phrase must stand in the record. Phrases that repeat a word are narrowed down only, because the engine
+    /// holds the same word at two places of a phrase for one: whoever asks must look at the texts
+    /// (``needsReading(_:)``).
     mutating func addPhrases(of query: KeywordQuery) {
         for phrase in query.phrases {
             for run in Self.runsOfDistinctWords(phrase) { add(phraseClause(run)) }

@@ -69,7 +69,9 @@ extension RedisMemoryDatabase {
             let nearest = commands.nearest(
                 scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
             guard !words.isEmpty else { return [nearest] }
-            return [nearest, commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys)]
+            return [
+                nearest, commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys),
+            ]
         }
 
         var lists = Lists()
@@ -110,7 +112,8 @@ extension RedisMemoryDatabase {
         return lists
     }
 
-    /// Asks for the distances of matches that are not near, and for the ranks of near records that are not among the best.
+    /// Asks for the distances of matches that are not near, and for the ranks of near records that are not among the
+    /// best.
     private func fillGaps(
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
         _ scoring: KeywordScoring

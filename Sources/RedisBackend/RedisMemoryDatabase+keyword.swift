@@ -2,11 +2,11 @@ import AgentMemory
 import RedisDriver
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 extension RedisMemoryDatabase {
@@ -76,8 +76,8 @@ extension RedisMemoryDatabase {
 
 /// What a scorer's name means here.
 struct KeywordScoring: Sendable {
-    /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every version: their order is
-    /// the same, and only the relation of the values differs.
+    /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every version: their order
+    /// is the same, and only the relation of the values differs.
     let engineName: String
     private let isTanh: Bool
 

@@ -97,12 +97,14 @@ extension RedisMemoryDatabase {
         return try await reading { commands, ready in
             try ready.settings.check(query.filter)
             let candidates = query.depth.recencyCandidates
-            let everything = try PageRequest(limit: min(candidates ?? PageRequest.maximumLimit, PageRequest.maximumLimit))
+            let everything = try PageRequest(
+                limit: min(candidates ?? PageRequest.maximumLimit, PageRequest.maximumLimit))
             var (total, rows) = try await nearest(
                 commands, QueryText(query.filter), to: vector, candidates: candidates, everything, dates: true)
             if candidates == nil, total > everything.limit {
                 let command = commands.nearest(
-                    QueryText(query.filter), to: vector, candidates: total, scan: .exact, .init(limit: total), dates: true)
+                    QueryText(query.filter), to: vector, candidates: total, scan: .exact, .init(limit: total),
+                    dates: true)
                 rows = try SearchRow.rows(try await client.send(command, isRead: true))
             }
             let now = Timestamp.now()
@@ -111,7 +113,9 @@ extension RedisMemoryDatabase {
                 let created = row.createdAt ?? .earliest
                 let recency = weights.recencyOf(
                     lastAccessed: row.lastAccessed ?? created, createdAt: created, now: now)
-                return Ranked(id: row.id, value: weights.semantic * similarity + weights.recency * recency, distance: row.distance)
+                return Ranked(
+                    id: row.id, value: weights.semantic * similarity + weights.recency * recency, distance: row.distance
+                )
             }
             let wanted = Ranked.sorted(scored).dropFirst(query.page.offset).prefix(query.page.limit)
             let records = try await records(wanted.map(\.id))

@@ -3,8 +3,8 @@ public import Logging
 public import RedisDriver
 import Synchronization
 
-/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads and
-/// extends.
+/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads
+/// and extends.
 public final class RedisMemoryDatabase: MemoryVectorDatabase {
     public struct Configuration: Sendable {
         public enum Algorithm: String, Sendable, CaseIterable {
@@ -125,7 +125,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         var parts: [String] = []
         let server = replies[0].string ?? ""
         for (field, product) in [("valkey_version:", "Valkey"), ("redis_version:", "Redis")] {
-            if parts.isEmpty, let line = server.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix(field) }) {
+            if parts.isEmpty, let line = server.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix(field) })
+            {
                 parts.append("\(product) \(line.dropFirst(field.count))")
             }
         }
@@ -143,8 +144,11 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
 
     func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
 
-    /// Runs a read against the complete index; once more if the index was missing or the server may have been another one.
-    func reading<Answer: Sendable>(_ body: (SearchCommands, IndexKeeper.Ready) async throws -> Answer) async throws -> Answer {
+    /// Runs a read against the complete index; once more if the index was missing or the server may have been another
+    /// one.
+    func reading<Answer: Sendable>(_ body: (SearchCommands, IndexKeeper.Ready) async throws -> Answer) async throws
+        -> Answer
+    {
         try await translating {
             let ready = try await keeper.ready(client)
             do {
@@ -158,8 +162,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         }
     }
 
-    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not give up
-    /// at all, because it would answer short.
+    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
+    /// give up at all, because it would answer short.
     func commands(_ ready: IndexKeeper.Ready) -> SearchCommands {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SearchCommands(

@@ -7,8 +7,8 @@ import Synchronization
 
 /// One place for a connection that many calls share. Connects when it is first needed, and again after it broke.
 ///
-/// `@unchecked Sendable`: apart from `load` (an atomic) everything mutable is read and written on `eventLoop` alone, where
-/// the channel lives too; the entry points `run` and `close` hop there.
+/// `@unchecked Sendable`: apart from `load` (an atomic) everything mutable is read and written on `eventLoop` alone,
+/// where the channel lives too; the entry points `run` and `close` hop there.
 final class RedisConnection: @unchecked Sendable {
     private enum State {
         case disconnected
@@ -16,34 +16,6 @@ final class RedisConnection: @unchecked Sendable {
         case settingUp(any Channel)
         case ready(any Channel)
         case closed
-    }
-
-    private enum Receiver {
-        case call(RedisBatch)
-        /// The connection's own first commands.
-        case setup(deadline: NIODeadline)
-    }
-
-    private struct InFlight {
-        let receiver: Receiver
-        let count: Int
-        let writtenAt: NIODeadline
-        let isSecondTry: Bool
-        var replies: [RedisValue] = []
-
-        var deadline: NIODeadline {
-            switch receiver {
-            case .call(let batch): batch.deadline
-            case .setup(let deadline): deadline
-            }
-        }
-    }
-
-    private struct Pending {
-        let batch: RedisBatch
-        let isSecondTry: Bool
-        /// It came while an attempt to connect was under way already, whose failure says nothing about now: it gets another.
-        var isLate = false
     }
 
     /// Calls that are under way here: the client gives the next one to the connection that has the fewest.
@@ -70,7 +42,8 @@ final class RedisConnection: @unchecked Sendable {
     private var breakReason: RedisError?
 
     init(
-        endpoint: RedisEndpoint, configuration: RedisClient.Configuration, tls: NIOSSLContext?, eventLoop: any EventLoop,
+        endpoint: RedisEndpoint, configuration: RedisClient.Configuration, tls: NIOSSLContext?,
+        eventLoop: any EventLoop,
         logger: Logger
     ) {
         self.endpoint = endpoint
@@ -398,6 +371,7 @@ final class RedisConnection: @unchecked Sendable {
 
     private static func connectError(_ error: any Error) -> RedisError {
         if let error = error as? RedisError { return error }
-        return RedisError(.connectionFailed, "cannot connect to the Redis server", underlying: String(describing: error))
+        return RedisError(
+            .connectionFailed, "cannot connect to the Redis server", underlying: String(describing: error))
     }
 }

@@ -5,8 +5,8 @@ import Testing
 
 @testable import RedisBackend
 
-/// A server of our own that is killed, comes back empty, is frozen, or runs out of memory. `AGENT_MEMORY_STACK` names the
-/// script that starts it.
+/// A server of our own that is killed, comes back empty, is frozen, or runs out of memory. `AGENT_MEMORY_STACK` names
+/// the script that starts it.
 @Suite(.serialized) struct FaultTests {
     private struct Server {
         let script: String
@@ -43,8 +43,8 @@ import Testing
             #expect(Foundation.kill(pid, number) == 0)
         }
 
-        /// Runs the script on a thread of its own. By `popen`, because Foundation's Process waits for the end of everything that
-        /// the script leaves running, which is the server.
+        /// Runs the script on a thread of its own. By `popen`, because Foundation's Process waits for the end of
+        /// everything that the script leaves running, which is the server.
         private static func command(_ arguments: String...) async throws -> String {
             let line = arguments.map { "'\($0)'" }.joined(separator: " ")
             return try await withCheckedThrowingContinuation { continuation in

@@ -6,9 +6,12 @@ import Testing
 /// Values are data (rule F10) and are compared code point by code point (rule F1).
 @Suite struct HostileValueTests {
     static let values = [
-        "a", "A", "a b", "a|b", "{a}", "a*", "*", "%a%", "'q'", "\"q\"", "a\\b", "a\\", "\\", "\\\\", "a\\,b", "$p0", "a;b", "ÄÖ", "äö",
-        "é", "e\u{301}", "日本", "a-b", "@x:{y}", "a\u{A0}b", "İ", "ß", "ss", "(z)", "[z]", "true", "1.0", "-1", "inf", "~a", "a:b",
-        "a\\ b", "\\*", "=>{$weight:0}", "ismissing(@x)", "<a>", "😀", String(repeating: "x", count: 500), "a.b", "a/b", "nil",
+        "a", "A", "a b", "a|b", "{a}", "a*", "*", "%a%", "'q'", "\"q\"", "a\\b", "a\\", "\\", "\\\\", "a\\,b", "$p0",
+        "a;b", "ÄÖ", "äö",
+        "é", "e\u{301}", "日本", "a-b", "@x:{y}", "a\u{A0}b", "İ", "ß", "ss", "(z)", "[z]", "true", "1.0", "-1", "inf",
+        "~a", "a:b",
+        "a\\ b", "\\*", "=>{$weight:0}", "ismissing(@x)", "<a>", "😀", String(repeating: "x", count: 500), "a.b", "a/b",
+        "nil",
     ]
 
     @Test(arguments: [TagField.userID, .topics, .id, .sessionID])
@@ -29,14 +32,18 @@ import Testing
                 for (i, record) in records.enumerated() {
                     let value = values[i]
                     for condition in [
-                        try TagCondition(field: field, eq: value), try TagCondition(field: field, any: [value, "nowhere"]),
+                        try TagCondition(field: field, eq: value),
+                        try TagCondition(field: field, any: [value, "nowhere"]),
                     ] {
                         let filter = MemoryFilter(tags: [field: condition])
                         #expect(try await database.listed(filter) == [record.id], "\(value)")
                     }
                     // Not a sole id, so that the index is asked for it.
                     let filter = MemoryFilter(
-                        tags: [field: try TagCondition(field: field, eq: value), .memoryType: try TagCondition(field: .memoryType, eq: "semantic")])
+                        tags: [
+                            field: try TagCondition(field: field, eq: value),
+                            .memoryType: try TagCondition(field: .memoryType, eq: "semantic"),
+                        ])
                     #expect(try await database.count(filter) == 1, "\(value)")
                     let others = MemoryFilter(tags: [field: try TagCondition(field: field, ne: value)])
                     #expect(try await database.count(others) == records.count, "\(value)")
@@ -70,7 +77,9 @@ import Testing
                 let far: Int64 = 253_402_300_799_123_000
                 let dates = [base, base + 1, base + 2, -base, far, far + 1000].map { Timestamp(microseconds: $0) }
                 _ = try await database.add(
-                    dates.enumerated().map { try MemoryRecord(id: "d\($0)", text: "text", createdAt: $1, eventDate: $1) }
+                    dates.enumerated().map {
+                        try MemoryRecord(id: "d\($0)", text: "text", createdAt: $1, eventDate: $1)
+                    }
                         + [MemoryRecord(id: "none", text: "text", createdAt: Timestamp(microseconds: 0))])
                 func ids(_ comparison: DateCondition.Comparison, _ index: Int) async throws -> Set<String> {
                     let bound = DateCondition.Bound(comparison, try #require(dates[index]))

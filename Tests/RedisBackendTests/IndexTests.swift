@@ -13,18 +13,23 @@ import Testing
 
     /// FT.CREATE as the reference server sends it.
     private func createReferenceIndex(_ store: TestStore, dimensions: Int = 4) async throws {
-        var command = RedisCommand("FT.CREATE", store.index, "ON", "HASH", "PREFIX", "1", store.prefix, "SCORE", "1.0", "SCHEMA")
+        var command = RedisCommand(
+            "FT.CREATE", store.index, "ON", "HASH", "PREFIX", "1", store.prefix, "SCORE", "1.0", "SCHEMA")
         command.append(["text", "TEXT", "WEIGHT", "1"])
         for tag in ["session_id", "user_id", "namespace", "memory_type", "topics", "entities", "memory_hash"] {
             command.append([tag, "TAG", "SEPARATOR", ","])
         }
-        for tag in ["discrete_memory_extracted", "extraction_strategy"] { command.append([tag, "TAG", "SEPARATOR", ","]) }
+        for tag in ["discrete_memory_extracted", "extraction_strategy"] {
+            command.append([tag, "TAG", "SEPARATOR", ","])
+        }
         command.append(["extraction_strategy_config", "TEXT", "WEIGHT", "1", "metadata", "TEXT", "WEIGHT", "1"])
         for tag in ["pinned", "extracted_from", "id_"] { command.append([tag, "TAG", "SEPARATOR", ","]) }
         for number in ["access_count", "created_at", "last_accessed", "updated_at", "persisted_at", "event_date"] {
             command.append([number, "NUMERIC"])
         }
-        command.append(["vector", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", String(dimensions), "DISTANCE_METRIC", "COSINE"])
+        command.append([
+            "vector", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", String(dimensions), "DISTANCE_METRIC", "COSINE",
+        ])
         try await store.client.send(command)
     }
 
@@ -33,9 +38,11 @@ import Testing
         var command = RedisCommand("HSET", "\(store.prefix):\(id)")
         command.append([
             "text", text, "id_", id, "session_id", "", "user_id", user, "namespace", "", "memory_type", "semantic",
-            "extraction_strategy", "discrete", "extraction_strategy_config", "{}", "metadata", "{}", "topics", "Tea,food",
+            "extraction_strategy", "discrete", "extraction_strategy_config", "{}", "metadata", "{}", "topics",
+            "Tea,food",
             "entities", "", "memory_hash", "h", "discrete_memory_extracted", "t", "pinned", "0", "access_count", "0",
-            "extracted_from", "", "created_at", "1732341234.5", "last_accessed", "1732341234.5", "updated_at", "1732341234.5",
+            "extracted_from", "", "created_at", "1732341234.5", "last_accessed", "1732341234.5", "updated_at",
+            "1732341234.5",
         ])
         command.append("vector")
         command.append(bytes: RecordHash.bytes(of: [1, 0, 0, 0]))
@@ -86,7 +93,8 @@ import Testing
         try await TestStore.run { store in
             try await createReferenceIndex(store)
             for i in 0..<450 {
-                try await store.client.send(referenceHash(store, id: "ref\(i)", text: "Likes green tea \(i)", user: "Alice"))
+                try await store.client.send(
+                    referenceHash(store, id: "ref\(i)", text: "Likes green tea \(i)", user: "Alice"))
             }
             try await store.client.send(referenceHash(store, id: " blank", text: "!!!", user: "alice"))
             try await store.withDatabase { database in
@@ -106,7 +114,8 @@ import Testing
                 let blank = MemoryFilter(tags: [.id: try TagCondition(field: .id, any: ["blank", "x"])])
                 #expect(try await database.count(blank) == 0)
                 // The reference's index still finds everything, ours included.
-                let reply = try await store.client.send(RedisCommand("FT.SEARCH", store.index, "tea", "NOCONTENT", "LIMIT", "0", "0"))
+                let reply = try await store.client.send(
+                    RedisCommand("FT.SEARCH", store.index, "tea", "NOCONTENT", "LIMIT", "0", "0"))
                 #expect(reply.array?.first?.integer == 451)
             }
         }
@@ -123,6 +132,12 @@ import Testing
                 _ = try await database.sweep()
                 #expect(try await store.hash("b").isEmpty)
                 #expect(try await store.hash("a")["keyword_terms"] == "tea")
+                // The reference changes a text and knows nothing of its terms.
+                try await store.client.send(RedisCommand("HSET", "\(store.prefix):a", "text", "coffee"))
+                let before = try #require(Timestamp(microseconds: 1_732_341_234_000_000))
+                #expect(try await database.sweep(updatedSince: before.advanced(bySeconds: 1)) == 0)
+                #expect(try await database.sweep(updatedSince: before) == 1)
+                #expect(try await database.ids("coffee", .keyword(.bm25std)) == ["a"])
             }
         }
     }
@@ -171,11 +186,13 @@ import Testing
     @Test func worksWithTheSmallestRights() async throws {
         try await TestStore.run { store in
             let rights = [
-                "+ping", "+info", "+client|setname", "+ft.create", "+ft.info", "+ft.search", "+ft.aggregate", "+multi", "+exec", "+del",
+                "+ping", "+info", "+client|setname", "+ft.create", "+ft.info", "+ft.search", "+ft.aggregate", "+multi",
+                "+exec", "+del",
                 "+hset", "+hmget", "+hget", "+hexists", "+hdel", "+exists", "+eval", "+evalsha",
             ]
             try await store.client.send(
-                RedisCommand(["ACL", "SETUSER", store.name, "on", ">secret", "~\(store.prefix):*", "~\(store.index)*"] + rights))
+                RedisCommand(
+                    ["ACL", "SETUSER", store.name, "on", ">secret", "~\(store.prefix):*", "~\(store.index)*"] + rights))
             let database = try store.database {
                 $0.endpoint.user = store.name
                 $0.endpoint.password = "secret"

@@ -83,14 +83,18 @@ import Testing
         let commands = SearchCommands(index: "i", timeout: 900, algorithm: .hnsw)
         var filter = QueryText()
         filter.add("@user_id:{\(filter.tag("u"))}")
-        let graph = commands.nearest(filter, to: [1], candidates: 100, scan: .approximate(breadth: 200), .init(limit: 10))
+        let graph = commands.nearest(
+            filter, to: [1], candidates: 100, scan: .approximate(breadth: 200), .init(limit: 10))
         #expect(
             graph.arguments == [
-                "FT.AGGREGATE", "i", "(@user_id:{$p0})=>[KNN 100 @vector $p1 EF_RUNTIME 200 AS distance]", "SORTBY", "4",
-                "@distance", "ASC", "@id_", "ASC", "MAX", "10", "LIMIT", "0", "10", "TIMEOUT", "900", "PARAMS", "4", "p0", "u",
+                "FT.AGGREGATE", "i", "(@user_id:{$p0})=>[KNN 100 @vector $p1 EF_RUNTIME 200 AS distance]", "SORTBY",
+                "4",
+                "@distance", "ASC", "@id_", "ASC", "MAX", "10", "LIMIT", "0", "10", "TIMEOUT", "900", "PARAMS", "4",
+                "p0", "u",
                 "p1", "\u{1}", "DIALECT", "2",
             ])
-        let scan = commands.nearest(QueryText(), to: [1], candidates: 5, scan: .exact, .init(offset: 3, limit: 2), keys: ["k"])
+        let scan = commands.nearest(
+            QueryText(), to: [1], candidates: 5, scan: .exact, .init(offset: 3, limit: 2), keys: ["k"])
         #expect(scan.arguments[2] == "(-@id_:{$p1})=>[KNN 5 @vector $p0 HYBRID_POLICY ADHOC_BF AS distance]")
         #expect(scan.arguments[3...5] == ["INKEYS", "1", "k"])
         let flat = SearchCommands(index: "i", timeout: 0, algorithm: .flat)

@@ -25,10 +25,13 @@ import Testing
         let record = try #require(
             RecordHash.record(
                 from: values([
-                    "id_": "01J", "text": "likes tea", "session_id": "", "user_id": "u", "namespace": "", "memory_type": "semantic",
-                    "topics": "tea, food,", "entities": "", "memory_hash": "h", "discrete_memory_extracted": "t", "pinned": "0",
+                    "id_": "01J", "text": "likes tea", "session_id": "", "user_id": "u", "namespace": "",
+                    "memory_type": "semantic",
+                    "topics": "tea, food,", "entities": "", "memory_hash": "h", "discrete_memory_extracted": "t",
+                    "pinned": "0",
                     "access_count": "0", "created_at": "1732341234.123457", "last_accessed": "1732341234",
-                    "updated_at": "2024-11-23T05:53:54.5+00:00", "metadata": "{\"a\": 1}", "extraction_strategy_config": "{}",
+                    "updated_at": "2024-11-23T05:53:54.5+00:00", "metadata": "{\"a\": 1}",
+                    "extraction_strategy_config": "{}",
                 ])))
         #expect(record.sessionID == nil && record.userID == "u" && record.topics == ["tea", "food"])
         #expect(record.createdAt.microseconds == 1_732_341_234_123_457)
@@ -47,7 +50,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (0, "0"), (1, "0.000001"), (-1, "-0.000001"), (1_500_000, "1.5"), (-1_500_000, "-1.5"), (1_732_341_234_123_457, "1732341234.123457"),
+        (0, "0"), (1, "0.000001"), (-1, "-0.000001"), (1_500_000, "1.5"), (-1_500_000, "-1.5"),
+        (1_732_341_234_123_457, "1732341234.123457"),
         (-62_135_596_800_000_000, "-62135596800"), (253_402_300_799_999_999, "253402300799.999999"),
     ])
     func datesAreDigits(micros: Int, text: String) throws {

@@ -14,21 +14,26 @@ import Testing
             try await store.withDatabase { database in
                 let long = String(repeating: "y", count: 3000)
                 let texts = [
-                    "İstanbul", "Straße", "日本語", "naïve", "ТЕСТ", "ไทย", "العربية", "ΣΊΣΥΦΟΣ", "snake_case", "o'neil", "C3PO", "ᏸ", long,
+                    "İstanbul", "Straße", "日本語", "naïve", "ТЕСТ", "ไทย", "العربية", "ΣΊΣΥΦΟΣ", "snake_case", "o'neil",
+                    "C3PO", "ᏸ", long,
                     "true", "the", "nan", "null", "-1",
                 ]
                 _ = try await database.add(
                     texts.enumerated().map { try MemoryRecord(id: "r\($0 + 10)", text: "filler \($1) filler") })
-                for (i, text) in texts.enumerated() { #expect(try await ids(database, text) == ["r\(i + 10)"], "\(text)") }
+                for (i, text) in texts.enumerated() {
+                    #expect(try await ids(database, text) == ["r\(i + 10)"], "\(text)")
+                }
                 #expect(try await ids(database, "straSSe OR nonexistent") == ["r11"])
                 #expect(try await ids(database, "case").count == 1)
                 #expect(try await ids(database, "!!! ... \"\"").isEmpty)
-                #expect(try await ids(database, "filler") == texts.indices.map { "r\($0 + 10)" }.sorted { a, b in
-                    // All have the word twice; what differs is the length in words.
-                    let (x, y) = (Int(a.dropFirst())! - 10, Int(b.dropFirst())! - 10)
-                    let (m, n) = ([8, 9].contains(x) ? 1 : 0, [8, 9].contains(y) ? 1 : 0)
-                    return (m, a) < (n, b)
-                })
+                #expect(
+                    try await ids(database, "filler")
+                        == texts.indices.map { "r\($0 + 10)" }.sorted { a, b in
+                            // All have the word twice; what differs is the length in words.
+                            let (x, y) = (Int(a.dropFirst())! - 10, Int(b.dropFirst())! - 10)
+                            let (m, n) = ([8, 9].contains(x) ? 1 : 0, [8, 9].contains(y) ? 1 : 0)
+                            return (m, a) < (n, b)
+                        })
             }
         }
     }
@@ -37,7 +42,8 @@ import Testing
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let texts = [
-                    "a1": "bat ant bat cow", "a2": "ant bat ant cow", "a3": "ant ant bat cow", "a4": "cow ant bat ant bat", "a5": "ant dog bat",
+                    "a1": "bat ant bat cow", "a2": "ant bat ant cow", "a3": "ant ant bat cow",
+                    "a4": "cow ant bat ant bat", "a5": "ant dog bat",
                     "a6": "ant",
                 ]
                 _ = try await database.add(texts.map { try MemoryRecord(id: $0, text: $1, userID: "u") })
@@ -71,20 +77,24 @@ import Testing
                 _ = try await database.add(
                     (0..<30).map { i in
                         try MemoryRecord(
-                            id: "r\(i + 10)", text: String(repeating: "tea ", count: 30 - i) + String(repeating: "x ", count: i),
+                            id: "r\(i + 10)",
+                            text: String(repeating: "tea ", count: 30 - i) + String(repeating: "x ", count: i),
                             userID: "u", namespace: i % 2 == 0 ? "even" : "odd")
                     })
                 let filter = MemoryFilter(tags: [
-                    .userID: try TagCondition(field: .userID, eq: "u"), .namespace: try TagCondition(field: .namespace, eq: "odd"),
+                    .userID: try TagCondition(field: .userID, eq: "u"),
+                    .namespace: try TagCondition(field: .namespace, eq: "odd"),
                 ])
                 for scorer in database.capabilities.textScorers.subtracting([.docscore]) {
                     let all = try await database.search(
-                        SearchQuery(text: "tea", ranking: .keyword(scorer), filter: filter, page: PageRequest(limit: 100)))
+                        SearchQuery(
+                            text: "tea", ranking: .keyword(scorer), filter: filter, page: PageRequest(limit: 100)))
                     #expect(all.total == 15 && all.items.count == 15)
                     #expect(all.items.first?.score == 1, "\(scorer)")
                     let second = try await database.search(
                         SearchQuery(
-                            text: "tea", ranking: .keyword(scorer), filter: filter, page: PageRequest(limit: 5, offset: 5)))
+                            text: "tea", ranking: .keyword(scorer), filter: filter,
+                            page: PageRequest(limit: 5, offset: 5)))
                     #expect(second.items == Array(all.items[5..<10]), "\(scorer)")
                     #expect(second.nextOffset == 10)
                 }

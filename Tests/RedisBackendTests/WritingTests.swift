@@ -13,11 +13,13 @@ import Testing
             try await store.withDatabase { database in
                 let date = Timestamp.now()
                 let full = try MemoryRecord(
-                    id: " a", text: "one", userID: "u", topics: ["x"], metadata: ["k": 1], persistedAt: date, eventDate: date)
+                    id: " a", text: "one", userID: "u", topics: ["x"], metadata: ["k": 1], persistedAt: date,
+                    eventDate: date)
                 let bare = try MemoryRecord(id: " a", text: "two")
                 #expect(try await database.add([full]) == [" a"])
                 let before = try await store.hash(" a")
-                #expect(before["event_date"] != nil && before["persisted_at"] != nil && before["keyword_terms"] == "one")
+                #expect(
+                    before["event_date"] != nil && before["persisted_at"] != nil && before["keyword_terms"] == "one")
                 #expect(try await database.add([full, bare, full, bare]) == [" a", " a", " a", " a"])
                 let after = try await store.hash(" a")
                 #expect(after["event_date"] == nil && after["persisted_at"] == nil && after["topics"] == "")
@@ -49,7 +51,8 @@ import Testing
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let text = String(repeating: "päper 😀 ", count: 80_000)
-                let records = [try MemoryRecord(id: "large", text: text)]
+                let records =
+                    [try MemoryRecord(id: "large", text: text)]
                     + (try (0..<3000).map { try MemoryRecord(id: "r\($0 + 10_000)", text: "text \($0)") })
                 #expect(try await database.add(records).count == 3001)
                 let large = MemoryFilter(tags: [.id: try TagCondition(field: .id, eq: "large")])
@@ -71,7 +74,8 @@ import Testing
                 let fields: [RecordChanges] = [
                     try RecordChanges(text: "other text"), try RecordChanges(userID: .set("v")),
                     try RecordChanges(sessionID: .set("s")), try RecordChanges(namespace: .set("n")),
-                    try RecordChanges(memoryType: .episodic), try RecordChanges(topics: []), try RecordChanges(pinned: true),
+                    try RecordChanges(memoryType: .episodic), try RecordChanges(topics: []),
+                    try RecordChanges(pinned: true),
                     try RecordChanges(eventDate: .set(nil)), try RecordChanges(metadata: ["a": 1]),
                 ]
                 try await withThrowingTaskGroup(of: Int.self) { group in
@@ -81,8 +85,11 @@ import Testing
                     for try await count in group { #expect(count == 1) }
                 }
                 let record = try #require(try await database.list(ListQuery(page: PageRequest())).items.first)
-                #expect(record.text == "other text" && record.userID == "v" && record.sessionID == "s" && record.namespace == "n")
-                #expect(record.memoryType == .episodic && record.topics.isEmpty && record.pinned && record.eventDate == nil)
+                #expect(
+                    record.text == "other text" && record.userID == "v" && record.sessionID == "s"
+                        && record.namespace == "n")
+                #expect(
+                    record.memoryType == .episodic && record.topics.isEmpty && record.pinned && record.eventDate == nil)
                 #expect(record.metadata["a"]?.intValue == 1)
                 #expect(record.memoryHash == record.computedHash())
                 #expect(try await store.hash("a")["keyword_terms"] == "other text")
