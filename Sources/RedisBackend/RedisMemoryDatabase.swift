@@ -90,7 +90,7 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
     public func prepare() async throws {
         try await translating {
             // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
-            _ = try await keeper.ready(client, patience: configuration.timeout)
+            _ = try await keeper.ready(client, patience: configuration.timeout * 0.45)
         }
     }
 
