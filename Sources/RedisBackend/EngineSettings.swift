@@ -1,8 +1,8 @@
 import AgentMemory
 import RedisDriver
 
-/// The search engine's own settings that the contract needs. They hold for the whole server, and a restart forgets them,
-/// so every new connection sets them again.
+/// The search engine's own settings that the contract needs. They hold for the whole server, and a restart forgets
+/// them, so every new connection sets them again.
 ///
 /// RediSearch 2.x has them in FT.CONFIG, Redis 8 in CONFIG; both are tried, and where setting is refused it is enough
 /// that someone else has set them.
@@ -66,7 +66,7 @@ struct EngineSettings: Sendable, Equatable {
         guard !completesPrefixes, filter.tags.values.contains(where: { $0.startsWith != nil }) else { return }
         throw MemoryError(
             .unsupported,
-            "the Redis server does not let this user set MINPREFIX and MAXEXPANSIONS, so a startswith filter would miss "
-                + "records: set both on the server, or allow the user to run CONFIG SET and FT.CONFIG")
+            "the Redis server does not let this user set MINPREFIX and MAXEXPANSIONS, so a startswith filter "
+                + "would miss records: set both on the server, or allow the user to run CONFIG SET and FT.CONFIG")
     }
 }

@@ -71,10 +71,18 @@ final class IndexKeeper: Sendable {
 
     /// The index, complete.
     ///
+    /// - Parameter patience: how long to wait for an index that is being built; `nil` is the usual time.
     /// - Throws: ``MemoryError`` `storeUnavailable` while it is being built, `misconfigured` if it does not fit;
     ///   ``RedisError``.
-    func ready(_ client: RedisClient) async throws -> Ready {
-        try await ready(client, complete: true)
+    func ready(_ client: RedisClient, patience: Duration? = nil) async throws -> Ready {
+        let start = ContinuousClock.now
+        while true {
+            do {
+                return try await ready(client, complete: true)
+            } catch let error as MemoryError where error.code == .storeUnavailable {
+                guard let patience, ContinuousClock.now - start < patience else { throw error }
+            }
+        }
     }
 
     /// The index, which may still be scanning older hashes: enough for writes.
@@ -123,7 +131,7 @@ final class IndexKeeper: Sendable {
                 if state.epoch == epoch { state.seen = (epoch, found.name, found.isComplete) }
             }
             guard !found.isComplete, ContinuousClock.now - start < patience else { return found }
-            try await Task.sleep(for: .milliseconds(10))
+            try await Task.sleep(for: .milliseconds(50))
         }
     }
 

@@ -19,7 +19,7 @@ struct IndexSchema: Sendable {
     /// The fields that queries rely on.
     private static let required: Set<String> = Set(singleTags).union([
         "id_", RecordHash.exactID, "topics", "entities", RecordHash.keywordTerms, "created_at", "last_accessed",
-        "event_date", RecordHash.vector,
+        "event_date", "updated_at", RecordHash.vector,
     ])
 
     /// FT.CREATE. Names are case-sensitive, values are taken as they are, and no word is left out or stemmed again.
@@ -35,7 +35,10 @@ struct IndexSchema: Sendable {
         tag("topics", separator: ",")
         tag("entities", separator: ",")
         command.append([RecordHash.keywordTerms, "TEXT", "NOSTEM", "INDEXMISSING"])
-        command.append(["created_at", "NUMERIC", "SORTABLE", "last_accessed", "NUMERIC", "SORTABLE", "event_date", "NUMERIC"])
+        command.append([
+            "created_at", "NUMERIC", "SORTABLE", "last_accessed", "NUMERIC", "SORTABLE", "event_date", "NUMERIC",
+            "updated_at", "NUMERIC",
+        ])
         let vector = ["TYPE", "FLOAT32", "DIM", String(dimensions), "DISTANCE_METRIC", metric.rawValue]
         switch algorithm {
         case .flat: command.append([RecordHash.vector, "VECTOR", "FLAT", String(vector.count)] + vector)
@@ -53,14 +56,15 @@ struct IndexSchema: Sendable {
         case foreign
     }
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the index holds vectors of another length or metric, which
-    ///   no second index over the same hashes could change.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the index holds vectors of another length or metric,
+    ///   which no second index over the same hashes could change.
     func fitness(of index: IndexInfo) throws(MemoryError) -> Fitness {
         if let length = index.dimensions, length != dimensions {
             throw MemoryError(
                 .misconfigured,
-                "the embedding model makes vectors of \(dimensions) dimensions, but the Redis index \(index.name) holds vectors "
-                    + "of \(length): choose the model that filled it, or another index name and key prefix")
+                "the embedding model makes vectors of \(dimensions) dimensions, but the Redis index \(index.name) "
+                    + "holds vectors of \(length): choose the model that filled it, or another index name and key prefix"
+            )
         }
         guard Self.required.isSubset(of: index.fields), index.isCaseSensitive, index.prefixes == [keyPrefix] else {
             return .foreign
@@ -68,8 +72,8 @@ struct IndexSchema: Sendable {
         if let other = index.metric, other != metric.rawValue {
             throw MemoryError(
                 .misconfigured,
-                "the distance metric is set to \(metric.rawValue), but the Redis index \(index.name) was made with \(other): "
-                    + "set it so, or choose another index name")
+                "the distance metric is set to \(metric.rawValue), but the Redis index \(index.name) was made "
+                    + "with \(other): set it so, or choose another index name")
         }
         return .ours
     }
@@ -120,7 +124,9 @@ struct IndexInfo: Sendable, Equatable {
             }
         }
         self.fields = fields
-        isCaseSensitive = caseSensitive.isSuperset(of: ["id_", "user_id", "session_id", "namespace", "topics", "entities"])
+        isCaseSensitive = caseSensitive.isSuperset(of: [
+            "id_", "user_id", "session_id", "namespace", "topics", "entities",
+        ])
         self.dimensions = dimensions
         self.metric = metric
     }

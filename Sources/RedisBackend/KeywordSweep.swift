@@ -3,21 +3,34 @@ import Logging
 import RedisDriver
 
 /// Gives the records that the reference server wrote what only this backend writes: their keyword terms, and the exact
-/// form of ids with blanks at an end.
+/// form of ids with blanks at an end. The reference leaves the old terms in place when it changes a text, so terms of
+/// records that were lately updated are compared with their texts as well.
 ///
 /// Several servers may sweep at once, and records may change meanwhile: the script writes only beside the very text that
 /// the words were taken from.
 extension RedisMemoryDatabase {
-    /// Looks for records without words until there are none left.
+    /// Completes records without terms until there are none left, and those updated since a date whose terms are old.
     ///
     /// - Returns: how many records were completed.
-    func sweep() async throws -> Int {
+    @discardableResult
+    func sweep(updatedSince date: Timestamp? = nil) async throws -> Int {
         var completed = 0
+        var previous: [String] = []
         while true {
-            let (found, done) = try await sweepOnce()
+            let (keys, done) = try await complete { $0.withoutTerms(limit: Self.sweepSize) }
             completed += done
-            // Without progress the same hashes would come again and again.
-            guard found == Self.sweepSize, done > 0 else { break }
+            // Another server may have done them first; but hashes that come a second time cannot be completed.
+            guard keys.count == Self.sweepSize, keys != previous else { break }
+            previous = keys
+        }
+        var offset = 0
+        while let date {
+            let (keys, done) = try await complete {
+                $0.updated(since: date, SearchCommands.Window(offset: offset, limit: Self.sweepSize))
+            }
+            completed += done
+            offset += Self.sweepSize
+            guard keys.count == Self.sweepSize, offset < Self.speculativeEnd else { break }
         }
         if completed > 0 { logger.info("completed records of another server", metadata: ["count": "\(completed)"]) }
         return completed
@@ -25,55 +38,62 @@ extension RedisMemoryDatabase {
 
     private static let sweepSize = 200
 
-    private func sweepOnce() async throws -> (found: Int, completed: Int) {
-        try await reading { commands, _ in
-            let reply = try await client.send(commands.withoutTerms(limit: Self.sweepSize), isRead: true)
-            let keys = reply.array?.dropFirst().compactMap(\.string) ?? []
-            guard !keys.isEmpty else { return (0, 0) }
-            let texts = try await client.pipeline(
-                keys.map { RedisCommand("HMGET", $0, "text", "id_") }, isRead: true)
+    /// Completes one batch of hashes.
+    private func complete(_ command: (SearchCommands) -> RedisCommand) async throws -> (keys: [String], completed: Int)
+    {
+        try await translating {
+            let found = try await client.send(command(commands(try await keeper.ready(client))), isRead: true)
+            let keys = found.array?.dropFirst().compactMap(\.string) ?? []
+            let hashes = try await client.pipeline(
+                keys.map { RedisCommand("HMGET", $0, "text", "id_", RecordHash.keywordTerms) }, isRead: true)
             var batch: [RedisCommand] = []
-            for (key, reply) in zip(keys, texts) {
-                guard let values = try reply.get().array, values.count == 2 else { continue }
-                batch.append(completion(of: key, text: values[0], id: values[1].string))
+            for (key, reply) in zip(keys, hashes) {
+                guard let values = try reply.get().array, values.count == 3 else { continue }
+                if let completion = completion(of: key, values) { batch.append(completion) }
             }
             var completed = 0
             for reply in try await client.pipeline(batch) where try reply.get().integer == 1 { completed += 1 }
-            return (keys.count, completed)
+            return (keys, completed)
         }
     }
 
-    private func completion(of key: String, text: RedisValue, id: String?) -> RedisCommand {
+    /// `nil` if the terms are those of the text. A hash without a text gets no words, so that it is not found again.
+    private func completion(of key: String, _ values: [RedisValue]) -> RedisCommand? {
+        let terms = terms(of: values[0].string ?? "")
+        if let stored = values[2].string, stored == terms { return nil }
         var command = RedisCommand("EVAL", Self.completionScript, "1", key)
-        if case .bytes(let bytes) = text {
-            command.append("1")
-            command.append(bytes: bytes)
-        } else {
-            // A hash without a text has no words, and is not to be found again either.
-            command.append("0")
-            command.append("")
+        for (field, value) in [("text", values[0]), (RecordHash.keywordTerms, values[2])] {
+            command.append(field)
+            if case .bytes(let bytes) = value {
+                command.append("1")
+                command.append(bytes: bytes)
+            } else {
+                command.append("0")
+                command.append("")
+            }
         }
         command.append(RecordHash.keywordTerms)
-        command.append(terms(of: text.string ?? ""))
-        if let exact = id.flatMap(RecordHash.exactID) {
+        command.append(terms)
+        if let exact = values[1].string.flatMap(RecordHash.exactID) {
             command.append(RecordHash.exactID)
             command.append(exact)
         }
         return command
     }
 
-    /// ARGV: whether there was a text, the text, then fields with values.
+    /// ARGV: two fields with whether they are there and their values, as conditions; then fields with values to write.
     private static let completionScript = """
         if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-        local text = redis.call('HGET', KEYS[1], 'text')
-        if ARGV[1] == '1' then
-          if text ~= ARGV[2] then return 0 end
-        elseif text then
-          return 0
+        for i = 1, 6, 3 do
+          local now = redis.call('HGET', KEYS[1], ARGV[i])
+          if ARGV[i + 1] == '1' then
+            if now ~= ARGV[i + 2] then return 0 end
+          elseif now then
+            return 0
+          end
         end
-        if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 1 then return 0 end
         local fields = {}
-        for i = 3, #ARGV do fields[#fields + 1] = ARGV[i] end
+        for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
         redis.call('HSET', KEYS[1], unpack(fields))
         return 1
         """

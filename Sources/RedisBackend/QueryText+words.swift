@@ -1,27 +1,29 @@
 import AgentMemory
 
 extension QueryText {
-    /// Every phrase must stand in the record. Phrases that repeat a word are narrowed down only, because the engine holds
-    /// the same word at two places of a phrase for one: whoever asks must look at the texts (``needsReading(_:)``).
+    /// Every phrase must stand in the record. Phrases that repeat a word are narrowed down only, because the engine
+    /// holds the same word at two places of a phrase for one: whoever asks must look at the texts
+    /// (``needsReading(_:)``).
     mutating func addPhrases(of query: KeywordQuery) {
         for phrase in query.phrases {
-            for run in Self.runsOfDistinctWords(phrase) { add("(\(phraseClause(run)))=>{$weight:0}") }
+            for run in Self.runsOfDistinctWords(phrase) { add(phraseClause(run)) }
         }
     }
 
-    /// At least one of the words, which is what makes the score.
+    /// At least one of the words, which alone make the score, among the records of `scope`.
     ///
     /// Beside other clauses, or among keys, RediSearch 2.10 counts only the first words that it meets of a union: there the union
     /// decides what matches, without weight, and every word counts as an optional clause of its own.
-    mutating func addWords(of query: KeywordQuery, amongKeys: Bool) {
+    init(words query: KeywordQuery, in scope: QueryText, amongKeys: Bool) {
+        self = scope
         let words = query.words.map { "@\(RecordHash.keywordTerms):(\(plain($0)))" }
         let anyWord = "(\(words.joined(separator: "|")))"
-        guard words.count > 1, amongKeys || !isEmpty else {
-            add(anyWord)
-            return
+        if words.count == 1 || (scope.isEmpty && !amongKeys) {
+            replaceClauses(with: [anyWord] + scope.weightless)
+        } else {
+            replaceClauses(with: ["\(anyWord)=>{$weight:0}"] + words.map { "(~\($0))" } + scope.weightless)
         }
-        add("\(anyWord)=>{$weight:0}")
-        for word in words { add("(~\(word))") }
+    }
     }
 
     /// The phrases for which the engine's answer holds too much.
@@ -32,7 +34,7 @@ extension QueryText {
     private mutating func phraseClause(_ words: [String]) -> String {
         let names = words.map { plain($0) }.joined(separator: " ")
         guard words.count > 1 else { return "@\(RecordHash.keywordTerms):(\(names))" }
-        return "@\(RecordHash.keywordTerms):(\(names))=>{$slop:0;$inorder:true}"
+        return "(@\(RecordHash.keywordTerms):(\(names))=>{$slop:0;$inorder:true})"
     }
 
     /// The phrase cut into pieces, as long as they can be, that repeat no word: `a b a c` is `a b`, `b a c`. A record

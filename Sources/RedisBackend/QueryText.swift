@@ -20,8 +20,8 @@ struct QueryText: Sendable, Equatable {
         return "$p\(parameters.count - 1)"
     }
 
-    /// A value of a tag field or the beginning of one. The engine takes a backslash before punctuation out of such values, so
-    /// every backslash is doubled.
+    /// A value of a tag field or the beginning of one. The engine takes a backslash before punctuation out of such
+    /// values, so every backslash is doubled.
     mutating func tag(_ value: String) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(value.utf8.count)

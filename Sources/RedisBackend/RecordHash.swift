@@ -94,7 +94,8 @@ enum RecordHash {
 
     /// The record whose fields (in the order of ``fields``) these are; `nil` if the key holds no record any more.
     ///
-    /// Takes whatever the reference server may have written: fields that are missing, other spellings of dates, flags and numbers.
+    /// Takes whatever the reference server may have written: fields that are missing, other spellings of dates, flags
+    /// and numbers.
     static func record(from values: [RedisValue]) -> MemoryRecord? {
         guard values.count == fields.count, let id = values[0].string, let text = values[1].string else { return nil }
         func tag(_ index: Int) -> String? {
@@ -124,7 +125,8 @@ enum RecordHash {
             entities: list(7), extractedFrom: list(8), discreteMemoryExtracted: tag(9) == "t",
             extractionStrategy: tag(10) ?? (type == "message" ? "message" : MemoryRecord.defaultExtractionStrategy),
             extractionStrategyConfig: object(11), metadata: object(12), memoryHash: tag(13) ?? "",
-            pinned: ["1", "true", "True", "t"].contains(tag(14)), accessCount: max(0, values[15].double.map { Int(exactly: $0.rounded()) ?? 0 } ?? 0),
+            pinned: ["1", "true", "True", "t"].contains(tag(14)),
+            accessCount: max(0, values[15].double.map { Int(exactly: $0.rounded()) ?? 0 } ?? 0),
             createdAt: created, lastAccessed: date(17) ?? created, updatedAt: updated ?? created,
             persistedAt: date(19), eventDate: date(20))
     }

@@ -34,14 +34,20 @@ extension RedisError {
             return error(.misconfigured)
         case .timedOut:
             return error(.timedOut)
-        case .connectionFailed, .connectionLost, .overloaded, .closed, .protocolViolation, .outOfMemory, .readOnly, .notReady,
+        case .connectionFailed, .connectionLost, .overloaded, .closed, .protocolViolation, .outOfMemory, .readOnly,
+            .notReady,
             .noPermission, .transactionAborted, .noScript:
             return error(.storeUnavailable)
         case .server:
             if saysQueryTimedOut { return error(.timedOut, "a query ran out of time in Redis") }
             if saysSearchIsMissing {
                 return error(
-                    .misconfigured, "the Redis server has no search: use Redis 8, Redis Stack, or load the module RediSearch")
+                    .misconfigured,
+                    "the Redis server has no search: use Redis 8, Redis Stack, or load the module RediSearch")
+            }
+            if serverText?.contains("db != 0") == true {
+                return error(
+                    .misconfigured, "Redis searches database 0 only: give a Redis URL without another database number")
             }
             if saysIndexIsMissing { return error(.storeUnavailable, "the Redis index is missing") }
             return error(.internalError, "the Redis server refused a command")

@@ -59,9 +59,8 @@ extension RedisMemoryDatabase {
         _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
         _ scoring: KeywordScoring
     ) async throws -> Lists {
-        var text = QueryText(weightless: scope.query)
         // Ranks of single records are asked for as well, so the text must do for a search among keys.
-        if !words.isEmpty { text.addWords(of: words, amongKeys: true) }
+        let text = words.isEmpty ? scope.query : QueryText(words: words, in: scope.query, amongKeys: true)
 
         func batch(total: Int) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone
@@ -71,7 +70,9 @@ extension RedisMemoryDatabase {
             let nearest = commands.nearest(
                 scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
             guard !words.isEmpty else { return [nearest] }
-            return [nearest, commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys)]
+            return [
+                nearest, commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys),
+            ]
         }
 
         var lists = Lists()
@@ -112,7 +113,8 @@ extension RedisMemoryDatabase {
         return lists
     }
 
-    /// Asks for the distances of matches that are not near, and for the ranks of near records that are not among the best.
+    /// Asks for the distances of matches that are not near, and for the ranks of near records that are not among the
+    /// best.
     private func fillGaps(
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
         _ scoring: KeywordScoring

@@ -2,11 +2,11 @@ import AgentMemory
 import RedisDriver
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 extension RedisMemoryDatabase {
@@ -17,8 +17,7 @@ extension RedisMemoryDatabase {
         return try await reading { commands, ready in
             try ready.settings.check(query.filter)
             let scope = try await scope(commands, query.filter, words)
-            var text = QueryText(weightless: scope.query)
-            text.addWords(of: words, amongKeys: scope.keys != nil)
+            let text = QueryText(words: words, in: scope.query, amongKeys: scope.keys != nil)
             let scoring = KeywordScoring(scorer)
             guard query.page.offset < Self.speculativeEnd else {
                 return Page(items: [], total: try await total(commands, text, scope), request: query.page)
@@ -75,18 +74,10 @@ extension RedisMemoryDatabase {
     }
 }
 
-extension QueryText {
-    /// The conditions of another query, which then add nothing to a text score.
-    init(weightless other: QueryText) {
-        self = other
-        replaceClauses(with: other.weightless)
-    }
-}
-
 /// What a scorer's name means here.
 struct KeywordScoring: Sendable {
-    /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every version: their order is
-    /// the same, and only the relation of the values differs.
+    /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every version: their order
+    /// is the same, and only the relation of the values differs.
     let engineName: String
     private let isTanh: Bool
 

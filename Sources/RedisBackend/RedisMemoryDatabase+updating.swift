@@ -12,29 +12,28 @@ extension RedisMemoryDatabase {
             if changes[ID(update.id)] == nil { order.append(update.id) }
             changes[ID(update.id), default: []].append(update.changes)
         }
-        var vectors: [String: [Float]] = [:]
-        return try await translating {
-            for _ in 0..<Self.attempts {
-                try Task.checkCancellation()
-                let stored = try await client.pipeline(order.map(readCommand), isRead: true)
-                var plans: [UpdatePlan] = []
-                for (id, reply) in zip(order, stored) {
-                    let values = try reply.get().array ?? []
-                    if let plan = UpdatePlan(values, changes[ID(id)] ?? [], key: key(id)) { plans.append(plan) }
-                }
-                guard !plans.isEmpty else { return 0 }
-                let texts = plans.compactMap(\.newText).filter { vectors[$0] == nil }
-                for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
-                    vectors[text] = vector
-                }
-                for i in plans.indices {
-                    guard let text = plans[i].newText, let vector = vectors[text] else { continue }
-                    plans[i].setText(terms: terms(of: text), vector: vector)
-                }
-                if try await write(plans) { return plans.count }
+        var vectors: [ID: [Float]] = [:]
+        for _ in 0..<Self.attempts {
+            try Task.checkCancellation()
+            let stored = try await translating { try await client.pipeline(order.map(readCommand), isRead: true) }
+            var plans: [UpdatePlan] = []
+            for (id, reply) in zip(order, stored) {
+                let values = try await translating { try reply.get().array ?? [] }
+                if let plan = UpdatePlan(values, changes[ID(id)] ?? [], key: key(id)) { plans.append(plan) }
             }
-            throw MemoryError(.storeUnavailable, "a record is being changed by too many at once: try again")
+            guard !plans.isEmpty else { return 0 }
+            let texts = plans.compactMap(\.newText).filter { vectors[ID($0)] == nil }
+            for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
+                vectors[ID(text)] = vector
+            }
+            for i in plans.indices {
+                guard let text = plans[i].newText, let vector = vectors[ID(text)] else { continue }
+                plans[i].setText(terms: terms(of: text), vector: vector)
+            }
+            let planned = plans
+            if try await translating({ try await write(planned) }) { return plans.count }
         }
+        throw MemoryError(.storeUnavailable, "a record is being changed by too many at once: try again")
     }
 
     /// Each attempt fails only because another one succeeded.

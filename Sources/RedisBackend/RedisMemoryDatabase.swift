@@ -3,8 +3,8 @@ public import Logging
 public import RedisDriver
 import Synchronization
 
-/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads and
-/// extends.
+/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads
+/// and extends.
 public final class RedisMemoryDatabase: MemoryVectorDatabase {
     public struct Configuration: Sendable {
         public enum Algorithm: String, Sendable, CaseIterable {
@@ -89,7 +89,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
 
     public func prepare() async throws {
         try await translating {
-            _ = try await keeper.ready(client)
+            // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
+            _ = try await keeper.ready(client, patience: configuration.timeout * 0.45)
         }
     }
 
@@ -98,9 +99,12 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
     }
 
     public func health() async -> [ComponentHealth] {
-        let version = try? await versions()
+        let half = configuration.timeout / 2
+        let version = try? await RedisClient.$deadline.withValue(.now + half) { try await versions() }
         do {
-            let reason = try await translating { try await keeper.unavailability(client) }
+            let reason = try await RedisClient.$deadline.withValue(.now + half) {
+                try await keeper.unavailability(client)
+            }
             return [
                 ComponentHealth("store", version: version),
                 ComponentHealth("index", reason: reason),
@@ -108,7 +112,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         } catch let error as MemoryError where error.code == .misconfigured && version != nil {
             return [ComponentHealth("store", version: version), ComponentHealth("index", reason: error.message)]
         } catch {
-            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
+            let known = error as? MemoryError ?? (error as? RedisError)?.memoryError
+            let reason = known?.message ?? "the Redis server did not answer"
             return [ComponentHealth("store", reason: reason, version: version)]
         }
     }
@@ -120,7 +125,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         var parts: [String] = []
         let server = replies[0].string ?? ""
         for (field, product) in [("valkey_version:", "Valkey"), ("redis_version:", "Redis")] {
-            if parts.isEmpty, let line = server.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix(field) }) {
+            if parts.isEmpty, let line = server.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix(field) })
+            {
                 parts.append("\(product) \(line.dropFirst(field.count))")
             }
         }
@@ -138,8 +144,11 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
 
     func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
 
-    /// Runs a read against the complete index; once more if the index was missing or the server may have been another one.
-    func reading<Answer: Sendable>(_ body: (SearchCommands, IndexKeeper.Ready) async throws -> Answer) async throws -> Answer {
+    /// Runs a read against the complete index; once more if the index was missing or the server may have been another
+    /// one.
+    func reading<Answer: Sendable>(_ body: (SearchCommands, IndexKeeper.Ready) async throws -> Answer) async throws
+        -> Answer
+    {
         try await translating {
             let ready = try await keeper.ready(client)
             do {
@@ -153,8 +162,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         }
     }
 
-    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not give up
-    /// at all, because it would answer short.
+    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
+    /// give up at all, because it would answer short.
     func commands(_ ready: IndexKeeper.Ready) -> SearchCommands {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SearchCommands(
@@ -162,10 +171,12 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
             algorithm: configuration.algorithm)
     }
 
-    /// Errors of the driver leave as errors of the domain.
+    /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
     func translating<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
         do {
-            return try await body()
+            return try await RedisClient.$deadline.withValue(.now + configuration.timeout) {
+                try await body()
+            }
         } catch let error as RedisError {
             throw error.memoryError
         }

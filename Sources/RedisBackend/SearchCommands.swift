@@ -76,7 +76,8 @@ struct SearchCommands: Sendable {
         }
         let source = filter == "*" ? filter : "(\(filter))"
         var command = RedisCommand(
-            "FT.AGGREGATE", index, "\(source)=>[KNN \(candidates) @\(RecordHash.vector) \(name)\(options) AS \(Self.distance)]")
+            "FT.AGGREGATE", index,
+            "\(source)=>[KNN \(candidates) @\(RecordHash.vector) \(name)\(options) AS \(Self.distance)]")
         restrict(&command, keys)
         sort(&command, ["@\(Self.distance)", "ASC", "@id_", "ASC"], window)
         if dates { loadDates(&command) }
@@ -106,13 +107,26 @@ struct SearchCommands: Sendable {
     /// Keys of hashes that have no words yet.
     func withoutTerms(limit: Int) -> RedisCommand {
         RedisCommand(
-            "FT.SEARCH", index, "ismissing(@\(RecordHash.keywordTerms))", "NOCONTENT", "LIMIT", "0", String(limit), "TIMEOUT",
+            "FT.SEARCH", index, "ismissing(@\(RecordHash.keywordTerms))", "NOCONTENT", "LIMIT", "0", String(limit),
+            "TIMEOUT",
             String(timeout), "DIALECT", "2")
+    }
+
+    /// Keys of hashes that were updated at a date or later.
+    func updated(since date: Timestamp, _ window: Window) -> RedisCommand {
+        var query = QueryText()
+        query.add("@updated_at:[\(query.plain(RedisDate.text(date))) +inf]")
+        var command = RedisCommand("FT.SEARCH", index, query.text, "NOCONTENT")
+        command.append(["LIMIT", String(window.offset), String(window.limit)])
+        finish(&command, query)
+        return command
     }
 
     /// Finds nothing, at once: whether there is an index.
     var probe: RedisCommand {
-        RedisCommand("FT.SEARCH", index, "@id_:{$p0}", "NOCONTENT", "LIMIT", "0", "0", "PARAMS", "2", "p0", "\u{1F}", "DIALECT", "2")
+        RedisCommand(
+            "FT.SEARCH", index, "@id_:{$p0}", "NOCONTENT", "LIMIT", "0", "0", "PARAMS", "2", "p0", "\u{1F}", "DIALECT",
+            "2")
     }
 
     private func restrict(_ command: inout RedisCommand, _ keys: [String]?) {

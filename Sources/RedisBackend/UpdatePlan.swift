@@ -34,7 +34,9 @@ struct UpdatePlan: Sendable {
         let before = Self.dictionary(record)
         let after = Self.dictionary(updated)
         // What a change names is written even if the record had the value already: someone may just have changed it.
-        var written = Set(after.keys).union(before.keys).filter { before[$0]?.utf8.elementsEqual(after[$0]?.utf8 ?? "".utf8) != true }
+        var written = Set(after.keys).union(before.keys).filter {
+            before[$0]?.utf8.elementsEqual(after[$0]?.utf8 ?? "".utf8) != true
+        }
         for change in changes { written.formUnion(Self.fields(of: change)) }
         if newText == nil { written.remove("text") }
         let names = written.sorted()
@@ -86,8 +88,8 @@ struct UpdatePlan: Sendable {
 
     // MARK: The script
 
-    /// Takes a plan for each key. Writes nothing and answers 0 if a record is gone or a condition does not hold; otherwise
-    /// writes everything and answers 1.
+    /// Takes a plan for each key. Writes nothing and answers 0 if a record is gone or a condition does not hold;
+    /// otherwise writes everything and answers 1.
     static let script = RedisScript(
         """
         local at = 0

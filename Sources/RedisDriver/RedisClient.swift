@@ -16,7 +16,8 @@ public final class RedisClient: Sendable {
             public var check: @Sendable ([RedisValue]) throws(RedisError) -> Void
 
             public init(
-                _ commands: [RedisCommand], check: @escaping @Sendable ([RedisValue]) throws(RedisError) -> Void = { _ in }
+                _ commands: [RedisCommand],
+                check: @escaping @Sendable ([RedisValue]) throws(RedisError) -> Void = { _ in }
             ) {
                 self.commands = commands
                 self.check = check
@@ -44,6 +45,10 @@ public final class RedisClient: Sendable {
         }
     }
 
+    /// The end of everything that the current task does with Redis, for work that takes several calls; `nil` leaves
+    /// each call to its own timeout.
+    @TaskLocal public static var deadline: ContinuousClock.Instant?
+
     public let endpoint: RedisEndpoint
     private let configuration: Configuration
     private let connections: [RedisConnection]
@@ -70,7 +75,8 @@ public final class RedisClient: Sendable {
     ///   - timeout: instead of the configuration's.
     /// - Throws: ``RedisError``, an error reply included; `CancellationError`.
     @discardableResult
-    public func send(_ command: RedisCommand, isRead: Bool = false, timeout: Duration? = nil) async throws -> RedisValue {
+    public func send(_ command: RedisCommand, isRead: Bool = false, timeout: Duration? = nil) async throws -> RedisValue
+    {
         try await pipeline([command], isRead: isRead, timeout: timeout)[0].get()
     }
 
@@ -82,12 +88,15 @@ public final class RedisClient: Sendable {
     ) async throws -> [RedisValue] {
         guard !commands.isEmpty else { return [] }
         try Task.checkCancellation()
-        let deadline = NIODeadline.now() + TimeAmount(timeout ?? configuration.timeout)
-        let batch = RedisBatch(commands, deadline: deadline, isRepeatable: isRead)
+        var timeout = timeout ?? configuration.timeout
+        if let deadline = Self.deadline { timeout = min(timeout, ContinuousClock.now.duration(to: deadline)) }
+        let batch = RedisBatch(
+            commands, deadline: NIODeadline.now() + TimeAmount(timeout), isRepeatable: isRead)
         return try await leastBusy().run(batch)
     }
 
-    /// Runs commands as one transaction (MULTI/EXEC): nothing runs between them, and if the server refuses one, none runs.
+    /// Runs commands as one transaction (MULTI/EXEC): nothing runs between them, and if the server refuses one, none
+    /// runs.
     ///
     /// - Parameter following: commands that run after it, in the same write but outside the transaction.
     /// - Returns: one reply for each; a reply can be an error of a command that failed while it ran.
@@ -111,7 +120,8 @@ public final class RedisClient: Sendable {
 
     /// Runs a script by its hash, and sends the script itself when the server does not know it.
     public func evaluate(
-        _ script: RedisScript, keys: [String], timeout: Duration? = nil, arguments: (inout RedisCommand) -> Void = { _ in }
+        _ script: RedisScript, keys: [String], timeout: Duration? = nil,
+        arguments: (inout RedisCommand) -> Void = { _ in }
     ) async throws -> RedisValue {
         func command(_ name: String, _ body: String) -> RedisCommand {
             var command = RedisCommand(name, body)

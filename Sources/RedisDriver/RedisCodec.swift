@@ -34,7 +34,8 @@ extension RedisCommand {
     nonisolated(unsafe) private static let nowhere = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
 }
 
-/// Cuts a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection keeps it on one event loop.
+/// Cuts a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection keeps it on one event
+/// loop.
 final class RedisReplyReader {
     private let reader: UnsafeMutablePointer<redisReader>
 

@@ -7,8 +7,8 @@ import Synchronization
 
 /// One place for a connection that many calls share. Connects when it is first needed, and again after it broke.
 ///
-/// `@unchecked Sendable`: apart from `load` (an atomic) everything mutable is read and written on `eventLoop` alone, where
-/// the channel lives too; the entry points `run` and `close` hop there.
+/// `@unchecked Sendable`: apart from `load` (an atomic) everything mutable is read and written on `eventLoop` alone,
+/// where the channel lives too; the entry points `run` and `close` hop there.
 final class RedisConnection: @unchecked Sendable {
     private enum State {
         case disconnected
@@ -16,32 +16,6 @@ final class RedisConnection: @unchecked Sendable {
         case settingUp(any Channel)
         case ready(any Channel)
         case closed
-    }
-
-    private enum Receiver {
-        case call(RedisBatch)
-        /// The connection's own first commands.
-        case setup(deadline: NIODeadline)
-    }
-
-    private struct InFlight {
-        let receiver: Receiver
-        let count: Int
-        let writtenAt: NIODeadline
-        let isSecondTry: Bool
-        var replies: [RedisValue] = []
-
-        var deadline: NIODeadline {
-            switch receiver {
-            case .call(let batch): batch.deadline
-            case .setup(let deadline): deadline
-            }
-        }
-    }
-
-    private struct Pending {
-        let batch: RedisBatch
-        let isSecondTry: Bool
     }
 
     /// Calls that are under way here: the client gives the next one to the connection that has the fewest.
@@ -62,12 +36,14 @@ final class RedisConnection: @unchecked Sendable {
     private var lastRead = NIODeadline.uptimeNanoseconds(0)
     private var timer: Scheduled<Void>?
     private var timerDeadline = NIODeadline.distantFuture
+    private var isAttempting = false
     private var failures = 0
     private var notBefore = NIODeadline.uptimeNanoseconds(0)
     private var breakReason: RedisError?
 
     init(
-        endpoint: RedisEndpoint, configuration: RedisClient.Configuration, tls: NIOSSLContext?, eventLoop: any EventLoop,
+        endpoint: RedisEndpoint, configuration: RedisClient.Configuration, tls: NIOSSLContext?,
+        eventLoop: any EventLoop,
         logger: Logger
     ) {
         self.endpoint = endpoint
@@ -120,6 +96,8 @@ final class RedisConnection: @unchecked Sendable {
             call.batch.settle(.failure(RedisError(.overloaded, "too many calls wait for the Redis server")))
             return
         }
+        var call = call
+        call.isLate = isAttempting
         pending.append(call)
         watch(call.batch.deadline)
         connectIfNeeded()
@@ -162,6 +140,7 @@ final class RedisConnection: @unchecked Sendable {
 
     private func connect() {
         guard case .connecting = state else { return }
+        isAttempting = true
         generation += 1
         let generation = generation
         let tls = tls
@@ -194,8 +173,15 @@ final class RedisConnection: @unchecked Sendable {
 
     /// Logs in and runs the setup commands, all in one write.
     private func setUp(_ channel: any Channel, _ generation: Int) {
-        guard case .connecting = state, generation == self.generation else {
+        guard case .connecting = state else {
             channel.close(promise: nil)
+            return
+        }
+        guard generation == self.generation, channel.isActive else {
+            // It broke before it was of any use.
+            self.generation += 1
+            channel.close(promise: nil)
+            connectFailed(RedisError(.connectionFailed, "the Redis server closed the connection at once"))
             return
         }
         reader = RedisReplyReader()
@@ -222,22 +208,30 @@ final class RedisConnection: @unchecked Sendable {
             return
         }
         failures = 0
+        isAttempting = false
         state = .ready(channel)
         logger.debug("connected to Redis", metadata: ["endpoint": "\(endpoint)"])
         writePending()
     }
 
     private func connectFailed(_ error: RedisError) {
-        guard case .closed = state else {
-            failures += 1
-            notBefore = .now() + configuration.backoff(afterFailures: failures)
-            state = .disconnected
-            logger.debug("could not connect to Redis", metadata: ["endpoint": "\(endpoint)", "error": "\(error)"])
-            let waiting = pending
-            pending.removeAll()
-            for call in waiting { call.batch.settle(.failure(error)) }
-            return
+        if case .closed = state { return }
+        isAttempting = false
+        failures += 1
+        notBefore = .now() + configuration.backoff(afterFailures: failures)
+        state = .disconnected
+        logger.debug("could not connect to Redis", metadata: ["endpoint": "\(endpoint)", "error": "\(error)"])
+        let waiting = pending
+        pending.removeAll()
+        for var call in waiting {
+            if call.isLate {
+                call.isLate = false
+                pending.append(call)
+            } else {
+                call.batch.settle(.failure(error))
+            }
         }
+        if !pending.isEmpty { connectIfNeeded() }
     }
 
     // MARK: What the channel says
@@ -377,6 +371,7 @@ final class RedisConnection: @unchecked Sendable {
 
     private static func connectError(_ error: any Error) -> RedisError {
         if let error = error as? RedisError { return error }
-        return RedisError(.connectionFailed, "cannot connect to the Redis server", underlying: String(describing: error))
+        return RedisError(
+            .connectionFailed, "cannot connect to the Redis server", underlying: String(describing: error))
     }
 }

@@ -4,8 +4,8 @@ extension RedisEndpoint {
     /// `client_name`, `ssl_cert_reqs` (none, optional, required), `ssl_check_hostname`, `ssl_ca_certs`, `ssl_certfile`,
     /// `ssl_keyfile`. Parameters that only tune redis-py are taken and have no effect.
     ///
-    /// - Throws: ``RedisError`` with code `invalidEndpoint`, or `unsupportedServer` for clusters and sentinels. Its text
-    ///   never shows the URL, which holds the password.
+    /// - Throws: ``RedisError`` with code `invalidEndpoint`, or `unsupportedServer` for clusters and sentinels. Its
+    ///   text never shows the URL, which holds the password.
     public init(url: String) throws(RedisError) {
         guard let colon = url.range(of: "://") else {
             throw Self.invalid("begins with redis://, rediss:// or unix://")
@@ -17,7 +17,9 @@ extension RedisEndpoint {
         if let question = rest.firstIndex(of: "?") {
             let query = rest[rest.index(after: question)...]
             // Then the question mark belongs to a password, and the rest of it must not be shown as a parameter's name.
-            guard !query.contains("@") else { throw Self.invalid("writes ?, # and @ as %3F, %23 and %40 in credentials") }
+            guard !query.contains("@") else {
+                throw Self.invalid("writes ?, # and @ as %3F, %23 and %40 in credentials")
+            }
             parameters = try Self.parameters(of: query)
             rest = rest[..<question]
         }
@@ -49,9 +51,11 @@ extension RedisEndpoint {
             }
             self.init(.unixSocket(path: try Self.decoded(path, "path")))
         case _ where scheme.contains("cluster"):
-            throw RedisError(.unsupportedServer, "Redis Cluster is not supported: give the URL of a single Redis server")
+            throw RedisError(
+                .unsupportedServer, "Redis Cluster is not supported: give the URL of a single Redis server")
         case _ where scheme.contains("sentinel"):
-            throw RedisError(.unsupportedServer, "Redis Sentinel is not supported: give the URL of the Redis server itself")
+            throw RedisError(
+                .unsupportedServer, "Redis Sentinel is not supported: give the URL of the Redis server itself")
         default:
             throw Self.invalid("begins with redis://, rediss:// or unix://")
         }
@@ -101,7 +105,8 @@ extension RedisEndpoint {
     private static func hostAndPort(_ authority: Substring) throws(RedisError) -> (String, Int) {
         guard !authority.contains(",") else {
             throw RedisError(
-                .unsupportedServer, "several Redis hosts in one URL (Cluster, Sentinel) are not supported: give one server")
+                .unsupportedServer,
+                "several Redis hosts in one URL (Cluster, Sentinel) are not supported: give one server")
         }
         var host = authority
         var portText = Substring()

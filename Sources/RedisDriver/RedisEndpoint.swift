@@ -19,7 +19,8 @@ public struct RedisEndpoint: Sendable, Equatable {
         public var key: String?
 
         public init(
-            verification: Verification = .full, authorities: String? = nil, certificate: String? = nil, key: String? = nil
+            verification: Verification = .full, authorities: String? = nil, certificate: String? = nil,
+            key: String? = nil
         ) {
             self.verification = verification
             self.authorities = authorities

@@ -23,7 +23,8 @@ extension RedisEndpoint {
             return try NIOSSLContext(configuration: configuration)
         } catch {
             throw RedisError(
-                .invalidEndpoint, "the TLS files that the Redis URL names cannot be used", underlying: String(describing: error))
+                .invalidEndpoint, "the TLS files that the Redis URL names cannot be used",
+                underlying: String(describing: error))
         }
     }
 

@@ -49,7 +49,8 @@ import Testing
                 }
                 let page = try await database.search(
                     SearchQuery(
-                        text: "[1,0,0,0] q", ranking: .semantic(distanceThreshold: nil), page: PageRequest(limit: 2500)))
+                        text: "[1,0,0,0] q", ranking: .semantic(distanceThreshold: nil), page: PageRequest(limit: 2500))
+                )
                 #expect(page.items.count == 2500)
                 #expect(page.total == 2500)
                 #expect(Set(page.items.map(\.record.id)).count == 2500)
@@ -92,7 +93,8 @@ import Testing
                 ])
                 #expect(try await database.ids("[1,0,0,0] q") == ["old", "new", "new2", "far"])
                 let page = try await database.search(
-                    SearchQuery(text: "[1,0,0,0] q", ranking: .semanticWithRecency(.standard), page: PageRequest(limit: 3)))
+                    SearchQuery(
+                        text: "[1,0,0,0] q", ranking: .semanticWithRecency(.standard), page: PageRequest(limit: 3)))
                 #expect(page.items.map(\.record.id) == ["new", "new2", "old"])
                 #expect(page.total == 4)
                 let score = try #require(page.items.first?.score)

@@ -15,7 +15,9 @@ struct TestEmbedder: Embedder {
     func embed(_ texts: [String]) async throws -> [[Float]] {
         texts.map { text in
             if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
-                let chosen = text[text.index(after: text.startIndex)..<end].split(separator: ",").compactMap { Float($0) }
+                let chosen = text[text.index(after: text.startIndex)..<end].split(separator: ",").compactMap {
+                    Float($0)
+                }
                 if chosen.count == dimensions { return chosen }
             }
             var seed: UInt64 = 0xCBF2_9CE4_8422_2325

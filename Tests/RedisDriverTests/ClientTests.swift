@@ -101,14 +101,20 @@ import Testing
     @Test func selectsTheDatabaseAndItsName() async throws {
         try await withClient { client, key in
             try await client.send(RedisCommand("SET", key, "0"))
-            try await withClient(endpoint: { $0.database = 9; $0.clientName = "driver-test" }) { other, _ in
+            try await withClient(endpoint: {
+                $0.database = 9
+                $0.clientName = "driver-test"
+            }) { other, _ in
                 let value = try await other.send(RedisCommand("GET", key))
                 #expect(value.isNull)
                 let name = try await other.send(RedisCommand("CLIENT", "GETNAME")).string
                 #expect(name == "driver-test")
             }
-            await #expect { try await withClient(endpoint: { $0.database = 99_999 }) { other, _ in try await other.send(RedisCommand("PING")) } }
-                throws: { ($0 as? RedisError)?.code == .invalidEndpoint }
+            await #expect {
+                try await withClient(endpoint: { $0.database = 99_999 }) { other, _ in
+                    try await other.send(RedisCommand("PING"))
+                }
+            } throws: { ($0 as? RedisError)?.code == .invalidEndpoint }
         }
     }
 
@@ -116,7 +122,10 @@ import Testing
         try await withClient { client, key in
             let user = "user-\(key)"
             try await client.send(RedisCommand("ACL", "SETUSER", user, "on", ">hunter2", "~\(key)", "+get", "+client"))
-            try await withClient(endpoint: { $0.user = user; $0.password = "hunter2" }) { other, _ in
+            try await withClient(endpoint: {
+                $0.user = user
+                $0.password = "hunter2"
+            }) { other, _ in
                 let value = try await other.send(RedisCommand("GET", key))
                 #expect(value.isNull)
                 await #expect { try await other.send(RedisCommand("SET", key, "x")) } throws: {
@@ -124,7 +133,10 @@ import Testing
                 }
             }
             await #expect {
-                try await withClient(endpoint: { $0.user = user; $0.password = "hunter3" }) { other, _ in
+                try await withClient(endpoint: {
+                    $0.user = user
+                    $0.password = "hunter3"
+                }) { other, _ in
                     try await other.send(RedisCommand("GET", key))
                 }
             } throws: { ($0 as? RedisError)?.code == .authenticationFailed && !"\($0)".contains("hunter3") }

@@ -16,20 +16,23 @@ import Testing
     }
 
     @Test(arguments: [1, 3, 1000]) func readsEveryKindInPieces(size: Int) throws {
-        let text = "+OK\r\n:-7\r\n$5\r\nhe\0lo\r\n$-1\r\n*-1\r\n*0\r\n$0\r\n\r\n*3\r\n*2\r\n:1\r\n*1\r\n$-1\r\n+x\r\n-ERR no\r\n"
+        let text =
+            "+OK\r\n:-7\r\n$5\r\nhe\0lo\r\n$-1\r\n*-1\r\n*0\r\n$0\r\n\r\n*3\r\n*2\r\n:1\r\n*1\r\n$-1\r\n+x\r\n-ERR no\r\n"
         let nested = RedisValue.array([
             .array([.integer(1), .array([.null])]), .status("x"), .error(RedisError(server: "ERR no")),
         ])
         #expect(
             try replies(text, inPiecesOf: size)
                 == [
-                    .status("OK"), .integer(-7), .bytes(Array("he\0lo".utf8)), .null, .null, .array([]), .bytes([]), nested,
+                    .status("OK"), .integer(-7), .bytes(Array("he\0lo".utf8)), .null, .null, .array([]), .bytes([]),
+                    nested,
                 ])
     }
 
     @Test func readsLargeReplies() throws {
         let body = String(repeating: "0123456789", count: 500_000)
-        #expect(try replies("$5000000\r\n\(body)\r\n:1\r\n", inPiecesOf: 65_536) == [.bytes(Array(body.utf8)), .integer(1)])
+        #expect(
+            try replies("$5000000\r\n\(body)\r\n:1\r\n", inPiecesOf: 65_536) == [.bytes(Array(body.utf8)), .integer(1)])
     }
 
     @Test func refusesWhatIsNotTheProtocol() {
@@ -44,7 +47,9 @@ import Testing
         command.append(-5)
         var buffer = ByteBuffer()
         command.write(to: &buffer)
-        let expected = Array("*5\r\n$3\r\nSET\r\n$0\r\n\r\n$2\r\nä\r\n$4\r\n".utf8) + [0, 13, 10, 255] + Array("\r\n$2\r\n-5\r\n".utf8)
+        let expected =
+            Array("*5\r\n$3\r\nSET\r\n$0\r\n\r\n$2\r\nä\r\n$4\r\n".utf8) + [0, 13, 10, 255]
+            + Array("\r\n$2\r\n-5\r\n".utf8)
         #expect(Array(buffer.readableBytesView) == expected)
     }
 
@@ -58,7 +63,8 @@ import Testing
 
     @Test func showsNoArgumentsInErrors() {
         for text in [
-            "ERR unknown command 'FOO', with args beginning with: 'hunter2'", "ERR Syntax error at offset 3 near hunter2",
+            "ERR unknown command 'FOO', with args beginning with: 'hunter2'",
+            "ERR Syntax error at offset 3 near hunter2",
             "WRONGTYPE hunter2: no", "ERR value \"hunter2\"",
         ] where !text.hasPrefix("WRONGTYPE") {
             #expect(!"\(RedisError(server: text))".contains("hunter2"))

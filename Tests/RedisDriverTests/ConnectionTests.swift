@@ -60,7 +60,8 @@ import Testing
     }
 
     @Test func refusesClusters() async throws {
-        try await FakeServer.run(info: "# Cluster\r\ncluster_enabled:1\r\n", answer: { _ in "+OK\r\n" }) { endpoint, _ in
+        try await FakeServer.run(info: "# Cluster\r\ncluster_enabled:1\r\n", answer: { _ in "+OK\r\n" }) {
+            endpoint, _ in
             let client = try client(endpoint)
             #expect(await code { try await client.send(RedisCommand("GET")) } == .unsupportedServer)
             await client.close()
@@ -146,7 +147,8 @@ import Testing
         let openssl = Process()
         openssl.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         openssl.arguments = [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key,
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+            key,
             "-out", certificate, "-days", "2", "-subj", "/CN=localhost", "-addext",
             "subjectAltName=DNS:localhost,IP:127.0.0.1",
         ]

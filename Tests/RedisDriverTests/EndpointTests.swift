@@ -5,8 +5,12 @@ import Testing
     @Test func readsHostPortAndDatabase() throws {
         #expect(try RedisEndpoint(url: "redis://cache") == RedisEndpoint(.tcp(host: "cache", port: 6379)))
         #expect(try RedisEndpoint(url: "redis://") == RedisEndpoint(.tcp(host: "localhost", port: 6379)))
-        #expect(try RedisEndpoint(url: "redis://cache:7000/3") == RedisEndpoint(.tcp(host: "cache", port: 7000), database: 3))
-        #expect(try RedisEndpoint(url: "REDIS://[::1]:7000?db=2") == RedisEndpoint(.tcp(host: "::1", port: 7000), database: 2))
+        #expect(
+            try RedisEndpoint(url: "redis://cache:7000/3")
+                == RedisEndpoint(.tcp(host: "cache", port: 7000), database: 3))
+        #expect(
+            try RedisEndpoint(url: "REDIS://[::1]:7000?db=2")
+                == RedisEndpoint(.tcp(host: "::1", port: 7000), database: 2))
     }
 
     @Test func decodesCredentials() throws {

@@ -25,7 +25,8 @@ final class FakeServer: Sendable {
 
     /// Runs `body` beside a server and ends it.
     static func run(
-        unixSocket: String? = nil, tls: NIOSSLContext? = nil, info: String = "cluster_enabled:0", answer: @escaping Answer,
+        unixSocket: String? = nil, tls: NIOSSLContext? = nil, info: String = "cluster_enabled:0",
+        answer: @escaping Answer,
         _ body: (RedisEndpoint, Log) async throws -> Void
     ) async throws {
         let log = Log()

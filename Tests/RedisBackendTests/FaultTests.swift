@@ -1,0 +1,204 @@
+import AgentMemory
+import Foundation
+import RedisDriver
+import Testing
+
+@testable import RedisBackend
+
+/// A server of our own that is killed, comes back empty, is frozen, or runs out of memory. `AGENT_MEMORY_STACK` names
+/// the script that starts it.
+@Suite(.serialized) struct FaultTests {
+    private struct Server {
+        let script: String
+        let folder: String
+        let url: String
+
+        static func run(_ body: (Server) async throws -> Void) async throws {
+            let script = try #require(
+                ProcessInfo.processInfo.environment["AGENT_MEMORY_STACK"],
+                "AGENT_MEMORY_STACK names the script that starts a Redis server")
+            let folder = NSTemporaryDirectory() + "faults-\(UInt64.random(in: 0 ... .max))"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let output = try await command(script, "start", "redis", "--dir", folder)
+            let line = try #require(output.split(separator: "\n").first { $0.hasPrefix("REDIS_URL=") })
+            let server = Server(script: script, folder: folder, url: String(line.dropFirst("REDIS_URL=".count)))
+            let result: Result<Void, any Error>
+            do {
+                try await body(server)
+                result = .success(())
+            } catch {
+                result = .failure(error)
+            }
+            _ = try? await command(script, "kill", "redis", "--dir", folder)
+            try? FileManager.default.removeItem(atPath: folder)
+            try result.get()
+        }
+
+        func kill() async throws { _ = try await Self.command(script, "kill", "redis", "--dir", folder) }
+        func start() async throws { _ = try await Self.command(script, "start", "redis", "--dir", folder) }
+
+        func signal(_ number: Int32) throws {
+            let text = try String(contentsOfFile: "\(folder)/redis.pid", encoding: .utf8)
+            let pid = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(Foundation.kill(pid, number) == 0)
+        }
+
+        /// Runs the script on a thread of its own. By `popen`, because Foundation's Process waits for the end of
+        /// everything that the script leaves running, which is the server.
+        private static func command(_ arguments: String...) async throws -> String {
+            let line = arguments.map { "'\($0)'" }.joined(separator: " ")
+            return try await withCheckedThrowingContinuation { continuation in
+                Thread.detachNewThread {
+                    continuation.resume(
+                        with: Result {
+                            let stream = try #require(popen(line, "r"))
+                            var output: [UInt8] = []
+                            var buffer = [UInt8](repeating: 0, count: 4096)
+                            while case let count = fread(&buffer, 1, buffer.count, stream), count > 0 {
+                                output += buffer[..<count]
+                            }
+                            try #require(pclose(stream) == 0)
+                            return String(decoding: output, as: UTF8.self)
+                        })
+                }
+            }
+        }
+    }
+
+    private func code(_ body: () async throws -> Void) async -> MemoryError.Code? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return (error as? MemoryError)?.code
+        }
+    }
+
+    @Test func worksAgainAfterTheServerCameBackEmpty() async throws {
+        try await Server.run { server in
+            try await TestStore.run(url: server.url) { store in
+                let database = try store.database { $0.timeout = .seconds(3) }
+                _ = try await database.add([MemoryRecord(id: "a", text: "text")])
+                #expect(try await database.ids("text") == ["a"])
+                try await server.kill()
+                for _ in 0..<3 {
+                    let read = await code { _ = try await database.ids("text") }
+                    #expect(read == .storeUnavailable)
+                }
+                let write = await code { _ = try await database.add([MemoryRecord(id: "x", text: "x")]) }
+                #expect(write == .storeUnavailable)
+                #expect(await database.health().contains { $0.component == "store" && !$0.isOK })
+                try await server.start()
+                #expect(try await database.ids("text").isEmpty)
+                try await server.kill()
+                try await server.start()
+                // This time eight writes come first.
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for i in 0..<8 {
+                        group.addTask {
+                            // A write on a connection that turns out to be broken fails, and its caller tries again.
+                            for _ in 0..<5 {
+                                let failure = await code {
+                                    _ = try await database.add([MemoryRecord(id: "r\(i)", text: "text")])
+                                }
+                                if failure == nil { break }
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await database.count(.everything) == 8)
+                // The settings are there again too: a restart forgets them.
+                let mode = try await database.client.send(RedisCommand("FT.CONFIG", "GET", "ON_TIMEOUT"))
+                #expect(mode.array?.first?.array?.last?.string == "fail")
+                await database.close()
+            }
+        }
+    }
+
+    @Test func saysWhenTheServerDoesNotAnswer() async throws {
+        try await Server.run { server in
+            try await TestStore.run(url: server.url) { store in
+                let database = try store.database { $0.timeout = .seconds(1) }
+                _ = try await database.add([MemoryRecord(id: "a", text: "text")])
+                try server.signal(SIGSTOP)
+                let start = ContinuousClock.now
+                #expect(await code { _ = try await database.ids("text") } == .timedOut)
+                #expect(await code { _ = try await database.count(.everything) } != nil)
+                #expect(ContinuousClock.now - start < .seconds(6))
+                try server.signal(SIGCONT)
+                #expect(try await database.ids("text") == ["a"])
+                await database.close()
+            }
+        }
+    }
+
+    @Test func holdsReadsBackWhileTheIndexIsBuilt() async throws {
+        try await Server.run { server in
+            try await TestStore.run(url: server.url) { store in
+                try await store.withDatabase { database in
+                    for start in stride(from: 0, to: 20_000, by: 2000) {
+                        _ = try await database.add(
+                            (start..<start + 2000).map { try MemoryRecord(id: "r\($0)", text: "text \($0)") })
+                    }
+                }
+                try await store.dropIndexes()
+                // While the engine scans the hashes the answer is the whole truth or none.
+                let database = try store.database()
+                var refused = 0
+                while true {
+                    do {
+                        #expect(try await database.count(.everything) == 20_000)
+                        break
+                    } catch let error as MemoryError where error.code == .storeUnavailable {
+                        refused += 1
+                        #expect(error.message.contains("being built"))
+                        try #require(refused < 100)
+                    }
+                }
+                await database.close()
+            }
+        }
+    }
+
+    @Test func saysWhenMemoryRunsOut() async throws {
+        try await Server.run { server in
+            try await TestStore.run(url: server.url) { store in
+                try await store.withDatabase { database in
+                    _ = try await database.add([MemoryRecord(id: "a", text: "text")])
+                    try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
+                    let records = [try MemoryRecord(id: "a", text: "other"), try MemoryRecord(id: "b", text: "b")]
+                    #expect(await code { _ = try await database.add(records) } == .storeUnavailable)
+                    #expect(
+                        await code {
+                            _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))])
+                        } == .storeUnavailable)
+                    #expect(try await store.hash("a")["text"] == "text")
+                    try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
+                    #expect(try await database.count(.everything) == 1)
+                }
+            }
+        }
+    }
+
+    @Test func reportsQueriesThatRunOutOfTime() async throws {
+        try await Server.run { server in
+            try await TestStore.run(url: server.url) { store in
+                try await store.withDatabase { database in
+                    for start in stride(from: 0, to: 30_000, by: 3000) {
+                        _ = try await database.add(
+                            (start..<start + 3000).map { try MemoryRecord(id: "r\($0)", text: "text \($0)") })
+                    }
+                    let commands = SearchCommands(index: store.index, timeout: 1, algorithm: .hnsw)
+                    let error = await #expect(throws: RedisError.self) {
+                        try await database.client.send(commands.newest(QueryText(), .init(offset: 25_000, limit: 1000)))
+                    }
+                    #expect(error?.memoryError.code == .timedOut)
+                    // Deep pages are whole.
+                    let deep = try await database.listed(limit: 1000, offset: 29_000)
+                    #expect(deep.count == 1000)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+import AgentMemory
+import RedisDriver
+import Testing
+
+@testable import RedisBackend
+
+/// Making the index, judging one that is there, and making it again.
+@Suite struct IndexTests {
+    private func names(_ store: TestStore) async throws -> Set<String> {
+        let all = try await store.client.send(RedisCommand("FT._LIST")).array?.compactMap(\.string) ?? []
+        return Set(all.filter { $0.hasPrefix(store.name) })
+    }
+
+    /// FT.CREATE as the reference server sends it.
+    private func createReferenceIndex(_ store: TestStore, dimensions: Int = 4) async throws {
+        var command = RedisCommand(
+            "FT.CREATE", store.index, "ON", "HASH", "PREFIX", "1", store.prefix, "SCORE", "1.0", "SCHEMA")
+        command.append(["text", "TEXT", "WEIGHT", "1"])
+        for tag in ["session_id", "user_id", "namespace", "memory_type", "topics", "entities", "memory_hash"] {
+            command.append([tag, "TAG", "SEPARATOR", ","])
+        }
+        for tag in ["discrete_memory_extracted", "extraction_strategy"] {
+            command.append([tag, "TAG", "SEPARATOR", ","])
+        }
+        command.append(["extraction_strategy_config", "TEXT", "WEIGHT", "1", "metadata", "TEXT", "WEIGHT", "1"])
+        for tag in ["pinned", "extracted_from", "id_"] { command.append([tag, "TAG", "SEPARATOR", ","]) }
+        for number in ["access_count", "created_at", "last_accessed", "updated_at", "persisted_at", "event_date"] {
+            command.append([number, "NUMERIC"])
+        }
+        command.append([
+            "vector", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", String(dimensions), "DISTANCE_METRIC", "COSINE",
+        ])
+        try await store.client.send(command)
+    }
+
+    /// A hash as the reference server writes it.
+    private func referenceHash(_ store: TestStore, id: String, text: String, user: String) -> RedisCommand {
+        var command = RedisCommand("HSET", "\(store.prefix):\(id)")
+        command.append([
+            "text", text, "id_", id, "session_id", "", "user_id", user, "namespace", "", "memory_type", "semantic",
+            "extraction_strategy", "discrete", "extraction_strategy_config", "{}", "metadata", "{}", "topics",
+            "Tea,food",
+            "entities", "", "memory_hash", "h", "discrete_memory_extracted", "t", "pinned", "0", "access_count", "0",
+            "extracted_from", "", "created_at", "1732341234.5", "last_accessed", "1732341234.5", "updated_at",
+            "1732341234.5",
+        ])
+        command.append("vector")
+        command.append(bytes: RecordHash.bytes(of: [1, 0, 0, 0]))
+        return command
+    }
+
+    @Test func isMadeOnceByServersThatStartTogether() async throws {
+        try await TestStore.run { store in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for i in 0..<8 {
+                    group.addTask {
+                        try await store.withDatabase { database in
+                            _ = try await database.add([MemoryRecord(id: "r\(i)", text: "text \(i)")])
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await names(store) == [store.index])
+            try await store.withDatabase { database in
+                let count = try await database.count(.everything)
+                #expect(count == 8)
+            }
+        }
+    }
+
+    @Test func takesWritesBeforeAnyPreparation() async throws {
+        try await TestStore.run { store in
+            let database = try store.database()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for i in 0..<8 {
+                    group.addTask {
+                        _ = try await database.add([MemoryRecord(id: "r\(i)", text: "text \(i)")])
+                        // Rule R6: what was written is found at once.
+                        let filter = MemoryFilter(
+                            tags: [.id: try TagCondition(field: .id, any: ["r\(i)", "other"])])
+                        #expect(try await database.listed(filter) == ["r\(i)"])
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await database.count(.everything) == 8)
+            await database.close()
+        }
+    }
+
+    @Test func standsBesideTheReferencesOwn() async throws {
+        try await TestStore.run { store in
+            try await createReferenceIndex(store)
+            for i in 0..<450 {
+                try await store.client.send(
+                    referenceHash(store, id: "ref\(i)", text: "Likes green tea \(i)", user: "Alice"))
+            }
+            try await store.client.send(referenceHash(store, id: " blank", text: "!!!", user: "alice"))
+            try await store.withDatabase { database in
+                #expect(try await names(store) == [store.index, "\(store.index)_v1"])
+                _ = try await database.add([MemoryRecord(id: "own", text: "green tea", userID: "Alice")])
+                let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "Alice")])
+                #expect(try await database.count(filter) == 451)
+                // Words come with the sweep, which several servers may run at once.
+                #expect(try await database.ids("tea", .keyword(.bm25std), limit: 500) == ["own"])
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<3 { group.addTask { try await database.sweep() } }
+                    let swept = try await group.reduce(0, +)
+                    #expect(swept == 451)
+                }
+                #expect(try await database.ids("tea", .keyword(.bm25std), limit: 500).count == 451)
+                #expect(try await database.sweep() == 0)
+                let blank = MemoryFilter(tags: [.id: try TagCondition(field: .id, any: ["blank", "x"])])
+                #expect(try await database.count(blank) == 0)
+                // The reference's index still finds everything, ours included.
+                let reply = try await store.client.send(
+                    RedisCommand("FT.SEARCH", store.index, "tea", "NOCONTENT", "LIMIT", "0", "0"))
+                #expect(reply.array?.first?.integer == 451)
+            }
+        }
+    }
+
+    @Test func aSweepLeavesChangedAndDeletedRecordsAlone() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { database in
+                try await store.client.send(referenceHash(store, id: "a", text: "tea", user: "u"))
+                try await store.client.send(referenceHash(store, id: "b", text: "tea", user: "u"))
+                async let swept = database.sweep()
+                try await store.client.send(RedisCommand("DEL", "\(store.prefix):b"))
+                _ = try await swept
+                _ = try await database.sweep()
+                #expect(try await store.hash("b").isEmpty)
+                #expect(try await store.hash("a")["keyword_terms"] == "tea")
+                // The reference changes a text and knows nothing of its terms.
+                try await store.client.send(RedisCommand("HSET", "\(store.prefix):a", "text", "coffee"))
+                let before = try #require(Timestamp(microseconds: 1_732_341_234_000_000))
+                #expect(try await database.sweep(updatedSince: before.advanced(bySeconds: 1)) == 0)
+                #expect(try await database.sweep(updatedSince: before) == 1)
+                #expect(try await database.ids("coffee", .keyword(.bm25std)) == ["a"])
+            }
+        }
+    }
+
+    @Test func refusesVectorsOfAnotherLength() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { _ in }
+            let other = try store.database(dimensions: 8)
+            let error = await #expect(throws: MemoryError.self) { try await other.prepare() }
+            #expect(error?.code == .misconfigured)
+            #expect(error?.message.contains("8") == true && error?.message.contains("4") == true)
+            #expect(await other.health().contains { $0.component == "index" && !$0.isOK })
+            await other.close()
+            let metric = try store.database { $0.distanceMetric = .l2 }
+            #expect(await #expect(throws: MemoryError.self) { try await metric.prepare() }?.code == .misconfigured)
+            await metric.close()
+        }
+        try await TestStore.run { store in
+            try await createReferenceIndex(store, dimensions: 8)
+            let database = try store.database()
+            #expect(await #expect(throws: MemoryError.self) { try await database.prepare() }?.code == .misconfigured)
+            await database.close()
+        }
+    }
+
+    @Test func isMadeAgainWhenItIsLost() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { database in
+                _ = try await database.add([MemoryRecord(id: "a", text: "text")])
+                try await store.dropIndexes()
+                // The hash outlived the index, so it is found again.
+                #expect(try await database.count(.everything) == 1)
+                try await store.dropIndexes()
+                try await store.deleteKeys()
+                #expect(try await database.ids("text").isEmpty)
+                try await store.dropIndexes()
+                _ = try await database.add([MemoryRecord(id: "b", text: "text")])
+                #expect(try await database.listed() == ["b"])
+                let health = await database.health()
+                #expect(health.map(\.isOK) == [true, true])
+                #expect(health[0].version?.contains("RediSearch") == true)
+            }
+        }
+    }
+
+    @Test func worksWithTheSmallestRights() async throws {
+        try await TestStore.run { store in
+            let rights = [
+                "+ping", "+info", "+client|setname", "+ft.create", "+ft.info", "+ft.search", "+ft.aggregate", "+multi",
+                "+exec", "+del",
+                "+hset", "+hmget", "+hget", "+hexists", "+hdel", "+exists", "+eval", "+evalsha",
+            ]
+            try await store.client.send(
+                RedisCommand(
+                    ["ACL", "SETUSER", store.name, "on", ">secret", "~\(store.prefix):*", "~\(store.index)*"] + rights))
+            let database = try store.database {
+                $0.endpoint.user = store.name
+                $0.endpoint.password = "secret"
+            }
+            try await database.prepare()
+            _ = try await database.add([MemoryRecord(id: "a", text: "tea")])
+            _ = try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "green tea"))])
+            #expect(try await database.ids("tea") == ["a"])
+            #expect(try await database.ids("tea", .keyword(.bm25std)) == ["a"])
+            #expect(try await database.sweep() == 0)
+            // Without the right to set the engine up, a filter that it would answer short is refused.
+            let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
+            #expect(await #expect(throws: MemoryError.self) { try await database.count(filter) }?.code == .unsupported)
+            #expect(try await database.delete(["a"]) == 1)
+            await database.close()
+            try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
+        }
+    }
+
+    @Test func saysThatOnlyDatabaseZeroIsSearched() async throws {
+        try await TestStore.run { store in
+            let database = try store.database { $0.endpoint.database = 3 }
+            let error = await #expect(throws: MemoryError.self) { try await database.prepare() }
+            #expect(error?.code == .misconfigured && error?.message.contains("database 0") == true)
+            await database.close()
+        }
+    }
+
+    @Test func refusesPrefixesThatTheServerWouldCut() throws {
+        let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
+        #expect(throws: MemoryError.self) { try EngineSettings().check(filter) }
+        #expect(throws: Never.self) { try EngineSettings(completesPrefixes: true).check(filter) }
+        #expect(throws: Never.self) { try EngineSettings().check(.everything) }
+    }
+}
