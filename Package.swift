@@ -136,7 +136,8 @@ let package = Package(
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService", "Migrations",
+                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
+                "Migrations",
                 "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -167,13 +168,15 @@ let package = Package(
             ],
             swiftSettings: testing),
         .target(
-            name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support", exclude: ["README.md", "fake_embeddings.py"],
+            name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
+            exclude: ["README.md", "fake_embeddings.py"],
             swiftSettings: testing),
         .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
         .testTarget(
             name: "EmbeddingsTests",
             dependencies: [
-                "AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", .product(name: "Logging", package: "swift-log"),
+                "AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),
         .testTarget(

@@ -53,7 +53,9 @@ public struct BackendRegistry: Sendable {
         } catch {
             throw BackendFactoryError(
                 code: .factoryFailed,
-                message: "MEMORY_VECTOR_DB_FACTORY=\(setting): \((error as? MemoryError)?.message ?? String(describing: error))")
+                message:
+                    "MEMORY_VECTOR_DB_FACTORY=\(setting): \((error as? MemoryError)?.message ?? String(describing: error))"
+            )
         }
     }
 }

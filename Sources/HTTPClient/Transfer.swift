@@ -78,8 +78,9 @@ final class Transfer {
         for field in fields {
             // "Name:" takes a header away, "Name;" sends it empty.
             let line =
-                if !field.value.isEmpty { "\(field.name): \(field.value)" } else if field.name == "Expect" { "Expect:" }
-                else { "\(field.name);" }
+                if !field.value.isEmpty { "\(field.name): \(field.value)" } else if field.name == "Expect" {
+                    "Expect:"
+                } else { "\(field.name);" }
             headerList = curl_slist_append(headerList, line) ?? headerList
         }
         curl_easy_setopt_slist(easy, CURLOPT_HTTPHEADER, headerList)

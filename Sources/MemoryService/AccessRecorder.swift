@@ -22,7 +22,8 @@ public struct AccessRecorder: Service {
     private let continuation: AsyncStream<[String]>.Continuation
 
     public init(
-        database: any MemoryVectorDatabase, logger: Logger, now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+        database: any MemoryVectorDatabase, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.database = database
         self.logger = logger

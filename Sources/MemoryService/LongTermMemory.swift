@@ -69,14 +69,18 @@ public struct LongTermMemory: Sendable {
             try database.capabilities.check(query.ranking, backend: database.name)
             page = try await database.search(query)
         } else {
-            page = try await database.list(ListQuery(filter: request.filter, page: request.page)).map(SearchHit.init(listed:))
+            page = try await database.list(ListQuery(filter: request.filter, page: request.page)).map(
+                SearchHit.init(listed:))
         }
         guard let weights = request.recencyBoost else { return page }
         accessRecorder.record(page.items.map(\.record))
         let now = now()
         return page.reordered { hits in
             let scored = hits.enumerated().map { position, hit in
-                (hit: hit, position: position, score: weights.boostScore(distance: hit.distance, of: hit.record, now: now))
+                (
+                    hit: hit, position: position,
+                    score: weights.boostScore(distance: hit.distance, of: hit.record, now: now)
+                )
             }
             // Swift's sort promises no stability, the position does.
             return scored.sorted { $0.score != $1.score ? $0.score > $1.score : $0.position < $1.position }.map(\.hit)
@@ -104,7 +108,9 @@ public struct LongTermMemory: Sendable {
     ///
     /// - Parameter changes: makes the changes, given the time for `updated_at`.
     /// - Throws: ``MemoryError`` with code `notFound`.
-    public func edit(id: String, _ changes: (Timestamp) throws(MemoryError) -> RecordChanges) async throws -> MemoryRecord {
+    public func edit(id: String, _ changes: (Timestamp) throws(MemoryError) -> RecordChanges) async throws
+        -> MemoryRecord
+    {
         let update = RecordUpdate(id: id, changes: try changes(now()))
         guard (try? TagCondition(field: .id, eq: id)) != nil, try await database.update([update]) == 1 else {
             throw Self.notFound(id)

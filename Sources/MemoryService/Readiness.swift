@@ -21,6 +21,9 @@ public struct Readiness: Sendable {
         async let store = database.health()
         async let unavailability = embedder.unavailability()
         return await store
-            + [ComponentHealth("embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")]
+            + [
+                ComponentHealth(
+                    "embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")
+            ]
     }
 }

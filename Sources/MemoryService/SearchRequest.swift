@@ -13,7 +13,8 @@ public struct SearchRequest: Sendable, Equatable {
     ///   - text: blank or absent asks for a list.
     /// - Throws: ``MemoryError`` as ``SearchQuery``.
     public init(
-        text: String?, ranking: SearchQuery.Ranking, filter: MemoryFilter, page: PageRequest, recencyBoost: RecencyWeights?
+        text: String?, ranking: SearchQuery.Ranking, filter: MemoryFilter, page: PageRequest,
+        recencyBoost: RecencyWeights?
     ) throws(MemoryError) {
         if let text, !SearchQuery.isBlank(text) {
             query = try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)

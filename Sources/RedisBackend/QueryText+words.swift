@@ -24,7 +24,6 @@ extension QueryText {
             replaceClauses(with: ["\(anyWord)=>{$weight:0}"] + words.map { "(~\($0))" } + scope.weightless)
         }
     }
-    }
 
     /// The phrases for which the engine's answer holds too much.
     static func needsReading(_ query: KeywordQuery) -> [[String]] {

@@ -60,7 +60,9 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
             let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
             var ranked = nearest(matching, to: vector)
             if let threshold { ranked = ranked.filter { $0.distance <= threshold } }
-            return Self.page(ranked, query.page, total: ranked.count) { SearchHit($0.entry.record, distance: $0.distance) }
+            return Self.page(ranked, query.page, total: ranked.count) {
+                SearchHit($0.entry.record, distance: $0.distance)
+            }
         case .semanticWithRecency(let weights):
             let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
             return rankedWithRecency(matching, vector, weights, query)
@@ -133,7 +135,9 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
             return text
         }.exactlyDistinct().filter { text in
             updates.contains { update in
-                guard let entry = entries[ExactString(update.id)], let changed = update.changes.text else { return false }
+                guard let entry = entries[ExactString(update.id)], let changed = update.changes.text else {
+                    return false
+                }
                 return ExactString(changed) == ExactString(text) && ExactString(entry.record.text) != ExactString(text)
             }
         }
@@ -153,7 +157,8 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
 
     private func nearest(_ entries: [Entry], to vector: [Float]) -> [Near] {
         entries.map { Near(entry: $0, distance: metric.distance($0.vector, vector)) }.sorted { a, b in
-            a.distance != b.distance ? a.distance < b.distance : ExactString(a.entry.record.id) < ExactString(b.entry.record.id)
+            a.distance != b.distance
+                ? a.distance < b.distance : ExactString(a.entry.record.id) < ExactString(b.entry.record.id)
         }
     }
 

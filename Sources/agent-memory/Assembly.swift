@@ -46,7 +46,9 @@ struct Assembly {
     func migrator() throws -> Migrator {
         guard let url = settings.databaseURL else {
             throw MemoryError(
-                .misconfigured, "DATABASE_URL is not set; it names the database to migrate, such as postgresql://user@localhost/agent_memory")
+                .misconfigured,
+                "DATABASE_URL is not set; it names the database to migrate, such as postgresql://user@localhost/agent_memory"
+            )
         }
         return try Migrator(databaseURL: url, schema: settings.postgresSchema, logger: logger)
     }
@@ -70,7 +72,8 @@ struct Assembly {
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         guard let url = settings.databaseURL else {
             throw MemoryError(
-                .misconfigured, "DATABASE_URL is not set; the backend needs it, such as postgresql://user@localhost/agent_memory")
+                .misconfigured,
+                "DATABASE_URL is not set; the backend needs it, such as postgresql://user@localhost/agent_memory")
         }
         let configuration = PgvectorMemoryDatabase.Configuration(
             databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,

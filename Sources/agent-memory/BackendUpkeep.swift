@@ -37,7 +37,8 @@ struct BackendUpkeep: Service {
             case .prepared: return
             case .refused(let error): throw error
             case .later(let reason):
-                logger.warning("the store is not ready yet; requests answer 503 until it is", metadata: ["reason": "\(reason)"])
+                logger.warning(
+                    "the store is not ready yet; requests answer 503 until it is", metadata: ["reason": "\(reason)"])
                 return
             }
         }

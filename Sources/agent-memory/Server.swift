@@ -50,7 +50,8 @@ struct Server {
             router: api.router(),
             configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "agent-memory"),
             onServerRunning: { [logger] channel in
-                logger.info("listening", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
+                logger.info(
+                    "listening", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
             }, logger: logger)
         let upkeep = BackendUpkeep(database: database, logger: logger)
         do {
@@ -62,7 +63,8 @@ struct Server {
         logger.info(
             "starting",
             metadata: [
-                "version": "\(Version.number)", "backend": "\(settings.factory)", "embedding_model": "\(embedder.model)",
+                "version": "\(Version.number)", "backend": "\(settings.factory)",
+                "embedding_model": "\(embedder.model)",
                 "dimensions": "\(embedder.dimensions)",
             ])
         // Services end in reverse order: the API drains before what it stands on goes away.

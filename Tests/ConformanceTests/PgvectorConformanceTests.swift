@@ -22,7 +22,8 @@ import Testing
             return ScopedDatabase(
                 database: database,
                 reopen: {
-                    let other = try PgvectorMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
+                    let other = try PgvectorMemoryDatabase(
+                        configuration: configuration, embedder: embedder, logger: logger)
                     try await other.prepare()
                     return other
                 },
@@ -40,7 +41,8 @@ import Testing
         static var url: String {
             get throws {
                 try #require(
-                    ProcessInfo.processInfo.environment["TEST_DATABASE_URL"], "TEST_DATABASE_URL is not set: run make test")
+                    ProcessInfo.processInfo.environment["TEST_DATABASE_URL"],
+                    "TEST_DATABASE_URL is not set: run make test")
             }
         }
     }

@@ -20,12 +20,12 @@ import Testing
             let settled = configuration
             let logger = Logger(label: "redis")
             let database = try RedisMemoryDatabase(configuration: settled, embedder: embedder, logger: logger)
-            try await database.prepare()
+            try await Self.prepare(database)
             return ScopedDatabase(
                 database: database,
                 reopen: {
                     let other = try RedisMemoryDatabase(configuration: settled, embedder: embedder, logger: logger)
-                    try await other.prepare()
+                    try await Self.prepare(other)
                     return other
                 },
                 remove: {
@@ -34,9 +34,23 @@ import Testing
                 })
         }
 
+        /// A new index looks through all keys of the server, those of other tests too, and is not ready until it has.
+        private static func prepare(_ database: RedisMemoryDatabase) async throws {
+            let deadline = ContinuousClock.now + .seconds(60)
+            while true {
+                do {
+                    return try await database.prepare()
+                } catch let error as MemoryError where error.code == .storeUnavailable && ContinuousClock.now < deadline
+                {
+                    continue
+                }
+            }
+        }
+
         static var url: String {
             get throws {
-                try #require(ProcessInfo.processInfo.environment["TEST_REDIS_URL"], "TEST_REDIS_URL is not set: run make test")
+                try #require(
+                    ProcessInfo.processInfo.environment["TEST_REDIS_URL"], "TEST_REDIS_URL is not set: run make test")
             }
         }
 

@@ -12,12 +12,15 @@ import Testing
             try await ServerProcess.run(environment) { server in
                 let api = server.client
                 try await api.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
-                #expect(try await api.create([["id": "kept", "text": "an acknowledged memory", "user_id": "u"]]).status == 200)
+                #expect(
+                    try await api.create([["id": "kept", "text": "an acknowledged memory", "user_id": "u"]]).status
+                        == 200)
                 try await own.crash()
 
                 let clock = ContinuousClock()
                 for call in [
-                    { try await api.search(["text": "memory"]) }, { try await api.list([:]) }, { try await api.search(["user_id": ["eq": "u"]]) },
+                    { try await api.search(["text": "memory"]) }, { try await api.list([:]) },
+                    { try await api.search(["user_id": ["eq": "u"]]) },
                     { try await api.create([["id": "lost", "text": "never acknowledged"]]) },
                     { try await api.send(.get, "/v1/long-term-memory/kept") },
                 ] as [@Sendable () async throws -> RESTClient.Answer] {
@@ -74,7 +77,9 @@ import Testing
                 #expect(try await api.create([["id": "a", "text": "before"]]).status == 200)
                 for mode in ["status", "wrong_count", "wrong_length", "zero", "truncated_json", "close"] {
                     try await embeddings.control(mode == "status" ? ["mode": "status", "status": 500] : ["mode": mode])
-                    let memories: [JSONValue] = (0..<300).map { ["id": .string("\(mode)-\($0)"), "text": .string("text \(mode) \($0)")] }
+                    let memories: [JSONValue] = (0..<300).map {
+                        ["id": .string("\(mode)-\($0)"), "text": .string("text \(mode) \($0)")]
+                    }
                     let create = try await api.create([["id": "a", "text": .string("changed by \(mode)")]] + memories)
                     #expect(create.status == 503, "\(mode): \(create.detail)")
                     #expect(!create.json.jsonText.contains("sk-secret"), "\(mode)")

@@ -20,7 +20,10 @@ import Testing
             #expect(answer.status == 200)
             try await Self.python(
                 "read_index.py",
-                [environment["REDIS_URL"] ?? "", environment["REDISVL_INDEX_NAME"] ?? "", environment["REDISVL_INDEX_PREFIX"] ?? ""])
+                [
+                    environment["REDIS_URL"] ?? "", environment["REDISVL_INDEX_NAME"] ?? "",
+                    environment["REDISVL_INDEX_PREFIX"] ?? "",
+                ])
         }
     }
 

@@ -5,40 +5,47 @@ import Testing
 @Suite struct PagingTests {
     @Test(arguments: Store.allCases)
     func twentyFiveThousandRecordsArePagedWhole(_ store: Store) async throws {
-        try await ServerProcess.run(try store.environment()) { server in
-            let api = server.client
-            try await withThrowingTaskGroup(of: Int.self) { group in
-                for writer in 0..<4 {
-                    group.addTask {
-                        for batch in stride(from: writer, to: 50, by: 4) {
-                            let memories = (batch * 500..<batch * 500 + 500).map { index -> JSONValue in
-                                [
-                                    "id": .string("r\(index)"), "text": .string("memory number \(index)"),
-                                    "user_id": .string(index % 25_000 < 900 ? "few" : "many"), "created_at": .int(1_700_000_000 + index / 40),
-                                ]
-                            }
-                            let answer = try await api.create(memories)
-                            guard answer.status == 200 else { return answer.status }
+        try await OwnStore.run(store, durable: false) { own in
+            try await ServerProcess.run(store.environment(url: own.url)) { server in
+                try await Self.expectWholePages(server.client)
+            }
+        }
+    }
+
+    private static func expectWholePages(_ api: RESTClient) async throws {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for writer in 0..<4 {
+                group.addTask {
+                    for batch in stride(from: writer, to: 50, by: 4) {
+                        let memories = (batch * 500..<batch * 500 + 500).map { index -> JSONValue in
+                            [
+                                "id": .string("r\(index)"), "text": .string("memory number \(index)"),
+                                "user_id": .string(index % 25_000 < 900 ? "few" : "many"),
+                                "created_at": .int(1_700_000_000 + index / 40),
+                            ]
                         }
-                        return 200
+                        let answer = try await api.create(memories)
+                        guard answer.status == 200 else { return answer.status }
                     }
+                    return 200
                 }
-                for try await status in group { #expect(status == 200) }
             }
-            #expect(try await api.count() == 25_000)
-            let all = Set((0..<25_000).map { "r\($0)" })
-            let few = Set((0..<900).map { "r\($0)" })
-            try await Self.expectPages(of: all, total: 25_000) { try await api.list(["limit": 100, "offset": .int($0)]) }
-            try await Self.expectPages(of: all, total: 25_000) {
-                try await api.search(["limit": 100, "offset": .int($0), "recency_boost": false])
-            }
-            for mode in ["semantic", "keyword", "hybrid"] {
-                try await Self.expectPages(of: few, total: 900) {
-                    try await api.search([
-                        "text": "memory number 7", "search_mode": .string(mode), "user_id": ["eq": "few"], "limit": 100, "offset": .int($0),
-                        "recency_boost": false,
-                    ])
-                }
+            for try await status in group { #expect(status == 200) }
+        }
+        #expect(try await api.count() == 25_000)
+        let all = Set((0..<25_000).map { "r\($0)" })
+        let few = Set((0..<900).map { "r\($0)" })
+        try await Self.expectPages(of: all, total: 25_000) { try await api.list(["limit": 100, "offset": .int($0)]) }
+        try await Self.expectPages(of: all, total: 25_000) {
+            try await api.search(["limit": 100, "offset": .int($0), "recency_boost": false])
+        }
+        for mode in ["semantic", "keyword", "hybrid"] {
+            try await Self.expectPages(of: few, total: 900) {
+                try await api.search([
+                    "text": "memory number 7", "search_mode": .string(mode), "user_id": ["eq": "few"], "limit": 100,
+                    "offset": .int($0),
+                    "recency_boost": false,
+                ])
             }
         }
     }

@@ -45,7 +45,8 @@ struct RESTClient: Sendable {
     ///
     /// - Throws: an error with the last answer once `limit` has passed.
     func wait(
-        for call: (RESTClient) async throws -> Answer, within limit: Duration = .seconds(30), until condition: (Answer) -> Bool
+        for call: (RESTClient) async throws -> Answer, within limit: Duration = .seconds(30),
+        until condition: (Answer) -> Bool
     ) async throws {
         let clock = ContinuousClock()
         let deadline = clock.now + limit

@@ -20,7 +20,8 @@ final class ServerProcess: Sendable {
 
     /// The settings that every test server has; a test's own come on top.
     static let defaults = [
-        "PORT": "0", "HOST": "127.0.0.1", "EMBEDDING_MODEL": "local/hashing-64", "STORE_TIMEOUT_SECONDS": "15", "LOG_LEVEL": "INFO",
+        "PORT": "0", "HOST": "127.0.0.1", "EMBEDDING_MODEL": "local/hashing-64", "STORE_TIMEOUT_SECONDS": "15",
+        "LOG_LEVEL": "INFO",
     ]
 
     static let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
@@ -37,7 +38,9 @@ final class ServerProcess: Sendable {
             let value = try await body(server)
             process.signal(SIGTERM)
             let status = await process.exitStatus()
-            guard status == 0 else { throw StartError(description: "the server ended with \(status): \(process.output)") }
+            guard status == 0 else {
+                throw StartError(description: "the server ended with \(status): \(process.output)")
+            }
             return value
         } catch {
             process.signal(SIGKILL)
@@ -61,7 +64,9 @@ final class ServerProcess: Sendable {
     /// The port that the server says it listens on.
     private static func port(of process: RunningProcess) async throws -> Int {
         for await _ in process.outputChanges {
-            if let match = process.output.firstMatch(of: #/address=\[IPv4\][^ ]*:(\d+) /#), let port = Int(match.1) { return port }
+            if let match = process.output.firstMatch(of: #/address=\[IPv4\][^ ]*:(\d+) /#), let port = Int(match.1) {
+                return port
+            }
         }
         throw StartError(description: "the server ended before it listened: \(process.output)")
     }

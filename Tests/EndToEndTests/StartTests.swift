@@ -32,11 +32,16 @@ import Testing
                         var statuses: [Int] = []
                         for batch in 0..<25 {
                             let memories = (0..<50).map { index -> JSONValue in
-                                ["id": .string("c\(client)-\(batch)-\(index)"), "text": .string("record \(index) of batch \(batch)")]
+                                [
+                                    "id": .string("c\(client)-\(batch)-\(index)"),
+                                    "text": .string("record \(index) of batch \(batch)"),
+                                ]
                             }
                             // A server whose store is not prepared yet says so; a client asks again.
                             var answer = try await servers[client % 2].create(memories)
-                            for _ in 0..<200 where answer.status == 503 { answer = try await servers[client % 2].create(memories) }
+                            for _ in 0..<200 where answer.status == 503 {
+                                answer = try await servers[client % 2].create(memories)
+                            }
                             statuses.append(answer.status)
                         }
                         return statuses
@@ -55,14 +60,25 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (["PORT": "x"], "PORT=x"), (["LOG_LEVEL": "loud"], "LOG_LEVEL=loud"), (["REDISVL_INDEXING_ALGORITHM": "SVS"], "HNSW, FLAT"),
-        (["AUTH_MODE": "oauth2"], "AUTH_MODE=oauth2"), (["DISABLE_AUTH": "false"], "DISABLE_AUTH=false"), (["REDISVL_DISTANCE_METRIC": "L3"], "COSINE, L2, IP"),
-        (["MEMORY_VECTOR_DB_FACTORY": "mongo"], "pgvector, redis, reference"), (["MEMORY_VECTOR_DB_FACTORY": "pgvector"], "DATABASE_URL is not set"),
-        (["EMBEDDING_MODEL": "text-embedding-3-small"], "OPENAI_API_KEY"), (["EMBEDDING_MODEL": "local/nope"], "EMBEDDING_MODEL"),
-        (["EMBEDDING_MODEL": "local/hashing-64", "REDISVL_VECTOR_DIMENSIONS": "32"], "REDISVL_VECTOR_DIMENSIONS"),
-        (["REDIS_URL": "http://user:hunter2@host"], "REDIS_URL"), (["MEMORY_VECTOR_DB_FACTORY": "pgvector", "DATABASE_URL": "postgresql://h:x/d", "POSTGRES_SCHEMA": "a b"], "schema name"),
-    ] as [([String: String], String)])
+    @Test(
+        arguments: [
+            (["PORT": "x"], "PORT=x"), (["LOG_LEVEL": "loud"], "LOG_LEVEL=loud"),
+            (["REDISVL_INDEXING_ALGORITHM": "SVS"], "HNSW, FLAT"),
+            (["AUTH_MODE": "oauth2"], "AUTH_MODE=oauth2"), (["DISABLE_AUTH": "false"], "DISABLE_AUTH=false"),
+            (["REDISVL_DISTANCE_METRIC": "L3"], "COSINE, L2, IP"),
+            (["MEMORY_VECTOR_DB_FACTORY": "mongo"], "pgvector, redis, reference"),
+            (["MEMORY_VECTOR_DB_FACTORY": "pgvector"], "DATABASE_URL is not set"),
+            (["EMBEDDING_MODEL": "text-embedding-3-small"], "OPENAI_API_KEY"),
+            (["EMBEDDING_MODEL": "local/nope"], "EMBEDDING_MODEL"),
+            (["EMBEDDING_MODEL": "local/hashing-64", "REDISVL_VECTOR_DIMENSIONS": "32"], "REDISVL_VECTOR_DIMENSIONS"),
+            (["REDIS_URL": "http://user:hunter2@host"], "REDIS_URL"),
+            (
+                [
+                    "MEMORY_VECTOR_DB_FACTORY": "pgvector", "DATABASE_URL": "postgresql://h:x/d",
+                    "POSTGRES_SCHEMA": "a b",
+                ], "schema name"
+            ),
+        ] as [([String: String], String)])
     func wrongSettingsStopTheStart(_ settings: [String: String], _ expected: String) async throws {
         let environment = ["EMBEDDING_MODEL": "local/hashing-64", "PORT": "0"].merging(settings) { $1 }
         let (status, output) = try await ServerProcess.command(["api"], environment)
@@ -91,11 +107,15 @@ import Testing
             ["api", "--print-config", "--port", "8123"],
             [
                 "OPENAI_API_KEY": "sk-hunter2", "REDIS_URL": "redis://me:hunter2@cache:6379/3", "LOG_LEVEL": "debug",
-                "DATABASE_URL": "host=db user=me password='hunter2 x' dbname=d", "OPENAI_API_BASE": "https://u:hunter2@proxy/v1",
+                "DATABASE_URL": "host=db user=me password='hunter2 x' dbname=d",
+                "OPENAI_API_BASE": "https://u:hunter2@proxy/v1",
             ])
         #expect(status == 0)
         #expect(!output.contains("hunter2"), "\(output)")
-        for line in ["PORT=8123", "LOG_LEVEL=DEBUG", "REDIS_URL=redis://me:***@cache:6379/3", "OPENAI_API_KEY=***", "MEMORY_VECTOR_DB_FACTORY=redis"] {
+        for line in [
+            "PORT=8123", "LOG_LEVEL=DEBUG", "REDIS_URL=redis://me:***@cache:6379/3", "OPENAI_API_KEY=***",
+            "MEMORY_VECTOR_DB_FACTORY=redis",
+        ] {
             #expect(output.split(separator: "\n").contains(Substring(line)), "\(line)")
         }
     }

@@ -42,12 +42,16 @@ struct OwnStore: Sendable {
     let url: String
     private let folder: URL
 
-    /// Runs `body` beside a durable store of its own, and stops it whatever happens.
-    static func run<Value>(_ store: Store, _ body: (OwnStore) async throws -> Value) async throws -> Value {
+    /// Runs `body` beside a store of its own, and stops it whatever happens.
+    ///
+    /// - Parameter durable: whether it keeps what it has acknowledged over a crash; throw-away stores are faster.
+    static func run<Value>(
+        _ store: Store, durable: Bool = true, _ body: (OwnStore) async throws -> Value
+    ) async throws -> Value {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("e2e-\(UUID().uuidString)")
         let result: Result<Value, any Error>
         do {
-            let line = try await stack("start", store, folder, "--durable")
+            let line = try await stack("start", store, folder, durable ? ["--durable"] : [])
             let url = String(line.drop { $0 != "=" }.dropFirst()).trimmingCharacters(in: .whitespacesAndNewlines)
             result = .success(try await body(OwnStore(store: store, url: url, folder: folder)))
         } catch {
@@ -62,9 +66,11 @@ struct OwnStore: Sendable {
     func crash() async throws { _ = try await Self.stack("kill", store, folder) }
 
     /// Starts it again on the same port, with what it had kept.
-    func restart() async throws { _ = try await Self.stack("start", store, folder, "--durable") }
+    func restart() async throws { _ = try await Self.stack("start", store, folder, ["--durable"]) }
 
-    private static func stack(_ command: String, _ store: Store, _ folder: URL, _ options: String...) async throws -> String {
+    private static func stack(_ command: String, _ store: Store, _ folder: URL, _ options: [String] = []) async throws
+        -> String
+    {
         let script = try #require(
             ProcessInfo.processInfo.environment["AGENT_MEMORY_STACK"], "AGENT_MEMORY_STACK is not set: run make test")
         // Foundation's `Process` would wait for the store itself, which inherits a socket of it.
@@ -81,7 +87,8 @@ struct OwnStore: Sendable {
                 if pclose(pipe) == 0 {
                     continuation.resume(returning: text)
                 } else {
-                    continuation.resume(throwing: ScriptError(description: "\(words.joined(separator: " ")) failed: \(text)"))
+                    continuation.resume(
+                        throwing: ScriptError(description: "\(words.joined(separator: " ")) failed: \(text)"))
                 }
             }.start()
         }

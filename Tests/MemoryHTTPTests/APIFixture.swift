@@ -71,7 +71,9 @@ struct APIFixture {
 
     func create(_ memories: String) async throws {
         let answer = try await send(.post, "/v1/long-term-memory/", "{\"memories\": [\(memories)]}")
-        guard answer.status == 200 else { throw MemoryError(.internalError, "create answered \(answer.status): \(answer.text)") }
+        guard answer.status == 200 else {
+            throw MemoryError(.internalError, "create answered \(answer.status): \(answer.text)")
+        }
     }
 
     func search(_ body: String) async throws -> Answer {

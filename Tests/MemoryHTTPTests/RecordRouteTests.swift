@@ -16,12 +16,16 @@ import Testing
             let answer = try await api.send(.get, "/v1/long-term-memory/a")
             #expect(answer.status == 200)
             #expect(answer.headers[.contentType] == "application/json")
-            let hash = MemoryHash.compute(text: "[1] hello", userID: "u", sessionID: "s", namespace: "n", memoryType: .episodic)
+            let hash = MemoryHash.compute(
+                text: "[1] hello", userID: "u", sessionID: "s", namespace: "n", memoryType: .episodic)
             let now = "2026-01-02T03:04:05.000006Z"
             let expected: JSONValue = [
-                "id": "a", "text": "[1] hello", "session_id": "s", "user_id": "u", "namespace": "n", "last_accessed": .string(now),
-                "created_at": "2024-01-01T00:00:00Z", "updated_at": .string(now), "pinned": true, "access_count": 0, "topics": ["t"],
-                "entities": [], "memory_hash": .string(hash), "discrete_memory_extracted": "t", "memory_type": "episodic",
+                "id": "a", "text": "[1] hello", "session_id": "s", "user_id": "u", "namespace": "n",
+                "last_accessed": .string(now),
+                "created_at": "2024-01-01T00:00:00Z", "updated_at": .string(now), "pinned": true, "access_count": 0,
+                "topics": ["t"],
+                "entities": [], "memory_hash": .string(hash), "discrete_memory_extracted": "t",
+                "memory_type": "episodic",
                 "persisted_at": .string(now), "extracted_from": [], "event_date": "2024-01-01T00:00:00.500000Z",
                 "extraction_strategy": "discrete", "extraction_strategy_config": [:], "metadata": ["k": [1.0, nil]],
             ]
@@ -40,13 +44,16 @@ import Testing
             #expect(answer.status == 422)
             #expect(
                 answer.places == [
-                    "body.memories.0.id", "body.memories.0.text", "body.memories.0.memory_type", "body.memories.0.pinned",
-                    "body.memories.1.text", "body.memories.2.topics.0", "body.memories.3.text", "body.memories.4.access_count",
+                    "body.memories.0.id", "body.memories.0.text", "body.memories.0.memory_type",
+                    "body.memories.0.pinned",
+                    "body.memories.1.text", "body.memories.2.topics.0", "body.memories.3.text",
+                    "body.memories.4.access_count",
                     "body.memories.5.created_at", "body.memories.6",
                 ])
             #expect(
                 answer.types == [
-                    "missing", "missing", "enum", "bool_parsing", "value_error", "value_error", "string_type", "greater_than_equal",
+                    "missing", "missing", "enum", "bool_parsing", "value_error", "value_error", "string_type",
+                    "greater_than_equal",
                     "datetime_type", "model_attributes_type",
                 ])
             #expect(try await api.search("{}").json["total"] == 0)
@@ -54,9 +61,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{\"memories\": [", 422, ["body.14"]), ("[]", 422, ["body"]), ("{}", 422, ["body.memories"]), ("{\"memories\": null}", 422, ["body.memories"]),
-        ("{\"memories\": {}}", 422, ["body.memories"]), ("{\"memories\": [{\"id\": \"a\", \"text\": \"\\ud800\"}]}", 422, ["body.35"]),
-        ("{\"memories\": []}", 200, []), ("{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}], \"deduplicate\": \"maybe\"}", 422, ["body.deduplicate"]),
+        ("{\"memories\": [", 422, ["body.14"]), ("[]", 422, ["body"]), ("{}", 422, ["body.memories"]),
+        ("{\"memories\": null}", 422, ["body.memories"]),
+        ("{\"memories\": {}}", 422, ["body.memories"]),
+        ("{\"memories\": [{\"id\": \"a\", \"text\": \"\\ud800\"}]}", 422, ["body.35"]),
+        ("{\"memories\": []}", 200, []),
+        ("{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}], \"deduplicate\": \"maybe\"}", 422, ["body.deduplicate"]),
     ])
     func bodies(_ body: String, _ status: Int, _ places: [String]) async throws {
         try await APIFixture.run { api async throws in
@@ -70,7 +80,8 @@ import Testing
         try await APIFixture.run { api async throws in
             let body = "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}"
             for (type, status) in [
-                ("text/plain", 422), ("application/x-www-form-urlencoded", 422), ("application/json; charset=utf-8", 200),
+                ("text/plain", 422), ("application/x-www-form-urlencoded", 422),
+                ("application/json; charset=utf-8", 200),
                 ("application/vnd.acme+json", 200),
             ] {
                 let answer = try await api.send(.post, "/v1/long-term-memory/", body, headers: [.contentType: type])
@@ -92,7 +103,8 @@ import Testing
                 """)
             #expect(try await api.search("{}").ids.sorted() == ["a", "c"])
             #expect(try await api.send(.get, "/v1/long-term-memory/a").json["topics"] == ["replaced"])
-            let plain = "{\"deduplicate\": false, \"memories\": [{\"id\": \"b\", \"text\": \"same\", \"user_id\": \"u\"}]}"
+            let plain =
+                "{\"deduplicate\": false, \"memories\": [{\"id\": \"b\", \"text\": \"same\", \"user_id\": \"u\"}]}"
             #expect(try await api.send(.post, "/v1/long-term-memory/", plain).status == 200)
             #expect(try await api.search("{}").json["total"] == 3)
         }
@@ -109,8 +121,10 @@ import Testing
             }.joined()
             let path = id.utf8.allSatisfy { (0x61...0x7A).contains($0) } ? id : encoded
             #expect(try await api.send(.get, "/v1/long-term-memory/\(path)").json["id"] == .string(id))
-            #expect(try await api.send(.patch, "/v1/long-term-memory/\(path)", "{\"pinned\": true}").json["pinned"] == true)
-            let deleted = try await api.send(.delete, "/v1/long-term-memory?memory_ids=\(encoded)&memory_ids=\(encoded)")
+            #expect(
+                try await api.send(.patch, "/v1/long-term-memory/\(path)", "{\"pinned\": true}").json["pinned"] == true)
+            let deleted = try await api.send(
+                .delete, "/v1/long-term-memory?memory_ids=\(encoded)&memory_ids=\(encoded)")
             #expect(deleted.json["status"] == "ok, deleted 1 memories")
         }
     }
@@ -123,32 +137,40 @@ import Testing
             let get = try await api.send(.get, "/v1/long-term-memory/pi%7Cpe")
             #expect(get.detail == "Memory with ID pi|pe not found")
             #expect(try await api.send(.patch, "/v1/long-term-memory/nope", "{\"text\": \"x\"}").status == 404)
-            #expect(try await api.send(.delete, "/v1/long-term-memory?memory_ids=nope&memory_ids=&memory_ids=%00").status == 200)
+            #expect(
+                try await api.send(.delete, "/v1/long-term-memory?memory_ids=nope&memory_ids=&memory_ids=%00").status
+                    == 200)
             #expect(try await api.send(.delete, "/v1/long-term-memory").json["status"] == "ok, deleted 0 memories")
         }
     }
 
     @Test func patches() async throws {
         try await APIFixture.run { api async throws in
-            try await api.create("{\"id\": \"a\", \"text\": \"[1] old\", \"user_id\": \"u\", \"topics\": [\"t\"], \"created_at\": \"2024-01-01\"}")
+            try await api.create(
+                "{\"id\": \"a\", \"text\": \"[1] old\", \"user_id\": \"u\", \"topics\": [\"t\"], \"created_at\": \"2024-01-01\"}"
+            )
             let embedded = api.embedder.embeddedTexts.count
             let answer = try await api.send(
-                .patch, "/v1/long-term-memory/a", "{\"user_id\": \"w\", \"topics\": [], \"text\": null, \"event_date\": \"2025-05-05\"}")
+                .patch, "/v1/long-term-memory/a",
+                "{\"user_id\": \"w\", \"topics\": [], \"text\": null, \"event_date\": \"2025-05-05\"}")
             #expect(answer.status == 200)
             #expect(answer.json["user_id"] == "w")
             #expect(answer.json["topics"] == [])
             #expect(answer.json["text"] == "[1] old")
             #expect(answer.json["event_date"] == "2025-05-05T00:00:00Z")
             #expect(answer.json["updated_at"] == "2026-01-02T03:04:05.000006Z")
-            let hash = MemoryHash.compute(text: "[1] old", userID: "w", sessionID: nil, namespace: nil, memoryType: .semantic)
+            let hash = MemoryHash.compute(
+                text: "[1] old", userID: "w", sessionID: nil, namespace: nil, memoryType: .semantic)
             #expect(answer.json["memory_hash"] == .string(hash))
             #expect(api.embedder.embeddedTexts.count == embedded)
         }
     }
 
     @Test(arguments: [
-        ("{}", 400, [String]()), ("{\"text\": null}", 400, []), ("{\"created_at\": \"2024-01-01\"}", 400, []), ("{\"text\": \"\"}", 422, ["body.text"]),
-        ("{\"event_date\": \"x\", \"pinned\": \"maybe\"}", 422, ["body.pinned", "body.event_date"]), ("{\"topics\": \"a\"}", 422, ["body.topics"]),
+        ("{}", 400, [String]()), ("{\"text\": null}", 400, []), ("{\"created_at\": \"2024-01-01\"}", 400, []),
+        ("{\"text\": \"\"}", 422, ["body.text"]),
+        ("{\"event_date\": \"x\", \"pinned\": \"maybe\"}", 422, ["body.pinned", "body.event_date"]),
+        ("{\"topics\": \"a\"}", 422, ["body.topics"]),
         ("{\"entities\": [\"a\", \"b,c\"]}", 422, ["body.entities.1"]), ("{", 422, ["body.1"]), ("", 422, ["body"]),
         ("{\"memory_type\": \"bogus\"}", 422, ["body.memory_type"]),
     ])
@@ -165,7 +187,8 @@ import Testing
     @Test func embeddingServiceDownStoresNothing() async throws {
         try await APIFixture.run { api async throws in
             api.embedder.fail(.down)
-            let answer = try await api.send(.post, "/v1/long-term-memory/", "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}")
+            let answer = try await api.send(
+                .post, "/v1/long-term-memory/", "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}")
             #expect(answer.status == 503)
             #expect(answer.detail?.contains("embedding") == true)
             api.embedder.fail(nil)

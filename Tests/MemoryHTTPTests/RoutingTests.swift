@@ -26,7 +26,8 @@ import Testing
             }
             for (method, path, allow) in [
                 (HTTPRequest.Method.post, "/v1/health", "GET, HEAD"), (.put, "/v1/long-term-memory/", "DELETE, POST"),
-                (.get, "/v1/long-term-memory/", "DELETE, POST"), (.delete, "/v1/long-term-memory/x", "GET, HEAD, PATCH"),
+                (.get, "/v1/long-term-memory/", "DELETE, POST"),
+                (.delete, "/v1/long-term-memory/x", "GET, HEAD, PATCH"),
             ] {
                 let answer = try await api.send(method, path)
                 #expect(answer.status == 405, "\(method) \(path)")
@@ -39,7 +40,8 @@ import Testing
     @Test func bothFormsOfTrailingSlashesAndHead() async throws {
         try await APIFixture.run { api async throws in
             for path in ["/v1/long-term-memory", "/v1/long-term-memory/"] {
-                #expect(try await api.send(.post, path, "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}").status == 200)
+                #expect(
+                    try await api.send(.post, path, "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}").status == 200)
                 #expect(try await api.send(.delete, path + "?memory_ids=nope").status == 200)
             }
             #expect(try await api.send(.post, "/v1/long-term-memory/search/", "{}").status == 200)
@@ -54,7 +56,8 @@ import Testing
     @Test func routesOfLaterVersionsAnswer501() async throws {
         try await APIFixture.run { api async throws in
             for (method, path) in [
-                (HTTPRequest.Method.get, "/v1/working-memory/"), (.put, "/v1/working-memory/s"), (.post, "/v1/memory/prompt"),
+                (HTTPRequest.Method.get, "/v1/working-memory/"), (.put, "/v1/working-memory/s"),
+                (.post, "/v1/memory/prompt"),
                 (.post, "/v1/long-term-memory/compact"), (.post, "/v1/long-term-memory/forget"), (.get, "/v1/tasks/t"),
                 (.post, "/v1/summary-views/v/partitions/run"), (.get, "/v1/summary-views/v/partitions"),
             ] {

@@ -35,13 +35,17 @@ import Testing
                 {"id": "near-old", "text": "[1] x", "created_at": "2020-01-01", "last_accessed": "2020-01-01"},
                 {"id": "near-new", "text": "[1, 0.2] x", "created_at": "2026-01-02", "last_accessed": "2026-01-02"}
                 """)
-            #expect(try await api.search("{\"text\": \"[1] q\", \"recency_boost\": false}").ids == ["near-old", "near-new"])
+            #expect(
+                try await api.search("{\"text\": \"[1] q\", \"recency_boost\": false}").ids == ["near-old", "near-new"])
             for boost in ["", ", \"recency_boost\": null", ", \"recency_boost\": true"] {
                 #expect(try await api.search("{\"text\": \"[1] q\"\(boost)}").ids == ["near-new", "near-old"])
             }
             let unweighted = try await api.search("{\"text\": \"[1] q\", \"recency_recency_weight\": 0}")
             #expect(unweighted.ids == ["near-old", "near-new"])
-            #expect(try await api.search("{\"text\": \"[1] q\", \"server_side_recency\": true}").ids == ["near-new", "near-old"])
+            #expect(
+                try await api.search("{\"text\": \"[1] q\", \"server_side_recency\": true}").ids == [
+                    "near-new", "near-old",
+                ])
         }
     }
 
@@ -55,13 +59,20 @@ import Testing
                 """)
             for (filter, expected) in [
                 ("{\"user_id\": {\"eq\": \"a\"}}", ["1"]), ("{\"user_id\": {\"in_\": [\"a\", \"b\"]}}", ["2", "1"]),
-                ("{\"user_id\": {\"not_eq\": \"a\"}}", ["3", "2"]), ("{\"user_id\": {\"not_in\": [\"a\", \"b\"]}}", ["3"]),
+                ("{\"user_id\": {\"not_eq\": \"a\"}}", ["3", "2"]),
+                ("{\"user_id\": {\"not_in\": [\"a\", \"b\"]}}", ["3"]),
                 ("{\"user_id\": {\"ne\": \"a\"}}", ["3", "2"]), ("{\"topics\": {\"none\": [\"s\"]}}", ["3", "2"]),
-                ("{\"topics\": {\"any\": [\"s\", \"t\"]}, \"user_id\": {\"startswith\": \"b\"}}", ["2"]), ("{\"topics\": {\"all\": [\"s\", \"t\"]}}", ["1"]),
-                ("{\"user_id\": {\"any\": [\"a\", \"b\"], \"not_eq\": \"a\"}}", ["2"]), ("{\"namespace\": null, \"user_id\": {\"eq\": \"a\"}}", ["1"]),
+                ("{\"topics\": {\"any\": [\"s\", \"t\"]}, \"user_id\": {\"startswith\": \"b\"}}", ["2"]),
+                ("{\"topics\": {\"all\": [\"s\", \"t\"]}}", ["1"]),
+                ("{\"user_id\": {\"any\": [\"a\", \"b\"], \"not_eq\": \"a\"}}", ["2"]),
+                ("{\"namespace\": null, \"user_id\": {\"eq\": \"a\"}}", ["1"]),
                 ("{\"created_at\": {\"gt\": \"2024-01-01\", \"lt\": \"2024-01-03\"}}", ["2"]),
-                ("{\"created_at\": {\"between\": [\"2024-01-01\", \"2024-01-03\"], \"inclusive\": \"left\"}}", ["2", "1"]),
-                ("{\"created_at\": {\"gte\": 1704153600}}", ["3", "2"]), ("{\"memory_type\": {\"in_\": [\"semantic\"]}, \"id\": {\"eq\": \"3\"}}", ["3"]),
+                (
+                    "{\"created_at\": {\"between\": [\"2024-01-01\", \"2024-01-03\"], \"inclusive\": \"left\"}}",
+                    ["2", "1"]
+                ),
+                ("{\"created_at\": {\"gte\": 1704153600}}", ["3", "2"]),
+                ("{\"memory_type\": {\"in_\": [\"semantic\"]}, \"id\": {\"eq\": \"3\"}}", ["3"]),
             ] {
                 let search = try await api.search(filter.dropLast() + ", \"recency_boost\": false}")
                 #expect(search.ids == expected, "\(filter): \(search.text)")
@@ -75,16 +86,26 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{\"user_id\": {}}", ["body.user_id"]), ("{\"user_id\": {\"eq\": null}}", ["body.user_id"]), ("{\"user_id\": {\"eq\": \"\"}}", ["body.user_id.eq"]),
-        ("{\"user_id\": {\"foo\": 1}}", ["body.user_id.foo"]), ("{\"user_id\": {\"field\": \"namespace\", \"eq\": \"x\"}}", ["body.user_id.field"]),
-        ("{\"user_id\": \"a\"}", ["body.user_id"]), ("{\"user_id\": {\"any\": \"x\"}}", ["body.user_id.any"]), ("{\"user_id\": {\"any\": []}}", ["body.user_id.any"]),
-        ("{\"user_id\": {\"any\": [\"a\"], \"all\": [\"b\"]}}", ["body.user_id"]), ("{\"user_id\": {\"startswith\": \"a\", \"ne\": \"b\"}}", ["body.user_id"]),
-        ("{\"memory_type\": {\"eq\": \"bogus\"}}", ["body.memory_type.eq"]), ("{\"created_at\": {}}", ["body.created_at"]),
-        ("{\"created_at\": {\"foo\": 1}}", ["body.created_at.foo"]), ("{\"created_at\": {\"between\": [\"2024-01-01\"]}}", ["body.created_at"]),
+        ("{\"user_id\": {}}", ["body.user_id"]), ("{\"user_id\": {\"eq\": null}}", ["body.user_id"]),
+        ("{\"user_id\": {\"eq\": \"\"}}", ["body.user_id.eq"]),
+        ("{\"user_id\": {\"foo\": 1}}", ["body.user_id.foo"]),
+        ("{\"user_id\": {\"field\": \"namespace\", \"eq\": \"x\"}}", ["body.user_id.field"]),
+        ("{\"user_id\": \"a\"}", ["body.user_id"]), ("{\"user_id\": {\"any\": \"x\"}}", ["body.user_id.any"]),
+        ("{\"user_id\": {\"any\": []}}", ["body.user_id.any"]),
+        ("{\"user_id\": {\"any\": [\"a\"], \"all\": [\"b\"]}}", ["body.user_id"]),
+        ("{\"user_id\": {\"startswith\": \"a\", \"ne\": \"b\"}}", ["body.user_id"]),
+        ("{\"memory_type\": {\"eq\": \"bogus\"}}", ["body.memory_type.eq"]),
+        ("{\"created_at\": {}}", ["body.created_at"]),
+        ("{\"created_at\": {\"foo\": 1}}", ["body.created_at.foo"]),
+        ("{\"created_at\": {\"between\": [\"2024-01-01\"]}}", ["body.created_at"]),
         ("{\"created_at\": {\"between\": [\"2024-01-01\", \"x\"]}}", ["body.created_at.between.1"]),
         ("{\"created_at\": {\"gt\": \"2024-01-01\", \"inclusive\": \"both\"}}", ["body.created_at.inclusive"]),
-        ("{\"created_at\": {\"between\": [\"2024-01-01\", \"2024-01-02\"], \"inclusive\": \"bogus\"}}", ["body.created_at.inclusive"]),
-        ("{\"user\": {\"eq\": \"a\"}}", ["body.user"]), ("{\"limit\": 0}", ["body.limit"]), ("{\"limit\": 101}", ["body.limit"]), ("{\"limit\": 5.5}", ["body.limit"]),
+        (
+            "{\"created_at\": {\"between\": [\"2024-01-01\", \"2024-01-02\"], \"inclusive\": \"bogus\"}}",
+            ["body.created_at.inclusive"]
+        ),
+        ("{\"user\": {\"eq\": \"a\"}}", ["body.user"]), ("{\"limit\": 0}", ["body.limit"]),
+        ("{\"limit\": 101}", ["body.limit"]), ("{\"limit\": 5.5}", ["body.limit"]),
         ("{\"offset\": -1}", ["body.offset"]),
     ])
     func refusedFilters(_ body: String, _ places: [String]) async throws {
@@ -98,12 +119,17 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{\"search_mode\": \"bogus\"}", 422), ("{\"hybrid_alpha\": 1.5}", 422), ("{\"text_scorer\": \"bogus\"}", 422), ("{\"distance_threshold\": -1}", 422),
+        ("{\"search_mode\": \"bogus\"}", 422), ("{\"hybrid_alpha\": 1.5}", 422), ("{\"text_scorer\": \"bogus\"}", 422),
+        ("{\"distance_threshold\": -1}", 422),
         ("{\"text\": \"x\", \"search_mode\": \"keyword\", \"distance_threshold\": 0.5}", 400),
-        ("{\"text\": \"x\", \"search_mode\": \"hybrid\", \"server_side_recency\": true}", 400), ("{\"text\": 5}", 422), ("{\"text\": \"a\\u0000b\"}", 422),
-        ("{\"recency_half_life_created_days\": 0}", 422), ("{\"text\": \"x\", \"search_mode\": \"keyword\", \"text_scorer\": \"DISMAX\"}", 422),
-        ("{\"text\": \"x\", \"text_scorer\": \"DISMAX\"}", 200), ("{\"limit\": \"5\", \"offset\": 5.0}", 200), ("{\"offset\": 1180591620717411303424}", 200),
-        ("{\"text\": \"x\", \"offset\": 1180591620717411303424}", 200), ("{\"text\": \"x\", \"recency_semantic_weight\": -5}", 200), ("[]", 422), ("", 422),
+        ("{\"text\": \"x\", \"search_mode\": \"hybrid\", \"server_side_recency\": true}", 400), ("{\"text\": 5}", 422),
+        ("{\"text\": \"a\\u0000b\"}", 422),
+        ("{\"recency_half_life_created_days\": 0}", 422),
+        ("{\"text\": \"x\", \"search_mode\": \"keyword\", \"text_scorer\": \"DISMAX\"}", 422),
+        ("{\"text\": \"x\", \"text_scorer\": \"DISMAX\"}", 200), ("{\"limit\": \"5\", \"offset\": 5.0}", 200),
+        ("{\"offset\": 1180591620717411303424}", 200),
+        ("{\"text\": \"x\", \"offset\": 1180591620717411303424}", 200),
+        ("{\"text\": \"x\", \"recency_semantic_weight\": -5}", 200), ("[]", 422), ("", 422),
     ])
     func parameters(_ body: String, _ status: Int) async throws {
         try await APIFixture.run { api async throws in

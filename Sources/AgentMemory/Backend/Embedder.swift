@@ -25,13 +25,15 @@ extension Embedder {
         let vectors = try await embed(texts)
         guard vectors.count == texts.count else {
             throw MemoryError(
-                .embeddingFailed, "the embedding model \(model) answered \(vectors.count) vectors for \(texts.count) texts")
+                .embeddingFailed,
+                "the embedding model \(model) answered \(vectors.count) vectors for \(texts.count) texts")
         }
         for vector in vectors {
             guard vector.count == dimensions else {
                 throw MemoryError(
                     .embeddingFailed,
-                    "the embedding model \(model) answered a vector of \(vector.count) dimensions, the index has \(dimensions)")
+                    "the embedding model \(model) answered a vector of \(vector.count) dimensions, the index has \(dimensions)"
+                )
             }
             guard vector.allSatisfy(\.isFinite) else {
                 throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a value that is not finite")

@@ -22,7 +22,8 @@ public struct TagCondition: Sendable, Equatable {
         none: [String]? = nil, startsWith: String? = nil
     ) throws(MemoryError) {
         try self.init(
-            field: field, eq: eq, ne: ne, anyGroups: any.map { [$0] } ?? [], all: all, none: none, startsWith: startsWith)
+            field: field, eq: eq, ne: ne, anyGroups: any.map { [$0] } ?? [], all: all, none: none,
+            startsWith: startsWith)
     }
 
     /// As ``init(field:eq:ne:any:all:none:startsWith:)``, for requests that spell `any` in more than one way: every group applies.
@@ -36,7 +37,9 @@ public struct TagCondition: Sendable, Equatable {
         }
         if eq != nil, ne != nil { throw Self.conflict(field, "eq", "ne") }
         if !anyGroups.isEmpty, all != nil { throw Self.conflict(field, "any", "all") }
-        if startsWith != nil, operators.count(where: { $0 }) > 1 { throw Self.conflict(field, "startswith", "another operator") }
+        if startsWith != nil, operators.count(where: { $0 }) > 1 {
+            throw Self.conflict(field, "startswith", "another operator")
+        }
 
         var required: [String] = []
         if let eq { required.append(try Self.value(eq, field, "eq")) }

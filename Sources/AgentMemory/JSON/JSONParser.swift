@@ -93,7 +93,9 @@ private struct JSONParser {
     private mutating func enter() throws(JSONSyntaxError) {
         position += 1
         depth += 1
-        guard depth <= JSONValue.maximumDepth else { throw error("nested deeper than \(JSONValue.maximumDepth) levels") }
+        guard depth <= JSONValue.maximumDepth else {
+            throw error("nested deeper than \(JSONValue.maximumDepth) levels")
+        }
     }
 
     private mutating func object() throws(JSONSyntaxError) -> JSONObject {

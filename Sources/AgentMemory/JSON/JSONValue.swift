@@ -71,7 +71,8 @@ public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
                 if positions != nil {
                     positions?[ExactString(name)] = members.count - 1
                 } else if members.count > 32 {
-                    positions = Dictionary(uniqueKeysWithValues: members.enumerated().map { (ExactString($1.name), $0) })
+                    positions = Dictionary(
+                        uniqueKeysWithValues: members.enumerated().map { (ExactString($1.name), $0) })
                 }
             case (let position?, nil):
                 members.remove(at: position)

@@ -90,7 +90,8 @@ public struct JSONWriter: Sendable {
         bytes.append(UInt8(ascii: "\""))
         string.withUTF8 { utf8 in
             var copied = 0
-            for (i, byte) in utf8.enumerated() where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+            for (i, byte) in utf8.enumerated()
+            where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
                 bytes.append(contentsOf: utf8[copied..<i])
                 copied = i + 1
                 switch byte {

@@ -20,7 +20,9 @@ public struct SearchQuery: Sendable, Equatable {
 
     /// - Throws: ``MemoryError`` with code `invalidInput` for a blank text, an alpha outside 0...1, or a threshold that is
     ///   negative or not finite.
-    public init(text: String, ranking: Ranking, filter: MemoryFilter = .everything, page: PageRequest) throws(MemoryError) {
+    public init(text: String, ranking: Ranking, filter: MemoryFilter = .everything, page: PageRequest)
+        throws(MemoryError)
+    {
         guard !Self.isBlank(text) else { throw .invalid("text", "text must not be empty") }
         guard !text.utf8.contains(0) else { throw .invalid("text", "text must not contain the NUL character") }
         switch ranking {

@@ -31,7 +31,9 @@ extension Timestamp {
 
     private static func epochNumber(_ text: String) -> Double? {
         let digits = text.utf8.drop { $0 == 0x2D || $0 == 0x2B }
-        guard text.utf8.count - digits.count <= 1, let first = digits.first, (0x30...0x39).contains(first) else { return nil }
+        guard text.utf8.count - digits.count <= 1, let first = digits.first, (0x30...0x39).contains(first) else {
+            return nil
+        }
         var dots = 0
         for byte in digits {
             if byte == 0x2E { dots += 1 } else if !(0x30...0x39).contains(byte) { return nil }
@@ -68,7 +70,9 @@ extension Timestamp {
         }
 
         mutating func date() -> CivilDate? {
-            guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2) else { return nil }
+            guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2) else {
+                return nil
+            }
             return CivilDate(year: year, month: month, day: day)
         }
 

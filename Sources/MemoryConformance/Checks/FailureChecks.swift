@@ -3,7 +3,9 @@ import AgentMemory
 extension ConformanceCheck {
     /// Capabilities and health: what is missing is refused, and what works says so.
     static let failureChecks: [ConformanceCheck] = [
-        ConformanceCheck("failure/E1-capabilities", hint: "what the backend does not declare must be refused, not ignored") { scope in
+        ConformanceCheck(
+            "failure/E1-capabilities", hint: "what the backend does not declare must be refused, not ignored"
+        ) { scope in
             _ = try await scope.database.add([try MemoryRecord(id: "a", text: "[1] word")])
             let capabilities = scope.database.capabilities
             for scorer in TextScorer.allCases where !capabilities.textScorers.contains(scorer) {
@@ -12,13 +14,17 @@ extension ConformanceCheck {
                 }
             }
             for (declared, ranking) in [
-                (capabilities.keywordSearch, SearchQuery.Ranking.keyword(.bm25std)), (capabilities.hybridSearch, .hybrid(alpha: 0.5, .bm25std)),
-                (capabilities.serverSideRecency, .semanticWithRecency(.standard)), (capabilities.distanceThreshold, .semantic(distanceThreshold: 1)),
+                (capabilities.keywordSearch, SearchQuery.Ranking.keyword(.bm25std)),
+                (capabilities.hybridSearch, .hybrid(alpha: 0.5, .bm25std)),
+                (capabilities.serverSideRecency, .semanticWithRecency(.standard)),
+                (capabilities.distanceThreshold, .semantic(distanceThreshold: 1)),
             ] {
                 if declared {
                     try scope.expect("total of \(ranking)", try await scope.search("[1] word", ranking).total, 1)
                 } else {
-                    try await scope.expectError("\(ranking)", .unsupported) { _ = try await scope.search("[1] word", ranking) }
+                    try await scope.expectError("\(ranking)", .unsupported) {
+                        _ = try await scope.search("[1] word", ranking)
+                    }
                 }
             }
         },
@@ -28,7 +34,8 @@ extension ConformanceCheck {
             for component in components { try scope.expect("\(component.component)", component.reason, nil) }
         },
         ConformanceCheck(
-            "failure/R7-concurrent-writers", hint: "records are lost or doubled when several clients write at once, the first ones above all"
+            "failure/R7-concurrent-writers",
+            hint: "records are lost or doubled when several clients write at once, the first ones above all"
         ) { scope in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for writer in 0..<8 {
@@ -37,7 +44,9 @@ extension ConformanceCheck {
                             _ = try await scope.database.add(
                                 try (0..<25).map {
                                     // Every writer also replaces one shared record: batches overlap.
-                                    try MemoryRecord(id: $0 == 0 ? "shared\(batch)" : "w\(writer)-\(batch)-\($0)", text: "[1, \(writer)] word \($0)")
+                                    try MemoryRecord(
+                                        id: $0 == 0 ? "shared\(batch)" : "w\(writer)-\(batch)-\($0)",
+                                        text: "[1, \(writer)] word \($0)")
                                 })
                         }
                     }
@@ -46,7 +55,8 @@ extension ConformanceCheck {
             }
             try scope.expect("count", try await scope.database.count(.everything), 8 * 5 * 24 + 5)
             try scope.expect("listed", Set(try await scope.listed()).count, 8 * 5 * 24 + 5)
-            try scope.expect("by word", try await scope.search("word", .keyword(.bm25std), limit: 1).total, 8 * 5 * 24 + 5)
+            try scope.expect(
+                "by word", try await scope.search("word", .keyword(.bm25std), limit: 1).total, 8 * 5 * 24 + 5)
         },
     ]
 }

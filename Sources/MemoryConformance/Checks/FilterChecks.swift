@@ -3,24 +3,31 @@ import AgentMemory
 extension ConformanceCheck {
     /// Rules F1 to F10.
     static let filterChecks: [ConformanceCheck] = [
-        ConformanceCheck("filter/F1-exact", hint: "values are folded or normalised: compare code point by code point") { scope in
+        ConformanceCheck("filter/F1-exact", hint: "values are folded or normalised: compare code point by code point") {
+            scope in
             let values = ["alice", "Alice", "ALICE", "é", "e\u{301}", "É", "straße", "strasse"]
             for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
-                _ = try await scope.database.add(try values.enumerated().map { try record("\(field.rawValue)-\($0)", field, [$1]) })
+                _ = try await scope.database.add(
+                    try values.enumerated().map { try record("\(field.rawValue)-\($0)", field, [$1]) })
             }
             for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
                 for (index, value) in values.enumerated() {
                     try await scope.expectMatches(
-                        "\(field.rawValue) eq \(value.debugDescription)", try tag(field, eq: value), ["\(field.rawValue)-\(index)"])
+                        "\(field.rawValue) eq \(value.debugDescription)", try tag(field, eq: value),
+                        ["\(field.rawValue)-\(index)"])
                 }
             }
         },
-        ConformanceCheck("filter/F2-every-field", hint: "a field of the contract cannot be filtered on, or another one is") { scope in
+        ConformanceCheck(
+            "filter/F2-every-field", hint: "a field of the contract cannot be filtered on, or another one is"
+        ) { scope in
             let hit = try MemoryRecord(
-                id: "hit", text: "[1] a", sessionID: "s1", userID: "u1", namespace: "n1", memoryType: .episodic, topics: ["t1"],
+                id: "hit", text: "[1] a", sessionID: "s1", userID: "u1", namespace: "n1", memoryType: .episodic,
+                topics: ["t1"],
                 entities: ["e1"], discreteMemoryExtracted: false, extractionStrategy: "custom")
             let miss = try MemoryRecord(
-                id: "miss", text: "[1] b", sessionID: "s2", userID: "u2", namespace: "n2", topics: ["t2"], entities: ["e2"])
+                id: "miss", text: "[1] b", sessionID: "s2", userID: "u2", namespace: "n2", topics: ["t2"],
+                entities: ["e2"])
             _ = try await scope.database.add([hit, miss])
             for field in TagField.allCases {
                 let value = field.values(of: hit)[0]
@@ -33,7 +40,8 @@ extension ConformanceCheck {
         },
         ConformanceCheck("filter/F2-any-all", hint: "all behaves as any") { scope in
             _ = try await scope.database.add([
-                try record("ab", .topics, ["a", "b"]), try record("bc", .topics, ["b", "c"]), try record("c", .topics, ["c"]),
+                try record("ab", .topics, ["a", "b"]), try record("bc", .topics, ["b", "c"]),
+                try record("c", .topics, ["c"]),
                 try record("abc", .topics, ["c", "b", "a"]), try record("none", .topics, []),
             ])
             try await scope.expectMatches("any a c", try tag(.topics, any: ["a", "c"]), ["ab", "bc", "c", "abc"])
@@ -43,7 +51,8 @@ extension ConformanceCheck {
             try await scope.expectMatches("none a", try tag(.topics, none: ["a", "x"]), ["bc", "c", "none"])
         },
         ConformanceCheck(
-            "filter/F2-startswith", hint: "the prefix is a pattern, needs two characters, or stops after a number of distinct values"
+            "filter/F2-startswith",
+            hint: "the prefix is a pattern, needs two characters, or stops after a number of distinct values"
         ) { scope in
             let values = (0..<450).map { "p\($0)" } + ["Px", "%p", "p*", "_p", "p|q", "ép", "e\u{301}p", "\\p", "日本"]
             for start in stride(from: 0, to: values.count, by: 200) {
@@ -54,23 +63,29 @@ extension ConformanceCheck {
             }
             for prefix in ["p", "p1", "P", "%", "p*", "_", "p|", "é", "e", "\\", "日"] {
                 let expected = values.filter { $0.utf8.starts(with: prefix.utf8) }.map { "i-\($0)" }
-                try await scope.expectMatches("user_id startswith \(prefix)", try tag(.userID, startsWith: prefix), expected)
+                try await scope.expectMatches(
+                    "user_id startswith \(prefix)", try tag(.userID, startsWith: prefix), expected)
             }
             try await scope.expectMatches(
                 "topics startswith", try tag(.topics, startsWith: "p44"), ["i-p44"] + (440..<450).map { "i-p\($0)" })
             try await scope.expectMatches(
                 "id startswith", try tag(.id, startsWith: "i-p44"), ["i-p44"] + (440..<450).map { "i-p\($0)" })
         },
-        ConformanceCheck("filter/F3-two-operators", hint: "one operator of a filter is applied and the others are dropped") { scope in
+        ConformanceCheck(
+            "filter/F3-two-operators", hint: "one operator of a filter is applied and the others are dropped"
+        ) { scope in
             _ = try await scope.database.add([
-                try record("a", .topics, ["a"]), try record("ab", .topics, ["a", "b"]), try record("abc", .topics, ["a", "b", "c"]),
+                try record("a", .topics, ["a"]), try record("ab", .topics, ["a", "b"]),
+                try record("abc", .topics, ["a", "b", "c"]),
                 try record("c", .topics, ["c"]),
             ])
             try await scope.expectMatches("eq a, any b c", try tag(.topics, eq: "a", any: ["b", "c"]), ["ab", "abc"])
             try await scope.expectMatches("all a b, none c", try tag(.topics, all: ["a", "b"], none: ["c"]), ["ab"])
             try await scope.expectMatches("any a c, ne b", try tag(.topics, ne: "b", any: ["a", "c"]), ["a", "c"])
         },
-        ConformanceCheck("filter/F3-fields-joined-by-and", hint: "filters of one call are joined by OR, or only one applies") { scope in
+        ConformanceCheck(
+            "filter/F3-fields-joined-by-and", hint: "filters of one call are joined by OR, or only one applies"
+        ) { scope in
             _ = try await scope.database.add([
                 try MemoryRecord(id: "1", text: "[1] x", userID: "u", namespace: "n", createdAt: at(1)),
                 try MemoryRecord(id: "2", text: "[1] x", userID: "u", namespace: "m", createdAt: at(2)),
@@ -78,7 +93,10 @@ extension ConformanceCheck {
                 try MemoryRecord(id: "4", text: "[1] x", userID: "u", namespace: "n", createdAt: at(4)),
             ])
             let filter = MemoryFilter(
-                tags: [.userID: try TagCondition(field: .userID, eq: "u"), .namespace: try TagCondition(field: .namespace, ne: "m")],
+                tags: [
+                    .userID: try TagCondition(field: .userID, eq: "u"),
+                    .namespace: try TagCondition(field: .namespace, ne: "m"),
+                ],
                 dates: [.createdAt: try DateCondition(field: .createdAt, [.init(.gt, at(1))])])
             try await scope.expectMatches("three filters", filter, ["4"])
         },
@@ -95,25 +113,31 @@ extension ConformanceCheck {
                 try await scope.expectMatches("\(field.rawValue) none x", try tag(field, none: ["x", "z"]), expected)
             }
         },
-        ConformanceCheck("filter/F5-all-of-two-on-one-value", hint: "all on a single-valued field behaves as any") { scope in
+        ConformanceCheck("filter/F5-all-of-two-on-one-value", hint: "all on a single-valued field behaves as any") {
+            scope in
             _ = try await scope.database.add([try record("a", .userID, ["a"]), try record("b", .userID, ["b"])])
             try await scope.expectMatches("all a b", try tag(.userID, all: ["a", "b"]), [], mayBeTrivial: true)
             try await scope.expectMatches("eq a, all b", try tag(.userID, eq: "a", all: ["b"]), [], mayBeTrivial: true)
             try await scope.expectMatches("all a a", try tag(.userID, all: ["a", "a"]), ["a"])
         },
-        ConformanceCheck("filter/F7-date-operators", hint: "one bound is dropped, an inclusive end is exclusive, or fractions are cut") { scope in
+        ConformanceCheck(
+            "filter/F7-date-operators",
+            hint: "one bound is dropped, an inclusive end is exclusive, or fractions are cut"
+        ) { scope in
             for field in DateField.allCases {
                 _ = try await scope.database.add(
                     try (0..<6).map { index in
                         let date = at(0, Int64(index))
                         return try MemoryRecord(
                             id: "\(index)", text: "[1] x", createdAt: field == .createdAt ? date : at(50),
-                            lastAccessed: field == .lastAccessed ? date : at(50), eventDate: field == .eventDate ? date : nil)
+                            lastAccessed: field == .lastAccessed ? date : at(50),
+                            eventDate: field == .eventDate ? date : nil)
                     })
                 func ids(_ bounds: DateCondition.Bound..., expect expected: [Int]) async throws {
                     try await scope.expectMatches(
                         "\(field.rawValue) \(bounds.map { "\($0.comparison.rawValue) \($0.value)" })",
-                        MemoryFilter(dates: [field: try DateCondition(field: field, bounds)]), expected.map(String.init))
+                        MemoryFilter(dates: [field: try DateCondition(field: field, bounds)]), expected.map(String.init)
+                    )
                 }
                 try await ids(.init(.eq, at(0, 3)), expect: [3])
                 try await ids(.init(.ne, at(0, 3)), expect: [0, 1, 2, 4, 5])
@@ -131,22 +155,27 @@ extension ConformanceCheck {
                 }
             }
         },
-        ConformanceCheck("filter/F7-absent-date", hint: "a record without the date matches something other than ne") { scope in
+        ConformanceCheck("filter/F7-absent-date", hint: "a record without the date matches something other than ne") {
+            scope in
             _ = try await scope.database.add([
-                try MemoryRecord(id: "dated", text: "[1] x", eventDate: at(10)), try MemoryRecord(id: "undated", text: "[1] x"),
+                try MemoryRecord(id: "dated", text: "[1] x", eventDate: at(10)),
+                try MemoryRecord(id: "undated", text: "[1] x"),
                 try MemoryRecord(id: "epoch", text: "[1] x", eventDate: Timestamp(microseconds: 0)),
             ])
             try await scope.expectMatches("lte", try date(.eventDate, .init(.lte, at(10))), ["dated", "epoch"])
             try await scope.expectMatches("gte", try date(.eventDate, .init(.gte, .earliest)), ["dated", "epoch"])
             try await scope.expectMatches("ne", try date(.eventDate, .init(.ne, at(10))), ["undated", "epoch"])
-            try await scope.expectMatches("ne and lt", try date(.eventDate, .init(.ne, at(10)), .init(.lt, at(20))), ["epoch"])
+            try await scope.expectMatches(
+                "ne and lt", try date(.eventDate, .init(.ne, at(10)), .init(.lt, at(20))), ["epoch"])
         },
-        ConformanceCheck("filter/F10-values-are-data", hint: "a value is read as query syntax or as a pattern") { scope in
+        ConformanceCheck("filter/F10-values-are-data", hint: "a value is read as query syntax or as a pattern") {
+            scope in
             let values = HostileStrings.tags
             _ = try await scope.database.add(
                 try values.enumerated().map { index, value in
                     try MemoryRecord(
-                        id: "v\(index)", text: "[1] v", sessionID: value, userID: value, namespace: value, topics: [value, "shared"],
+                        id: "v\(index)", text: "[1] v", sessionID: value, userID: value, namespace: value,
+                        topics: [value, "shared"],
                         entities: [value])
                 })
             for (index, value) in values.enumerated() {
@@ -158,10 +187,12 @@ extension ConformanceCheck {
                 try await scope.expectMatches(
                     "user_id startswith \(value.debugDescription)", try tag(.userID, startsWith: value), prefixed)
                 let others = values.indices.filter { $0 != index }.map { "v\($0)" }
-                try await scope.expectMatches("topics ne \(value.debugDescription)", try tag(.topics, ne: value), others)
+                try await scope.expectMatches(
+                    "topics ne \(value.debugDescription)", try tag(.topics, ne: value), others)
             }
             try await scope.expectMatches(
-                "any of many", try tag(.userID, any: values + (0..<1000).map { "absent\($0)" }), values.indices.map { "v\($0)" },
+                "any of many", try tag(.userID, any: values + (0..<1000).map { "absent\($0)" }),
+                values.indices.map { "v\($0)" },
                 mayBeTrivial: true)
         },
     ]
@@ -170,7 +201,8 @@ extension ConformanceCheck {
     static func record(_ id: String, _ field: TagField, _ values: [String]) throws(MemoryError) -> MemoryRecord {
         let first = values.first
         return try MemoryRecord(
-            id: id, text: "[1] text", sessionID: field == .sessionID ? first : nil, userID: field == .userID ? first : nil,
+            id: id, text: "[1] text", sessionID: field == .sessionID ? first : nil,
+            userID: field == .userID ? first : nil,
             namespace: field == .namespace ? first : nil, topics: field == .topics ? values : [],
             entities: field == .entities ? values : [])
     }

@@ -3,7 +3,8 @@ import AgentMemory
 extension ConformanceCheck {
     /// Rules S5 and S6.
     static let keywordChecks: [ConformanceCheck] = [
-        ConformanceCheck("keyword/S5-any-word", hint: "all words are required, or the filter's clauses add to the rank") { scope in
+        ConformanceCheck("keyword/S5-any-word", hint: "all words are required, or the filter's clauses add to the rank")
+        { scope in
             try await addTexts(scope)
             try await expectWords(scope, "fox", ["fox", "foxdog", "foxes"])
             try await expectWords(scope, "fox dog", ["fox", "foxdog", "foxes", "dog"])
@@ -13,27 +14,37 @@ extension ConformanceCheck {
             try scope.expect("with a filter", Set(filtered.items.map(\.record.id)), ["foxdog", "dog"])
             try scope.expect("its total", filtered.total, 2)
         },
-        ConformanceCheck("keyword/S5-words", hint: "texts and queries must go through the project's analyser, and nothing else") { scope in
+        ConformanceCheck(
+            "keyword/S5-words", hint: "texts and queries must go through the project's analyser, and nothing else"
+        ) { scope in
             let texts = [
-                "snake": "see snake_case here", "cpp": "I write C++ daily", "mail": "write to jane.doe@example.com", "russian": "Привет мир",
-                "german": "ÜBER die Straße", "number": "version 2.10.5 of 1984", "apostrophe": "don't stop", "cjk": "東京 タワー", "accent": "cafe\u{301} au lait",
+                "snake": "see snake_case here", "cpp": "I write C++ daily", "mail": "write to jane.doe@example.com",
+                "russian": "Привет мир",
+                "german": "ÜBER die Straße", "number": "version 2.10.5 of 1984", "apostrophe": "don't stop",
+                "cjk": "東京 タワー", "accent": "cafe\u{301} au lait",
                 "run": "they were running", "long": String(repeating: "donau", count: 60), "stop": "the and of",
             ]
             _ = try await scope.database.add(try texts.map { try MemoryRecord(id: $0.key, text: $0.value) })
             for (query, expected) in [
                 ("case", ["snake"]), ("snake_case", ["snake"]), ("c", ["cpp"]), ("C++", ["cpp"]), ("example", ["mail"]),
-                ("jane.doe@example.com", ["mail"]), ("привет", ["russian"]), ("ПРИВЕТ", ["russian"]), ("über", ["german"]), ("strasse", ["german"]),
-                ("STRASSE", ["german"]), ("1984", ["number"]), ("10", ["number"]), ("café", ["accent"]), ("CAFÉ", ["accent"]), ("東京", ["cjk"]), ("runs", ["run"]),
-                (String(repeating: "Donau", count: 60), ["long"]), ("the", ["stop"]), ("don", ["apostrophe"]), ("*", []), ("-", []), ("@text:x", []),
+                ("jane.doe@example.com", ["mail"]), ("привет", ["russian"]), ("ПРИВЕТ", ["russian"]),
+                ("über", ["german"]), ("strasse", ["german"]),
+                ("STRASSE", ["german"]), ("1984", ["number"]), ("10", ["number"]), ("café", ["accent"]),
+                ("CAFÉ", ["accent"]), ("東京", ["cjk"]), ("runs", ["run"]),
+                (String(repeating: "Donau", count: 60), ["long"]), ("the", ["stop"]), ("don", ["apostrophe"]),
+                ("*", []), ("-", []), ("@text:x", []),
                 ("%%", []), ("🙂", []), ("snak*", []), ("(", []),
             ] {
                 try await expectWords(scope, query, expected)
             }
         },
-        ConformanceCheck("keyword/S5-phrases", hint: "a quoted phrase matches its words in any order or with gaps") { scope in
+        ConformanceCheck("keyword/S5-phrases", hint: "a quoted phrase matches its words in any order or with gaps") {
+            scope in
             _ = try await scope.database.add([
-                try MemoryRecord(id: "exact", text: "the quick brown fox jumps"), try MemoryRecord(id: "reverse", text: "the fox brown and quick"),
-                try MemoryRecord(id: "gap", text: "the quick and brown fox"), try MemoryRecord(id: "twice", text: "quick quick brown, Quick Brown"),
+                try MemoryRecord(id: "exact", text: "the quick brown fox jumps"),
+                try MemoryRecord(id: "reverse", text: "the fox brown and quick"),
+                try MemoryRecord(id: "gap", text: "the quick and brown fox"),
+                try MemoryRecord(id: "twice", text: "quick quick brown, Quick Brown"),
                 try MemoryRecord(id: "other", text: "an unrelated line with dog"),
             ])
             try await expectWords(scope, "\"quick brown\"", ["exact", "twice"])
@@ -44,13 +55,19 @@ extension ConformanceCheck {
             try await expectWords(scope, "\"fox quick\"", [])
             try await expectWords(scope, "\"++\" dog", ["other"])
         },
-        ConformanceCheck("keyword/S5-rank-and-score", hint: "the rank is not BM25 over the whole store, or the score is not relative to the best") { scope in
+        ConformanceCheck(
+            "keyword/S5-rank-and-score",
+            hint: "the rank is not BM25 over the whole store, or the score is not relative to the best"
+        ) { scope in
             _ = try await scope.database.add(
-                try (0..<200).map { try MemoryRecord(id: "common\($0)", text: "common words about nothing number\($0)", userID: "u") })
+                try (0..<200).map {
+                    try MemoryRecord(id: "common\($0)", text: "common words about nothing number\($0)", userID: "u")
+                })
             _ = try await scope.database.add([
                 try MemoryRecord(id: "rare", text: "common needle in the hay", userID: "u"),
                 try MemoryRecord(id: "often", text: "needle needle needle needle", userID: "u"),
-                try MemoryRecord(id: "lost", text: "needle " + (0..<300).map { "filler\($0)" }.joined(separator: " "), userID: "u"),
+                try MemoryRecord(
+                    id: "lost", text: "needle " + (0..<300).map { "filler\($0)" }.joined(separator: " "), userID: "u"),
             ])
             let found = try await scope.search("needle", .keyword(.bm25std))
             try scope.expect("order", found.items.map(\.record.id), ["often", "rare", "lost"])
@@ -60,12 +77,15 @@ extension ConformanceCheck {
                 try scope.expect("score_type", hit.scoreType, .keyword)
             }
             let second = try await scope.search("needle", .keyword(.bm25std), limit: 1, offset: 1)
-            try scope.expect("score on page two is relative to the best of all", second.items[0].score ?? 0, near: found.items[1].score ?? 9)
+            try scope.expect(
+                "score on page two is relative to the best of all", second.items[0].score ?? 0,
+                near: found.items[1].score ?? 9)
             let two = try await scope.search("common needle", .keyword(.bm25std), limit: 1)
             try scope.expect("total of two words", two.total, 203)
         },
         ConformanceCheck(
-            "keyword/S5-rank-with-filters", hint: "filters or phrases add to the rank, or let some words of the query drop out of it"
+            "keyword/S5-rank-with-filters",
+            hint: "filters or phrases add to the rank, or let some words of the query drop out of it"
         ) { scope in
             let analyzer = TextAnalyzer()
             let vocabulary = ["alpha", "beta", "gamma"] + (0..<12).map { "filler\($0)" }
@@ -76,19 +96,24 @@ extension ConformanceCheck {
             }
             let records = try (0..<300).map { index in
                 try MemoryRecord(
-                    id: "w\(index)", text: (0..<(2 + random(10))).map { _ in vocabulary[random(vocabulary.count)] }.joined(separator: " "),
-                    userID: ["few", "some", "some", "many", "many", "many"][index < 20 ? 0 : 1 + random(5)], namespace: "n\(random(3))",
+                    id: "w\(index)",
+                    text: (0..<(2 + random(10))).map { _ in vocabulary[random(vocabulary.count)] }.joined(
+                        separator: " "),
+                    userID: ["few", "some", "some", "many", "many", "many"][index < 20 ? 0 : 1 + random(5)],
+                    namespace: "n\(random(3))",
                     createdAt: at(Int64(index)))
             }
             _ = try await scope.database.add(records)
             let filters: [(String, MemoryFilter)] = [
-                ("no filter", .everything), ("few", try tag(.userID, eq: "few")), ("many", try tag(.userID, eq: "many")),
+                ("no filter", .everything), ("few", try tag(.userID, eq: "few")),
+                ("many", try tag(.userID, eq: "many")),
                 ("not some", try tag(.userID, ne: "some")), ("startswith", try tag(.userID, startsWith: "m")),
                 ("dates", try date(.createdAt, .init(.gte, at(50)), .init(.lt, at(250)))),
                 (
                     "two fields",
                     MemoryFilter(tags: [
-                        .userID: try TagCondition(field: .userID, any: ["few", "some"]), .namespace: try TagCondition(field: .namespace, eq: "n1"),
+                        .userID: try TagCondition(field: .userID, any: ["few", "some"]),
+                        .namespace: try TagCondition(field: .namespace, eq: "n1"),
                     ])
                 ),
             ]
@@ -102,7 +127,8 @@ extension ConformanceCheck {
                     guard let best = expected.max() else { continue }
                     for hit in found.items {
                         try scope.expect(
-                            "\(query) with \(name): score of \(hit.record.id)", hit.score ?? -1, near: (ranks[hit.record.id] ?? 0) / best,
+                            "\(query) with \(name): score of \(hit.record.id)", hit.score ?? -1,
+                            near: (ranks[hit.record.id] ?? 0) / best,
                             within: 0.02)
                     }
                 }
@@ -114,19 +140,26 @@ extension ConformanceCheck {
             let found = try await scope.search("words", .keyword(.bm25std), limit: 1000)
             try scope.expect("order", found.items.map(\.record.id), ids.map(ExactString.init).sorted().map(\.value))
         },
-        ConformanceCheck("keyword/S5-first-10000-words", hint: "more, or fewer, than the first 10,000 words of a text are indexed") { scope in
+        ConformanceCheck(
+            "keyword/S5-first-10000-words", hint: "more, or fewer, than the first 10,000 words of a text are indexed"
+        ) { scope in
             let words = (0..<10_000).map { $0 == 9_999 ? "inside" : "w\($0 % 50)" } + ["outside"]
             _ = try await scope.database.add([
-                try MemoryRecord(id: "long", text: words.joined(separator: " ")), try MemoryRecord(id: "short", text: "nothing of that"),
+                try MemoryRecord(id: "long", text: words.joined(separator: " ")),
+                try MemoryRecord(id: "short", text: "nothing of that"),
             ])
             try await expectWords(scope, "inside", ["long"])
             try await expectWords(scope, "outside", [])
             try await expectWords(scope, "\"w48 inside\"", ["long"])
         },
-        ConformanceCheck("hybrid/S6-union", hint: "only the nearest vectors are candidates, so that a strong lexical hit is never found") { scope in
+        ConformanceCheck(
+            "hybrid/S6-union",
+            hint: "only the nearest vectors are candidates, so that a strong lexical hit is never found"
+        ) { scope in
             for start in stride(from: 0, to: 1500, by: 500) {
                 _ = try await scope.database.add(
-                    try (start..<start + 500).map { try MemoryRecord(id: "near\($0)", text: "[1, 0.\($0 % 9)] filler") })
+                    try (start..<start + 500).map { try MemoryRecord(id: "near\($0)", text: "[1, 0.\($0 % 9)] filler") }
+                )
             }
             _ = try await scope.database.add([try MemoryRecord(id: "lexical", text: "[0, 0, 1] zanzibar")])
             let found = try await scope.search("[1] zanzibar", .hybrid(alpha: 0.3, .bm25std), limit: 10)
@@ -135,7 +168,9 @@ extension ConformanceCheck {
             try scope.expect("score_type", found.items.first?.scoreType, .hybrid)
             try scope.expect("total", found.total, 1501)
         },
-        ConformanceCheck("hybrid/S6-formula", hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one") { scope in
+        ConformanceCheck(
+            "hybrid/S6-formula", hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one"
+        ) { scope in
             let texts: [(id: String, text: String, vector: [Float])] = [
                 ("both", "apple green", [1, 1]), ("vector", "pear green", [1]), ("words", "apple red", [-1]),
                 ("neither", "plum red", [-1, 1]),
@@ -151,17 +186,23 @@ extension ConformanceCheck {
                 try scope.expect("dist is 1 - score", hit.distance, near: 1 - (hit.score ?? 0))
             }
         },
-        ConformanceCheck("hybrid/S6-alpha-ends", hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order") { scope in
+        ConformanceCheck(
+            "hybrid/S6-alpha-ends", hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order"
+        ) { scope in
             try await addTexts(scope)
             let semantic = try await scope.search("[0.4, 1] fox dog", .semantic(distanceThreshold: nil))
             let alphaOne = try await scope.search("[0.4, 1] fox dog", .hybrid(alpha: 1, .bm25std))
             try scope.expect("alpha 1", alphaOne.items.map(\.record.id), semantic.items.map(\.record.id))
             let keyword = try await scope.search("fox dog", .keyword(.bm25std))
             let alphaZero = try await scope.search("fox dog", .hybrid(alpha: 0, .bm25std))
-            try scope.expect("alpha 0", Array(alphaZero.items.map(\.record.id).prefix(keyword.total)), keyword.items.map(\.record.id))
+            try scope.expect(
+                "alpha 0", Array(alphaZero.items.map(\.record.id).prefix(keyword.total)), keyword.items.map(\.record.id)
+            )
             try scope.expect("total", alphaZero.total, 6)
         },
-        ConformanceCheck("hybrid/S6-phrases-and-no-words", hint: "phrases are not required, or a query without words finds nothing") { scope in
+        ConformanceCheck(
+            "hybrid/S6-phrases-and-no-words", hint: "phrases are not required, or a query without words finds nothing"
+        ) { scope in
             try await addTexts(scope)
             let phrase = try await scope.search("\"lazy dog\"", .hybrid(alpha: 0.9, .bm25std))
             try scope.expect("phrase", Set(phrase.items.map(\.record.id)), ["foxdog"])
@@ -188,14 +229,17 @@ extension ConformanceCheck {
                 let frequency = text.words.count { $0 == word }
                 guard frequency > 0 else { continue }
                 ranks[text.id, default: 0] += BM25.termScore(
-                    idf: idf, frequency: frequency, documentLength: text.words.count, averageDocumentLength: averageLength)
+                    idf: idf, frequency: frequency, documentLength: text.words.count,
+                    averageDocumentLength: averageLength)
             }
         }
         return ranks.filter { id, _ in
             guard let words = texts.first(where: { $0.id == id })?.words else { return false }
             return query.phrases.allSatisfy { phrase in
                 phrase.count <= words.count
-                    && (0...(words.count - phrase.count)).contains { words[$0..<$0 + phrase.count].elementsEqual(phrase) }
+                    && (0...(words.count - phrase.count)).contains {
+                        words[$0..<$0 + phrase.count].elementsEqual(phrase)
+                    }
             }
         }
     }

@@ -3,23 +3,31 @@ import AgentMemory
 extension ConformanceCheck {
     /// Rules P1 to P5.
     static let pageChecks: [ConformanceCheck] = [
-        ConformanceCheck("page/P1-order", hint: "the list has no total order: created_at descending, then id ascending by bytes") { scope in
+        ConformanceCheck(
+            "page/P1-order", hint: "the list has no total order: created_at descending, then id ascending by bytes"
+        ) { scope in
             let ids = ["b", "a", "Z", "é", "e", "10", "9", "z", "a b", "🙂", "\u{FFFD}"]
             _ = try await scope.database.add(
                 try ids.map { try MemoryRecord(id: $0, text: "[1] x", createdAt: at(5)) }
                     + [
-                        try MemoryRecord(id: "new", text: "[1] x", createdAt: at(5, 1)), try MemoryRecord(id: "old", text: "[1] x", createdAt: at(4)),
+                        try MemoryRecord(id: "new", text: "[1] x", createdAt: at(5, 1)),
+                        try MemoryRecord(id: "old", text: "[1] x", createdAt: at(4)),
                     ])
             let expected = ["new"] + ids.map(ExactString.init).sorted().map(\.value) + ["old"]
             try scope.expect("order", try await scope.listed(), expected)
         },
-        ConformanceCheck("page/P1-pages-of-ties", hint: "records with equal dates are shown twice or never: the order has no tie-break") { scope in
+        ConformanceCheck(
+            "page/P1-pages-of-ties",
+            hint: "records with equal dates are shown twice or never: the order has no tie-break"
+        ) { scope in
             try await addMany(250, to: scope) { _ in at(1) }
             for limit in [1, 7, 100, 249, 250, 1000] {
-                try scope.expect("pages of \(limit)", try await joinedList(scope, limit: limit), try await scope.listed())
+                try scope.expect(
+                    "pages of \(limit)", try await joinedList(scope, limit: limit), try await scope.listed())
             }
         },
-        ConformanceCheck("page/P2-total", hint: "total is the number of records on the page, or at most limit + offset") { scope in
+        ConformanceCheck("page/P2-total", hint: "total is the number of records on the page, or at most limit + offset")
+        { scope in
             try await addMany(60, to: scope) { at(Int64($0)) }
             let filter = try tag(.userID, eq: "even")
             for (limit, offset) in [(1, 0), (10, 0), (10, 25), (30, 0), (100, 0), (10, 29), (10, 30), (10, 1000)] {
@@ -30,15 +38,23 @@ extension ConformanceCheck {
                 for ranking in rankings {
                     let found = try await scope.search("[1, 1] common", ranking, filter, limit: limit, offset: offset)
                     try scope.expect("total of \(ranking) at \(limit), \(offset)", found.total, 30)
-                    try scope.expect("items of \(ranking) at \(limit), \(offset)", found.items.count, max(0, min(limit, 30 - offset)))
+                    try scope.expect(
+                        "items of \(ranking) at \(limit), \(offset)", found.items.count, max(0, min(limit, 30 - offset))
+                    )
                 }
             }
         },
-        ConformanceCheck("page/P3-next-offset", hint: "next_offset is null although there is more, or not null at the end") { scope in
+        ConformanceCheck(
+            "page/P3-next-offset", hint: "next_offset is null although there is more, or not null at the end"
+        ) { scope in
             try await addMany(30, to: scope) { at(Int64($0)) }
-            for (limit, offset, next) in [(10, 0, 10), (10, 19, 29), (10, 20, nil), (30, 0, nil), (29, 0, 29), (1, 29, nil), (5, 40, nil)] as [(Int, Int, Int?)] {
+            for (limit, offset, next) in [
+                (10, 0, 10), (10, 19, 29), (10, 20, nil), (30, 0, nil), (29, 0, 29), (1, 29, nil), (5, 40, nil),
+            ] as [(Int, Int, Int?)] {
                 let request = try PageRequest(limit: limit, offset: offset)
-                try scope.expect("list at \(limit), \(offset)", try await scope.database.list(ListQuery(page: request)).nextOffset, next)
+                try scope.expect(
+                    "list at \(limit), \(offset)", try await scope.database.list(ListQuery(page: request)).nextOffset,
+                    next)
                 for ranking in rankings {
                     let found = try await scope.search("[1, 1] common", ranking, limit: limit, offset: offset)
                     try scope.expect("\(ranking) at \(limit), \(offset)", found.nextOffset, next)
@@ -59,7 +75,9 @@ extension ConformanceCheck {
                 }
             }
         },
-        ConformanceCheck("page/P5-joined-pages", hint: "the candidates depend on limit or offset, so pages overlap or leave gaps") { scope in
+        ConformanceCheck(
+            "page/P5-joined-pages", hint: "the candidates depend on limit or offset, so pages overlap or leave gaps"
+        ) { scope in
             try await addMany(330, to: scope) { at(Int64($0 % 7)) }
             let filter = try tag(.userID, eq: "even")
             for ranking in rankings {
@@ -69,12 +87,14 @@ extension ConformanceCheck {
                     var joined: [String] = []
                     var offset: Int? = 0
                     while let from = offset {
-                        let page = try await scope.search("[0.3, 1] common", ranking, filter, limit: limit, offset: from)
+                        let page = try await scope.search(
+                            "[0.3, 1] common", ranking, filter, limit: limit, offset: from)
                         joined += page.items.map(\.record.id)
                         offset = page.nextOffset
                     }
                     if case .semanticWithRecency = ranking {
-                        try scope.expect("\(ranking): pages of \(limit) as a set", Set(joined), Set(whole.items.map(\.record.id)))
+                        try scope.expect(
+                            "\(ranking): pages of \(limit) as a set", Set(joined), Set(whole.items.map(\.record.id)))
                     } else {
                         try scope.expect("\(ranking): pages of \(limit)", joined, whole.items.map(\.record.id))
                     }
@@ -82,7 +102,8 @@ extension ConformanceCheck {
             }
         },
         ConformanceCheck(
-            "page/P5-900-of-many", hint: "a filter that matches 900 is not paged to its end, although it is in the exact zone"
+            "page/P5-900-of-many",
+            hint: "a filter that matches 900 is not paged to its end, although it is in the exact zone"
         ) { scope in
             try await addMany(1800, to: scope) { at(Int64($0 % 3)) }
             let filter = try tag(.userID, eq: "even")
@@ -104,7 +125,8 @@ extension ConformanceCheck {
 
     /// One of each kind that pages alike.
     private static let rankings: [SearchQuery.Ranking] = [
-        .semantic(distanceThreshold: nil), .keyword(.bm25std), .hybrid(alpha: 0.5, .bm25std), .semanticWithRecency(.standard),
+        .semantic(distanceThreshold: nil), .keyword(.bm25std), .hybrid(alpha: 0.5, .bm25std),
+        .semanticWithRecency(.standard),
     ]
 
     /// Records m0, m1, … that share the word "common", every second one of user "even".
@@ -113,7 +135,8 @@ extension ConformanceCheck {
             _ = try await scope.database.add(
                 try (start..<min(start + 500, count)).map { index in
                     try MemoryRecord(
-                        id: "m\(index)", text: "[1, \(Double(index % 41) / 41)] common \(index % 5 == 0 ? "rare" : "usual")",
+                        id: "m\(index)",
+                        text: "[1, \(Double(index % 41) / 41)] common \(index % 5 == 0 ? "rare" : "usual")",
                         userID: index % 2 == 0 ? "even" : "odd", createdAt: createdAt(index), lastAccessed: at(0))
                 })
         }

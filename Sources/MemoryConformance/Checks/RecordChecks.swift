@@ -5,11 +5,13 @@ extension ConformanceCheck {
     static let recordChecks: [ConformanceCheck] = [
         ConformanceCheck(
             "record/R1-hostile-ids",
-            hint: "ids are used as part of a query or trimmed, folded or cut; compare them as bytes and pass them as parameters"
+            hint:
+                "ids are used as part of a query or trimmed, folded or cut; compare them as bytes and pass them as parameters"
         ) { scope in
             let ids = HostileStrings.tags + [" lead", "trail ", "a,b", "\u{A0}nbsp"]
             try scope.expect(
-                "ids answered", try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1] \($0)") }), ids)
+                "ids answered",
+                try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1] \($0)") }), ids)
             try scope.expect("count", try await scope.database.count(.everything), ids.count)
             for id in ids {
                 let record = try await scope.record(id)
@@ -23,7 +25,8 @@ extension ConformanceCheck {
             "record/R2-replaces-whole", hint: "add merges into the old record: fields that the new one lacks must go"
         ) { scope in
             let old = try MemoryRecord(
-                id: "a", text: "[1] old words", sessionID: "s", userID: "u", namespace: "n", topics: ["t"], entities: ["e"],
+                id: "a", text: "[1] old words", sessionID: "s", userID: "u", namespace: "n", topics: ["t"],
+                entities: ["e"],
                 metadata: ["k": 1], pinned: true, accessCount: 7, eventDate: at(5))
             let new = try MemoryRecord(id: "a", text: "[0, 1] new", now: at(9))
             _ = try await scope.database.add([old])
@@ -36,27 +39,37 @@ extension ConformanceCheck {
             let nearest = try await scope.search("[0, 1]")
             try scope.expect("distance to the new vector", nearest.items.first?.distance ?? 9, near: 0)
         },
-        ConformanceCheck("record/R2-last-of-a-call-wins", hint: "the same id twice in one call: the last one counts") { scope in
+        ConformanceCheck("record/R2-last-of-a-call-wins", hint: "the same id twice in one call: the last one counts") {
+            scope in
             let records = try ["first", "second", "last"].map { try MemoryRecord(id: "a", text: "[1] \($0)") }
             let other = try MemoryRecord(id: "b", text: "[1] other")
-            try scope.expect("ids", try await scope.database.add([records[0], other, records[1], records[2]]), ["a", "b", "a", "a"])
+            try scope.expect(
+                "ids", try await scope.database.add([records[0], other, records[1], records[2]]), ["a", "b", "a", "a"])
             try scope.expect("text", exactly: try await scope.record("a").text, "[1] last")
             try scope.expect("count", try await scope.database.count(.everything), 2)
         },
-        ConformanceCheck("record/R3-ids-in-order", hint: "add answers one id per input record, in the order given") { scope in
+        ConformanceCheck("record/R3-ids-in-order", hint: "add answers one id per input record, in the order given") {
+            scope in
             let ids = (0..<50).map { "id-\(($0 * 37) % 50)" }
             let records = try ids.map { try MemoryRecord(id: $0, text: "[1] text") }
             try scope.expect("ids", try await scope.database.add(records), ids)
             try scope.expect("of nothing", try await scope.database.add([]), [])
             try scope.expect("embedded texts", scope.embedder.embeddedTexts.count, 50)
         },
-        ConformanceCheck("record/R4-round-trip", hint: "a field is lost, rounded, or null and empty are mixed up on the way") { scope in
+        ConformanceCheck(
+            "record/R4-round-trip", hint: "a field is lost, rounded, or null and empty are mixed up on the way"
+        ) { scope in
             let full = try MemoryRecord(
-                id: "full", text: "[1] Full é e\u{301} 🙂\n\"quoted\"", sessionID: "s", userID: "u|1", namespace: "n,1", memoryType: .episodic,
-                topics: ["b", "a", "b c"], entities: ["E", "e"], extractedFrom: ["m1", "m2"], discreteMemoryExtracted: false,
+                id: "full", text: "[1] Full é e\u{301} 🙂\n\"quoted\"", sessionID: "s", userID: "u|1", namespace: "n,1",
+                memoryType: .episodic,
+                topics: ["b", "a", "b c"], entities: ["E", "e"], extractedFrom: ["m1", "m2"],
+                discreteMemoryExtracted: false,
                 extractionStrategy: "custom", extractionStrategyConfig: ["prompt": "x", "n": [1, 2.5]],
-                metadata: ["a": nil, "b": true, "c": ["d": [1, "2", 3.25]], "big": 12_345_678_901_234_567, "é": "e\u{301}"],
-                pinned: true, accessCount: 42, createdAt: at(1, 123_456), lastAccessed: at(2, 1), updatedAt: at(3, 999_999),
+                metadata: [
+                    "a": nil, "b": true, "c": ["d": [1, "2", 3.25]], "big": 12_345_678_901_234_567, "é": "e\u{301}",
+                ],
+                pinned: true, accessCount: 42, createdAt: at(1, 123_456), lastAccessed: at(2, 1),
+                updatedAt: at(3, 999_999),
                 persistedAt: at(4, 500_000), eventDate: at(-99_999_999, 7))
             let bare = try MemoryRecord(id: "bare", text: "[1] b", now: at(1))
             _ = try await scope.database.add([full, bare])
@@ -65,7 +78,9 @@ extension ConformanceCheck {
             let hit = try await scope.search("[1] x", .semantic(distanceThreshold: nil), try tag(.id, eq: "full"))
             try scope.expect("full record by search", hit.items.map(\.record), [full])
         },
-        ConformanceCheck("record/R4-texts", hint: "texts must come back byte for byte: do not normalise, trim or escape them") { scope in
+        ConformanceCheck(
+            "record/R4-texts", hint: "texts must come back byte for byte: do not normalise, trim or escape them"
+        ) { scope in
             let texts = HostileStrings.texts + [String(repeating: "lorem ipsum 🙂 ", count: 70_000)]
             _ = try await scope.database.add(
                 try texts.enumerated().map { try MemoryRecord(id: "t\($0)", text: $1) })
@@ -74,7 +89,8 @@ extension ConformanceCheck {
                 if text.utf8.count < 1000 {
                     try scope.expect("text \(index)", exactly: got, text)
                 } else {
-                    try scope.expect("the text of \(text.utf8.count) bytes came back changed", ExactString(got) == ExactString(text))
+                    try scope.expect(
+                        "the text of \(text.utf8.count) bytes came back changed", ExactString(got) == ExactString(text))
                 }
             }
         },
@@ -82,12 +98,14 @@ extension ConformanceCheck {
             "record/R4-dates", hint: "dates are kept to the microsecond; doubles of milliseconds or float32 round them"
         ) { scope in
             let dates = [
-                at(0, 1), at(0, 999_999), at(0), Timestamp(parsing: "1969-12-31T23:59:59.999999Z"), Timestamp(parsing: "1700-01-01T00:00:00.000001Z"),
+                at(0, 1), at(0, 999_999), at(0), Timestamp(parsing: "1969-12-31T23:59:59.999999Z"),
+                Timestamp(parsing: "1700-01-01T00:00:00.000001Z"),
                 Timestamp(parsing: "2241-12-31T23:59:59.999999Z"), Timestamp(parsing: "1970-01-01"),
             ].compactMap(\.self)
             _ = try await scope.database.add(
                 try dates.enumerated().map {
-                    try MemoryRecord(id: "d\($0)", text: "[1] d", createdAt: $1, lastAccessed: $1, updatedAt: $1, eventDate: $1)
+                    try MemoryRecord(
+                        id: "d\($0)", text: "[1] d", createdAt: $1, lastAccessed: $1, updatedAt: $1, eventDate: $1)
                 })
             for (index, date) in dates.enumerated() {
                 let record = try await scope.record("d\(index)")
@@ -97,20 +115,27 @@ extension ConformanceCheck {
                 try scope.expect("event_date", record.eventDate, date)
             }
             // Beyond the years that a double of seconds holds to the microsecond, a millisecond is enough.
-            let far = [Timestamp(parsing: "0001-01-01T00:00:00Z"), Timestamp(parsing: "9999-12-31T23:59:59.123Z")].compactMap(\.self)
+            let far = [Timestamp(parsing: "0001-01-01T00:00:00Z"), Timestamp(parsing: "9999-12-31T23:59:59.123Z")]
+                .compactMap(\.self)
             _ = try await scope.database.add(
-                try far.enumerated().map { try MemoryRecord(id: "f\($0)", text: "[1] f", createdAt: $1, eventDate: $1) })
+                try far.enumerated().map { try MemoryRecord(id: "f\($0)", text: "[1] f", createdAt: $1, eventDate: $1) }
+            )
             for (index, date) in far.enumerated() {
                 let record = try await scope.record("f\(index)")
-                try scope.expect("created_at of \(date)", record.createdAt.secondsSinceEpoch, near: date.secondsSinceEpoch, within: 0.001)
+                try scope.expect(
+                    "created_at of \(date)", record.createdAt.secondsSinceEpoch, near: date.secondsSinceEpoch,
+                    within: 0.001)
             }
         },
-        ConformanceCheck("record/R5-hostile-values", hint: "a value is read as syntax, cut, or split where it should not be") { scope in
+        ConformanceCheck(
+            "record/R5-hostile-values", hint: "a value is read as syntax, cut, or split where it should not be"
+        ) { scope in
             let values = HostileStrings.tags
             _ = try await scope.database.add(
                 try values.enumerated().map { index, value in
                     try MemoryRecord(
-                        id: "v\(index)", text: "[1] v", sessionID: value, userID: value, namespace: value, topics: [value, "shared"],
+                        id: "v\(index)", text: "[1] v", sessionID: value, userID: value, namespace: value,
+                        topics: [value, "shared"],
                         entities: ["shared", value], extractedFrom: [value])
                 })
             for (index, value) in values.enumerated() {
@@ -123,7 +148,9 @@ extension ConformanceCheck {
                 try scope.expect("extracted_from", exactly: record.extractedFrom.first ?? "", value)
             }
         },
-        ConformanceCheck("record/R5-commas", hint: "a comma in user_id, session_id or namespace is an ordinary character") { scope in
+        ConformanceCheck(
+            "record/R5-commas", hint: "a comma in user_id, session_id or namespace is an ordinary character"
+        ) { scope in
             _ = try await scope.database.add([
                 try MemoryRecord(id: "both", text: "[1] x", sessionID: "s,t", userID: "a,b", namespace: "n,m"),
                 try MemoryRecord(id: "one", text: "[1] x", sessionID: "s", userID: "a", namespace: "n"),
@@ -133,11 +160,14 @@ extension ConformanceCheck {
             try await scope.expectMatches("session_id s,t", try tag(.sessionID, eq: "s,t"), ["both"])
             try await scope.expectMatches("namespace n,m", try tag(.namespace, eq: "n,m"), ["both"])
         },
-        ConformanceCheck("record/R6-read-your-writes", hint: "a write is answered before other connections can read it") { scope in
+        ConformanceCheck("record/R6-read-your-writes", hint: "a write is answered before other connections can read it")
+        { scope in
             let other = try await scope.reopen()
             for index in 0..<20 {
-                _ = try await scope.database.add([try MemoryRecord(id: "r\(index)", text: "[1] r", userID: "u\(index)")])
-                try scope.expect("count over another connection", try await other.count(try tag(.userID, eq: "u\(index)")), 1)
+                _ = try await scope.database.add([try MemoryRecord(id: "r\(index)", text: "[1] r", userID: "u\(index)")]
+                )
+                try scope.expect(
+                    "count over another connection", try await other.count(try tag(.userID, eq: "u\(index)")), 1)
                 _ = try await scope.database.update([
                     RecordUpdate(id: "r\(index)", changes: try RecordChanges(userID: .set("w\(index)")))
                 ])
@@ -148,14 +178,19 @@ extension ConformanceCheck {
             await other.close()
         },
         ConformanceCheck(
-            "record/R7-embedding-fails", hint: "records are written before their vectors are there, or a broken vector is stored"
+            "record/R7-embedding-fails",
+            hint: "records are written before their vectors are there, or a broken vector is stored"
         ) { scope in
             _ = try await scope.database.add([try MemoryRecord(id: "kept", text: "[1] kept")])
             let records = try ["kept", "new"].map { try MemoryRecord(id: $0, text: "[1] changed \($0)") }
             for fault in [SteeredEmbedder.Fault.down, .wrongLength, .zero, .notFinite] {
                 scope.embedder.fail(fault)
-                try await scope.expectError("add with \(fault)", .embeddingFailed) { _ = try await scope.database.add(records) }
-                try await scope.expectError("search with \(fault)", .embeddingFailed) { _ = try await scope.search("query \(fault)") }
+                try await scope.expectError("add with \(fault)", .embeddingFailed) {
+                    _ = try await scope.database.add(records)
+                }
+                try await scope.expectError("search with \(fault)", .embeddingFailed) {
+                    _ = try await scope.search("query \(fault)")
+                }
                 try await scope.expectError("update with \(fault)", .embeddingFailed) {
                     _ = try await scope.database.update([
                         RecordUpdate(id: "kept", changes: try RecordChanges(text: "[1] other", topics: ["t"]))
@@ -168,7 +203,10 @@ extension ConformanceCheck {
             try scope.expect("text", exactly: kept.text, "[1] kept")
             try scope.expect("topics", kept.topics, [])
         },
-        ConformanceCheck("record/R8-hash-of-stored", hint: "the memory hash is lost, or computed from other bytes than the contract's") { scope in
+        ConformanceCheck(
+            "record/R8-hash-of-stored",
+            hint: "the memory hash is lost, or computed from other bytes than the contract's"
+        ) { scope in
             let record = try MemoryRecord(id: "h", text: "[1] Grüße \"🙂\"", userID: "u", namespace: "n")
             _ = try await scope.database.add([record, try MemoryRecord(id: "i", text: "[1] x")])
             try scope.expect("memory_hash", try await scope.record("h").memoryHash, record.computedHash())

@@ -3,8 +3,11 @@ import AgentMemory
 extension ConformanceCheck {
     /// Rules S2, S4, S7, S8.
     static let searchChecks: [ConformanceCheck] = [
-        ConformanceCheck("search/S2-nearest-first", hint: "the order is not by distance, or the score is not 1 - dist") { scope in
-            let vectors = ["same": "[1]", "near": "[1, 0.5]", "right": "[0, 1]", "far": "[-1, 0.2]", "opposite": "[-2]"]
+        ConformanceCheck("search/S2-nearest-first", hint: "the order is not by distance, or the score is not 1 - dist")
+        { scope in
+            let vectors = [
+                "same": "[1]", "near": "[1, 0.5]", "right": "[0, 1]", "far": "[-1, 0.2]", "opposite": "[-2]",
+            ]
             _ = try await scope.database.add(try vectors.map { try MemoryRecord(id: $0.key, text: "\($0.value) x") })
             let found = try await scope.search("[3] q")
             try scope.expect("order", found.items.map(\.record.id), ["same", "near", "right", "far", "opposite"])
@@ -17,18 +20,29 @@ extension ConformanceCheck {
         },
         ConformanceCheck("search/S2-ties-by-id", hint: "records at the same distance come in any order") { scope in
             let ids = (0..<300).map { "t\(($0 * 7919) % 1000)" }
-            _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1, 1] x") } + [try MemoryRecord(id: "z-best", text: "[1] x")])
+            _ = try await scope.database.add(
+                try ids.map { try MemoryRecord(id: $0, text: "[1, 1] x") } + [
+                    try MemoryRecord(id: "z-best", text: "[1] x")
+                ])
             let expected = ["z-best"] + ids.map(ExactString.init).sorted().map(\.value)
             let found = try await scope.search("[1] q", limit: 1000)
             try scope.expect("order", found.items.map(\.record.id), expected)
-            try scope.expect("the first ten", try await scope.search("[1] q", limit: 10).items.map(\.record.id), Array(expected.prefix(10)))
+            try scope.expect(
+                "the first ten", try await scope.search("[1] q", limit: 10).items.map(\.record.id),
+                Array(expected.prefix(10)))
         },
-        ConformanceCheck("search/S2-distance-threshold", hint: "the threshold is exclusive, or the total counts records beyond it") { scope in
+        ConformanceCheck(
+            "search/S2-distance-threshold", hint: "the threshold is exclusive, or the total counts records beyond it"
+        ) { scope in
             _ = try await scope.database.add([
-                try MemoryRecord(id: "a", text: "[1] x"), try MemoryRecord(id: "b", text: "[1, 0.2] x"), try MemoryRecord(id: "c", text: "[1, 1] x"),
+                try MemoryRecord(id: "a", text: "[1] x"), try MemoryRecord(id: "b", text: "[1, 0.2] x"),
+                try MemoryRecord(id: "c", text: "[1, 1] x"),
                 try MemoryRecord(id: "d", text: "[0, 1] x"), try MemoryRecord(id: "e", text: "[-1] x"),
             ])
-            for (threshold, expected) in [(0.001, ["a"]), (0.1, ["a", "b"]), (0.5, ["a", "b", "c"]), (1.5, ["a", "b", "c", "d"]), (2.5, ["a", "b", "c", "d", "e"])] {
+            for (threshold, expected) in [
+                (0.001, ["a"]), (0.1, ["a", "b"]), (0.5, ["a", "b", "c"]), (1.5, ["a", "b", "c", "d"]),
+                (2.5, ["a", "b", "c", "d", "e"]),
+            ] {
                 let found = try await scope.search("[1] q", .semantic(distanceThreshold: threshold))
                 try scope.expect("threshold \(threshold)", found.items.map(\.record.id), expected)
                 try scope.expect("total at \(threshold)", found.total, expected.count)
@@ -38,29 +52,40 @@ extension ConformanceCheck {
             let other = try await scope.search("[0, 0, 1] q", .semantic(distanceThreshold: 0.5))
             try scope.expect("nothing near", other.total, 0)
         },
-        ConformanceCheck("search/S4-filters-first", hint: "the nearest are found first and filtered afterwards, so that matches are lost") { scope in
+        ConformanceCheck(
+            "search/S4-filters-first",
+            hint: "the nearest are found first and filtered afterwards, so that matches are lost"
+        ) { scope in
             // The filter's records are the farthest of all.
             for start in stride(from: 0, to: 2000, by: 500) {
                 _ = try await scope.database.add(
-                    try (start..<start + 500).map { try MemoryRecord(id: "near\($0)", text: "[1, 0.\($0 % 7)] x", userID: "crowd") })
+                    try (start..<start + 500).map {
+                        try MemoryRecord(id: "near\($0)", text: "[1, 0.\($0 % 7)] x", userID: "crowd")
+                    })
             }
             let few = (0..<40).map { "few\($0)" }
-            _ = try await scope.database.add(try few.map { try MemoryRecord(id: $0, text: "[-1, 0.1] x", userID: "few") })
+            _ = try await scope.database.add(
+                try few.map { try MemoryRecord(id: $0, text: "[-1, 0.1] x", userID: "few") })
             let found = try await scope.search("[1] q", .semantic(distanceThreshold: nil), try tag(.userID, eq: "few"))
             try scope.expect("ids", found.items.map(\.record.id), few.map(ExactString.init).sorted().map(\.value))
             try scope.expect("total", found.total, 40)
         },
-        ConformanceCheck("search/S4-equal-vectors", hint: "an approximate index loses records whose vectors are equal") { scope in
+        ConformanceCheck("search/S4-equal-vectors", hint: "an approximate index loses records whose vectors are equal")
+        { scope in
             for start in stride(from: 0, to: 900, by: 300) {
                 _ = try await scope.database.add(
-                    try (start..<start + 300).map { try MemoryRecord(id: "e\($0)", text: "[1, 1] x", userID: $0 % 9 == 0 ? "u" : "v") })
+                    try (start..<start + 300).map {
+                        try MemoryRecord(id: "e\($0)", text: "[1, 1] x", userID: $0 % 9 == 0 ? "u" : "v")
+                    })
             }
             let all = try await scope.search("[1] q", limit: 1000)
             try scope.expect("all found", Set(all.items.map(\.record.id)).count, 900)
             let some = try await scope.search("[1] q", .semantic(distanceThreshold: nil), try tag(.userID, eq: "u"))
             try scope.expect("found with a filter", some.items.count, 100)
         },
-        ConformanceCheck("search/S7-server-side-recency", hint: "ages, weights or half-lives enter the score in another way") { scope in
+        ConformanceCheck(
+            "search/S7-server-side-recency", hint: "ages, weights or half-lives enter the score in another way"
+        ) { scope in
             let now = Timestamp.now()
             func ago(_ days: Int64) -> Timestamp { now.advanced(bySeconds: -days * 86_400) }
             _ = try await scope.database.add([
@@ -70,25 +95,31 @@ extension ConformanceCheck {
                 try MemoryRecord(id: "far-old", text: "[0, 1] x", createdAt: ago(400), lastAccessed: ago(300)),
             ])
             let standard = try await scope.search("[1] q", .semanticWithRecency(.standard))
-            try scope.expect("order", standard.items.map(\.record.id), ["near-fresh", "near-old", "far-fresh", "far-old"])
+            try scope.expect(
+                "order", standard.items.map(\.record.id), ["near-fresh", "near-old", "far-fresh", "far-old"])
             // 0.8 * 1 + 0.2 * (0.6 * 2^0 + 0.4 * 2^(-1/30))
             try scope.expect("score", standard.items.first?.score ?? 0, near: 0.998172, within: 1e-3)
             try scope.expect("dist", standard.items.first?.distance ?? 9, near: 0)
             let recent = try RecencyWeights(semantic: 0.1, recency: 0.9)
             let other = try await scope.search("[1] q", .semanticWithRecency(recent))
-            try scope.expect("order by recency", other.items.map(\.record.id), ["near-fresh", "far-fresh", "near-old", "far-old"])
+            try scope.expect(
+                "order by recency", other.items.map(\.record.id), ["near-fresh", "far-fresh", "near-old", "far-old"])
             try scope.expect("total", other.total, 4)
         },
         ConformanceCheck("search/S8-filters-not-relaxed", hint: "a filter that matches nothing is dropped") { scope in
             _ = try await scope.database.add(
-                try (0..<5).map { try MemoryRecord(id: "r\($0)", text: "[1] words", userID: "u", namespace: "n", topics: ["t"]) })
+                try (0..<5).map {
+                    try MemoryRecord(id: "r\($0)", text: "[1] words", userID: "u", namespace: "n", topics: ["t"])
+                })
             let filters = [
-                try tag(.topics, eq: "x"), try tag(.entities, any: ["x"]), try tag(.namespace, eq: "x"), try tag(.memoryType, eq: "message"),
+                try tag(.topics, eq: "x"), try tag(.entities, any: ["x"]), try tag(.namespace, eq: "x"),
+                try tag(.memoryType, eq: "message"),
                 try tag(.userID, eq: "x"), try tag(.sessionID, eq: "x"), try date(.eventDate, .init(.gt, at(0))),
             ]
             for filter in filters {
                 for ranking in [
-                    SearchQuery.Ranking.semantic(distanceThreshold: nil), .keyword(.bm25std), .hybrid(alpha: 0.5, .bm25std),
+                    SearchQuery.Ranking.semantic(distanceThreshold: nil), .keyword(.bm25std),
+                    .hybrid(alpha: 0.5, .bm25std),
                     .semanticWithRecency(.standard),
                 ] {
                     let found = try await scope.search("[1] words", ranking, filter)

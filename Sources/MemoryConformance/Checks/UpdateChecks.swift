@@ -3,7 +3,9 @@ import AgentMemory
 extension ConformanceCheck {
     /// Rules U1, U2, D1, C1.
     static let updateChecks: [ConformanceCheck] = [
-        ConformanceCheck("update/U1-partial", hint: "update writes a whole record, and so loses the fields it was not given") { scope in
+        ConformanceCheck(
+            "update/U1-partial", hint: "update writes a whole record, and so loses the fields it was not given"
+        ) { scope in
             let original = try MemoryRecord(
                 id: "a", text: "[1] text", sessionID: "s", userID: "u", namespace: "n", topics: ["t"], entities: ["e"],
                 metadata: ["k": [1]], pinned: false, accessCount: 3, eventDate: at(5), now: at(1))
@@ -23,27 +25,35 @@ extension ConformanceCheck {
             _ = try await scope.database.add([try MemoryRecord(id: "a", text: "[1] text")])
             let changes = try RecordChanges(text: "[1] new", pinned: true)
             try scope.expect(
-                "changed", try await scope.database.update(["a", "nope"].map { RecordUpdate(id: $0, changes: changes) }), 1)
+                "changed",
+                try await scope.database.update(["a", "nope"].map { RecordUpdate(id: $0, changes: changes) }), 1)
             try scope.expect("ids", try await scope.listed(), ["a"])
             try scope.expect("of nothing", try await scope.database.update([]), 0)
         },
         ConformanceCheck("update/U1-clearing", hint: "a field that is set to nothing keeps its value") { scope in
             _ = try await scope.database.add([
-                try MemoryRecord(id: "a", text: "[1] text", sessionID: "s", userID: "u", namespace: "n", eventDate: at(1)),
-                try MemoryRecord(id: "b", text: "[1] text", sessionID: "s", userID: "u", namespace: "n", eventDate: at(1)),
+                try MemoryRecord(
+                    id: "a", text: "[1] text", sessionID: "s", userID: "u", namespace: "n", eventDate: at(1)),
+                try MemoryRecord(
+                    id: "b", text: "[1] text", sessionID: "s", userID: "u", namespace: "n", eventDate: at(1)),
             ])
-            let changes = try RecordChanges(sessionID: .set(nil), userID: .set(nil), namespace: .set(nil), eventDate: .set(nil))
+            let changes = try RecordChanges(
+                sessionID: .set(nil), userID: .set(nil), namespace: .set(nil), eventDate: .set(nil))
             _ = try await scope.database.update([RecordUpdate(id: "a", changes: changes)])
             let record = try await scope.record("a")
             try scope.expect("user_id", record.userID, nil)
             try scope.expect("event_date", record.eventDate, nil)
             try await scope.expectMatches("ne matches the absent field", try tag(.userID, ne: "u"), ["a"])
-            try await scope.expectMatches("a date matches no absent one", try date(.eventDate, .init(.lte, at(100))), ["b"])
+            try await scope.expectMatches(
+                "a date matches no absent one", try date(.eventDate, .init(.lte, at(100))), ["b"])
         },
         ConformanceCheck(
-            "update/U1-concurrent-fields", hint: "two updates of different fields overwrite each other: read, change and write in one step"
+            "update/U1-concurrent-fields",
+            hint: "two updates of different fields overwrite each other: read, change and write in one step"
         ) { scope in
-            _ = try await scope.database.add([try MemoryRecord(id: "a", text: "[1] text", accessCount: 0, lastAccessed: at(0))])
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "a", text: "[1] text", accessCount: 0, lastAccessed: at(0))
+            ])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for index in 0..<16 {
                     group.addTask {
@@ -66,9 +76,12 @@ extension ConformanceCheck {
             try scope.expect("accesses counted", record.accessCount, 4)
             try scope.expect("memory_hash fits the record", record.memoryHash, record.computedHash())
         },
-        ConformanceCheck("update/U1-access-interval", hint: "the access time is written although the interval has not passed") { scope in
+        ConformanceCheck(
+            "update/U1-access-interval", hint: "the access time is written although the interval has not passed"
+        ) { scope in
             _ = try await scope.database.add([
-                try MemoryRecord(id: "due", text: "[1] a", lastAccessed: at(0)), try MemoryRecord(id: "early", text: "[1] b", lastAccessed: at(200)),
+                try MemoryRecord(id: "due", text: "[1] a", lastAccessed: at(0)),
+                try MemoryRecord(id: "early", text: "[1] b", lastAccessed: at(200)),
             ])
             let changes = try RecordChanges(access: .init(at: at(1000), minimumIntervalSeconds: 900))
             let updates = ["due", "early", "nope"].map { RecordUpdate(id: $0, changes: changes) }
@@ -81,31 +94,42 @@ extension ConformanceCheck {
             try await scope.expectMatches(
                 "the date filter sees it", try date(.lastAccessed, .init(.gte, at(1000))), ["due"])
         },
-        ConformanceCheck("update/U2-embeds-only-new-text", hint: "every update asks the embedding service again") { scope in
+        ConformanceCheck("update/U2-embeds-only-new-text", hint: "every update asks the embedding service again") {
+            scope in
             _ = try await scope.database.add([try MemoryRecord(id: "a", text: "[1] text")])
             let before = scope.embedder.embeddedTexts.count
             _ = try await scope.database.update([
-                RecordUpdate(id: "a", changes: try RecordChanges(text: "[1] text", topics: ["t"], access: .init(at: at(1), minimumIntervalSeconds: 0)))
+                RecordUpdate(
+                    id: "a",
+                    changes: try RecordChanges(
+                        text: "[1] text", topics: ["t"], access: .init(at: at(1), minimumIntervalSeconds: 0)))
             ])
             try scope.expect("texts embedded without a change of text", scope.embedder.embeddedTexts.count, before)
-            _ = try await scope.database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "[0, 1] fresh words"))])
+            _ = try await scope.database.update([
+                RecordUpdate(id: "a", changes: try RecordChanges(text: "[0, 1] fresh words"))
+            ])
             try scope.expect("texts embedded for the new text", scope.embedder.embeddedTexts.count, before + 1)
-            try scope.expect("distance to the new vector", try await scope.search("[0, 1]").items.first?.distance ?? 9, near: 0)
+            try scope.expect(
+                "distance to the new vector", try await scope.search("[0, 1]").items.first?.distance ?? 9, near: 0)
             try scope.expect("found by its new word", try await scope.search("fresh", .keyword(.bm25std)).total, 1)
             try scope.expect("found by its old word", try await scope.search("text", .keyword(.bm25std)).total, 0)
         },
-        ConformanceCheck("update/D1-delete-counts", hint: "delete counts ids that were not there, or the same id twice") { scope in
+        ConformanceCheck("update/D1-delete-counts", hint: "delete counts ids that were not there, or the same id twice")
+        { scope in
             _ = try await scope.database.add(try (0..<5).map { try MemoryRecord(id: "d\($0)", text: "[1] d") })
             try scope.expect("deleted", try await scope.database.delete(["d0", "d1", "d0", "nope"]), 2)
             try scope.expect("deleted again", try await scope.database.delete(["d0", "d1"]), 0)
             try scope.expect("of nothing", try await scope.database.delete([]), 0)
             try scope.expect("left", try await scope.listed().sorted(), ["d2", "d3", "d4"])
         },
-        ConformanceCheck("update/C1-count-beyond-10000", hint: "a cap of the engine shows: totals stop at 10,000") { scope in
+        ConformanceCheck("update/C1-count-beyond-10000", hint: "a cap of the engine shows: totals stop at 10,000") {
+            scope in
             for start in stride(from: 0, to: 12_000, by: 1000) {
                 _ = try await scope.database.add(
                     try (start..<start + 1000).map {
-                        try MemoryRecord(id: "c\($0)", text: "[1] c", userID: $0 % 12 == 0 ? "few" : "many", createdAt: at(Int64($0)))
+                        try MemoryRecord(
+                            id: "c\($0)", text: "[1] c", userID: $0 % 12 == 0 ? "few" : "many", createdAt: at(Int64($0))
+                        )
                     })
             }
             try scope.expect("everything", try await scope.database.count(.everything), 12_000)

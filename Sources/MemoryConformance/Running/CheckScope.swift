@@ -15,7 +15,8 @@ struct CheckScope: Sendable {
 
     func record(_ id: String) async throws -> MemoryRecord {
         let filter = MemoryFilter(tags: [.id: try TagCondition(field: .id, eq: id)])
-        guard let record = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 2))).items.first else {
+        guard let record = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 2))).items.first
+        else {
             throw Mismatch(description: "the record \(id.debugDescription) is not there")
         }
         return record
@@ -46,7 +47,8 @@ struct CheckScope: Sendable {
         }
     }
 
-    func expect(_ what: String, _ got: Double, near expected: Double, within tolerance: Double = 1e-5) throws(Mismatch) {
+    func expect(_ what: String, _ got: Double, near expected: Double, within tolerance: Double = 1e-5) throws(Mismatch)
+    {
         guard abs(got - expected) <= tolerance else {
             throw Mismatch(description: "\(what): expected \(expected) ± \(tolerance), got \(got)")
         }
@@ -76,15 +78,20 @@ struct CheckScope: Sendable {
     ) async throws {
         let all = try await listed()
         if !mayBeTrivial, expected.isEmpty || expected.count == all.count {
-            throw Mismatch(description: "\(what): the check is wrong, its expected set is \(expected.isEmpty ? "empty" : "everything")")
+            throw Mismatch(
+                description:
+                    "\(what): the check is wrong, its expected set is \(expected.isEmpty ? "empty" : "everything")")
         }
         let expectedSet = expected.map(ExactString.init).sorted()
         let list = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 10_000)))
-        try expect("\(what): list", list.items.map { ExactString($0.id) }.sorted().map(\.value), expectedSet.map(\.value))
+        try expect(
+            "\(what): list", list.items.map { ExactString($0.id) }.sorted().map(\.value), expectedSet.map(\.value))
         try expect("\(what): list total", list.total, expected.count)
         try expect("\(what): count", try await database.count(filter), expected.count)
         let found = try await search("[1, 1] anything", filter, limit: 10_000)
-        try expect("\(what): search", found.items.map { ExactString($0.record.id) }.sorted().map(\.value), expectedSet.map(\.value))
+        try expect(
+            "\(what): search", found.items.map { ExactString($0.record.id) }.sorted().map(\.value),
+            expectedSet.map(\.value))
         try expect("\(what): search total", found.total, expected.count)
     }
 

@@ -55,7 +55,9 @@ public struct ConformanceCheck: Sendable {
             do {
                 try await scoped.remove()
             } catch {
-                if case .passed = outcome { outcome = .failed("the scope could not be removed: \(error)", calls: log.calls) }
+                if case .passed = outcome {
+                    outcome = .failed("the scope could not be removed: \(error)", calls: log.calls)
+                }
             }
         } catch {
             outcome = .failed("no database could be made: \(error)", calls: [])

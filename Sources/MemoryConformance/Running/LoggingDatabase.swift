@@ -34,8 +34,11 @@ struct LoggingDatabase: MemoryVectorDatabase {
     }
 
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        let call = "search(\(query.text.debugDescription), \(query.ranking), filter: \(describe(query.filter)), \(query.page))"
-        return try await logged(call, { "\($0.items.map { ($0.record.id, $0.distance, $0.score ?? -1) }) of \($0.total)" }) {
+        let call =
+            "search(\(query.text.debugDescription), \(query.ranking), filter: \(describe(query.filter)), \(query.page))"
+        return try await logged(
+            call, { "\($0.items.map { ($0.record.id, $0.distance, $0.score ?? -1) }) of \($0.total)" }
+        ) {
             try await database.search(query)
         }
     }

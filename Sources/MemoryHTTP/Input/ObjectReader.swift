@@ -85,7 +85,8 @@ struct ObjectReader {
         guard let value = member(name) else { return nil }
         guard case .object(let object) = value else {
             issues.add(
-                ValidationIssue("dict_type", at: location(of: name), "Input should be a valid dictionary", input: value))
+                ValidationIssue("dict_type", at: location(of: name), "Input should be a valid dictionary", input: value)
+            )
             return nil
         }
         return object
@@ -96,11 +97,13 @@ struct ObjectReader {
         switch value {
         case .bool(let bool): return bool
         case .number(let number) where number.int == 0 || number.int == 1: return number.int == 1
-        case .string(let string) where Self.booleans[string.lowercased()] != nil: return Self.booleans[string.lowercased()]
+        case .string(let string) where Self.booleans[string.lowercased()] != nil:
+            return Self.booleans[string.lowercased()]
         default:
             issues.add(
                 ValidationIssue(
-                    "bool_parsing", at: location(of: name), "Input should be a valid boolean, unable to interpret input",
+                    "bool_parsing", at: location(of: name),
+                    "Input should be a valid boolean, unable to interpret input",
                     input: value))
             return nil
         }
@@ -132,7 +135,8 @@ struct ObjectReader {
         case .string(let string) where Int(string) != nil:
             parsed = Int(string) ?? 0
         default:
-            issues.add(ValidationIssue("int_type", at: location(of: name), "Input should be a valid integer", input: value))
+            issues.add(
+                ValidationIssue("int_type", at: location(of: name), "Input should be a valid integer", input: value))
             return nil
         }
         return inRange(parsed, range, name, value, &issues) { .int($0) }
@@ -147,7 +151,8 @@ struct ObjectReader {
         default: parsed = nil
         }
         guard let parsed, parsed.isFinite else {
-            issues.add(ValidationIssue("float_type", at: location(of: name), "Input should be a valid number", input: value))
+            issues.add(
+                ValidationIssue("float_type", at: location(of: name), "Input should be a valid number", input: value))
             return nil
         }
         return inRange(parsed, range, name, value, &issues) { .double($0) }
@@ -168,7 +173,8 @@ struct ObjectReader {
         if number > range.upperBound {
             issues.add(
                 ValidationIssue(
-                    "less_than_equal", at: location(of: name), "Input should be less than or equal to \(range.upperBound)",
+                    "less_than_equal", at: location(of: name),
+                    "Input should be less than or equal to \(range.upperBound)",
                     input: value, context: ["le": json(range.upperBound)]))
             return nil
         }
@@ -195,7 +201,8 @@ struct ObjectReader {
         if date == nil {
             issues.add(
                 ValidationIssue(
-                    "datetime_from_date_parsing", at: location, "Input should be a valid datetime or date", input: value))
+                    "datetime_from_date_parsing", at: location, "Input should be a valid datetime or date", input: value
+                ))
         }
         return date
     }

@@ -64,8 +64,10 @@ struct CreateRequest {
                 id: id, text: text, sessionID: sessionID, userID: userID, namespace: namespace,
                 memoryType: memoryType ?? .semantic, topics: topics ?? [], entities: entities ?? [],
                 extractedFrom: extractedFrom ?? [], discreteMemoryExtracted: extracted != .due,
-                extractionStrategy: strategy, extractionStrategyConfig: strategyConfig ?? [:], metadata: metadata ?? [:],
-                pinned: pinned ?? false, accessCount: accessCount ?? 0, createdAt: createdAt, lastAccessed: lastAccessed,
+                extractionStrategy: strategy, extractionStrategyConfig: strategyConfig ?? [:],
+                metadata: metadata ?? [:],
+                pinned: pinned ?? false, accessCount: accessCount ?? 0, createdAt: createdAt,
+                lastAccessed: lastAccessed,
                 updatedAt: updatedAt, persistedAt: now, eventDate: eventDate, now: now)
         }
     }

@@ -41,7 +41,8 @@ struct EditRequest {
 
     func changes(updatedAt: Timestamp?) throws(MemoryError) -> RecordChanges {
         try RecordChanges(
-            text: text, sessionID: Self.change(sessionID), userID: Self.change(userID), namespace: Self.change(namespace),
+            text: text, sessionID: Self.change(sessionID), userID: Self.change(userID),
+            namespace: Self.change(namespace),
             memoryType: memoryType, topics: topics, entities: entities, pinned: pinned,
             eventDate: eventDate.map { .set($0) } ?? .unchanged, updatedAt: updatedAt)
     }

@@ -100,7 +100,8 @@ public struct APIRouter: Sendable {
     }
 
     private static let notBuilt: Handler = { request, _ in
-        ErrorAnswer.response(.notImplemented, "\(request.method.rawValue) \(request.uri.path) is not part of this version yet")
+        ErrorAnswer.response(
+            .notImplemented, "\(request.method.rawValue) \(request.uri.path) is not part of this version yet")
     }
 
     private func enabled(_ handlers: [HTTPRequest.Method: Handler]) -> [HTTPRequest.Method: Handler] {
@@ -129,7 +130,9 @@ public struct APIRouter: Sendable {
         if let get = handlers[.get] {
             handlers[.head] = { request, context in
                 var response = try await get(request, context)
-                response.body = ResponseBody(contentLength: response.body.contentLength) { writer in try await writer.finish(nil) }
+                response.body = ResponseBody(contentLength: response.body.contentLength) { writer in
+                    try await writer.finish(nil)
+                }
                 return response
             }
         }

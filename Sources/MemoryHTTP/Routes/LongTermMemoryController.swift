@@ -41,7 +41,8 @@ struct LongTermMemoryController: Sendable {
 
     func edit(_ request: Request, id: String) async throws -> Response {
         let edit = try EditRequest(try await body.json(request))
-        return Self.answer(try await memory.edit(id: id) { now throws(MemoryError) in try edit.changes(updatedAt: now) })
+        return Self.answer(
+            try await memory.edit(id: id) { now throws(MemoryError) in try edit.changes(updatedAt: now) })
     }
 
     func delete(_ request: Request) async throws -> Response {

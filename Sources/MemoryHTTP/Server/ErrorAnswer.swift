@@ -71,7 +71,8 @@ struct ErrorMiddleware: RouterMiddleware {
     private static func response(to status: HTTPResponse.Status) -> Response {
         switch status {
         case .notFound: ErrorAnswer.response(.notFound, "Not Found")
-        case .contentTooLarge: ErrorAnswer.response(.contentTooLarge, "the request body is larger than the server allows")
+        case .contentTooLarge:
+            ErrorAnswer.response(.contentTooLarge, "the request body is larger than the server allows")
         default: ErrorAnswer.response(status, status.reasonPhrase)
         }
     }

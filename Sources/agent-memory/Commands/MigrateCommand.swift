@@ -7,7 +7,8 @@ import PgvectorBackend
 /// `agent-memory migrate`: brings the schema of DATABASE_URL to what this binary needs.
 struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "migrate", abstract: "Shows or applies the migrations of the Postgres database that DATABASE_URL names.",
+        commandName: "migrate",
+        abstract: "Shows or applies the migrations of the Postgres database that DATABASE_URL names.",
         subcommands: [Up.self, Status.self, DryRun.self], defaultSubcommand: Status.self)
 
     struct Up: AsyncParsableCommand {
@@ -23,7 +24,8 @@ struct MigrateCommand: AsyncParsableCommand {
     }
 
     struct Status: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "status", abstract: "Lists the migrations; changes nothing.")
+        static let configuration = CommandConfiguration(
+            commandName: "status", abstract: "Lists the migrations; changes nothing.")
 
         func run() async throws {
             try await MigrateCommand.migrating { migrator in

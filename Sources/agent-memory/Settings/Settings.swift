@@ -3,14 +3,17 @@ import Logging
 import MemoryHTTP
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// Every setting of the server, under the reference server's environment names where it has them.
 struct Settings {
-    enum Algorithm: String { case hnsw = "HNSW", flat = "FLAT" }
+    enum Algorithm: String {
+        case hnsw = "HNSW"
+        case flat = "FLAT"
+    }
 
     let factory: String
     let host: String
@@ -78,7 +81,10 @@ struct Settings {
         port = reader.int("PORT", in: 0...65_535, default: 8000)
         logLevel = reader.choice(
             "LOG_LEVEL",
-            ["DEBUG": .debug, "INFO": .info, "WARNING": .warning, "ERROR": .error, "CRITICAL": .critical, "TRACE": .trace],
+            [
+                "DEBUG": .debug, "INFO": .info, "WARNING": .warning, "ERROR": .error, "CRITICAL": .critical,
+                "TRACE": .trace,
+            ],
             default: .info)
         bodyLimit = reader.int("MAX_BODY_BYTES", in: 1024...(1 << 30), default: 32 << 20)
         longTermMemory = reader.bool("LONG_TERM_MEMORY", default: true)
@@ -99,7 +105,8 @@ struct Settings {
         autoMigrate = reader.bool("AUTO_MIGRATE", default: true)
         if factory == "pgvector", databaseURL == nil {
             reader.problem(
-                "DATABASE_URL is not set; MEMORY_VECTOR_DB_FACTORY=pgvector needs it, such as postgresql://user@localhost/agent_memory")
+                "DATABASE_URL is not set; MEMORY_VECTOR_DB_FACTORY=pgvector needs it, such as postgresql://user@localhost/agent_memory"
+            )
         }
 
         embeddingModel = reader.string("EMBEDDING_MODEL", default: "text-embedding-3-small")
@@ -121,7 +128,8 @@ struct Settings {
     /// Authentication is not built: a server that was asked to be closed must not run open.
     private static func refuseAuthentication(_ reader: inout SettingsReader) {
         if !reader.bool("DISABLE_AUTH", default: true) {
-            reader.problem("DISABLE_AUTH=false: this version has no authentication, and does not run open where it was asked for")
+            reader.problem(
+                "DISABLE_AUTH=false: this version has no authentication, and does not run open where it was asked for")
         }
         let mode = reader.string("AUTH_MODE", default: "disabled")
         if mode.lowercased() != "disabled" {

@@ -95,7 +95,9 @@ struct SettingsReader {
     }
 
     /// One of `choices`, in any case.
-    mutating func choice<Value: Equatable>(_ name: String, _ choices: KeyValuePairs<String, Value>, default fallback: Value) -> Value {
+    mutating func choice<Value: Equatable>(
+        _ name: String, _ choices: KeyValuePairs<String, Value>, default fallback: Value
+    ) -> Value {
         guard let text = raw(name) else {
             inForce.append((name, choices.first { $0.value == fallback }?.key ?? ""))
             return fallback
@@ -135,7 +137,9 @@ func maskingCredentials(_ text: String) -> String {
         while let found = masked.range(of: parameter, in: searched) {
             var end = found.upperBound
             if end < masked.endIndex, masked[end] == "'" {
-                end = masked[masked.index(after: end)...].firstIndex(of: "'").map { masked.index(after: $0) } ?? masked.endIndex
+                end =
+                    masked[masked.index(after: end)...].firstIndex(of: "'").map { masked.index(after: $0) }
+                    ?? masked.endIndex
             } else {
                 end = masked[end...].firstIndex { $0 == " " || $0 == "&" } ?? masked.endIndex
             }

@@ -3,20 +3,30 @@ import Testing
 
 @Suite struct MemoryRecordTests {
     /// Printed by Python: hashlib.sha256(json.dumps({...}, sort_keys=True).encode()).hexdigest()
-    @Test(arguments: [
-        ("hello", nil, nil, nil, MemoryType.semantic, "12dedf11ec0357a1bbfaf2a929a1744b82a866cc38c5a2fa4f011b446ae1873e"),
-        ("Grüße \"🙂\"\n\t\\\u{7F}\u{1}", "u", "s", "n", MemoryType.episodic, "6ddb374125efafc73ec1e463a6edec1e35ca5206bb27cc367d6c538f27c1ac31"),
-    ] as [(String, String?, String?, String?, MemoryType, String)])
+    @Test(
+        arguments: [
+            (
+                "hello", nil, nil, nil, MemoryType.semantic,
+                "12dedf11ec0357a1bbfaf2a929a1744b82a866cc38c5a2fa4f011b446ae1873e"
+            ),
+            (
+                "Grüße \"🙂\"\n\t\\\u{7F}\u{1}", "u", "s", "n", MemoryType.episodic,
+                "6ddb374125efafc73ec1e463a6edec1e35ca5206bb27cc367d6c538f27c1ac31"
+            ),
+        ] as [(String, String?, String?, String?, MemoryType, String)])
     func hashIsThatOfPython(
-        _ text: String, _ user: String?, _ session: String?, _ namespace: String?, _ type: MemoryType, _ expected: String
+        _ text: String, _ user: String?, _ session: String?, _ namespace: String?, _ type: MemoryType,
+        _ expected: String
     ) {
         #expect(
-            MemoryHash.compute(text: text, userID: user, sessionID: session, namespace: namespace, memoryType: type) == expected)
+            MemoryHash.compute(text: text, userID: user, sessionID: session, namespace: namespace, memoryType: type)
+                == expected)
     }
 
     @Test func trimsTagsAndDropsEmptyOnes() throws {
         let record = try MemoryRecord(
-            id: " id ", text: " text ", sessionID: " ", userID: "\u{3000}ada\u{A0}", namespace: "", topics: [" a ", "", "b"])
+            id: " id ", text: " text ", sessionID: " ", userID: "\u{3000}ada\u{A0}", namespace: "",
+            topics: [" a ", "", "b"])
         #expect(record.id == " id ")
         #expect(record.text == " text ")
         #expect(record.sessionID == nil)
@@ -43,7 +53,10 @@ import Testing
         #expect(path(try MemoryRecord(id: "a", text: "x\0y")) == [.key("text")])
         #expect(path(try MemoryRecord(id: "a", text: "x", userID: "a\u{85}")) == [.key("user_id")])
         #expect(path(try MemoryRecord(id: "a", text: "x", topics: ["a", "b,c"])) == [.key("topics"), .index(1)])
-        #expect(path(try MemoryRecord(id: "a", text: "x", namespace: String(repeating: "ü", count: 257))) == [.key("namespace")])
+        #expect(
+            path(try MemoryRecord(id: "a", text: "x", namespace: String(repeating: "ü", count: 257))) == [
+                .key("namespace")
+            ])
         #expect(path(try MemoryRecord(id: "a", text: "x", accessCount: -1)) == [.key("access_count")])
         #expect(path(try MemoryRecord(id: String(repeating: "x", count: 512), text: "x")) == nil)
     }
