@@ -18,7 +18,8 @@ RUN apt-get update \
     && useradd --system --no-create-home --shell /usr/sbin/nologin agent-memory
 COPY --from=build /usr/local/bin/agent-memory /usr/local/bin/
 USER agent-memory
-ENV PORT=8000
+# Inside a container every address is the container's own.
+ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD curl --fail --silent --show-error --output /dev/null "http://127.0.0.1:$PORT/v1/health"

@@ -40,27 +40,23 @@ final class RunningProcess: Sendable {
                 process.standardOutput = pipe
                 process.standardError = pipe
                 process.standardInput = FileHandle.nullDevice
-                pipe.fileHandleForReading.readabilityHandler = { handle in
-                    let data = handle.availableData
-                    if data.isEmpty {
-                        handle.readabilityHandler = nil
-                        changesContinuation.finish()
-                    } else {
-                        running.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
-                        changesContinuation.yield()
-                    }
-                }
                 process.terminationHandler = { process in
                     running.status.withLock { $0 = process.terminationStatus }
                     endedContinuation.finish()
                 }
                 do {
                     try process.run()
-                    running.identifier.withLock { $0 = process.processIdentifier }
-                    continuation.resume(returning: running)
                 } catch {
-                    continuation.resume(throwing: error)
+                    return continuation.resume(throwing: error)
                 }
+                running.identifier.withLock { $0 = process.processIdentifier }
+                continuation.resume(returning: running)
+                // Read right here: a handler of Foundation's, ended while its pipe closes, has crashed the dispatch library.
+                while case let data = pipe.fileHandleForReading.availableData, !data.isEmpty {
+                    running.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+                    changesContinuation.yield()
+                }
+                changesContinuation.finish()
             }.start()
         }
     }
