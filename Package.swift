@@ -157,6 +157,13 @@ let package = Package(
             name: "AgentMemoryTests", dependencies: ["AgentMemory", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: testing),
         .testTarget(
+            name: "MemoryServiceTests",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "MemoryService", "ReferenceBackend",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
             name: "MemoryHTTPTests",
             dependencies: [
                 "AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend",
