@@ -174,6 +174,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: testing),
+        .target(name: "TestServices", path: "Tests/Services", exclude: ["README.md"], swiftSettings: testing),
         .target(
             name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
             exclude: ["README.md", "fake_embeddings.py"],
@@ -200,23 +201,24 @@ let package = Package(
         .testTarget(
             name: "RedisBackendTests",
             dependencies: [
-                "AgentMemory", "RedisBackend", "RedisDriver",
+                "AgentMemory", "RedisBackend", "RedisDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),
         .testTarget(
             name: "PostgresDriverTests",
-            dependencies: ["PostgresDriver", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["PostgresDriver", "TestServices", .product(name: "Logging", package: "swift-log")],
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
             name: "PgvectorBackendTests",
             dependencies: [
-                "AgentMemory", "Migrations", "PgvectorBackend", "PostgresDriver",
+                "AgentMemory", "Migrations", "PgvectorBackend", "PostgresDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient"],
+            name: "EndToEndTests",
+            dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "TestServices"],
             exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",

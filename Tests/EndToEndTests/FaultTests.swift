@@ -1,12 +1,13 @@
 import AgentMemory
 import FakeEmbeddings
+import TestServices
 import Testing
 
 /// What clients see while a part is down, and after it has come back.
 @Suite struct FaultTests {
     @Test(arguments: Store.allCases)
     func aStoreThatIsDownAnswers503UntilItIsBack(_ store: Store) async throws {
-        try await OwnStore.run(store) { own in
+        try await OwnServer.run(store.service, durable: true) { own in
             var environment = store.environment(url: own.url)
             environment["STORE_TIMEOUT_SECONDS"] = "3"
             try await ServerProcess.run(environment) { server in
@@ -49,7 +50,7 @@ import Testing
 
     @Test(arguments: Store.allCases)
     func aServerStartsBeforeItsStore(_ store: Store) async throws {
-        try await OwnStore.run(store) { own in
+        try await OwnServer.run(store.service, durable: true) { own in
             try await own.crash()
             try await ServerProcess.run(store.environment(url: own.url)) { server in
                 let api = server.client

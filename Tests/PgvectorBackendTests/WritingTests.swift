@@ -1,6 +1,7 @@
 import AgentMemory
 import PostgresDriver
 import Synchronization
+import TestServices
 import Testing
 
 @testable import PgvectorBackend
@@ -81,40 +82,38 @@ import Testing
     }
 
     @Test func aRestartAndAnEmptyStoreAreSurvived() async throws {
-        let server = try ThrowAwayServer()
-        defer { server.remove() }
-        let url = try server.start()
-        let database = try TestStore.database(schema: "memories_here", url: url, timeout: .seconds(10))
-        try await database.prepare()
-        _ = try await database.add([MemoryRecord(id: "a", text: "one")])
-        try server.kill()
-        let down = await #expect(throws: MemoryError.self) { try await database.count(.everything) }
-        #expect(down?.code == .storeUnavailable)
-        #expect(await database.health().allSatisfy { !$0.isOK })
-        #expect(try server.start() == url)
-        #expect(try await database.count(.everything) == 1)
-        #expect(await database.health().allSatisfy(\.isOK))
-        // The same address, another store: empty, without schema and extension.
-        try server.kill()
-        try server.removeData()
-        #expect(try server.start() == url)
-        #expect(try await database.count(.everything) == 0)
-        _ = try await database.add([MemoryRecord(id: "b", text: "two")])
-        #expect(try await all(database).map(\.id) == ["b"])
-        await database.close()
+        try await OwnServer.run(.postgres) { server in
+            let database = try TestStore.database(schema: "memories_here", url: server.url, timeout: .seconds(10))
+            try await database.prepare()
+            _ = try await database.add([MemoryRecord(id: "a", text: "one")])
+            try await server.crash()
+            let down = await #expect(throws: MemoryError.self) { try await database.count(.everything) }
+            #expect(down?.code == .storeUnavailable)
+            #expect(await database.health().allSatisfy { !$0.isOK })
+            try await server.restart()
+            #expect(try await database.count(.everything) == 1)
+            #expect(await database.health().allSatisfy(\.isOK))
+            // The same address, another store: empty, without schema and extension.
+            try await server.crash()
+            try server.removeData()
+            try await server.restart()
+            #expect(try await database.count(.everything) == 0)
+            _ = try await database.add([MemoryRecord(id: "b", text: "two")])
+            #expect(try await all(database).map(\.id) == ["b"])
+            await database.close()
+        }
     }
 
     @Test func aStoreThatIsDownAtTheStartIsPreparedLater() async throws {
-        let server = try ThrowAwayServer()
-        defer { server.remove() }
-        let url = try server.start()
-        try server.kill()
-        let database = try TestStore.database(schema: "later", url: url)
-        let error = await #expect(throws: MemoryError.self) { try await database.prepare() }
-        #expect(error?.code == .storeUnavailable)
-        _ = try server.start()
-        #expect(try await database.count(.everything) == 0)
-        await database.close()
+        try await OwnServer.run(.postgres) { server in
+            try await server.crash()
+            let database = try TestStore.database(schema: "later", url: server.url)
+            let error = await #expect(throws: MemoryError.self) { try await database.prepare() }
+            #expect(error?.code == .storeUnavailable)
+            try await server.restart()
+            #expect(try await database.count(.everything) == 0)
+            await database.close()
+        }
     }
 
     @Test func aCallThatTakesTooLongIsATypedError() async throws {

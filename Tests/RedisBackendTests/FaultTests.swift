@@ -1,70 +1,13 @@
 import AgentMemory
 import Foundation
 import RedisDriver
+import TestServices
 import Testing
 
 @testable import RedisBackend
 
-/// A server of our own that is killed, comes back empty, is frozen, or runs out of memory. `AGENT_MEMORY_STACK` names
-/// the script that starts it.
+/// A server of our own that is killed, comes back empty, is frozen, or runs out of memory.
 @Suite(.serialized) struct FaultTests {
-    private struct Server {
-        let script: String
-        let folder: String
-        let url: String
-
-        static func run(_ body: (Server) async throws -> Void) async throws {
-            let script = try #require(
-                ProcessInfo.processInfo.environment["AGENT_MEMORY_STACK"],
-                "AGENT_MEMORY_STACK names the script that starts a Redis server")
-            let folder = NSTemporaryDirectory() + "faults-\(UInt64.random(in: 0 ... .max))"
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            let output = try await command(script, "start", "redis", "--dir", folder)
-            let line = try #require(output.split(separator: "\n").first { $0.hasPrefix("REDIS_URL=") })
-            let server = Server(script: script, folder: folder, url: String(line.dropFirst("REDIS_URL=".count)))
-            let result: Result<Void, any Error>
-            do {
-                try await body(server)
-                result = .success(())
-            } catch {
-                result = .failure(error)
-            }
-            _ = try? await command(script, "kill", "redis", "--dir", folder)
-            try? FileManager.default.removeItem(atPath: folder)
-            try result.get()
-        }
-
-        func kill() async throws { _ = try await Self.command(script, "kill", "redis", "--dir", folder) }
-        func start() async throws { _ = try await Self.command(script, "start", "redis", "--dir", folder) }
-
-        func signal(_ number: Int32) throws {
-            let text = try String(contentsOfFile: "\(folder)/redis.pid", encoding: .utf8)
-            let pid = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
-            #expect(Foundation.kill(pid, number) == 0)
-        }
-
-        /// Runs the script on a thread of its own. By `popen`, because Foundation's Process waits for the end of
-        /// everything that the script leaves running, which is the server.
-        private static func command(_ arguments: String...) async throws -> String {
-            let line = arguments.map { "'\($0)'" }.joined(separator: " ")
-            return try await withCheckedThrowingContinuation { continuation in
-                Thread.detachNewThread {
-                    continuation.resume(
-                        with: Result {
-                            let stream = try #require(popen(line, "r"))
-                            var output: [UInt8] = []
-                            var buffer = [UInt8](repeating: 0, count: 4096)
-                            while case let count = fread(&buffer, 1, buffer.count, stream), count > 0 {
-                                output += buffer[..<count]
-                            }
-                            try #require(pclose(stream) == 0)
-                            return String(decoding: output, as: UTF8.self)
-                        })
-                }
-            }
-        }
-    }
-
     private func code(_ body: () async throws -> Void) async -> MemoryError.Code? {
         do {
             try await body()
@@ -75,12 +18,12 @@ import Testing
     }
 
     @Test func worksAgainAfterTheServerCameBackEmpty() async throws {
-        try await Server.run { server in
+        try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 let database = try store.database { $0.timeout = .seconds(3) }
                 _ = try await database.add([MemoryRecord(id: "a", text: "text")])
                 #expect(try await database.ids("text") == ["a"])
-                try await server.kill()
+                try await server.crash()
                 for _ in 0..<3 {
                     let read = await code { _ = try await database.ids("text") }
                     #expect(read == .storeUnavailable)
@@ -88,10 +31,10 @@ import Testing
                 let write = await code { _ = try await database.add([MemoryRecord(id: "x", text: "x")]) }
                 #expect(write == .storeUnavailable)
                 #expect(await database.health().contains { $0.component == "store" && !$0.isOK })
-                try await server.start()
+                try await server.restart()
                 #expect(try await database.ids("text").isEmpty)
-                try await server.kill()
-                try await server.start()
+                try await server.crash()
+                try await server.restart()
                 // This time eight writes come first.
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for i in 0..<8 {
@@ -117,7 +60,7 @@ import Testing
     }
 
     @Test func saysWhenTheServerDoesNotAnswer() async throws {
-        try await Server.run { server in
+        try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 let database = try store.database { $0.timeout = .seconds(1) }
                 _ = try await database.add([MemoryRecord(id: "a", text: "text")])
@@ -134,7 +77,7 @@ import Testing
     }
 
     @Test func holdsReadsBackWhileTheIndexIsBuilt() async throws {
-        try await Server.run { server in
+        try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { database in
                     for start in stride(from: 0, to: 20_000, by: 2000) {
@@ -162,7 +105,7 @@ import Testing
     }
 
     @Test func saysWhenMemoryRunsOut() async throws {
-        try await Server.run { server in
+        try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { database in
                     _ = try await database.add([MemoryRecord(id: "a", text: "text")])
@@ -182,7 +125,7 @@ import Testing
     }
 
     @Test func reportsQueriesThatRunOutOfTime() async throws {
-        try await Server.run { server in
+        try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { database in
                     for start in stride(from: 0, to: 30_000, by: 3000) {
