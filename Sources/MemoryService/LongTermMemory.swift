@@ -32,35 +32,43 @@ public struct LongTermMemory: Sendable {
         return try await database.add(kept)
     }
 
+    /// What is left of a call without its duplicates, as the store will be once the call has been written: of an id given twice
+    /// the last record counts, and what a stored record said before this call replaces it is no reason to drop another.
     private func withoutDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
-        let hashes = records.map(\.memoryHash).exactlyDistinct()
-        guard !hashes.isEmpty else { return [] }
-        // Which stored ids have one of the hashes. Hashes are asked for in slices: a filter with tens of thousands of
-        // values is a query that engines may refuse.
-        var holders: [String: [String]] = [:]
-        for start in stride(from: 0, to: hashes.count, by: Self.hashesPerQuery) {
-            let slice = Array(hashes[start..<min(start + Self.hashesPerQuery, hashes.count)])
-            let filter = MemoryFilter(tags: [.memoryHash: try TagCondition(field: .memoryHash, any: slice)])
+        var last: [ExactString: MemoryRecord] = [:]
+        for record in records { last[ExactString(record.id)] = record }
+        let final = records.map(\.id).exactlyDistinct().compactMap { last[ExactString($0)] }
+
+        let replaced = Set(try await stored(.id, final.map(\.id)).map { ExactString($0.id) })
+        var taken: Set<String> = []
+        for record in try await stored(.memoryHash, final.map(\.memoryHash).exactlyDistinct())
+        where last[ExactString(record.id)] == nil { taken.insert(record.memoryHash) }
+        for record in final where replaced.contains(ExactString(record.id)) { taken.insert(record.memoryHash) }
+        return final.filter { record in
+            replaced.contains(ExactString(record.id)) || taken.insert(record.memoryHash).inserted
+        }
+    }
+
+    /// The stored records that have one of the values in the field.
+    ///
+    /// They are asked for in slices: a filter with tens of thousands of values is a query that engines may refuse.
+    private func stored(_ field: TagField, _ values: [String]) async throws -> [MemoryRecord] {
+        var found: [MemoryRecord] = []
+        for start in stride(from: 0, to: values.count, by: Self.valuesPerQuery) {
+            let slice = Array(values[start..<min(start + Self.valuesPerQuery, values.count)])
+            let filter = MemoryFilter(tags: [field: try TagCondition(field: field, any: slice)])
             var offset: Int? = 0
             while let from = offset {
                 let page = try await database.list(
                     ListQuery(filter: filter, page: try PageRequest(limit: PageRequest.maximumLimit, offset: from)))
-                for record in page.items { holders[record.memoryHash, default: []].append(record.id) }
+                found += page.items
                 offset = page.nextOffset
             }
         }
-        var kept: [MemoryRecord] = []
-        for record in records {
-            let holding = holders[record.memoryHash] ?? []
-            let isStoredHere = holding.contains { ExactString($0) == ExactString(record.id) }
-            guard holding.isEmpty || isStoredHere else { continue }
-            if !isStoredHere { holders[record.memoryHash, default: []].append(record.id) }
-            kept.append(record)
-        }
-        return kept
+        return found
     }
 
-    private static let hashesPerQuery = 500
+    private static let valuesPerQuery = 500
 
     /// One page of what `request` asks for; without a text it is a list (rule S1).
     public func search(_ request: SearchRequest) async throws -> Page<SearchHit> {

@@ -87,7 +87,8 @@ extension SearchSQL {
             return relative([nearest, valued], page, &sql)
         }
         let matching = KeywordSQL.matching(query, filter: filter, &sql)
-        let weight = sql.bind(alpha)
+        // PostgreSQL takes a product too small for a double for an error.
+        let weight = sql.bind(alpha < 1e-9 ? 0 : alpha)
         let best = "(SELECT nullif(max(rank), 0) FROM matching)"
         let value = """
             \(weight) * \(space.similarity(ofDistance: "u.distance")) \

@@ -73,7 +73,7 @@ public struct Migrator: Sendable {
         try await session.prepareExtension(on: connection)
         try await connection.script(
             """
-            CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL, \
+            CREATE TABLE IF NOT EXISTS \(table) (number bigint PRIMARY KEY, name text NOT NULL, \
             checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
             """, deadline: SchemaSession.deadline())
         var applied: [String] = []
@@ -109,7 +109,7 @@ public struct Migrator: Sendable {
     private func apply(_ migration: Migration, on connection: PostgresConnection) async throws {
         let record = PostgresStatement(
             """
-            INSERT INTO schema_migrations (number, name, checksum) \
+            INSERT INTO \(table) (number, name, checksum) \
             VALUES ($1, $2, encode(sha256(convert_to($3, 'UTF8')), 'hex'))
             """,
             [.int8(Int64(migration.number)), .text(migration.name), .text(migration.sql)])
@@ -125,10 +125,13 @@ public struct Migrator: Sendable {
         }
     }
 
+    /// With its schema: others keep a table of that name too, where the search path may reach.
+    private var table: String { "\(session.schema.quoted).schema_migrations" }
+
     private func status(on connection: PostgresConnection) async throws -> [Status] {
         let deadline = SchemaSession.deadline()
         let exists = try await connection.query(
-            PostgresStatement("SELECT to_regclass('schema_migrations') IS NOT NULL"), deadline: deadline
+            PostgresStatement("SELECT to_regclass($1) IS NOT NULL", [.text(table)]), deadline: deadline
         ).singleRow().bool(0)
         var known: [Int: (name: String, changed: Bool, at: Int64)] = [:]
         if exists {
@@ -138,7 +141,7 @@ public struct Migrator: Sendable {
                     """
                     SELECT a.number, a.name, a.applied_at, \
                     coalesce(a.checksum <> encode(sha256(convert_to(f.sql, 'UTF8')), 'hex'), false) \
-                    FROM schema_migrations a LEFT JOIN unnest($1::bigint[], $2::text[]) AS f (number, sql) \
+                    FROM \(table) a LEFT JOIN unnest($1::bigint[], $2::text[]) AS f (number, sql) \
                     ON f.number = a.number
                     """,
                     [.int8Array(migrations.map { Int64($0.number) }), .textArray(migrations.map(\.sql))]),

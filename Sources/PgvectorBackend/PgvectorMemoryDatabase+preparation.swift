@@ -37,6 +37,9 @@ extension PgvectorMemoryDatabase {
                 try await Task.sleep(for: .seconds(5))
             } catch is CancellationError {
                 return
+            } catch let error as MemoryError where error.code == .misconfigured && !preparation.hasSucceeded {
+                // The store came up late, and cannot go with these settings: as at a start with the store there.
+                throw error
             } catch {
                 logger.warning("the store is not ready", metadata: ["error": "\(error)"])
                 if let error = error as? PostgresError, error.isMissingSchema { preparation.invalidate() }

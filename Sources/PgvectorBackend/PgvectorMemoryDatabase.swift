@@ -82,6 +82,14 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
                 preparation.invalidate()
                 try await waitUntilPrepared(deadline)
                 return try await body(deadline)
+            } catch let error as PostgresError {
+                guard let other = sql.space.otherDimensions(in: error) else { throw error }
+                throw MemoryError(
+                    .misconfigured,
+                    """
+                    the embedding model has \(sql.space.dimensions) dimensions, the store now holds vectors of \(other): \
+                    another server has changed them
+                    """, underlying: error.description)
             }
         }
     }

@@ -3,41 +3,35 @@ import Synchronization
 
 /// Sees to it that the schema is prepared once, by one task of this process, before anything uses it.
 final class Preparation: Sendable {
-    private enum State {
+    private enum Phase {
         case needed(last: MemoryError?)
         case running
         case done
     }
 
-    private let state = Mutex(State.needed(last: nil))
+    private struct State {
+        var phase = Phase.needed(last: nil)
+        var hasSucceeded = false
+    }
+
+    private let state = Mutex(State())
 
     var isDone: Bool {
-        state.withLock { if case .done = $0 { true } else { false } }
+        state.withLock { if case .done = $0.phase { true } else { false } }
     }
+
+    /// Whether it has succeeded at least once.
+    var hasSucceeded: Bool { state.withLock(\.hasSucceeded) }
 
     /// The schema turned out to be missing.
     func invalidate() {
-        state.withLock { if case .done = $0 { $0 = .needed(last: nil) } }
+        state.withLock { if case .done = $0.phase { $0.phase = .needed(last: nil) } }
     }
 
-    /// Runs `work`; if another task does so now, waits for it first.
-    ///
-    /// - Parameter onlyIfNeeded: nothing is run if the other task has succeeded.
-    func perform(onlyIfNeeded: Bool = false, _ work: () async throws -> Void) async throws {
-        while true {
-            switch claim(onlyIfNeeded: onlyIfNeeded) {
-            case .done: return
-            case .running: try await Task.sleep(for: .milliseconds(20))
-            case .needed:
-                do {
-                    try await work()
-                    return state.withLock { $0 = .done }
-                } catch {
-                    state.withLock { $0 = .needed(last: error as? MemoryError) }
-                    throw error
-                }
-            }
-        }
+    /// Runs `work`, again if it was done already; if another task does so now, waits for that first.
+    func perform(_ work: () async throws -> Void) async throws {
+        while !claim(evenIfDone: true) { try await Task.sleep(for: .milliseconds(20)) }
+        try await run(work)
     }
 
     /// Waits until the schema is prepared; if nobody works on that, starts `work`, which goes on when the caller
@@ -46,14 +40,14 @@ final class Preparation: Sendable {
     /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes beyond the deadline.
     func wait(until deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> Void) async throws
     {
-        // What failed before this call is no news.
-        state.withLock { if case .needed = $0 { $0 = .needed(last: nil) } }
-        Task { try? await self.perform(onlyIfNeeded: true, work) }
+        // One attempt at a time, however many wait: callers that come while one runs share its end.
+        if claim(evenIfDone: false) { Task { try await self.run(work) } }
         while true {
-            switch state.withLock({ $0 }) {
+            switch state.withLock({ $0.phase }) {
             case .done: return
-            case .needed(let last?): throw last
-            case .needed, .running: break
+            case .needed(let last):
+                throw last ?? MemoryError(.storeUnavailable, "the schema is missing and must be prepared again")
+            case .running: break
             }
             guard .now < deadline else {
                 throw MemoryError(.storeUnavailable, "the schema or the vector index is still being prepared")
@@ -62,15 +56,29 @@ final class Preparation: Sendable {
         }
     }
 
-    /// The state before; if work was needed, it is now this task's to do.
-    private func claim(onlyIfNeeded: Bool) -> State {
+    /// Runs what this task has claimed.
+    private func run(_ work: () async throws -> Void) async throws {
+        do {
+            try await work()
+            state.withLock {
+                $0.phase = .done
+                $0.hasSucceeded = true
+            }
+        } catch {
+            state.withLock { $0.phase = .needed(last: error as? MemoryError) }
+            throw error
+        }
+    }
+
+    /// - Returns: whether the work is now this task's to do.
+    private func claim(evenIfDone: Bool) -> Bool {
         state.withLock { state in
-            switch state {
-            case .running: return .running
-            case .done where onlyIfNeeded: return .done
+            switch state.phase {
+            case .running: return false
+            case .done where !evenIfDone: return false
             case .done, .needed:
-                state = .running
-                return .needed(last: nil)
+                state.phase = .running
+                return true
             }
         }
     }

@@ -89,11 +89,19 @@ struct SchemaSession: Sendable {
     private func checkServer(on connection: PostgresConnection) async throws {
         let row = try await connection.query(
             PostgresStatement(
-                "SELECT current_setting('server_version_num')::bigint, current_setting('server_version')"),
+                """
+                SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), \
+                current_setting('server_encoding')
+                """),
             deadline: .now + .seconds(30)
         ).singleRow()
         guard try row.int(0) >= Self.minimumServer else {
             throw MemoryError(.misconfigured, "PostgreSQL 14 or newer is needed; this is \(try row.text(1))")
+        }
+        guard try row.text(2) == "UTF8" else {
+            throw MemoryError(
+                .misconfigured, "the database must have the encoding UTF8 to hold every text; it has \(try row.text(2))"
+            )
         }
     }
 

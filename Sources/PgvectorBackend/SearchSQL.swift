@@ -74,7 +74,10 @@ struct SearchSQL {
         let now = sql.bind(now)
         func decay(_ weight: Double, _ column: String, _ halfLifeDays: Double) -> String {
             let age = "greatest(0, extract(epoch FROM (\(now) - m.\(column)))::float8 / 86400)"
-            return "\(sql.bind(weight)) * power(2::float8, -\(age) / \(sql.bind(halfLifeDays)))"
+            let halfLife = sql.bind(halfLifeDays)
+            // PostgreSQL takes a result too small for a double for an error; 2^-500 is as good as 0.
+            let decay = "CASE WHEN \(age) / 500 > \(halfLife) THEN 0 ELSE power(2::float8, -\(age) / \(halfLife)) END"
+            return "\(sql.bind(weight)) * \(decay)"
         }
         let freshness = decay(weights.freshness, "last_accessed", weights.halfLifeLastAccessDays)
         let novelty = decay(weights.novelty, "created_at", weights.halfLifeCreatedDays)

@@ -33,6 +33,11 @@ extension MemoryError {
                 .storeUnavailable, "PostgreSQL does not permit this user what the server needs", underlying: detail)
         case "42P01", "42703", "42704", "42883", "3F000", "3D000":
             self.init(.storeUnavailable, "the database lacks the tables of agent-memory", underlying: detail)
+        case "22003", "22012":
+            self.init(
+                .invalidInput, "a number of the request is beyond what PostgreSQL can compute with", underlying: detail)
+        case "XX000" where error.tellsStaleStatement:
+            self.init(.storeUnavailable, "the extension vector was replaced in the database", underlying: detail)
         default:
             switch state.prefix(2) {
             // Connection, transaction rollback, resources, operator intervention, system error, read-only transaction.

@@ -1,4 +1,5 @@
 import AgentMemory
+import PostgresDriver
 
 /// How vectors are compared and indexed: everything in SQL that depends on dimensions, metric and algorithm.
 struct VectorSpace: Sendable, Equatable {
@@ -52,6 +53,22 @@ struct VectorSpace: Sendable, Equatable {
     var constraintName: String { Self.constraintPrefix + String(dimensions) }
 
     static let constraintPrefix = "memory_embeddings_dimensions_"
+
+    /// The length of the vectors that the store holds, if the error says that it is another than ours (rule E2).
+    func otherDimensions(in error: PostgresError) -> Int? {
+        let text = error.underlying ?? ""
+        switch error.sqlState {
+        case "23514":
+            guard let prefix = text.firstRange(of: Self.constraintPrefix) else { return nil }
+            return Int(text[prefix.upperBound...].prefix(while: \.isNumber))
+        case "22000":
+            guard text.contains("different vector dimensions") || text.contains("different halfvec dimensions") else {
+                return nil
+            }
+            return text.split { !$0.isNumber }.compactMap { Int($0) }.first { $0 != dimensions }
+        default: return nil
+        }
+    }
     static let indexPrefix = "memory_embeddings_hnsw_"
 
     /// The distance as the contract defines it, of the alias `e` and a bound vector.

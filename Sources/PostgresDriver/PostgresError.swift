@@ -51,6 +51,16 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         return text
     }
 
+    /// Whether the server has another idea of a prepared statement than this side: it forgot it, its result has another shape, or
+    /// a type that it speaks of was dropped.
+    public var tellsStaleStatement: Bool {
+        switch sqlState {
+        case "26000", "0A000": true
+        case "XX000": underlying?.contains("cache lookup failed") == true
+        default: false
+        }
+    }
+
     /// Whether the session is over: the server is shutting down, crashed or ended it, or the line is cut.
     public var endsSession: Bool {
         switch code {

@@ -138,7 +138,7 @@ struct Wire: ~Copyable {
                     PQclear(pointer)
                     if failure == nil { failure = error }
                     // The server has another idea of this statement than we have.
-                    if error.sqlState == "26000" || error.sqlState == "0A000" { needed.forEach { prepared.remove($0) } }
+                    if error.tellsStaleStatement { needed.forEach { prepared.remove($0) } }
                     if error.endsSession { throw .postgres(error) }
                 }
             }

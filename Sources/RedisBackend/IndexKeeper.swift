@@ -11,7 +11,7 @@ final class IndexKeeper: Sendable {
         /// Grows with every new connection and whenever the index turned out to be missing.
         var epoch = 0
         /// The epoch in which the index was last seen, and its name.
-        var seen: (epoch: Int, name: String, isComplete: Bool)?
+        var seen: (epoch: Int, found: Found)?
         var settings = EngineSettings()
         var search: Task<Found, any Error>?
     }
@@ -19,11 +19,13 @@ final class IndexKeeper: Sendable {
     private struct Found: Sendable {
         let name: String
         let isComplete: Bool
+        let algorithm: RedisMemoryDatabase.Configuration.Algorithm
     }
 
     /// An index that can be asked now.
     struct Ready: Sendable {
         let name: String
+        let algorithm: RedisMemoryDatabase.Configuration.Algorithm
         let epoch: Int
         let settings: EngineSettings
     }
@@ -32,15 +34,18 @@ final class IndexKeeper: Sendable {
     private let name: String
     private let schema: IndexSchema
     private let patience: Duration
+    private let limit: Duration
     private let logger: Logger
 
     /// - Parameters:
     ///   - name: the index's name as configured.
     ///   - patience: how long a call waits for an index that is being built before it is refused.
-    init(name: String, schema: IndexSchema, patience: Duration, logger: Logger) {
+    ///   - limit: how long one look-up may take.
+    init(name: String, schema: IndexSchema, patience: Duration, limit: Duration, logger: Logger) {
         self.name = name
         self.schema = schema
         self.patience = patience
+        self.limit = limit
         self.logger = logger
     }
 
@@ -94,8 +99,11 @@ final class IndexKeeper: Sendable {
         // More rounds than connections can come up at once.
         for _ in 0..<32 {
             let known = state.withLock { state -> Ready? in
-                guard let seen = state.seen, seen.epoch == state.epoch, seen.isComplete || !complete else { return nil }
-                return Ready(name: seen.name, epoch: state.epoch, settings: state.settings)
+                guard let (epoch, found) = state.seen, epoch == state.epoch, found.isComplete || !complete else {
+                    return nil
+                }
+                return Ready(
+                    name: found.name, algorithm: found.algorithm, epoch: state.epoch, settings: state.settings)
             }
             if let known { return known }
             let found = try await look(client)
@@ -106,18 +114,32 @@ final class IndexKeeper: Sendable {
         throw MemoryError(.storeUnavailable, "the connections to Redis do not last")
     }
 
-    /// Looks for the index; calls that come while one looks share its answer.
+    /// Looks for the index; calls that come while one looks share its answer. The look-up has a deadline of its own, and
+    /// each caller leaves it at that of its call, or when it is cancelled.
     private func look(_ client: RedisClient) async throws -> Found {
         let task = state.withLock { state -> Task<Found, any Error> in
             if let search = state.search { return search }
             let search = Task {
                 defer { self.state.withLock { $0.search = nil } }
-                return try await self.find(client)
+                return try await RedisClient.$deadline.withValue(.now + self.limit) { try await self.find(client) }
             }
             state.search = search
             return search
         }
-        return try await task.value
+        let (answers, answer) = AsyncStream<Result<Found, any Error>>.makeStream()
+        Task {
+            answer.yield(await task.result)
+            answer.finish()
+        }
+        let timer = RedisClient.deadline.map { deadline in
+            Task {
+                try await Task.sleep(until: deadline, clock: .continuous)
+                answer.yield(.failure(RedisError(.timedOut, "the Redis server did not answer in time")))
+            }
+        }
+        defer { timer?.cancel() }
+        for await first in answers { return try first.get() }
+        throw CancellationError()
     }
 
     private func find(_ client: RedisClient) async throws -> Found {
@@ -125,10 +147,11 @@ final class IndexKeeper: Sendable {
         while true {
             let epoch = state.withLock { $0.epoch }
             let info = try await findOrCreate(client)
-            let found = Found(name: info.name, isComplete: !info.isScanning)
+            let found = Found(
+                name: info.name, isComplete: !info.isScanning, algorithm: info.algorithm ?? schema.algorithm)
             state.withLock { state in
                 // A connection that was made in between may lead to another server.
-                if state.epoch == epoch { state.seen = (epoch, found.name, found.isComplete) }
+                if state.epoch == epoch { state.seen = (epoch, found) }
             }
             guard !found.isComplete, ContinuousClock.now - start < patience else { return found }
             try await Task.sleep(for: .milliseconds(50))

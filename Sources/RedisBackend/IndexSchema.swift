@@ -88,6 +88,8 @@ struct IndexInfo: Sendable, Equatable {
     let isCaseSensitive: Bool
     let dimensions: Int?
     let metric: String?
+    /// How the index was made, whatever is configured now.
+    let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
     /// Whether the engine still scans hashes that were there before the index.
     let isScanning: Bool
     /// 0 to 1
@@ -99,13 +101,14 @@ struct IndexInfo: Sendable, Equatable {
         self.name = name
         prefixes = top["index_definition"].flatMap(Self.pairs)?["prefixes"]?.array?.compactMap(\.string) ?? []
         isScanning = (top["indexing"]?.double ?? 0) != 0
-        progress = top["percent_indexed"]?.double ?? 1
-        records = top["num_docs"]?.double.map { Int($0) } ?? 0
+        progress = top["percent_indexed"]?.double.flatMap { $0.isFinite ? min(1, max(0, $0)) : nil } ?? 1
+        records = top["num_docs"]?.double.flatMap { Int(exactly: $0.rounded()) } ?? 0
 
         var fields: Set<String> = []
         var caseSensitive: Set<String> = []
         var dimensions: Int?
         var metric: String?
+        var algorithm: RedisMemoryDatabase.Configuration.Algorithm?
         for attribute in top["attributes"]?.array ?? [] {
             // Names with values, and single words such as SORTABLE among them.
             let words = attribute.array ?? []
@@ -121,6 +124,7 @@ struct IndexInfo: Sendable, Equatable {
             if field == RecordHash.vector {
                 dimensions = value(after: "dim")?.integer
                 metric = value(after: "distance_metric")?.string?.uppercased()
+                algorithm = value(after: "algorithm")?.string.flatMap { .init(rawValue: $0.uppercased()) }
             }
         }
         self.fields = fields
@@ -129,6 +133,7 @@ struct IndexInfo: Sendable, Equatable {
         ])
         self.dimensions = dimensions
         self.metric = metric
+        self.algorithm = algorithm
     }
 
     private static func pairs(_ value: RedisValue) -> [String: RedisValue]? {

@@ -29,8 +29,9 @@ extension RedisMemoryDatabase {
                 $0.updated(since: date, SearchCommands.Window(offset: offset, limit: Self.sweepSize))
             }
             completed += done
-            offset += Self.sweepSize
-            guard keys.count == Self.sweepSize, offset < Self.speculativeEnd else { break }
+            // A hash that was completed is indexed anew and moves to the end.
+            offset += keys.count - done
+            guard keys.count == Self.sweepSize else { break }
         }
         if completed > 0 { logger.info("completed records of another server", metadata: ["count": "\(completed)"]) }
         return completed

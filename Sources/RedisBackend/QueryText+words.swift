@@ -31,8 +31,10 @@ extension QueryText {
     }
 
     private mutating func phraseClause(_ words: [String]) -> String {
-        let names = words.map { plain($0) }.joined(separator: " ")
-        guard words.count > 1 else { return "@\(RecordHash.keywordTerms):(\(names))" }
+        guard words.count > 1 else { return "@\(RecordHash.keywordTerms):(\(plain(words[0])))" }
+        // Parameters would be nested two by two, and then order and distance hold only for two words at a time. The
+        // analyser's words are letters, digits and marks, so that they can stand in the text themselves.
+        let names = words.joined(separator: " ")
         return "(@\(RecordHash.keywordTerms):(\(names))=>{$slop:0;$inorder:true})"
     }
 

@@ -15,7 +15,7 @@ extension RedisMemoryDatabase {
             // Without a word there is nothing but the distance to rank by.
             let alpha = words.isEmpty ? 1 : alpha
             let ranked = Ranked.sorted(
-                found.union(candidates).compactMap { id in
+                found.union(found.total <= SearchDepth.exactZone ? nil : candidates).compactMap { id in
                     guard let distance = found.distances[ID(id)] else { return nil }
                     let similarity = configuration.distanceMetric.similarity(ofDistance: distance)
                     let relative = found.bestRank > 0 ? (found.ranks[ID(id)] ?? 0) / found.bestRank : 0

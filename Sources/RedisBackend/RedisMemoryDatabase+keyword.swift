@@ -19,10 +19,14 @@ extension RedisMemoryDatabase {
             let scope = try await scope(commands, query.filter, words)
             let text = QueryText(words: words, in: scope.query, amongKeys: scope.keys != nil)
             let scoring = KeywordScoring(scorer)
-            guard query.page.offset < Self.speculativeEnd else {
-                return Page(items: [], total: try await total(commands, text, scope), request: query.page)
+            var window = SearchCommands.Window(query.page)
+            if query.page.offset >= Self.speculativeEnd {
+                // The engine gets no window that could lie far beyond the end.
+                let total = try await total(commands, text, scope)
+                guard query.page.offset < total else { return Page(items: [], total: total, request: query.page) }
+                window = .init(query.page, total: total)
             }
-            var batch = [commands.bestMatches(text, scorer: scoring.engineName, .init(query.page), keys: scope.keys)]
+            var batch = [commands.bestMatches(text, scorer: scoring.engineName, window, keys: scope.keys)]
             if scope.keys == nil { batch.append(commands.count(text)) }
             if query.page.offset > 0 {
                 batch.append(commands.bestMatches(text, scorer: scoring.engineName, .init(limit: 1), keys: scope.keys))

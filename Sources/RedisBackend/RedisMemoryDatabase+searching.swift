@@ -36,8 +36,7 @@ extension RedisMemoryDatabase {
     /// In the exact zone all matches are measured; beyond it, as many candidates are collected as the depth says; with
     /// `candidates` nil all matches are measured, however many there are.
     func nearest(
-        _ commands: SearchCommands, _ query: QueryText, to vector: [UInt8], candidates: Int?, _ page: PageRequest,
-        dates: Bool = false
+        _ commands: SearchCommands, _ query: QueryText, to vector: [UInt8], candidates: Int?, _ page: PageRequest
     ) async throws -> (total: Int, rows: [SearchRow]) {
         func command(total: Int) -> RedisCommand {
             let isExact = total <= SearchDepth.exactZone
@@ -45,7 +44,7 @@ extension RedisMemoryDatabase {
             return commands.nearest(
                 query, to: vector, candidates: count,
                 scan: isExact || candidates == nil ? .exact : .approximate(breadth: Self.breadth(count)),
-                .init(page, total: isExact ? SearchDepth.exactZone : total), dates: dates)
+                .init(page, total: isExact ? SearchDepth.exactZone : total))
         }
         let guessedExact = zones.isExact(query)
         let total: Int
@@ -101,19 +100,24 @@ extension RedisMemoryDatabase {
             let everything = try PageRequest(
                 limit: min(candidates ?? PageRequest.maximumLimit, PageRequest.maximumLimit))
             var (total, rows) = try await nearest(
-                commands, QueryText(query.filter), to: vector, candidates: candidates, everything, dates: true)
+                commands, QueryText(query.filter), to: vector, candidates: candidates, everything)
             if candidates == nil, total > everything.limit {
                 let command = commands.nearest(
-                    QueryText(query.filter), to: vector, candidates: total, scan: .exact, .init(limit: total),
-                    dates: true)
+                    QueryText(query.filter), to: vector, candidates: total, scan: .exact, .init(limit: total))
                 rows = try SearchRow.rows(try await client.send(command, isRead: true))
             }
+            let dates = try await client.pipeline(
+                rows.map { RedisCommand("HMGET", key($0.id), "created_at", "last_accessed") }, isRead: true)
             let now = Timestamp.now()
-            let scored = rows.map { row in
+            let scored = try zip(rows, dates).map { row, reply in
                 let similarity = configuration.distanceMetric.similarity(ofDistance: row.distance ?? .infinity)
-                let created = row.createdAt ?? .earliest
-                let recency = weights.recencyOf(
-                    lastAccessed: row.lastAccessed ?? created, createdAt: created, now: now)
+                let values = try reply.get().array ?? []
+                func date(_ index: Int) -> Timestamp? {
+                    values.indices.contains(index) ? values[index].string.flatMap(RedisDate.timestamp) : nil
+                }
+                // Hashes of another server may lack a date: such a record counts as old.
+                let created = date(0) ?? .earliest
+                let recency = weights.recencyOf(lastAccessed: date(1) ?? created, createdAt: created, now: now)
                 return Ranked(
                     id: row.id, value: weights.semantic * similarity + weights.recency * recency, distance: row.distance
                 )

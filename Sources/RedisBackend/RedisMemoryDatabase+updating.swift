@@ -13,12 +13,22 @@ extension RedisMemoryDatabase {
             changes[ID(update.id), default: []].append(update.changes)
         }
         var vectors: [ID: [Float]] = [:]
+        // The attempts share the time of one call; embedding has a deadline of its own.
+        var left = configuration.timeout
+        func timed<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
+            guard left > .zero else {
+                throw MemoryError(.timedOut, "the Redis server did not finish the update in time: try again")
+            }
+            let start = ContinuousClock.now
+            defer { left -= ContinuousClock.now - start }
+            return try await translating(within: left, body)
+        }
         for _ in 0..<Self.attempts {
             try Task.checkCancellation()
-            let stored = try await translating { try await client.pipeline(order.map(readCommand), isRead: true) }
+            let stored = try await timed { try await client.pipeline(order.map(readCommand), isRead: true) }
             var plans: [UpdatePlan] = []
             for (id, reply) in zip(order, stored) {
-                let values = try await translating { try reply.get().array ?? [] }
+                let values = try await timed { try reply.get().array ?? [] }
                 if let plan = UpdatePlan(values, changes[ID(id)] ?? [], key: key(id)) { plans.append(plan) }
             }
             guard !plans.isEmpty else { return 0 }
@@ -31,7 +41,7 @@ extension RedisMemoryDatabase {
                 plans[i].setText(terms: terms(of: text), vector: vector)
             }
             let planned = plans
-            if try await translating({ try await write(planned) }) { return plans.count }
+            if try await timed({ try await write(planned) }) { return plans.count }
         }
         throw MemoryError(.storeUnavailable, "a record is being changed by too many at once: try again")
     }

@@ -30,7 +30,10 @@ extension RedisMemoryDatabase {
         var command = RedisCommand("DEL")
         command.append(keys)
         return try await translating {
-            try await client.send(command).integer ?? 0
+            guard let removed = try await client.send(command).integer else {
+                throw MemoryError(.internalError, "the Redis server answered a delete with something unknown")
+            }
+            return removed
         }
     }
 

@@ -70,7 +70,7 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
             schema: IndexSchema(
                 keyPrefix: configuration.keyPrefix + ":", dimensions: embedder.dimensions,
                 metric: configuration.distanceMetric, algorithm: configuration.algorithm),
-            patience: min(.seconds(1), configuration.timeout / 2), logger: logger)
+            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger)
         self.keeper = keeper
         var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
         driver.connections = configuration.connections
@@ -168,13 +168,17 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SearchCommands(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
-            algorithm: configuration.algorithm)
+            algorithm: ready.algorithm)
     }
 
     /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
-    func translating<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
+    ///
+    /// - Parameter limit: where the call has used up some of its time already, what is left of it.
+    func translating<Answer: Sendable>(
+        within limit: Duration? = nil, _ body: () async throws -> Answer
+    ) async throws -> Answer {
         do {
-            return try await RedisClient.$deadline.withValue(.now + configuration.timeout) {
+            return try await RedisClient.$deadline.withValue(.now + (limit ?? configuration.timeout)) {
                 try await body()
             }
         } catch let error as RedisError {

@@ -55,10 +55,8 @@ struct SearchCommands: Sendable {
     /// - Parameters:
     ///   - candidates: how many neighbours the engine collects before the window is cut out of them.
     ///   - keys: if given, only records at these keys.
-    ///   - dates: also the dates that recency needs.
     func nearest(
-        _ query: QueryText, to vector: [UInt8], candidates: Int, scan: Scan, _ window: Window, keys: [String]? = nil,
-        dates: Bool = false
+        _ query: QueryText, to vector: [UInt8], candidates: Int, scan: Scan, _ window: Window, keys: [String]? = nil
     ) -> RedisCommand {
         var query = query
         let name = query.parameter(bytes: vector)
@@ -80,7 +78,6 @@ struct SearchCommands: Sendable {
             "\(source)=>[KNN \(candidates) @\(RecordHash.vector) \(name)\(options) AS \(Self.distance)]")
         restrict(&command, keys)
         sort(&command, ["@\(Self.distance)", "ASC", "@id_", "ASC"], window)
-        if dates { loadDates(&command) }
         finish(&command, query)
         return command
     }
@@ -142,14 +139,6 @@ struct SearchCommands: Sendable {
         command.append(["LIMIT", String(window.offset), String(window.limit)])
     }
 
-    /// The engine prints numbers with twelve digits. A date has sixteen, so it is asked for in two parts.
-    private func loadDates(_ command: inout RedisCommand) {
-        for field in ["created_at", "last_accessed"] {
-            command.append(["APPLY", "floor(@\(field)/1000)", "AS", "\(field)_high"])
-            command.append(["APPLY", "@\(field)-@\(field)_high*1000", "AS", "\(field)_low"])
-        }
-    }
-
     private func finish(_ command: inout RedisCommand, _ query: QueryText) {
         command.append(["TIMEOUT", String(timeout)])
         query.appendParameters(to: &command)
@@ -162,13 +151,14 @@ struct SearchRow: Sendable, Equatable {
     let id: String
     let distance: Double?
     let score: Double?
-    let createdAt: Timestamp?
-    let lastAccessed: Timestamp?
     let terms: String?
 
     /// The rows of an answer; the number at its beginning is no total.
     static func rows(_ reply: RedisValue) throws -> [SearchRow] {
-        try reply.get().array?.dropFirst().compactMap { SearchRow($0) } ?? []
+        guard let rows = try reply.get().array else {
+            throw MemoryError(.internalError, "the Redis server answered a search with something unknown")
+        }
+        return try rows.dropFirst().compactMap { SearchRow(try $0.get()) }
     }
 
     init?(_ row: RedisValue) {
@@ -177,15 +167,13 @@ struct SearchRow: Sendable, Equatable {
         var distance: Double?
         var score: Double?
         var terms: String?
-        var numbers: [String: Double] = [:]
         for i in stride(from: 0, to: pairs.count - 1, by: 2) {
             switch pairs[i].string {
             case "id_": id = pairs[i + 1].string
             case SearchCommands.distance: distance = pairs[i + 1].double
             case "__score": score = pairs[i + 1].double
             case RecordHash.keywordTerms: terms = pairs[i + 1].string
-            case let name?: numbers[name] = pairs[i + 1].double
-            case nil: break
+            default: break
             }
         }
         guard let id else { return nil }
@@ -193,11 +181,5 @@ struct SearchRow: Sendable, Equatable {
         self.distance = distance
         self.score = score
         self.terms = terms
-        func date(_ name: String) -> Timestamp? {
-            guard let high = numbers["\(name)_high"], let low = numbers["\(name)_low"] else { return nil }
-            return Timestamp(secondsSinceEpoch: high * 1000 + low)
-        }
-        createdAt = date("created_at")
-        lastAccessed = date("last_accessed")
     }
 }

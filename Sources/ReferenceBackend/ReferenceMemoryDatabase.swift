@@ -219,7 +219,8 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
         let best = lexical.first?.value ?? 1
         let keywordValues = Dictionary(
             uniqueKeysWithValues: lexical.map { (ExactString($0.entry.record.id), $0.value / best) })
-        let depth = query.depth.hybridCandidates ?? .max
+        // In the exact zone every match is a candidate, so that the pages of all depths fit together (rule P5).
+        let depth = matching.count <= SearchDepth.exactZone ? .max : query.depth.hybridCandidates ?? .max
         let candidates = Set(near.prefix(depth).map { ExactString($0.entry.record.id) })
             .union(lexical.prefix(depth).map { ExactString($0.entry.record.id) })
         let ranked = Self.sorted(

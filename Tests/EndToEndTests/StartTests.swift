@@ -103,6 +103,16 @@ import Testing
     }
 
     @Test func theConfigurationInForceIsPrintedWithoutSecrets() async throws {
+        for (name, value) in [
+            ("DATABASE_URL", "host=h user=u password = hunter2 dbname=d"),
+            ("DATABASE_URL", #"password='a\'b hunter2' host=h"#),
+            ("DATABASE_URL", "postgresql://h/d?sslpassword=hunter2&user=u"),
+            ("REDIS_URL", "redis://:hun/hunter2@h:6379"),
+        ] {
+            let (_, output) = try await ServerProcess.command(["api", "--print-config"], [name: value])
+            #expect(!output.contains("hunter2"), "\(output)")
+            #expect(output.contains("***"))
+        }
         let (status, output) = try await ServerProcess.command(
             ["api", "--print-config", "--port", "8123"],
             [

@@ -76,6 +76,20 @@ import Testing
         }
     }
 
+    @Test func aSmallRequestMakesNoHugeAnswer() async throws {
+        try await APIFixture.run { api async throws in
+            let many = "[" + Array(repeating: "1", count: 50_000).joined(separator: ",") + "]"
+            for body in [
+                "{\"memories\": \(many)}", "{\"memories\": [{\"id\": \"a\", \"text\": \"x\", \"topics\": \(many)}]}",
+            ] {
+                let answer = try await api.send(.post, "/v1/long-term-memory/", body)
+                #expect(answer.status == 422)
+                #expect(answer.places.count == 100)
+                #expect(answer.text.utf8.count < 50_000)
+            }
+        }
+    }
+
     @Test func bodiesOfOtherTypesAreRefused() async throws {
         try await APIFixture.run { api async throws in
             let body = "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}"

@@ -57,6 +57,22 @@ import Testing
         #expect(try await memory.count(.everything) == 3)
     }
 
+    /// What a call replaces is no reason to drop what the call brings.
+    @Test func replacementsAreNoDuplicates() async throws {
+        func create(_ texts: (id: String, text: String, topics: [String])...) async throws -> [String] {
+            try await memory.create(
+                texts.map { try MemoryRecord(id: $0.id, text: $0.text, topics: $0.topics) }, deduplicate: true)
+        }
+        #expect(try await create(("a", "one", [])) == ["a"])
+        #expect(try await create(("a", "two", []), ("b", "one", [])) == ["a", "b"])
+        #expect(try await create(("c", "three", [])) == ["c"])
+        #expect(try await create(("a", "three", ["new"])) == ["a"])
+        #expect(try await memory.record(id: "a").topics == ["new"])
+        #expect(try await create(("d", "v1", []), ("d", "v2", []), ("e", "v1", [])) == ["d", "e"])
+        #expect(try await memory.record(id: "d").text == "v2")
+        #expect(try await create(("f", "four", []), ("c", "four", [])) == ["c"])
+    }
+
     @Test func aDuplicateOfManyIsFound() async throws {
         let records = try (0..<1200).map { try MemoryRecord(id: "r\($0)", text: "text \($0)") }
         try await memory.create(records, deduplicate: true)

@@ -121,6 +121,33 @@ import Testing
         }
     }
 
+    @Test(arguments: RedisMemoryDatabase.Configuration.Algorithm.allCases)
+    func anIndexIsAskedAsItWasMade(_ made: RedisMemoryDatabase.Configuration.Algorithm) async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase({ $0.algorithm = made }) { database async throws in
+                _ = try await database.add((0..<1500).map { try MemoryRecord(id: "e\($0)", text: "[1,1,0,0] x") })
+            }
+            try await store.withDatabase({ $0.algorithm = made == .flat ? .hnsw : .flat }) { database async throws in
+                #expect(try await database.ids("[1,0,0,0] q", limit: 10).count == 10)
+                #expect(Set(try await database.ids("[1,0,0,0] q", limit: 1500)).count == 1500)
+            }
+        }
+    }
+
+    @Test func aSweepSeesEveryTextThatTheReferenceChanged() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { database in
+                _ = try await database.add((0..<450).map { try MemoryRecord(id: "r\($0)", text: "coffee") })
+                for i in 0..<450 {
+                    try await store.client.send(RedisCommand("HSET", "\(store.prefix):r\(i)", "text", "green tea"))
+                }
+                _ = try await database.sweep(updatedSince: Timestamp.now().advanced(bySeconds: -3600))
+                #expect(try await database.ids("tea", .keyword(.bm25std), limit: 500).count == 450)
+                #expect(try await database.ids("coffee", .keyword(.bm25std), limit: 500).isEmpty)
+            }
+        }
+    }
+
     @Test func aSweepLeavesChangedAndDeletedRecordsAlone() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in

@@ -21,7 +21,7 @@ public struct RecencyWeights: Sendable, Equatable {
     /// Days in which the novelty halves; default 30.
     public let halfLifeCreatedDays: Double
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight that is not finite, or a half-life that is not above 0; the
+    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight or a half-life beyond what engines can compute with; the
     ///   path names the parameter as REST spells it.
     public init(
         semantic: Double = 0.8, recency: Double = 0.2, freshness: Double = 0.6, novelty: Double = 0.4,
@@ -31,13 +31,15 @@ public struct RecencyWeights: Sendable, Equatable {
             ("recency_semantic_weight", semantic), ("recency_recency_weight", recency),
             ("recency_freshness_weight", freshness), ("recency_novelty_weight", novelty),
         ] {
-            guard weight.isFinite else { throw .invalid(name, "\(name) must be a finite number") }
+            guard abs(weight) <= 1e6, weight == 0 || abs(weight) >= 1e-9 else {
+                throw .invalid(name, "\(name) must be 0 or, without its sign, between 1e-9 and 1e6")
+            }
         }
         for (name, days) in [
             ("recency_half_life_last_access_days", halfLifeLastAccessDays),
             ("recency_half_life_created_days", halfLifeCreatedDays),
         ] {
-            guard days.isFinite, days > 0 else { throw .invalid(name, "\(name) must be a number above 0") }
+            guard (1e-6...1e9).contains(days) else { throw .invalid(name, "\(name) must be between 1e-6 and 1e9 days") }
         }
         self.semantic = semantic
         self.recency = recency

@@ -56,6 +56,29 @@ extension ConformanceCheck {
             try await expectWords(scope, "\"++\" dog", ["other"])
         },
         ConformanceCheck(
+            "keyword/S5-long-phrases", hint: "order and distance hold only for two words of a phrase at a time"
+        ) { scope in
+            let analyzer = TextAnalyzer()
+            var seed: UInt64 = 11
+            func random(_ bound: Int) -> Int {
+                seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return Int(seed >> 33) % bound
+            }
+            func words(_ count: Int) -> [String] {
+                (0..<count).map { _ in ["ruby", "jade", "opal", "onyx"][random(4)] }
+            }
+            let records = try (0..<200).map {
+                try MemoryRecord(id: "p\($0)", text: words(3 + random(8)).joined(separator: " "))
+            }
+            _ = try await scope.database.add(records)
+            for length in [3, 3, 3, 4, 4, 5] {
+                let phrase = words(length).joined(separator: " ")
+                let query = analyzer.query("\"\(phrase)\"")
+                let expected = Self.ranks(of: query, in: records, analyzer).keys.sorted()
+                try await expectWords(scope, "\"\(phrase)\"", expected)
+            }
+        },
+        ConformanceCheck(
             "keyword/S5-rank-and-score",
             hint: "the rank is not BM25 over the whole store, or the score is not relative to the best"
         ) { scope in

@@ -119,6 +119,9 @@ extension ConformanceCheck {
                 }
                 try scope.expect("\(ranking): shown twice", joined.count, Set(joined).count)
                 try scope.expect("\(ranking): all shown", Set(joined), expected)
+                if case .semanticWithRecency = ranking { continue }
+                let whole = try await scope.search("[0.3, 1] common", ranking, filter, limit: 1000)
+                try scope.expect("\(ranking): the joined pages are the whole", joined, whole.items.map(\.record.id))
             }
         },
     ]

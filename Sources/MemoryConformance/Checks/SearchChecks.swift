@@ -100,6 +100,13 @@ extension ConformanceCheck {
             // 0.8 * 1 + 0.2 * (0.6 * 2^0 + 0.4 * 2^(-1/30))
             try scope.expect("score", standard.items.first?.score ?? 0, near: 0.998172, within: 1e-3)
             try scope.expect("dist", standard.items.first?.distance ?? 9, near: 0)
+            // Ages of many half-lives count as nothing, and are no error.
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "ancient", text: "[-1] x", createdAt: .earliest, lastAccessed: .earliest)
+            ])
+            let short = try RecencyWeights(halfLifeLastAccessDays: 1e-6, halfLifeCreatedDays: 1e-6)
+            try scope.expect("total", try await scope.search("[1] q", .semanticWithRecency(short)).total, 5)
+            _ = try await scope.database.delete(["ancient"])
             let recent = try RecencyWeights(semantic: 0.1, recency: 0.9)
             let other = try await scope.search("[1] q", .semanticWithRecency(recent))
             try scope.expect(

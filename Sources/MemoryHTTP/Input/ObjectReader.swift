@@ -61,7 +61,7 @@ struct ObjectReader {
         guard let elements = array(name, &issues) else { return nil }
         var strings: [String] = []
         var complete = true
-        for (index, element) in elements.enumerated() {
+        for (index, element) in elements.enumerated() where !issues.isFull {
             if let string = Self.string(element, at: location(of: name) + [.index(index)], &issues) {
                 strings.append(string)
             } else {

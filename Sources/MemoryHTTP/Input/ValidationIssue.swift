@@ -41,7 +41,7 @@ struct ValidationIssue: Sendable, Equatable {
             }
             writer.name("msg")
             writer.string(message)
-            if let input, case let text = input.jsonText, text.utf8.count <= Self.longestEcho {
+            if let input, input.isSmall(Self.longestEcho) {
                 writer.name("input")
                 writer.value(input)
             }
@@ -53,6 +53,32 @@ struct ValidationIssue: Sendable, Equatable {
     }
 }
 
+extension JSONValue {
+    /// Whether the JSON text is about this long or shorter, found out without writing it.
+    fileprivate func isSmall(_ limit: Int) -> Bool {
+        var left = limit
+        return take(&left)
+    }
+
+    private func take(_ left: inout Int) -> Bool {
+        switch self {
+        case .null, .bool: left -= 5
+        case .number(let number): left -= number.literal.utf8.count + 1
+        case .string(let string): left -= string.utf8.count + 3
+        case .array(let elements):
+            left -= 2
+            for element in elements where left >= 0 { _ = element.take(&left) }
+        case .object(let object):
+            left -= 2
+            for member in object.members where left >= 0 {
+                left -= member.name.utf8.count + 4
+                _ = member.value.take(&left)
+            }
+        }
+        return left >= 0
+    }
+}
+
 /// What is wrong with a request, all of it: a client sees every mistake at once.
 struct ValidationFailure: Error, Sendable {
     let issues: [ValidationIssue]
@@ -61,6 +87,12 @@ struct ValidationFailure: Error, Sendable {
 /// Gathers issues while a request is read.
 struct IssueList {
     private(set) var issues: [ValidationIssue] = []
+
+    /// An answer lists no more: a small request must not make a huge answer.
+    private static let limit = 100
+
+    /// Whether reading on would tell nothing more.
+    var isFull: Bool { issues.count >= Self.limit }
 
     mutating func add(_ issue: ValidationIssue) {
         issues.append(issue)

@@ -21,7 +21,7 @@ struct CreateRequest {
                     "list_type", at: reader.location(of: "memories"), "Input should be a valid list", input: .null))
         } else if let memories = reader.array("memories", &issues) {
             records.reserveCapacity(memories.count)
-            for (index, memory) in memories.enumerated() {
+            for (index, memory) in memories.enumerated() where !issues.isFull {
                 let location = reader.location(of: "memories") + [.index(index)]
                 if let record = try Self.record(memory, at: location, now: now, &issues) { records.append(record) }
             }
