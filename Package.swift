@@ -103,7 +103,11 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Embeddings",
-            dependencies: ["AgentMemory", "HTTPClient", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "AgentMemory", "HTTPClient",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             exclude: ["README.md"],
             swiftSettings: strict),
 
