@@ -16,9 +16,9 @@ extension RedisMemoryDatabase {
             let alpha = words.isEmpty ? 1 : alpha
             let ranked = Ranked.sorted(
                 found.union(found.total <= SearchDepth.exactZone ? nil : candidates).compactMap { id in
-                    guard let distance = found.distances[ID(id)] else { return nil }
+                    guard let distance = found.distances[ExactString(id)] else { return nil }
                     let similarity = configuration.distanceMetric.similarity(ofDistance: distance)
-                    let relative = found.bestRank > 0 ? (found.ranks[ID(id)] ?? 0) / found.bestRank : 0
+                    let relative = found.bestRank > 0 ? (found.ranks[ExactString(id)] ?? 0) / found.bestRank : 0
                     return Ranked(id: id, value: alpha * similarity + (1 - alpha) * relative, distance: distance)
                 })
             let wanted = ranked.dropFirst(query.page.offset).prefix(query.page.limit)
@@ -31,26 +31,20 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// An id by its bytes: as strings, two ids that Unicode holds equivalent would be one.
-    struct ID: Hashable {
-        let bytes: [UInt8]
-        init(_ id: String) { bytes = Array(id.utf8) }
-    }
-
     /// The two candidate lists with what is known of both values.
     struct Lists {
         var total = 0
         var nearest: [String] = []
         var matches: [String] = []
-        var distances: [ID: Double] = [:]
-        var ranks: [ID: Double] = [:]
+        var distances: [ExactString: Double] = [:]
+        var ranks: [ExactString: Double] = [:]
         var bestRank = 0.0
 
         /// So many of each list, each id once; nil is all.
         func union(_ candidates: Int?) -> [String] {
-            var seen: Set<ID> = []
+            var seen: Set<ExactString> = []
             return (nearest.prefix(candidates ?? .max) + matches.prefix(candidates ?? .max)).filter { id in
-                seen.insert(ID(id)).inserted
+                seen.insert(ExactString(id)).inserted
             }
         }
     }
@@ -96,14 +90,14 @@ extension RedisMemoryDatabase {
 
         for row in try SearchRow.rows(replies[0]) {
             lists.nearest.append(row.id)
-            lists.distances[ID(row.id)] = row.distance
+            lists.distances[ExactString(row.id)] = row.distance
         }
         if replies.count > 1 {
             for row in try SearchRow.rows(replies[1]) {
                 let rank = scoring.rank(row)
                 lists.bestRank = max(lists.bestRank, rank)
                 lists.matches.append(row.id)
-                lists.ranks[ID(row.id)] = rank
+                lists.ranks[ExactString(row.id)] = rank
             }
         }
         // Complete lists leave no gap: a record that is not among the matches has no word of the query.
@@ -119,8 +113,8 @@ extension RedisMemoryDatabase {
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
         _ scoring: KeywordScoring
     ) async throws {
-        let far = lists.matches.filter { lists.distances[ID($0)] == nil }
-        let other = lists.nearest.filter { lists.ranks[ID($0)] == nil }
+        let far = lists.matches.filter { lists.distances[ExactString($0)] == nil }
+        let other = lists.nearest.filter { lists.ranks[ExactString($0)] == nil }
         var batch: [RedisCommand] = []
         if !far.isEmpty {
             batch.append(
@@ -135,8 +129,8 @@ extension RedisMemoryDatabase {
         }
         for reply in try await client.pipeline(batch, isRead: true) {
             for row in try SearchRow.rows(reply) {
-                if let distance = row.distance { lists.distances[ID(row.id)] = distance }
-                if row.score != nil { lists.ranks[ID(row.id)] = scoring.rank(row) }
+                if let distance = row.distance { lists.distances[ExactString(row.id)] = distance }
+                if row.score != nil { lists.ranks[ExactString(row.id)] = scoring.rank(row) }
             }
         }
     }

@@ -117,10 +117,9 @@ extension RedisMemoryDatabase {
                 }
                 // Hashes of another server may lack a date: such a record counts as old.
                 let created = date(0) ?? .earliest
-                let recency = weights.recencyOf(lastAccessed: date(1) ?? created, createdAt: created, now: now)
-                return Ranked(
-                    id: row.id, value: weights.semantic * similarity + weights.recency * recency, distance: row.distance
-                )
+                let score = weights.serverSideScore(
+                    similarity: similarity, lastAccessed: date(1) ?? created, createdAt: created, now: now)
+                return Ranked(id: row.id, value: score, distance: row.distance)
             }
             let wanted = Ranked.sorted(scored).dropFirst(query.page.offset).prefix(query.page.limit)
             let records = try await records(wanted.map(\.id))

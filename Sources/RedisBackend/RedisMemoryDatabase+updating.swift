@@ -7,12 +7,12 @@ extension RedisMemoryDatabase {
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
         guard !updates.isEmpty else { return 0 }
         var order: [String] = []
-        var changes: [ID: [RecordChanges]] = [:]
+        var changes: [ExactString: [RecordChanges]] = [:]
         for update in updates {
-            if changes[ID(update.id)] == nil { order.append(update.id) }
-            changes[ID(update.id), default: []].append(update.changes)
+            if changes[ExactString(update.id)] == nil { order.append(update.id) }
+            changes[ExactString(update.id), default: []].append(update.changes)
         }
-        var vectors: [ID: [Float]] = [:]
+        var vectors: [ExactString: [Float]] = [:]
         // The attempts share the time of one call; embedding has a deadline of its own.
         var left = configuration.timeout
         func timed<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
@@ -29,15 +29,15 @@ extension RedisMemoryDatabase {
             var plans: [UpdatePlan] = []
             for (id, reply) in zip(order, stored) {
                 let values = try await timed { try reply.get().array ?? [] }
-                if let plan = UpdatePlan(values, changes[ID(id)] ?? [], key: key(id)) { plans.append(plan) }
+                if let plan = UpdatePlan(values, changes[ExactString(id)] ?? [], key: key(id)) { plans.append(plan) }
             }
             guard !plans.isEmpty else { return 0 }
-            let texts = plans.compactMap(\.newText).filter { vectors[ID($0)] == nil }
+            let texts = plans.compactMap(\.newText).filter { vectors[ExactString($0)] == nil }
             for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
-                vectors[ID(text)] = vector
+                vectors[ExactString(text)] = vector
             }
             for i in plans.indices {
-                guard let text = plans[i].newText, let vector = vectors[ID(text)] else { continue }
+                guard let text = plans[i].newText, let vector = vectors[ExactString(text)] else { continue }
                 plans[i].setText(terms: terms(of: text), vector: vector)
             }
             let planned = plans

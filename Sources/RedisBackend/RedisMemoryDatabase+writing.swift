@@ -24,8 +24,7 @@ extension RedisMemoryDatabase {
     }
 
     public func delete(_ ids: [String]) async throws -> Int {
-        var seen: Set<ID> = []
-        let keys = ids.filter { seen.insert(ID($0)).inserted }.map(key)
+        let keys = ids.exactlyDistinct().map(key)
         guard !keys.isEmpty else { return 0 }
         var command = RedisCommand("DEL")
         command.append(keys)
@@ -61,9 +60,9 @@ extension RedisMemoryDatabase {
 
     /// Of an id given twice the last record counts (rule R2).
     private static func lastOfEachID(_ records: [MemoryRecord]) -> [MemoryRecord] {
-        var positions: [ID: Int] = [:]
-        for (i, record) in records.enumerated() { positions[ID(record.id)] = i }
+        var positions: [ExactString: Int] = [:]
+        for (i, record) in records.enumerated() { positions[ExactString(record.id)] = i }
         guard positions.count < records.count else { return records }
-        return records.enumerated().compactMap { i, record in positions[ID(record.id)] == i ? record : nil }
+        return records.enumerated().compactMap { i, record in positions[ExactString(record.id)] == i ? record : nil }
     }
 }

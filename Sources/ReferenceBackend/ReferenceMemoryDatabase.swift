@@ -175,7 +175,10 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
         let now = now()
         let scored = candidates.map { near in
             let similarity = metric.similarity(ofDistance: near.distance)
-            return (near: near, score: weights.serverSideScore(similarity: similarity, of: near.entry.record, now: now))
+            let record = near.entry.record
+            let score = weights.serverSideScore(
+                similarity: similarity, lastAccessed: record.lastAccessed, createdAt: record.createdAt, now: now)
+            return (near: near, score: score)
         }
         let ranked = scored.sorted { a, b in
             a.score != b.score

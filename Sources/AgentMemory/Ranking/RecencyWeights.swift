@@ -70,9 +70,11 @@ public struct RecencyWeights: Sendable, Equatable {
     /// The rank value of rule S7, which the backend computes over its candidates.
     ///
     /// - Parameter similarity: between 0 and 1 (``DistanceMetric/similarity(ofDistance:)``).
-    public func serverSideScore(similarity: Double, of record: MemoryRecord, now: Timestamp) -> Double {
+    public func serverSideScore(
+        similarity: Double, lastAccessed: Timestamp, createdAt: Timestamp, now: Timestamp
+    ) -> Double {
         semantic * similarity
-            + recency * recencyOf(lastAccessed: record.lastAccessed, createdAt: record.createdAt, now: now)
+            + recency * recencyOf(lastAccessed: lastAccessed, createdAt: createdAt, now: now)
     }
 
     /// The rank value by which `recency_boost` re-orders a page: similarity is 1 - distance and the recency is held between 0 and 1.
