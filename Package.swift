@@ -228,7 +228,7 @@ let package = Package(
             name: "ConformanceTests",
             dependencies: [
                 "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
-                "ReferenceBackend",
+                "ReferenceBackend", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),
