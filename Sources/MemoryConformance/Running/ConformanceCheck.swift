@@ -84,5 +84,5 @@ public struct ConformanceCheck: Sendable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
         recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
-        + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks
+        + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks + recallChecks
 }
