@@ -88,7 +88,13 @@ extension RedisMemoryDatabase {
         let replies: [RedisValue] =
             if let answers { answers } else { try await client.pipeline(batch(total: lists.total), isRead: true) }
 
-        for row in try SearchRow.rows(replies[0]) {
+        var near = try SearchRow.rows(replies[0])
+        if !isExact, let candidates, scope.keys == nil, commands.algorithm == .hnsw, SearchRow.showManyEquals(near) {
+            let exact = commands.nearest(
+                scope.query, to: vector, candidates: candidates, scan: .exact, .init(limit: candidates))
+            near = try SearchRow.rows(try await client.send(exact, isRead: true))
+        }
+        for row in near {
             lists.nearest.append(row.id)
             lists.distances[ExactString(row.id)] = row.distance
         }

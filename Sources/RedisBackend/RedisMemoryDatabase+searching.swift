@@ -38,13 +38,26 @@ extension RedisMemoryDatabase {
     func nearest(
         _ commands: SearchCommands, _ query: QueryText, to vector: [UInt8], candidates: Int?, _ page: PageRequest
     ) async throws -> (total: Int, rows: [SearchRow]) {
+        func isExact(_ total: Int) -> Bool { total <= SearchDepth.exactZone || candidates == nil }
         func command(total: Int) -> RedisCommand {
-            let isExact = total <= SearchDepth.exactZone
-            let count = isExact ? SearchDepth.exactZone : candidates ?? total
+            let count = total <= SearchDepth.exactZone ? SearchDepth.exactZone : candidates ?? total
+            guard isExact(total) else {
+                // All candidates come, because they show whether the graph can be trusted here.
+                return commands.nearest(
+                    query, to: vector, candidates: count, scan: .approximate(breadth: Self.breadth(count)),
+                    .init(limit: count))
+            }
             return commands.nearest(
-                query, to: vector, candidates: count,
-                scan: isExact || candidates == nil ? .exact : .approximate(breadth: Self.breadth(count)),
-                .init(page, total: isExact ? SearchDepth.exactZone : total))
+                query, to: vector, candidates: count, scan: .exact, .init(page, total: count))
+        }
+        func rows(_ reply: RedisValue, total: Int) async throws -> [SearchRow] {
+            let rows = try SearchRow.rows(reply)
+            guard let candidates, !isExact(total) else { return rows }
+            guard commands.algorithm == .hnsw, SearchRow.showManyEquals(rows) else {
+                return Array(rows.dropFirst(page.offset).prefix(page.limit))
+            }
+            let exact = commands.nearest(query, to: vector, candidates: candidates, scan: .exact, .init(page))
+            return try SearchRow.rows(try await client.send(exact, isRead: true))
         }
         let guessedExact = zones.isExact(query)
         let total: Int
@@ -52,13 +65,15 @@ extension RedisMemoryDatabase {
             let guess = command(total: guessedExact ? 0 : .max)
             let replies = try await client.pipeline([commands.count(query), guess], isRead: true)
             total = try Self.total(replies[0])
-            if guessedExact == (total <= SearchDepth.exactZone) { return (total, try SearchRow.rows(replies[1])) }
+            if guessedExact == (total <= SearchDepth.exactZone) {
+                return (total, try await rows(replies[1], total: total))
+            }
         } else {
             total = try Self.total(try await client.send(commands.count(query), isRead: true))
         }
         zones.learn(query, isExact: total <= SearchDepth.exactZone)
         guard page.offset < total else { return (total, []) }
-        return (total, try SearchRow.rows(try await client.send(command(total: total), isRead: true)))
+        return (total, try await rows(try await client.send(command(total: total), isRead: true), total: total))
     }
 
     /// How many records the graph search keeps in sight: as many as it collects, which on 20,000 clustered vectors found
@@ -79,6 +94,10 @@ extension RedisMemoryDatabase {
                     text, to: vector, candidates: candidates,
                     scan: isExact ? .exact : .approximate(breadth: candidates), .init(limit: max(1, candidates)))
                 let rows = try SearchRow.rows(try await client.send(command, isRead: true))
+                if !isExact, commands.algorithm == .hnsw, SearchRow.showManyEquals(rows) {
+                    candidates = matching
+                    continue
+                }
                 let near = rows.prefix { ($0.distance ?? .infinity) <= threshold }
                 if isExact || near.count < rows.count {
                     let wanted = near.dropFirst(query.page.offset).prefix(query.page.limit)
