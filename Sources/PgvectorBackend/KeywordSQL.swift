@@ -84,7 +84,7 @@ extension SearchSQL {
                 valued AS MATERIALIZED (SELECT number, id, distance, \
                 \(space.similarity(ofDistance: "distance")) AS value FROM nearest)
                 """
-            return relative([nearest, valued], page, &sql)
+            return relative([nearest, valued], plan, page, &sql)
         }
         let matching = KeywordSQL.matching(query, filter: filter, &sql)
         // PostgreSQL takes a product too small for a double for an error.
@@ -115,16 +115,17 @@ extension SearchSQL {
                 """
         }
         let valued = "valued AS MATERIALIZED (SELECT u.number, u.id, u.distance, \(value) AS value FROM united u)"
-        return relative([nearest, matching, union, valued], page, &sql)
+        return relative([nearest, matching, union, valued], plan, page, &sql)
     }
 
-    private func relative(_ expressions: [String], _ page: PageRequest, _ sql: inout SQLBuilder) -> PostgresStatement {
+    private func relative(
+        _ expressions: [String], _ plan: SearchPlan, _ page: PageRequest, _ sql: inout SQLBuilder
+    ) -> PostgresStatement {
         let ranked = """
             ranked AS MATERIALIZED (SELECT number, id, distance, \
             coalesce(value / nullif(max(value) OVER (), 0), 0) AS score FROM valued)
             """
         return self.ranked(
-            with: expressions + [ranked], order: "score DESC", extra: "(SELECT count(*) FROM nearest)", page: page, &sql
-        )
+            with: expressions + [ranked], order: "score DESC", extra: Self.candidatesFound(plan), page: page, &sql)
     }
 }

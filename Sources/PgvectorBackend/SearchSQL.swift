@@ -59,7 +59,7 @@ struct SearchSQL {
                 nearest,
                 "ranked AS MATERIALIZED (SELECT number, id, distance, distance AS score FROM nearest\(within))",
             ],
-            order: "score", extra: "(SELECT count(*) FROM nearest)", page: page, &sql)
+            order: "score", extra: Self.candidatesFound(plan), page: page, &sql)
     }
 
     /// Rows: total, candidates found, distance, score, record; best first (rule S7).
@@ -90,7 +90,7 @@ struct SearchSQL {
             (SELECT \(score) AS score FROM memories m WHERE m.number = n.number OFFSET 0) m)
             """
         return self.ranked(
-            with: [nearest, ranked], order: "score DESC", extra: "(SELECT count(*) FROM nearest)", page: page, &sql)
+            with: [nearest, ranked], order: "score DESC", extra: Self.candidatesFound(plan), page: page, &sql)
     }
 
     /// `nearest AS (number, id, distance)`: the candidates with their exact distances.
@@ -122,6 +122,18 @@ struct SearchSQL {
     }
 
     // MARK: Shared
+
+    /// How many candidates there are; 0 where the index cannot be trusted, so that the exact plan follows.
+    ///
+    /// That is where more of them lie at one distance than an element of the index has neighbours in its lowest layer (twice pgvector's
+    /// default m of 16): all links of equal vectors may lead to one another, so that a search neither leaves nor reaches them.
+    static func candidatesFound(_ plan: SearchPlan) -> String {
+        guard case .approximate = plan else { return "(SELECT count(*) FROM nearest)" }
+        return """
+            (SELECT CASE WHEN max(equals) > 32 THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
+            FROM (SELECT count(*) AS equals FROM nearest GROUP BY distance) distances)
+            """
+    }
 
     /// Cuts the page out of `ranked (number, id, distance, score)` and adds the records.
     ///
