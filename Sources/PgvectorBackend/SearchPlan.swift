@@ -23,7 +23,10 @@ enum SearchPlan: Equatable {
     ///   - candidates: the depth's constant; `nil` asks for all.
     ///   - zone: up to this many matches the answer must be exact.
     static func choose(matches: Int, total: Int, candidates: Int?, zone: Int, indexed: Bool) -> SearchPlan {
-        guard indexed, let candidates, matches > max(zone, candidates) else { return .exact }
+        guard indexed, var candidates, matches > max(zone, candidates) else { return .exact }
+        // Beside a filter the index yields in waves that are ordered only within themselves: where the matches lie in other regions
+        // than the query, the first of them are not the nearest ones yet.
+        if matches < total { candidates *= 2 }
         let looks = Double(candidates) * Double(max(total, matches)) / Double(matches)
         guard Double(matches) * exactCost > looks * scanCost else { return .exact }
         // Rounded up to a power of two, so that a record more or less does not change what a search sees.

@@ -100,7 +100,7 @@ import Testing
         #expect(plan(1000, 1_000_000) == .exact)
         #expect(plan(2000, 20_000) == .exact)
         #expect(plan(20_000, 20_000) == .approximate(candidates: 100, scanLimit: 2048))
-        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 100, scanLimit: 4096))
+        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192))
         #expect(plan(20_000, 20_000, nil) == .exact)
         #expect(plan(20_000, 20_000, indexed: false) == .exact)
         #expect(plan(1500, 1500, 4000) == .exact)
