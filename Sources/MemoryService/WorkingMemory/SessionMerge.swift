@@ -3,8 +3,8 @@ import AgentMemory
 /// What a PUT does to the session that is stored: replaces it, or, where the client worked from an older state, adds what it added.
 ///
 /// Clients append by reading, adding and putting back, and send the `last_accessed` that they read. That tells the state they
-/// worked from (``SessionRevision``); a client that keeps one object and puts it again sends its own first stamp each time,
-/// which the revision remembers as ``SessionRevision/writerStamp``.
+/// worked from (``SessionRevision``). A client that made its object itself and puts it again and again sends a stamp of its own
+/// each time, which the revision remembers as ``SessionRevision/writerStamp``.
 enum SessionMerge: Equatable {
     /// Write the PUT over the revision that is stored.
     case replace
@@ -21,7 +21,10 @@ enum SessionMerge: Equatable {
             self = .replace
             return
         }
-        guard let base = stored.revisions.last(where: { $0.stamp == stamp || $0.writerStamp == stamp }) else {
+        guard
+            let base = stored.revisions.last(where: { $0.stamp == stamp })
+                ?? stored.revisions.last(where: { $0.writerStamp == stamp })
+        else {
             self = Self.overUnknownState(put, stored, stamp)
             return
         }

@@ -35,6 +35,11 @@ public struct SessionPut: Sendable {
         self.condition = condition
     }
 
+    /// The stamp that tells this writer from others: one of its own clock. A stamp that the server gave out may have been read by many.
+    func ownStamp(after stored: StoredSession?) -> Timestamp? {
+        stored?.revisions.contains { $0.stamp == writerStamp } == true ? nil : writerStamp
+    }
+
     /// The session to store, after what is stored now.
     func memory(after stored: StoredSession?, now: Timestamp) -> WorkingMemory {
         let stamp = stored.flatMap { Timestamp(microseconds: $0.current.stamp.microseconds + 1) } ?? .earliest

@@ -85,7 +85,7 @@ public struct WorkingMemorySessions: Sendable {
         case .replace: return try await replace(put, stored, now)
         case .append(let messages):
             let append = SessionAppend(
-                messages, at: now, expectedRevision: stored.current.number, writerStamp: put.writerStamp,
+                messages, at: now, expectedRevision: stored.current.number, writerStamp: put.ownStamp(after: stored),
                 tokens: put.tokens)
             return try await Attempt {
                 // Gone since it was read: the next attempt makes it anew.
@@ -103,7 +103,7 @@ public struct WorkingMemorySessions: Sendable {
         return try await Attempt {
             let revision = try await store.write(
                 memory, expecting: stored.map { .revision($0.current.number) } ?? .absent,
-                writerStamp: put.writerStamp)
+                writerStamp: put.ownStamp(after: stored))
             return StoredSession(memory: memory, messageCount: memory.messages.count, revisions: [revision])
         }
     }
@@ -116,7 +116,8 @@ public struct WorkingMemorySessions: Sendable {
         return try await Attempt {
             if let stored { _ = try await store.delete(put.key, expectedRevision: stored.current.number) }
             let revision = SessionRevision(
-                number: (stored?.current.number ?? 0) + 1, stamp: memory.lastAccessed, writerStamp: put.writerStamp,
+                number: (stored?.current.number ?? 0) + 1, stamp: memory.lastAccessed,
+                writerStamp: put.ownStamp(after: stored),
                 messageCount: memory.messages.count)
             return StoredSession(memory: memory, messageCount: memory.messages.count, revisions: [revision])
         }
