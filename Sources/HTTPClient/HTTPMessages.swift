@@ -2,6 +2,7 @@ extension HTTPClient {
     public enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
+        case put = "PUT"
     }
 
     public struct Request: Sendable {

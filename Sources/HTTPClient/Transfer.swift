@@ -63,8 +63,9 @@ final class Transfer {
     private func setRequest(_ configuration: HTTPClient.Configuration) {
         switch queued.request.method {
         case .get: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
-        case .post:
+        case .post, .put:
             curl_easy_setopt_long(easy, CURLOPT_POST, 1)
+            if queued.request.method == .put { curl_easy_setopt_string(easy, CURLOPT_CUSTOMREQUEST, "PUT") }
             curl_easy_setopt_off_t(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(queued.request.body.count))
             // Copied: the easy handle outlives any borrowed pointer.
             _ = queued.request.body.withUnsafeBytes {
