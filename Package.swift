@@ -20,6 +20,7 @@ let package = Package(
         .executable(name: "agent-memory", targets: ["agent-memory"]),
         .library(name: "AgentMemory", targets: ["AgentMemory"]),
         .library(name: "MemoryConformance", targets: ["MemoryConformance"]),
+        .library(name: "ReferenceBackend", targets: ["ReferenceBackend"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -155,6 +156,9 @@ let package = Package(
         // The executable contract.
         .target(
             name: "MemoryConformance", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+        .target(
+            name: "RESTConformance", dependencies: ["AgentMemory", "HTTPClient", "MemoryConformance"],
+            exclude: ["README.md"], swiftSettings: strict),
 
         // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
         .testTarget(
@@ -222,7 +226,10 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "TestServices"],
+            dependencies: [
+                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "RESTConformance",
+                "TestServices",
+            ],
             exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",

@@ -37,6 +37,8 @@ public struct ConformanceCheck: Sendable {
         case storeFaults = "a store that the harness owns and may kill"
         /// The check sends requests that no call of the interface could.
         case wire = "the REST API"
+        /// What the check compares is computed over all records of the store.
+        case storeOfItsOwn = "a store that holds nothing else"
         /// The check compares with a backend that is known to be right.
         case oracle = "an oracle to compare with"
     }
@@ -66,6 +68,7 @@ public struct ConformanceCheck: Sendable {
             switch chapter {
             case "keyword": needs.union([.keywordSearch])
             case "hybrid": needs.union([.hybridSearch])
+            case "wire": needs.union([.wire])
             default: needs
             }
     }
@@ -81,4 +84,5 @@ public struct ConformanceCheck: Sendable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
         recordChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks + failureChecks
+        + wireChecks
 }
