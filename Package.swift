@@ -140,8 +140,8 @@ let package = Package(
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
-                "Migrations",
+                "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
+                "MemoryHTTP", "MemoryService", "Migrations",
                 "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -155,6 +155,16 @@ let package = Package(
         // The executable contract.
         .target(
             name: "MemoryConformance", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+
+        .target(
+            name: "BackendHarnesses",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["README.md"],
+            swiftSettings: strict),
 
         // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
         .testTarget(
