@@ -232,13 +232,17 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "TestServices"],
+            dependencies: [
+                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "PostgresDriver", "RedisDriver",
+                "TestServices",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
-                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
-                "ReferenceBackend",
+                "AgentMemory", "BackendHarnesses", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

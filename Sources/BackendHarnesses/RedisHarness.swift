@@ -49,7 +49,10 @@ public struct RedisHarness: ConformanceHarness {
                     return database
                 } catch let error as MemoryError where error.code == .storeUnavailable && ContinuousClock.now < deadline
                 {
-                    // The index is being built.
+                    // The index is being built, unless the store itself does not answer.
+                    guard await database.health().allSatisfy({ $0.component != "store" || $0.isOK }) else {
+                        throw error
+                    }
                     try await Task.sleep(for: .milliseconds(5))
                 }
             }
