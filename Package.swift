@@ -141,9 +141,10 @@ let package = Package(
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
-                "Migrations",
-                "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
+                "MemoryHTTP", "MemoryService", "Migrations",
+                "PgvectorBackend", "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -159,6 +160,16 @@ let package = Package(
         .target(
             name: "RESTConformance", dependencies: ["AgentMemory", "HTTPClient", "MemoryConformance"],
             exclude: ["README.md"], swiftSettings: strict),
+
+        .target(
+            name: "BackendHarnesses",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["README.md"],
+            swiftSettings: strict),
 
         // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
         .testTarget(
@@ -227,15 +238,16 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "RESTConformance",
-                "TestServices",
+                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "PostgresDriver",
+                "RESTConformance", "RedisDriver", "TestServices",
+                .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
-                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
-                "ReferenceBackend",
+                "AgentMemory", "BackendHarnesses", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

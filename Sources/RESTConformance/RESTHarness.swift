@@ -8,7 +8,7 @@ import Synchronization
 /// A scope is made of names alone: ids and namespaces that begin with a random prefix. No request can see or change a record outside of
 /// it, and removing it deletes every record that was added. What the server can do is asked of it once.
 public final class RESTHarness: ConformanceHarness {
-    /// `rest`, and where the server is.
+    /// Where the server is, such as `http://localhost:8000`.
     public let backend: String
     private let connection: RESTConnection
     private let features = Mutex<ServerFeatures?>(nil)
@@ -20,7 +20,7 @@ public final class RESTHarness: ConformanceHarness {
     /// - Throws: ``MemoryError`` with code `misconfigured` for a URL that is none.
     public init(url: String, token: String? = nil, timeout: Duration = .seconds(60)) throws {
         connection = try RESTConnection(url: url, token: token, timeout: timeout)
-        backend = "rest \(connection.origin)"
+        backend = connection.origin.description
     }
 
     /// A new scope on the server. The embedder is not used: the server has its own.
@@ -30,12 +30,15 @@ public final class RESTHarness: ConformanceHarness {
         let scope = RESTScope()
         let features = try await probedFeatures(namespace: scope.prefix)
         let connection = connection
-        let isAlone = try await Self.isEmpty(connection)
+        let database = RESTMemoryDatabase(connection.reopened(), scope: scope, features: features)
         return ScopedDatabase(
-            database: RESTMemoryDatabase(connection.reopened(), scope: scope, features: features),
+            database: database,
             reopen: { _ in RESTMemoryDatabase(connection.reopened(), scope: scope, features: features) },
-            wire: RESTWireClient(connection, scope: scope), embedsAsGiven: false, isAlone: isAlone,
-            remove: { try await ScopeRemoval(connection, scope).run() })
+            wire: RESTWireClient(connection, scope: scope), embedsAsGiven: false, isAlone: false,
+            remove: {
+                await database.close()
+                try await ScopeRemoval(connection, scope).run()
+            })
     }
 
     private func probedFeatures(namespace: String) async throws -> ServerFeatures {
@@ -43,12 +46,5 @@ public final class RESTHarness: ConformanceHarness {
         let probed = try await ServerFeatures.probed(connection, namespace: namespace)
         features.withLock { $0 = probed }
         return probed
-    }
-
-    /// Whether the store holds no record at all; only their number is looked at.
-    private static func isEmpty(_ connection: RESTConnection) async throws -> Bool {
-        let body: JSONValue = ["limit": 1, "recency_boost": false]
-        let answer = try await connection.call(.post, "/v1/long-term-memory/search", body)
-        return try AnswerReader(answer).required("total", \.intValue) == 0
     }
 }

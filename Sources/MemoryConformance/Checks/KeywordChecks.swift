@@ -79,7 +79,7 @@ extension ConformanceCheck {
             }
         },
         ConformanceCheck(
-            "keyword/S5-rank-and-score", needs: [.storeOfItsOwn],
+            "keyword/S5-rank-and-score",
             hint: "the rank is not BM25 over the whole store, or the score is not relative to the best"
         ) { scope in
             _ = try await scope.database.add(
@@ -107,7 +107,7 @@ extension ConformanceCheck {
             try scope.expect("total of two words", two.total, 203)
         },
         ConformanceCheck(
-            "keyword/S5-rank-with-filters", needs: [.storeOfItsOwn],
+            "keyword/S5-rank-with-filters", needs: [.indexOfItsOwn],
             hint: "filters or phrases add to the rank, or let some words of the query drop out of it"
         ) { scope in
             let analyzer = TextAnalyzer()

@@ -26,8 +26,8 @@ public struct ScopedDatabase: Sendable {
     public let wire: (any WireClient)?
     /// Whether the database embeds with the embedder it was given. Where it does not, checks that decide what is near do not apply.
     public let embedsAsGiven: Bool
-    /// Whether the store holds nothing beside this scope. Where it does, checks of figures that are computed over the whole store do
-    /// not apply.
+    /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an engine computes over all records,
+    /// those of others and those already deleted too, do not apply.
     public let isAlone: Bool
     /// Closes what was opened and removes everything that the scope holds.
     public let remove: @Sendable () async throws -> Void

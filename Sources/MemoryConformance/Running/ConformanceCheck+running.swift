@@ -69,7 +69,7 @@ extension ConformanceCheck {
             case .secondProcess: scoped.reopen == nil
             case .storeFaults: scoped.faults == nil
             case .wire: scoped.wire == nil
-            case .storeOfItsOwn: !scoped.isAlone
+            case .indexOfItsOwn: !scoped.isAlone
             case .oracle: settings.oracle == nil
             }
         }

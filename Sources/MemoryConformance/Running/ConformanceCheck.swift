@@ -37,8 +37,9 @@ public struct ConformanceCheck: Sendable {
         case storeFaults = "a store that the harness owns and may kill"
         /// The check sends requests that no call of the interface could.
         case wire = "the REST API"
-        /// What the check compares is computed over all records of the store.
-        case storeOfItsOwn = "a store that holds nothing else"
+        /// What the check compares is computed over all records that the index has or had: RediSearch never takes the length of a deleted
+        /// record out of its average.
+        case indexOfItsOwn = "a new index of its own"
         /// The check compares with a backend that is known to be right.
         case oracle = "an oracle to compare with"
     }
