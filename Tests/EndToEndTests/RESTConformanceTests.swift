@@ -71,7 +71,3 @@ struct Servers: SuiteTrait, TestScoping {
 extension Trait where Self == Servers {
     static var servers: Self { Servers() }
 }
-
-extension ConformanceCheck: CustomTestStringConvertible {
-    public var testDescription: String { id }
-}

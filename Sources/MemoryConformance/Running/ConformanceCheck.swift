@@ -1,5 +1,5 @@
 /// One rule of the contract, or one side of it, as something that runs.
-public struct ConformanceCheck: Sendable {
+public struct ConformanceCheck: Sendable, Identifiable {
     public enum Requirement: String, Sendable, CaseIterable {
         case must = "MUST"
         case should = "SHOULD"
@@ -86,4 +86,9 @@ public struct ConformanceCheck: Sendable {
     public static let all: [ConformanceCheck] =
         recordChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks + failureChecks
         + wireChecks
+}
+
+extension ConformanceCheck: CustomStringConvertible {
+    /// The id, which is what test frameworks show.
+    public var description: String { id }
 }
