@@ -177,7 +177,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
-            swiftSettings: testing),
+            exclude: ["reference-working-memory.jsonl"], swiftSettings: testing),
         .target(name: "TestServices", path: "Tests/Services", exclude: ["README.md"], swiftSettings: testing),
         .target(
             name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
@@ -223,7 +223,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "TestServices"],
-            exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
+            exclude: ["README.md", "official_client.py", "read_index.py", "working_memory.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
