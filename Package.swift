@@ -192,7 +192,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
-            swiftSettings: testing),
+            exclude: ["reference-working-memory.jsonl"], swiftSettings: testing),
         .target(name: "TestServices", path: "Tests/Services", exclude: ["README.md"], swiftSettings: testing),
         .target(
             name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
@@ -242,7 +242,7 @@ let package = Package(
                 "RESTConformance", "RedisDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
-            exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
+            exclude: ["README.md", "official_client.py", "read_index.py", "working_memory.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [

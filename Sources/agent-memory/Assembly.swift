@@ -40,6 +40,34 @@ struct Assembly {
         ])
     }
 
+    /// Where sessions and background jobs are kept, with the backend of the given name.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func stateStores(of backend: String) throws -> StateStores {
+        switch backend {
+        case "redis": try redisStateStores()
+        case "pgvector": try postgresStateStores()
+        default: StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+        }
+    }
+
+    /// The stores of the factory setting, if they outlive the server.
+    func durableStateStores() throws -> StateStores? {
+        switch settings.factory {
+        case "redis", BackendRegistry.referenceSpellingOfRedis: try redisStateStores()
+        case "pgvector": try postgresStateStores()
+        default: nil
+        }
+    }
+
+    private func redisStateStores() throws -> StateStores {
+        StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+    }
+
+    private func postgresStateStores() throws -> StateStores {
+        StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+    }
+
     /// What applies the migrations of DATABASE_URL.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if DATABASE_URL or POSTGRES_SCHEMA cannot be used.

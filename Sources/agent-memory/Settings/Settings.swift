@@ -23,10 +23,23 @@ struct Settings {
     let longTermMemory: Bool
     let storeTimeoutSeconds: Double
 
+    let indexesAllMessages: Bool
+    let requiresMessageTimestamps: Bool
+    let maximumFutureSeconds: Int
+    let summarizationThreshold: Double
+
+    let jobConcurrency: Int
+    let jobPollSeconds: Double
+    let jobLeaseSeconds: Double
+    let jobAttempts: Int
+    let jobBackoffSeconds: Double
+    let jobBackoffLimitSeconds: Double
+
     let redisURL: String
     let redisConnections: Int
     let redisIndexName: String
     let redisKeyPrefix: String
+    let sessionIndexName: String
     let metric: DistanceMetric
     let algorithm: Algorithm
     /// `nil` leaves the length to the embedding model.
@@ -90,10 +103,23 @@ struct Settings {
         longTermMemory = reader.bool("LONG_TERM_MEMORY", default: true)
         storeTimeoutSeconds = reader.seconds("STORE_TIMEOUT_SECONDS", in: 0.1...600, default: 10)
 
+        indexesAllMessages = reader.bool("INDEX_ALL_MESSAGES_IN_LONG_TERM_MEMORY", default: false)
+        requiresMessageTimestamps = reader.bool("REQUIRE_MESSAGE_TIMESTAMPS", default: false)
+        maximumFutureSeconds = reader.int("MAX_FUTURE_TIMESTAMP_SECONDS", in: 0...Int(Int32.max), default: 300)
+        summarizationThreshold = reader.number("SUMMARIZATION_THRESHOLD", in: 0.01...1, default: 0.7)
+
+        jobConcurrency = reader.int("JOB_CONCURRENCY", in: 1...256, default: 4)
+        jobPollSeconds = reader.seconds("JOB_POLL_SECONDS", in: 0.05...60, default: 1)
+        jobLeaseSeconds = reader.seconds("JOB_LEASE_SECONDS", in: 1...3600, default: 15)
+        jobAttempts = reader.int("JOB_ATTEMPTS", in: 1...1000, default: 10)
+        jobBackoffSeconds = reader.seconds("JOB_BACKOFF_SECONDS", in: 0.01...3600, default: 1)
+        jobBackoffLimitSeconds = reader.seconds("JOB_BACKOFF_LIMIT_SECONDS", in: 0.01...86_400, default: 300)
+
         redisURL = reader.url("REDIS_URL", default: "redis://localhost:6379") ?? ""
         redisConnections = reader.int("REDIS_CONNECTIONS", in: 1...64, default: 2)
         redisIndexName = reader.string("REDISVL_INDEX_NAME", default: "memory_records")
         redisKeyPrefix = reader.string("REDISVL_INDEX_PREFIX", default: "memory_idx")
+        sessionIndexName = reader.string("WORKING_MEMORY_INDEX_NAME", default: "working_memory_idx")
         metric = reader.choice(
             "REDISVL_DISTANCE_METRIC", ["COSINE": .cosine, "L2": .l2, "IP": .innerProduct], default: .cosine)
         algorithm = reader.choice("REDISVL_INDEXING_ALGORITHM", ["HNSW": .hnsw, "FLAT": .flat], default: .hnsw)

@@ -64,12 +64,18 @@ struct SettingsReader {
     }
 
     mutating func seconds(_ name: String, in range: ClosedRange<Double>, default fallback: Double) -> Double {
+        number(name, in: range, default: fallback, of: "a number of seconds")
+    }
+
+    mutating func number(
+        _ name: String, in range: ClosedRange<Double>, default fallback: Double, of what: String = "a number"
+    ) -> Double {
         guard let text = raw(name) else {
             inForce.append((name, String(fallback)))
             return fallback
         }
         guard let value = Double(text), range.contains(value) else {
-            problem(name, text, "a number of seconds from \(range.lowerBound) to \(range.upperBound)")
+            problem(name, text, "\(what) from \(range.lowerBound) to \(range.upperBound)")
             return fallback
         }
         inForce.append((name, text))
