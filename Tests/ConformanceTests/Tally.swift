@@ -8,7 +8,7 @@ enum Tally {
 
     static func run(_ check: ConformanceCheck, on harness: some ConformanceHarness) async {
         let result = await check.run(on: harness)
-        #expect(result.passed, "\(result.evidence)")
+        #expect(result.passed, "\(result.check.id): \(result.outcome) \(result.evidence)")
         let count = counts.withLock { counts in
             var count = counts[harness.backend] ?? (run: 0, passed: 0)
             count.run += 1
