@@ -102,10 +102,11 @@ let package = Package(
             dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
             exclude: ["README.md"],
             swiftSettings: strict),
+        .target(name: "SentenceModel", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
         .target(
             name: "Embeddings",
             dependencies: [
-                "AgentMemory", "HTTPClient",
+                "AgentMemory", "HTTPClient", "SentenceModel",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -199,6 +200,9 @@ let package = Package(
             exclude: ["README.md", "fake_embeddings.py"],
             swiftSettings: testing),
         .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
+        .testTarget(
+            name: "SentenceModelTests", dependencies: ["AgentMemory", "SentenceModel"], exclude: ["Fixtures"],
+            swiftSettings: testing),
         .testTarget(
             name: "EmbeddingsTests",
             dependencies: [

@@ -28,6 +28,10 @@ struct Assembly {
         configuration.maximumTextsPerRequest = settings.embeddingBatchSize
         configuration.cacheEntries = settings.embeddingCacheEntries
         configuration.cacheBytes = settings.embeddingCacheBytes
+        configuration.localModelPath = settings.localModelPath
+        configuration.localModelCache = settings.localModelCache
+        configuration.localThreads = settings.localEmbeddingThreads
+        configuration.loadsLocalModelAtStart = settings.localModelLoad == .start
         return try EmbedderFactory.make(configuration, client: client, logger: logger)
     }
 

@@ -10,7 +10,7 @@ struct AgentMemoryCommand: AsyncParsableCommand {
             "Settings are read from the environment and from a .env file; `agent-memory api --print-config` shows what is in force.",
         version: Version.text,
         subcommands: [
-            APICommand.self, ConformanceCommand.self, MigrateCommand.self, JobsCommand.self,
+            APICommand.self, ConformanceCommand.self, MigrateCommand.self, JobsCommand.self, EmbedCommand.self,
             VersionCommand.self,
         ],
         defaultSubcommand: APICommand.self)
