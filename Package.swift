@@ -251,7 +251,7 @@ let package = Package(
             name: "ConformanceTests",
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
-                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

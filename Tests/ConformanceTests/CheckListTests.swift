@@ -1,3 +1,4 @@
+import Foundation
 import MemoryConformance
 import Testing
 
@@ -14,6 +15,21 @@ import Testing
 
     @Test func everyChapterIsThere() {
         let chapters = Set(ConformanceCheck.all.map(\.chapter))
-        #expect(chapters == ["record", "update", "filter", "page", "search", "keyword", "hybrid", "failure", "wire"])
+        #expect(
+            chapters == [
+                "record", "update", "filter", "page", "search", "keyword", "hybrid", "capability", "failure",
+                "concurrency", "durability", "size", "wire",
+            ])
+    }
+
+    @Test func everyRuleHasACheckAndEveryCheckARule() throws {
+        let contract = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../Documentation/contract.md").standardized
+        let lines = try String(contentsOf: contract, encoding: .utf8).split(separator: "\n")
+        let rules = Set(lines.compactMap { $0.firstMatch(of: /^- ([RUDCFPSE][0-9]+)\b/).map { String($0.output.1) } })
+        #expect(rules.count == 38)
+        let checked = Set(ConformanceCheck.all.map(\.rule))
+        #expect(checked.subtracting(rules) == [], "checks of rules that the contract does not have")
+        #expect(rules.subtracting(checked) == [], "rules without a check")
     }
 }

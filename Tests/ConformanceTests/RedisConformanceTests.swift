@@ -4,19 +4,23 @@ import Logging
 import MemoryConformance
 import RedisBackend
 import RedisDriver
+import TestServices
 import Testing
 
 /// The Redis backend keeps the contract, on the server of TEST_REDIS_URL.
 @Suite struct RedisConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "redis"
+        /// A server that belongs to the test; otherwise that of TEST_REDIS_URL.
+        var server: OwnServer?
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
             let scope = "conformance-\(UUID().uuidString.prefix(8).lowercased())"
-            var configuration = try RedisMemoryDatabase.Configuration(url: try Self.url)
+            var configuration = try RedisMemoryDatabase.Configuration(url: server?.url ?? Self.url)
             configuration.indexName = "\(scope)-index"
             configuration.keyPrefix = scope
-            configuration.timeout = .seconds(30)
+            // A short deadline where the store is taken away, a long one where a hundred checks share two processors.
+            configuration.timeout = server == nil ? .seconds(30) : .seconds(5)
             let settled = configuration
             let logger = Logger(label: "redis")
             let database = try RedisMemoryDatabase(configuration: settled, embedder: embedder, logger: logger)
@@ -28,6 +32,7 @@ import Testing
                     try await Self.prepare(other)
                     return other
                 },
+                faults: server?.faults(deadline: settled.timeout),
                 remove: {
                     await database.close()
                     try await Self.remove(settled)
@@ -69,6 +74,6 @@ import Testing
 
     @Test(arguments: ConformanceCheck.all)
     func check(_ check: ConformanceCheck) async {
-        await Tally.run(check, on: Harness())
+        await Tally.run(check, on: Harness(), unmet: [.storeFaults, .wire])
     }
 }

@@ -10,12 +10,12 @@ import Testing
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
             let database = ReferenceMemoryDatabase(embedder: embedder)
-            return ScopedDatabase(database: database, reopen: { _ in database }, remove: {})
+            return ScopedDatabase(database: database, remove: {})
         }
     }
 
     @Test(arguments: ConformanceCheck.all)
     func check(_ check: ConformanceCheck) async {
-        await Tally.run(check, on: Harness())
+        await Tally.run(check, on: Harness(), unmet: [.secondProcess, .storeFaults, .wire])
     }
 }

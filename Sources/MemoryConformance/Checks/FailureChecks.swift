@@ -1,63 +1,72 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Capabilities and health: what is missing is refused, and what works says so.
+    /// Rules E1 and E2 without taking the store away; what needs that is in the chapter of durability.
     static let failureChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "failure/E1-capabilities", hint: "what the backend does not declare must be refused, not ignored"
-        ) { scope in
-            _ = try await scope.database.add([try MemoryRecord(id: "a", text: "[1] word")])
-            let capabilities = scope.database.capabilities
-            for scorer in TextScorer.allCases where !capabilities.textScorers.contains(scorer) {
-                try await scope.expectError("keyword with \(scorer.rawValue)", .unsupported) {
-                    _ = try await scope.search("word", .keyword(scorer))
-                }
-            }
-            for (declared, ranking) in [
-                (capabilities.keywordSearch, SearchQuery.Ranking.keyword(.bm25std)),
-                (capabilities.hybridSearch, .hybrid(alpha: 0.5, .bm25std)),
-                (capabilities.serverSideRecency, .semanticWithRecency(.standard)),
-                (capabilities.distanceThreshold, .semantic(distanceThreshold: 1)),
-            ] {
-                if declared {
-                    try scope.expect("total of \(ranking)", try await scope.search("[1] word", ranking).total, 1)
-                } else {
-                    try await scope.expectError("\(ranking)", .unsupported) {
-                        _ = try await scope.search("[1] word", ranking)
-                    }
-                }
-            }
-        },
         ConformanceCheck("failure/E1-health", hint: "health reports a reason although the database answers") { scope in
             let components = await scope.database.health()
             try scope.expect("there is a store", components.contains { $0.component == "store" })
             for component in components { try scope.expect("\(component.component)", component.reason, nil) }
         },
         ConformanceCheck(
-            "failure/R7-concurrent-writers",
-            hint: "records are lost or doubled when several clients write at once, the first ones above all"
+            "failure/E1-embedding-service-down", needs: [.steeredEmbeddings],
+            hint: "a search that could not be embedded answers an empty page, or what needs no embedding fails with it"
         ) { scope in
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for writer in 0..<8 {
-                    group.addTask {
-                        for batch in 0..<5 {
-                            _ = try await scope.database.add(
-                                try (0..<25).map {
-                                    // Every writer also replaces one shared record: batches overlap.
-                                    try MemoryRecord(
-                                        id: $0 == 0 ? "shared\(batch)" : "w\(writer)-\(batch)-\($0)",
-                                        text: "[1, \(writer)] word \($0)")
-                                })
-                        }
-                    }
+            _ = try await scope.database.add(
+                try ["a", "b"].map { try MemoryRecord(id: $0, text: "[1] \($0)", userID: $0) })
+            scope.embedder.fail(.down)
+            for ranking in scope.rankings {
+                if case .keyword = ranking { continue }
+                try await scope.expectError("\(ranking)", .embeddingFailed) {
+                    _ = try await scope.search("a query", ranking)
                 }
-                try await group.waitForAll()
             }
-            try scope.expect("count", try await scope.database.count(.everything), 8 * 5 * 24 + 5)
-            try scope.expect("listed", Set(try await scope.listed()).count, 8 * 5 * 24 + 5)
-            guard scope.hasKeywordSearch else { return }
-            try scope.expect(
-                "by word", try await scope.search("word", .keyword(.bm25std), limit: 1).total, 8 * 5 * 24 + 5)
+            try scope.expect("listed", try await scope.listed().sorted(), ["a", "b"])
+            try scope.expect("counted", try await scope.database.count(try tag(.userID, eq: "a")), 1)
+            let pin = RecordUpdate(id: "a", changes: try RecordChanges(pinned: true))
+            try scope.expect("updated", try await scope.database.update([pin]), 1)
+            try scope.expect("deleted", try await scope.database.delete(["b"]), 1)
+        },
+        ConformanceCheck(
+            "failure/E2-vector-of-another-length", needs: [.steeredEmbeddings],
+            hint: "a vector of the wrong length is stored or searched with, or the error does not say which lengths met"
+        ) { scope in
+            _ = try await scope.database.add([try MemoryRecord(id: "kept", text: "[1] kept")])
+            scope.embedder.fail(.wrongLength)
+            let lengths = [scope.embedder.dimensions, scope.embedder.dimensions + 1]
+            let add = try await scope.expectError("add", .embeddingFailed, .misconfigured) {
+                _ = try await scope.database.add([try MemoryRecord(id: "other", text: "[1] other")])
+            }
+            try expectNamed(lengths, in: add)
+            let search = try await scope.expectError("search", .embeddingFailed, .misconfigured) {
+                _ = try await scope.search("a query")
+            }
+            try expectNamed(lengths, in: search)
+            scope.embedder.fail(nil)
+            try scope.expect("ids", try await scope.search("a query").items.map(\.record.id), ["kept"])
+        },
+        ConformanceCheck(
+            "failure/E2-model-of-another-length", needs: [.steeredEmbeddings, .secondProcess],
+            hint: "a server whose model has another length than the index starts, and fails or mixes vectors later"
+        ) { scope in
+            _ = try await scope.database.add([try MemoryRecord(id: "kept", text: "[1] kept")])
+            let other = SteeredEmbedder(dimensions: scope.embedder.dimensions + 8)
+            let error = try await scope.expectError("opening with another model", .misconfigured) {
+                let opened = try await scope.reopened(embedder: other)
+                await opened.close()
+            }
+            try expectNamed([scope.embedder.dimensions, other.dimensions], in: error)
+            // The attempt has changed nothing for those who are there already.
+            _ = try await scope.database.add([try MemoryRecord(id: "more", text: "[0, 1] more")])
+            try scope.expect("ids", try await scope.search("[1] q").items.map(\.record.id), ["kept", "more"])
         },
     ]
+
+    private static func expectNamed(_ lengths: [Int], in error: MemoryError) throws(Mismatch) {
+        for length in lengths where !error.message.contains("\(length)") {
+            throw Mismatch(
+                "the lengths in the message", expected: lengths.map(String.init).joined(separator: " and "),
+                got: error.message)
+        }
+    }
 }

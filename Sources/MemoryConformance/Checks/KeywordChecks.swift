@@ -23,6 +23,7 @@ extension ConformanceCheck {
                 "german": "ÜBER die Straße", "number": "version 2.10.5 of 1984", "apostrophe": "don't stop",
                 "cjk": "東京 タワー", "accent": "cafe\u{301} au lait",
                 "run": "they were running", "long": String(repeating: "donau", count: 60), "stop": "the and of",
+                "longer": String(repeating: "donau", count: 61), "mark": "\u{301}\u{302} alone",
             ]
             _ = try await scope.database.add(try texts.map { try MemoryRecord(id: $0.key, text: $0.value) })
             for (query, expected) in [
@@ -32,6 +33,8 @@ extension ConformanceCheck {
                 ("STRASSE", ["german"]), ("1984", ["number"]), ("10", ["number"]), ("café", ["accent"]),
                 ("CAFÉ", ["accent"]), ("東京", ["cjk"]), ("runs", ["run"]),
                 (String(repeating: "Donau", count: 60), ["long"]), ("the", ["stop"]), ("don", ["apostrophe"]),
+                (String(repeating: "donau", count: 61), ["longer"]), (String(repeating: "donau", count: 25), []),
+                ("\u{301}\u{302}", []),
                 ("*", []), ("-", []), ("@text:x", []),
                 ("%%", []), ("🙂", []), ("snak*", []), ("(", []),
             ] {
@@ -174,6 +177,9 @@ extension ConformanceCheck {
             try await expectWords(scope, "inside", ["long"])
             try await expectWords(scope, "outside", [])
             try await expectWords(scope, "\"w48 inside\"", ["long"])
+            // Of a query too.
+            let absent = (0..<9_999).map { "absent\($0)" }.joined(separator: " ")
+            try await expectWords(scope, "\(absent) nothing inside", ["short"])
         },
         ConformanceCheck(
             "hybrid/S6-union", needs: [.steeredEmbeddings],
@@ -211,7 +217,8 @@ extension ConformanceCheck {
             }
         },
         ConformanceCheck(
-            "hybrid/S6-alpha-ends", hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order"
+            "hybrid/S6-alpha-ends", needs: [.keywordSearch],
+            hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order"
         ) { scope in
             try await addTexts(scope)
             let semantic = try await scope.search("[0.4, 1] fox dog", .semantic(distanceThreshold: nil))

@@ -1,8 +1,35 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Rules S2, S4, S7, S8.
+    /// Rules S1, S2, S4, S7, S8.
     static let searchChecks: [ConformanceCheck] = [
+        ConformanceCheck(
+            "search/S1-empty-query", needs: [.steeredEmbeddings],
+            hint: "a list asks the embedding service, or a query without text reaches the engine"
+        ) { scope in
+            _ = try await scope.database.add(
+                try (0..<12).map {
+                    try MemoryRecord(
+                        id: "l\($0)", text: "[1] x", userID: $0 % 3 == 0 ? "u" : "v", createdAt: at(Int64($0)))
+                })
+            for text in ["", " ", "\t\n", "\u{3000}\u{A0}"] {
+                try scope.expect("\(text.debugDescription) is no query", SearchQuery.isBlank(text))
+                try await scope.expectError("a search for \(text.debugDescription)", .invalidInput) {
+                    _ = try await scope.search(text)
+                }
+            }
+            scope.embedder.fail(.down)
+            let before = scope.embedder.embeddedTexts.count
+            let filter = try tag(.userID, eq: "u")
+            let page = try await scope.database.list(ListQuery(filter: filter, page: PageRequest(limit: 3)))
+            try scope.expect("texts embedded", scope.embedder.embeddedTexts.count, before)
+            try scope.expect("ids", page.items.map(\.id), ["l9", "l6", "l3"])
+            try scope.expect("total", page.total, 4)
+            let hit = page.map(SearchHit.init(listed:)).items[0]
+            try scope.expect("dist", hit.distance, 0)
+            try scope.expect("score", hit.score, nil)
+            try scope.expect("score_type", hit.scoreType, nil)
+        },
         ConformanceCheck(
             "search/S2-nearest-first", needs: [.steeredEmbeddings],
             hint: "the order is not by distance, or the score is not 1 - dist"
@@ -118,6 +145,31 @@ extension ConformanceCheck {
             try scope.expect(
                 "order by recency", other.items.map(\.record.id), ["near-fresh", "far-fresh", "near-old", "far-old"])
             try scope.expect("total", other.total, 4)
+        },
+        ConformanceCheck(
+            "search/S8-page-not-filled-up", hint: "where fewer records match than the page holds, others are shown too"
+        ) { scope in
+            _ = try await scope.database.add(
+                try (0..<40).map {
+                    let of = $0 < 2 ? "few" : "many"
+                    return try MemoryRecord(
+                        id: "r\($0)", text: "[1] words", sessionID: of, userID: of, namespace: of,
+                        memoryType: $0 < 2 ? .episodic : .semantic, topics: [of], entities: [of],
+                        eventDate: $0 < 2 ? at(1) : nil)
+                })
+            let filters =
+                try [TagField.sessionID, .userID, .namespace, .topics, .entities].map { try tag($0, eq: "few") } + [
+                    try tag(.memoryType, eq: "episodic"), try tag(.userID, startsWith: "fe"),
+                    try date(.eventDate, .init(.gte, at(0))),
+                ]
+            for filter in filters {
+                try await scope.expectMatches("\(filter.tags.keys.map(\.rawValue))", filter, ["r0", "r1"])
+                for ranking in scope.rankings {
+                    let found = try await scope.search("[1] words", ranking, filter, limit: 10)
+                    try scope.expect("\(ranking)", found.items.map(\.record.id).sorted(), ["r0", "r1"])
+                    try scope.expect("its total", found.total, 2)
+                }
+            }
         },
         ConformanceCheck("search/S8-filters-not-relaxed", hint: "a filter that matches nothing is dropped") { scope in
             _ = try await scope.database.add(

@@ -55,14 +55,18 @@ public struct StoreFaults: Sendable {
     public let restart: @Sendable () async throws -> Void
     /// Throws away what the store has kept; called between a crash and a restart only.
     public let empty: @Sendable () async throws -> Void
+    /// How long a call of the database may take, as it was configured.
+    public let deadline: Duration
 
+    /// - Parameter deadline: default 10 seconds, as that of the server.
     public init(
         crash: @escaping @Sendable () async throws -> Void, restart: @escaping @Sendable () async throws -> Void,
-        empty: @escaping @Sendable () async throws -> Void
+        empty: @escaping @Sendable () async throws -> Void, deadline: Duration = .seconds(10)
     ) {
         self.crash = crash
         self.restart = restart
         self.empty = empty
+        self.deadline = deadline
     }
 }
 

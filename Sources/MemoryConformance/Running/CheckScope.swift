@@ -97,15 +97,18 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// Expects the call to be refused with one of the codes.
-    func expectError(_ what: String, _ codes: MemoryError.Code..., body: () async throws -> Void) async throws {
+    /// Expects the call to be refused with one of the codes, and answers the error for a closer look.
+    @discardableResult
+    func expectError(
+        _ what: String, _ codes: MemoryError.Code..., body: () async throws -> Void
+    ) async throws -> MemoryError {
         do {
             try await body()
         } catch let error as MemoryError {
             guard codes.contains(error.code) else {
                 throw Mismatch(what, expected: "an error \(codes.map(\.rawValue))", got: "\(error)")
             }
-            return
+            return error
         } catch let inapplicable as NotApplicable {
             throw inapplicable
         } catch {
@@ -121,10 +124,12 @@ struct CheckScope: Sendable {
     func expectMatches(
         _ what: String, _ filter: MemoryFilter, _ expected: [String], mayBeTrivial: Bool = false
     ) async throws {
-        let all = try await listed()
-        if !mayBeTrivial, expected.isEmpty || expected.count == all.count {
-            throw Mismatch(
-                "\(what): the check is wrong, its expected set is \(expected.isEmpty ? "empty" : "everything")")
+        if !mayBeTrivial {
+            guard !expected.isEmpty else { throw Mismatch("\(what): the check is wrong, its expected set is empty") }
+            let one = try PageRequest(limit: expected.count + 1)
+            guard try await database.list(ListQuery(page: one)).items.count > expected.count else {
+                throw Mismatch("\(what): the check is wrong, its expected set is everything")
+            }
         }
         let expectedSet = expected.map(ExactString.init).sorted()
         let list = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 10_000)))
@@ -137,6 +142,27 @@ struct CheckScope: Sendable {
             "\(what): search", found.items.map { ExactString($0.record.id) }.sorted().map(\.value),
             expectedSet.map(\.value))
         try expect("\(what): search total", found.total, expected.count)
+    }
+
+    /// Expects that every kind of read over `database` sees exactly the records with these ids, of this user and with this word.
+    func expectSeen(
+        _ what: String, in database: any MemoryVectorDatabase, user: String, word: String, _ ids: [String]
+    ) async throws {
+        let filter = try tag(.userID, eq: user)
+        try expect("\(what): count", try await database.count(filter), ids.count)
+        let page = try PageRequest(limit: 100)
+        let list = try await database.list(ListQuery(filter: filter, page: page))
+        try expect("\(what): list", list.items.map(\.id).sorted(), ids)
+        for id in ids {
+            let one = try await database.list(ListQuery(filter: try tag(.id, eq: id), page: page))
+            try expect("\(what): by id", one.items.map(\.userID), [user])
+        }
+        for ranking in rankings {
+            let found = try await database.search(
+                SearchQuery(text: "[1] \(word)", ranking: ranking, filter: filter, page: page))
+            try expect("\(what): \(ranking)", found.items.map(\.record.id).sorted(), ids)
+            try expect("\(what): total of \(ranking)", found.total, ids.count)
+        }
     }
 
     private func search(_ text: String, _ filter: MemoryFilter, limit: Int) async throws -> Page<SearchHit> {

@@ -49,22 +49,25 @@ public struct ConformanceCheck: Sendable, Identifiable {
     public let requirement: Requirement
     public let level: Level
     public let needs: Set<Need>
+    /// The length of the vectors that the check has its records embedded in.
+    let dimensions: Int
     /// What is usually wrong when the check fails, for whoever writes the backend.
     public let hint: String
     let body: @Sendable (CheckScope) async throws -> Void
 
     /// - Parameter level: what the chapter says if absent.
     init(
-        _ id: String, _ requirement: Requirement = .must, level: Level? = nil, needs: Set<Need> = [], hint: String,
-        _ body: @escaping @Sendable (CheckScope) async throws -> Void
+        _ id: String, _ requirement: Requirement = .must, level: Level? = nil, needs: Set<Need> = [],
+        dimensions: Int = 16, hint: String, _ body: @escaping @Sendable (CheckScope) async throws -> Void
     ) {
         self.id = id
         self.requirement = requirement
+        self.dimensions = dimensions
         self.hint = hint
         self.body = body
         let chapter = id.prefix { $0 != "/" }
         self.level =
-            level ?? (chapter == "page" ? .paging : Level(rawValue: String(chapter)) ?? .core)
+            level ?? (["page", "size"].contains(chapter) ? .paging : Level(rawValue: String(chapter)) ?? .core)
         self.needs =
             switch chapter {
             case "keyword": needs.union([.keywordSearch])
@@ -84,7 +87,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
 
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
-        recordChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks + failureChecks
+        recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
+        + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks
         + wireChecks
 }
 

@@ -1,0 +1,129 @@
+import AgentMemory
+import MemoryConformance
+import ReferenceBackend
+import Testing
+
+/// A backend need not have every capability: what it does not have and refuses is no failure.
+@Suite struct CapabilityTests {
+    /// The reference with less.
+    struct LimitedDatabase: MemoryVectorDatabase {
+        let whole: ReferenceMemoryDatabase
+        let capabilities: BackendCapabilities
+
+        var name: String { "limited" }
+        func prepare() async throws { await whole.prepare() }
+        func run() async throws { try await whole.run() }
+        func close() async { await whole.close() }
+        func add(_ records: [MemoryRecord]) async throws -> [String] { try await whole.add(records) }
+        func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { await whole.list(query) }
+        func count(_ filter: MemoryFilter) async throws -> Int { await whole.count(filter) }
+        func delete(_ ids: [String]) async throws -> Int { await whole.delete(ids) }
+        func update(_ updates: [RecordUpdate]) async throws -> Int { try await whole.update(updates) }
+        func health() async -> [ComponentHealth] { await whole.health() }
+
+        func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+            try capabilities.check(query.ranking, backend: name)
+            return try await whole.search(query)
+        }
+    }
+
+    struct Harness: ConformanceHarness {
+        let capabilities: BackendCapabilities
+        var backend: String { "limited" }
+
+        func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
+            let whole = ReferenceMemoryDatabase(embedder: embedder)
+            return ScopedDatabase(database: LimitedDatabase(whole: whole, capabilities: capabilities), remove: {})
+        }
+    }
+
+    enum Missing: String, CaseIterable, CustomTestStringConvertible {
+        case keywordSearch, hybridSearch, serverSideRecency, distanceThreshold, everything
+
+        var testDescription: String { rawValue }
+
+        var capabilities: BackendCapabilities {
+            func has(_ other: Missing) -> Bool { self != other && self != .everything }
+            return BackendCapabilities(
+                keywordSearch: has(.keywordSearch), hybridSearch: has(.hybridSearch),
+                serverSideRecency: has(.serverSideRecency), distanceThreshold: has(.distanceThreshold))
+        }
+
+        /// What checks cannot ask of a backend without it.
+        var needs: Set<ConformanceCheck.Need> {
+            switch self {
+            case .keywordSearch: [.keywordSearch]
+            case .hybridSearch: [.hybridSearch]
+            case .serverSideRecency: [.serverSideRecency]
+            case .distanceThreshold: [.distanceThreshold]
+            case .everything: [.keywordSearch, .hybridSearch, .serverSideRecency, .distanceThreshold]
+            }
+        }
+    }
+
+    @Test(arguments: Missing.allCases) func whatIsRefusedIsNoFailure(_ missing: Missing) async {
+        // Size and recall take their time.
+        let checks = ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) }
+        let harness = Harness(capabilities: missing.capabilities)
+        let unmet = missing.needs.union([.secondProcess, .storeFaults, .wire, .oracle])
+        for check in checks {
+            let result = await check.run(on: harness)
+            switch result.outcome {
+            case .passed: #expect(check.needs.isDisjoint(with: unmet), "\(check.id)")
+            case .failed: Issue.record("\(result.evidence)")
+            case .notApplicable(let reason): #expect(!check.needs.isDisjoint(with: unmet), "\(check.id): \(reason)")
+            }
+        }
+    }
+
+    @Test func neitherCoreNorPagingNeedsAKindOfSearch() {
+        for check in ConformanceCheck.all where [.core, .paging].contains(check.level) {
+            #expect(
+                check.needs.isDisjoint(with: [.keywordSearch, .hybridSearch, .serverSideRecency]), "\(check.id)")
+        }
+    }
+
+    /// What is declared and refused, or answered and not declared, is a failure.
+    @Test(arguments: Missing.allCases) func capabilitiesAreHeldAgainstWhatIsDeclared(_ missing: Missing) async throws {
+        struct Liar: ConformanceHarness {
+            let declared: BackendCapabilities
+            let real: BackendCapabilities
+            var backend: String { "liar" }
+
+            func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
+                let whole = ReferenceMemoryDatabase(embedder: embedder)
+                return ScopedDatabase(
+                    database: LyingDatabase(
+                        limited: LimitedDatabase(whole: whole, capabilities: real), capabilities: declared),
+                    remove: {})
+            }
+        }
+        for (declared, real) in [
+            (missing.capabilities, BackendCapabilities()), (BackendCapabilities(), missing.capabilities),
+        ] {
+            var failed: [String] = []
+            for check in ConformanceCheck.all where check.chapter == "capability" {
+                if await check.run(on: Liar(declared: declared, real: real)).failed { failed.append(check.id) }
+            }
+            #expect(!failed.isEmpty, "declared \(declared), real \(real)")
+        }
+    }
+
+    /// Declares what it does not have, or has what it does not declare.
+    struct LyingDatabase: MemoryVectorDatabase {
+        let limited: LimitedDatabase
+        let capabilities: BackendCapabilities
+
+        var name: String { "liar" }
+        func prepare() async throws {}
+        func run() async throws { try await limited.run() }
+        func close() async {}
+        func add(_ records: [MemoryRecord]) async throws -> [String] { try await limited.add(records) }
+        func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await limited.search(query) }
+        func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { try await limited.list(query) }
+        func count(_ filter: MemoryFilter) async throws -> Int { try await limited.count(filter) }
+        func delete(_ ids: [String]) async throws -> Int { try await limited.delete(ids) }
+        func update(_ updates: [RecordUpdate]) async throws -> Int { try await limited.update(updates) }
+        func health() async -> [ComponentHealth] { await limited.health() }
+    }
+}
