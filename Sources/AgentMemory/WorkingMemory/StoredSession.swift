@@ -27,8 +27,8 @@ public struct SessionRevision: Sendable, Equatable {
     public let number: Int
     /// What clients see as `last_accessed`: no two revisions of a session share it, and later ones have later stamps.
     public let stamp: Timestamp
-    /// The `last_accessed` that the writer's request carried; `nil` where it carried none. A writer that sends the same one
-    /// again works from what it wrote here.
+    /// The `last_accessed` that the writer's request carried, where it was of the writer's own clock: a writer that sends it again
+    /// works from what it wrote here. `nil` where the request carried none, or the stamp of a revision.
     public let writerStamp: Timestamp?
     /// Messages of the session after the write.
     public let messageCount: Int

@@ -43,12 +43,14 @@ public struct WorkingMemory: Sendable, Equatable {
     }
 
     /// Writes the members of the session as the REST API spells them; the caller opens and closes the object.
-    public func writeMembers(to writer: inout JSONWriter) {
+    public func writeMembers(to writer: inout JSONWriter, withMessages: Bool = true) {
         func member(_ name: String, _ write: (inout JSONWriter) -> Void) {
             writer.name(name)
             write(&writer)
         }
-        member("messages") { $0.array { writer in for message in messages { message.write(to: &writer) } } }
+        if withMessages {
+            member("messages") { $0.array { writer in for message in messages { message.write(to: &writer) } } }
+        }
         member("memories") { $0.array { writer in for memory in memories { memory.write(to: &writer) } } }
         member("data") { if let data { $0.value(.object(data)) } else { $0.null() } }
         member("context") { $0.string(context) }
