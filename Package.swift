@@ -77,7 +77,10 @@ let package = Package(
         // Postgres with pgvector.
         .target(
             name: "Migrations", path: "Migrations", exclude: ["README.md"],
-            resources: [.embedInCode("0001_create_memories.sql")], swiftSettings: strict),
+            resources: [
+                .embedInCode("0001_create_memories.sql"),
+                .embedInCode("0002_create_sessions_and_jobs.sql"),
+            ], swiftSettings: strict),
         .target(
             name: "PostgresDriver",
             dependencies: [

@@ -21,8 +21,8 @@ public struct PgvectorHarness: ConformanceHarness {
 
     public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
         var configuration = configuration
-        configuration.schema = HarnessScope().name
-        configuration.autoMigrate = true
+        configuration.database.schema = HarnessScope().name
+        configuration.database.autoMigrate = true
         let settled = configuration
         let database = try await open(settled, embedder)
         return ScopedDatabase(
@@ -48,11 +48,12 @@ public struct PgvectorHarness: ConformanceHarness {
 
     private func remove(_ configuration: PgvectorMemoryDatabase.Configuration) async throws {
         let pool = try PostgresPool(
-            .init(connection: .init(connectionString: configuration.databaseURL), maximumConnections: 1))
+            .init(connection: .init(connectionString: configuration.database.databaseURL), maximumConnections: 1))
         defer { pool.close() }
-        let deadline = ContinuousClock.now + configuration.timeout
+        let deadline = ContinuousClock.now + configuration.database.timeout
         try await pool.withConnection(deadline: deadline) { connection in
-            try await connection.script("DROP SCHEMA IF EXISTS \(configuration.schema) CASCADE", deadline: deadline)
+            try await connection.script(
+                "DROP SCHEMA IF EXISTS \(configuration.database.schema) CASCADE", deadline: deadline)
         }
     }
 }

@@ -12,6 +12,16 @@ import ReferenceBackend
 struct Assembly {
     let settings: Settings
     let logger: Logger
+    /// The one pool of connections for all that is kept in Postgres; nothing is connected before it is used.
+    private let postgres: Result<PostgresDatabase, any Error>
+
+    init(settings: Settings, logger: Logger) {
+        self.settings = settings
+        self.logger = logger
+        postgres = Result {
+            try PostgresDatabase(configuration: Self.pgvectorConfiguration(settings).database, logger: logger)
+        }
+    }
 
     /// - Parameter client: asks embedding services; its owner ends it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
@@ -69,7 +79,9 @@ struct Assembly {
     }
 
     private func postgresStateStores() throws -> StateStores {
-        StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+        let database = try postgres.get()
+        return StateStores(
+            sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database))
     }
 
     /// What applies the migrations of DATABASE_URL.
@@ -90,7 +102,9 @@ struct Assembly {
     }
 
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
-        try PgvectorMemoryDatabase(configuration: pgvectorConfiguration(), embedder: embedder, logger: logger)
+        try PgvectorMemoryDatabase(
+            database: postgres.get(), metric: settings.metric, algorithm: pgvectorConfiguration().algorithm,
+            embedder: embedder, logger: logger)
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
@@ -112,6 +126,12 @@ struct Assembly {
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
     func pgvectorConfiguration() throws -> PgvectorMemoryDatabase.Configuration {
+        try Self.pgvectorConfiguration(settings)
+    }
+
+    private static func pgvectorConfiguration(
+        _ settings: Settings
+    ) throws -> PgvectorMemoryDatabase.Configuration {
         guard let url = settings.databaseURL else {
             throw MemoryError(
                 .misconfigured,
