@@ -28,7 +28,7 @@ extension ConformanceCheck {
             // 20,000 of them by searches with a filter. Pages fit together within one depth (rule P5), which begins at 1,000 here.
             let filter = try tag(.userID, ne: "few")
             let matching = Set((0..<count).filter { $0 % 5 != 0 }.map { "c\($0)" })
-            let deep = try await joined(from: 1000, limit: 1000) { page in
+            let deep = try await joined(from: 1000, limit: 2000) { page in
                 let found = try await scope.search(
                     "[1, 0.4] q", .semantic(distanceThreshold: nil), filter, limit: page.limit, offset: page.offset)
                 return (found.items.map(\.record.id), found.total, found.nextOffset)
@@ -39,7 +39,7 @@ extension ConformanceCheck {
             try scope.expect("the search shows matching records only", Set(deep.ids).isSubset(of: matching))
             // A keyword search has no depths: its pages fit together from the first on.
             guard scope.hasKeywordSearch else { return }
-            let words = try await joined(limit: 1000) { page in
+            let words = try await joined(limit: 2000) { page in
                 let found = try await scope.search(
                     "common", .keyword(.bm25std), filter, limit: page.limit, offset: page.offset)
                 return (found.items.map(\.record.id), found.total, found.nextOffset)

@@ -88,7 +88,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
         recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
-        + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks
+        + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks + recallChecks
         + wireChecks
 }
 
