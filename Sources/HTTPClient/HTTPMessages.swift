@@ -3,6 +3,11 @@ extension HTTPClient {
         case get = "GET"
         case post = "POST"
         case put = "PUT"
+<<<<<<< HEAD
+=======
+        case patch = "PATCH"
+        case delete = "DELETE"
+>>>>>>> 13e9e6d0c8b8c1ef5fb807d9f636ee6e1156ae57
     }
 
     public struct Request: Sendable {
@@ -10,7 +15,7 @@ extension HTTPClient {
         /// Absolute, http or https.
         public var url: String
         public var headers: HTTPHeaders
-        /// Sent with `post` only.
+        /// Never sent with `get`; an empty one is sent as such with `post`, `put` and `patch`.
         public var body: [UInt8]
         /// From the call to the last byte of the body, the time in the queue included. Default: 30 s.
         public var timeout: Duration

@@ -61,8 +61,10 @@ final class Transfer {
     }
 
     private func setRequest(_ configuration: HTTPClient.Configuration) {
-        switch queued.request.method {
+        let method = queued.request.method
+        switch method {
         case .get: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
+<<<<<<< HEAD
         case .post, .put:
             curl_easy_setopt_long(easy, CURLOPT_POST, 1)
             if queued.request.method == .put { curl_easy_setopt_string(easy, CURLOPT_CUSTOMREQUEST, "PUT") }
@@ -71,7 +73,13 @@ final class Transfer {
             _ = queued.request.body.withUnsafeBytes {
                 curl_easy_setopt_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress ?? UnsafeRawPointer(errorText))
             }
+=======
+        case .delete where queued.request.body.isEmpty: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
+        case .post, .put, .patch, .delete: setBody(queued.request.body)
+>>>>>>> 13e9e6d0c8b8c1ef5fb807d9f636ee6e1156ae57
         }
+        // libcurl knows GET and POST by the options above; of the others it is told the name alone.
+        if method != .get, method != .post { curl_easy_setopt_string(easy, CURLOPT_CUSTOMREQUEST, method.rawValue) }
         curl_easy_setopt_string(easy, CURLOPT_USERAGENT, configuration.userAgent)
         var fields = queued.request.headers.fields
         // libcurl would wait up to a second for a "100 Continue" that most services never send.
@@ -85,6 +93,15 @@ final class Transfer {
             headerList = curl_slist_append(headerList, line) ?? headerList
         }
         curl_easy_setopt_slist(easy, CURLOPT_HTTPHEADER, headerList)
+    }
+
+    private func setBody(_ body: [UInt8]) {
+        curl_easy_setopt_long(easy, CURLOPT_POST, 1)
+        curl_easy_setopt_off_t(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+        // Copied: the easy handle outlives any borrowed pointer.
+        _ = body.withUnsafeBytes {
+            curl_easy_setopt_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress ?? UnsafeRawPointer(errorText))
+        }
     }
 
     private func setCallbacks() {

@@ -126,7 +126,7 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
     }
 
     public func health() -> [ComponentHealth] {
-        [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: "none: exact scans")]
+        [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: nil)]
     }
 
     private func textsThatChange(_ updates: [RecordUpdate]) -> [String] {

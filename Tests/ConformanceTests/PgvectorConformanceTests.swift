@@ -21,7 +21,7 @@ import Testing
             try await database.prepare()
             return ScopedDatabase(
                 database: database,
-                reopen: {
+                reopen: { embedder in
                     let other = try PgvectorMemoryDatabase(
                         configuration: configuration, embedder: embedder, logger: logger)
                     try await other.prepare()

@@ -23,7 +23,7 @@ import Testing
             try await Self.prepare(database)
             return ScopedDatabase(
                 database: database,
-                reopen: {
+                reopen: { embedder in
                     let other = try RedisMemoryDatabase(configuration: settled, embedder: embedder, logger: logger)
                     try await Self.prepare(other)
                     return other

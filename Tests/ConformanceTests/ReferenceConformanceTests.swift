@@ -10,7 +10,7 @@ import Testing
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
             let database = ReferenceMemoryDatabase(embedder: embedder)
-            return ScopedDatabase(database: database, reopen: { database }, remove: {})
+            return ScopedDatabase(database: database, reopen: { _ in database }, remove: {})
         }
     }
 

@@ -55,6 +55,7 @@ extension ConformanceCheck {
             }
             try scope.expect("count", try await scope.database.count(.everything), 8 * 5 * 24 + 5)
             try scope.expect("listed", Set(try await scope.listed()).count, 8 * 5 * 24 + 5)
+            guard scope.hasKeywordSearch else { return }
             try scope.expect(
                 "by word", try await scope.search("word", .keyword(.bm25std), limit: 1).total, 8 * 5 * 24 + 5)
         },

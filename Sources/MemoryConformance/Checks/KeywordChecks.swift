@@ -107,7 +107,7 @@ extension ConformanceCheck {
             try scope.expect("total of two words", two.total, 203)
         },
         ConformanceCheck(
-            "keyword/S5-rank-with-filters",
+            "keyword/S5-rank-with-filters", needs: [.indexOfItsOwn],
             hint: "filters or phrases add to the rank, or let some words of the query drop out of it"
         ) { scope in
             let analyzer = TextAnalyzer()
@@ -176,7 +176,7 @@ extension ConformanceCheck {
             try await expectWords(scope, "\"w48 inside\"", ["long"])
         },
         ConformanceCheck(
-            "hybrid/S6-union",
+            "hybrid/S6-union", needs: [.steeredEmbeddings],
             hint: "only the nearest vectors are candidates, so that a strong lexical hit is never found"
         ) { scope in
             for start in stride(from: 0, to: 1500, by: 500) {
@@ -192,7 +192,8 @@ extension ConformanceCheck {
             try scope.expect("total", found.total, 1501)
         },
         ConformanceCheck(
-            "hybrid/S6-formula", hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one"
+            "hybrid/S6-formula", needs: [.steeredEmbeddings],
+            hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one"
         ) { scope in
             let texts: [(id: String, text: String, vector: [Float])] = [
                 ("both", "apple green", [1, 1]), ("vector", "pear green", [1]), ("words", "apple red", [-1]),

@@ -35,7 +35,7 @@ extension ConformanceCheck {
                 let list = try await scope.database.list(ListQuery(filter: filter, page: request))
                 try scope.expect("list total at \(limit), \(offset)", list.total, 30)
                 try scope.expect("list items at \(limit), \(offset)", list.items.count, max(0, min(limit, 30 - offset)))
-                for ranking in rankings {
+                for ranking in scope.rankings {
                     let found = try await scope.search("[1, 1] common", ranking, filter, limit: limit, offset: offset)
                     try scope.expect("total of \(ranking) at \(limit), \(offset)", found.total, 30)
                     try scope.expect(
@@ -55,7 +55,7 @@ extension ConformanceCheck {
                 try scope.expect(
                     "list at \(limit), \(offset)", try await scope.database.list(ListQuery(page: request)).nextOffset,
                     next)
-                for ranking in rankings {
+                for ranking in scope.rankings {
                     let found = try await scope.search("[1, 1] common", ranking, limit: limit, offset: offset)
                     try scope.expect("\(ranking) at \(limit), \(offset)", found.nextOffset, next)
                 }
@@ -67,7 +67,7 @@ extension ConformanceCheck {
                 let list = try await scope.database.list(ListQuery(page: PageRequest(limit: 10, offset: offset)))
                 try scope.expect("list at \(offset)", list.items.count, 0)
                 try scope.expect("list total at \(offset)", list.total, 20)
-                for ranking in rankings {
+                for ranking in scope.rankings {
                     let found = try await scope.search("[1, 1] common", ranking, limit: 10, offset: offset)
                     try scope.expect("\(ranking) at \(offset)", found.items.count, 0)
                     try scope.expect("total of \(ranking) at \(offset)", found.total, 20)
@@ -80,7 +80,7 @@ extension ConformanceCheck {
         ) { scope in
             try await addMany(330, to: scope) { at(Int64($0 % 7)) }
             let filter = try tag(.userID, eq: "even")
-            for ranking in rankings {
+            for ranking in scope.rankings {
                 let whole = try await scope.search("[0.3, 1] common", ranking, filter, limit: 1000)
                 try scope.expect("\(ranking): the whole", whole.items.count, 165)
                 for limit in [1, 10, 33, 100] {
@@ -108,7 +108,7 @@ extension ConformanceCheck {
             try await addMany(1800, to: scope) { at(Int64($0 % 3)) }
             let filter = try tag(.userID, eq: "even")
             let expected = Set((0..<1800).filter { $0 % 2 == 0 }.map { "m\($0)" })
-            for ranking in rankings {
+            for ranking in scope.rankings {
                 var joined: [String] = []
                 var offset: Int? = 0
                 while let from = offset {
@@ -124,12 +124,6 @@ extension ConformanceCheck {
                 try scope.expect("\(ranking): the joined pages are the whole", joined, whole.items.map(\.record.id))
             }
         },
-    ]
-
-    /// One of each kind that pages alike.
-    private static let rankings: [SearchQuery.Ranking] = [
-        .semantic(distanceThreshold: nil), .keyword(.bm25std), .hybrid(alpha: 0.5, .bm25std),
-        .semanticWithRecency(.standard),
     ]
 
     /// Records m0, m1, … that share the word "common", every second one of user "even".

@@ -3,8 +3,10 @@ import AgentMemory
 extension ConformanceCheck {
     /// Rules S2, S4, S7, S8.
     static let searchChecks: [ConformanceCheck] = [
-        ConformanceCheck("search/S2-nearest-first", hint: "the order is not by distance, or the score is not 1 - dist")
-        { scope in
+        ConformanceCheck(
+            "search/S2-nearest-first", needs: [.steeredEmbeddings],
+            hint: "the order is not by distance, or the score is not 1 - dist"
+        ) { scope in
             let vectors = [
                 "same": "[1]", "near": "[1, 0.5]", "right": "[0, 1]", "far": "[-1, 0.2]", "opposite": "[-2]",
             ]
@@ -18,7 +20,9 @@ extension ConformanceCheck {
             }
             try scope.expect("total", found.total, 5)
         },
-        ConformanceCheck("search/S2-ties-by-id", hint: "records at the same distance come in any order") { scope in
+        ConformanceCheck(
+            "search/S2-ties-by-id", needs: [.steeredEmbeddings], hint: "records at the same distance come in any order"
+        ) { scope in
             let ids = (0..<300).map { "t\(($0 * 7919) % 1000)" }
             _ = try await scope.database.add(
                 try ids.map { try MemoryRecord(id: $0, text: "[1, 1] x") } + [
@@ -32,7 +36,8 @@ extension ConformanceCheck {
                 Array(expected.prefix(10)))
         },
         ConformanceCheck(
-            "search/S2-distance-threshold", hint: "the threshold is exclusive, or the total counts records beyond it"
+            "search/S2-distance-threshold", needs: [.distanceThreshold, .steeredEmbeddings],
+            hint: "the threshold is exclusive, or the total counts records beyond it"
         ) { scope in
             _ = try await scope.database.add([
                 try MemoryRecord(id: "a", text: "[1] x"), try MemoryRecord(id: "b", text: "[1, 0.2] x"),
@@ -84,7 +89,8 @@ extension ConformanceCheck {
             try scope.expect("found with a filter", some.items.count, 100)
         },
         ConformanceCheck(
-            "search/S7-server-side-recency", hint: "ages, weights or half-lives enter the score in another way"
+            "search/S7-server-side-recency", level: .recency, needs: [.serverSideRecency, .steeredEmbeddings],
+            hint: "ages, weights or half-lives enter the score in another way"
         ) { scope in
             let now = Timestamp.now()
             func ago(_ days: Int64) -> Timestamp { now.advanced(bySeconds: -days * 86_400) }
@@ -124,11 +130,7 @@ extension ConformanceCheck {
                 try tag(.userID, eq: "x"), try tag(.sessionID, eq: "x"), try date(.eventDate, .init(.gt, at(0))),
             ]
             for filter in filters {
-                for ranking in [
-                    SearchQuery.Ranking.semantic(distanceThreshold: nil), .keyword(.bm25std),
-                    .hybrid(alpha: 0.5, .bm25std),
-                    .semanticWithRecency(.standard),
-                ] {
+                for ranking in scope.rankings {
                     let found = try await scope.search("[1] words", ranking, filter)
                     try scope.expect("\(ranking) with \(filter.tags.keys.map(\.rawValue))", found.items.count, 0)
                     try scope.expect("its total", found.total, 0)

@@ -94,7 +94,10 @@ extension ConformanceCheck {
             try await scope.expectMatches(
                 "the date filter sees it", try date(.lastAccessed, .init(.gte, at(1000))), ["due"])
         },
-        ConformanceCheck("update/U2-embeds-only-new-text", hint: "every update asks the embedding service again") {
+        ConformanceCheck(
+            "update/U2-embeds-only-new-text", needs: [.steeredEmbeddings],
+            hint: "every update asks the embedding service again"
+        ) {
             scope in
             _ = try await scope.database.add([try MemoryRecord(id: "a", text: "[1] text")])
             let before = scope.embedder.embeddedTexts.count
@@ -111,6 +114,7 @@ extension ConformanceCheck {
             try scope.expect("texts embedded for the new text", scope.embedder.embeddedTexts.count, before + 1)
             try scope.expect(
                 "distance to the new vector", try await scope.search("[0, 1]").items.first?.distance ?? 9, near: 0)
+            guard scope.hasKeywordSearch else { return }
             try scope.expect("found by its new word", try await scope.search("fresh", .keyword(.bm25std)).total, 1)
             try scope.expect("found by its old word", try await scope.search("text", .keyword(.bm25std)).total, 0)
         },

@@ -14,18 +14,67 @@ public protocol ConformanceHarness: Sendable {
 
 /// A database that exists for one check.
 public struct ScopedDatabase: Sendable {
+    /// Opens a database over connections of its own, as another server process would.
+    public typealias Reopen = @Sendable (any Embedder) async throws -> any MemoryVectorDatabase
+
     public let database: any MemoryVectorDatabase
-    /// Opens the same scope once more, over connections of its own, as another server process would.
-    public let reopen: @Sendable () async throws -> any MemoryVectorDatabase
+    /// Opens the same scope once more; `nil` where there is no second way in.
+    public let reopen: Reopen?
+    /// Ends and starts the store below the database; `nil` where the harness does not own that store.
+    public let faults: StoreFaults?
+    /// Sends requests as they are to a server of the REST API; `nil` where the database is called directly.
+    public let wire: (any WireClient)?
+    /// Whether the database embeds with the embedder it was given. Where it does not, checks that decide what is near do not apply.
+    public let embedsAsGiven: Bool
+    /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an engine computes over all records,
+    /// those of others and those already deleted too, do not apply.
+    public let isAlone: Bool
     /// Closes what was opened and removes everything that the scope holds.
     public let remove: @Sendable () async throws -> Void
 
     public init(
-        database: any MemoryVectorDatabase, reopen: @escaping @Sendable () async throws -> any MemoryVectorDatabase,
+        database: any MemoryVectorDatabase, reopen: Reopen? = nil, faults: StoreFaults? = nil,
+        wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
         remove: @escaping @Sendable () async throws -> Void
     ) {
         self.database = database
         self.reopen = reopen
+        self.faults = faults
+        self.wire = wire
+        self.embedsAsGiven = embedsAsGiven
+        self.isAlone = isAlone
         self.remove = remove
     }
+}
+
+/// Ways to take the store away from under a database, for the checks of durability.
+public struct StoreFaults: Sendable {
+    /// Ends the store as a crash would (SIGKILL); returns once it is gone.
+    public let crash: @Sendable () async throws -> Void
+    /// Starts the store again at the same address with what it has kept; returns once it answers.
+    public let restart: @Sendable () async throws -> Void
+    /// Throws away what the store has kept; called between a crash and a restart only.
+    public let empty: @Sendable () async throws -> Void
+
+    public init(
+        crash: @escaping @Sendable () async throws -> Void, restart: @escaping @Sendable () async throws -> Void,
+        empty: @escaping @Sendable () async throws -> Void
+    ) {
+        self.crash = crash
+        self.restart = restart
+        self.empty = empty
+    }
+}
+
+/// Sends requests to a server of the REST API, for the checks of what only the wire can say.
+public protocol WireClient: Sendable {
+    /// What the ids and the namespaces of the scope begin with on the server. A record that the database adds without a namespace has
+    /// this as its namespace there. Whatever a check writes must begin so too: that is what is removed in the end.
+    var scope: String { get }
+
+    /// - Parameters:
+    ///   - path: from `/v1` on, with its query.
+    ///   - bytes: sent as `application/json`, whatever they are; `nil` for a request without a body.
+    /// - Returns: the status, and the body where it is JSON.
+    func send(_ method: String, _ path: String, bytes: [UInt8]?) async throws -> (status: Int, body: JSONValue?)
 }

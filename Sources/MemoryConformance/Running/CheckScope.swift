@@ -3,8 +3,51 @@ import AgentMemory
 /// What a check works with: the database under test, the embedder it steers, and ways to say what it expects.
 struct CheckScope: Sendable {
     let database: any MemoryVectorDatabase
-    let reopen: @Sendable () async throws -> any MemoryVectorDatabase
+    let scoped: ScopedDatabase
     let embedder: SteeredEmbedder
+    let settings: CheckSettings
+    let figures: Figures
+    let log: CallLog
+
+    // MARK: What there is
+
+    /// Whether the backend declares keyword search, for checks that are about something else and look that way too.
+    var hasKeywordSearch: Bool { database.capabilities.keywordSearch }
+
+    /// One ranking of each kind that the backend declares.
+    var rankings: [SearchQuery.Ranking] {
+        let capabilities = database.capabilities
+        var rankings: [SearchQuery.Ranking] = [.semantic(distanceThreshold: nil)]
+        if capabilities.keywordSearch { rankings.append(.keyword(.bm25std)) }
+        if capabilities.hybridSearch { rankings.append(.hybrid(alpha: 0.5, .bm25std)) }
+        if capabilities.serverSideRecency { rankings.append(.semanticWithRecency(.standard)) }
+        return rankings
+    }
+
+    /// The same scope over connections of its own; whoever opens it closes it.
+    func reopened(embedder: (any Embedder)? = nil) async throws -> any MemoryVectorDatabase {
+        guard let reopen = scoped.reopen else { throw NotApplicable("the scope cannot be opened twice") }
+        return try await reopen(embedder ?? self.embedder)
+    }
+
+    /// The store below the database, to be killed.
+    var faults: StoreFaults {
+        get throws {
+            guard let faults = scoped.faults else { throw NotApplicable("the harness does not own the store") }
+            return faults
+        }
+    }
+
+    /// The server's API itself.
+    var wire: Wire {
+        get throws {
+            guard let client = scoped.wire else { throw NotApplicable("the database is not called over REST") }
+            return Wire(client, log: log)
+        }
+    }
+
+    /// Keeps a number for the report.
+    func report(_ figure: String, _ value: Double) { figures.set(figure, value) }
 
     // MARK: Calls
 
@@ -17,7 +60,7 @@ struct CheckScope: Sendable {
         let filter = MemoryFilter(tags: [.id: try TagCondition(field: .id, eq: id)])
         guard let record = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 2))).items.first
         else {
-            throw Mismatch(description: "the record \(id.debugDescription) is not there")
+            throw Mismatch("the record \(id.debugDescription) is not there")
         }
         return record
     }
@@ -33,24 +76,24 @@ struct CheckScope: Sendable {
     // MARK: Expectations
 
     func expect<Value: Equatable>(_ what: String, _ got: Value, _ expected: Value) throws(Mismatch) {
-        guard got == expected else { throw Mismatch(description: "\(what): expected \(expected), got \(got)") }
+        guard got == expected else { throw Mismatch(what, expected: "\(expected)", got: "\(got)") }
     }
 
     func expect(_ what: String, _ condition: Bool) throws(Mismatch) {
-        guard condition else { throw Mismatch(description: what) }
+        guard condition else { throw Mismatch(what) }
     }
 
     /// Compares strings by their bytes.
     func expect(_ what: String, exactly got: String, _ expected: String) throws(Mismatch) {
         guard ExactString(got) == ExactString(expected) else {
-            throw Mismatch(description: "\(what): expected \(expected.debugDescription), got \(got.debugDescription)")
+            throw Mismatch(what, expected: expected.debugDescription, got: got.debugDescription)
         }
     }
 
     func expect(_ what: String, _ got: Double, near expected: Double, within tolerance: Double = 1e-5) throws(Mismatch)
     {
         guard abs(got - expected) <= tolerance else {
-            throw Mismatch(description: "\(what): expected \(expected) ± \(tolerance), got \(got)")
+            throw Mismatch(what, expected: "\(expected) ± \(tolerance)", got: "\(got)")
         }
     }
 
@@ -60,13 +103,15 @@ struct CheckScope: Sendable {
             try await body()
         } catch let error as MemoryError {
             guard codes.contains(error.code) else {
-                throw Mismatch(description: "\(what): expected \(codes.map(\.rawValue)), got \(error)")
+                throw Mismatch(what, expected: "an error \(codes.map(\.rawValue))", got: "\(error)")
             }
             return
+        } catch let inapplicable as NotApplicable {
+            throw inapplicable
         } catch {
-            throw Mismatch(description: "\(what): expected a MemoryError with \(codes.map(\.rawValue)), got \(error)")
+            throw Mismatch(what, expected: "a MemoryError \(codes.map(\.rawValue))", got: "\(error)")
         }
-        throw Mismatch(description: "\(what): expected \(codes.map(\.rawValue)), but the call succeeded")
+        throw Mismatch(what, expected: "an error \(codes.map(\.rawValue))", got: "an answer")
     }
 
     /// Expects that a filter means the same to list, count and search: exactly the records with these ids.
@@ -79,8 +124,7 @@ struct CheckScope: Sendable {
         let all = try await listed()
         if !mayBeTrivial, expected.isEmpty || expected.count == all.count {
             throw Mismatch(
-                description:
-                    "\(what): the check is wrong, its expected set is \(expected.isEmpty ? "empty" : "everything")")
+                "\(what): the check is wrong, its expected set is \(expected.isEmpty ? "empty" : "everything")")
         }
         let expectedSet = expected.map(ExactString.init).sorted()
         let list = try await database.list(ListQuery(filter: filter, page: PageRequest(limit: 10_000)))

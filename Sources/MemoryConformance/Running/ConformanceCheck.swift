@@ -1,27 +1,77 @@
-public import AgentMemory
-
 /// One rule of the contract, or one side of it, as something that runs.
-public struct ConformanceCheck: Sendable {
-    public enum Requirement: String, Sendable {
+public struct ConformanceCheck: Sendable, Identifiable {
+    public enum Requirement: String, Sendable, CaseIterable {
         case must = "MUST"
         case should = "SHOULD"
+    }
+
+    /// What part of a backend a check is about; a backend may be brought to the contract level by level.
+    public enum Level: String, Sendable, CaseIterable {
+        /// Records, filters, updates, counts, semantic search: what no backend can do without.
+        case core
+        /// Order, totals and pages, at any size.
+        case paging
+        case keyword
+        case hybrid
+        /// Recency inside the engine (rule S7).
+        case recency
+        /// Many writers and readers at once.
+        case concurrency
+        /// A store that is down, dies and comes back.
+        case durability
+        /// How many of the true neighbours an approximate index finds.
+        case recall
+    }
+
+    /// What a check cannot do without. A check whose needs are not met does not apply; it neither passes nor fails.
+    public enum Need: String, Sendable, CaseIterable {
+        case keywordSearch = "keyword search"
+        case hybridSearch = "hybrid search"
+        case serverSideRecency = "server-side recency"
+        case distanceThreshold = "distance_threshold"
+        /// The check decides which texts are near to which.
+        case steeredEmbeddings = "embeddings that the check decides"
+        /// The check opens the scope a second time.
+        case secondProcess = "a second way into the same scope"
+        /// The check kills the store.
+        case storeFaults = "a store that the harness owns and may kill"
+        /// The check sends requests that no call of the interface could.
+        case wire = "the REST API"
+        /// What the check compares is computed over all records that the index has or had: RediSearch never takes the length of a deleted
+        /// record out of its average.
+        case indexOfItsOwn = "a new index of its own"
+        /// The check compares with a backend that is known to be right.
+        case oracle = "an oracle to compare with"
     }
 
     /// `chapter/rule-what`, such as `filter/F3-two-operators`.
     public let id: String
     public let requirement: Requirement
+    public let level: Level
+    public let needs: Set<Need>
     /// What is usually wrong when the check fails, for whoever writes the backend.
     public let hint: String
     let body: @Sendable (CheckScope) async throws -> Void
 
+    /// - Parameter level: what the chapter says if absent.
     init(
-        _ id: String, _ requirement: Requirement = .must, hint: String,
+        _ id: String, _ requirement: Requirement = .must, level: Level? = nil, needs: Set<Need> = [], hint: String,
         _ body: @escaping @Sendable (CheckScope) async throws -> Void
     ) {
         self.id = id
         self.requirement = requirement
         self.hint = hint
         self.body = body
+        let chapter = id.prefix { $0 != "/" }
+        self.level =
+            level ?? (chapter == "page" ? .paging : Level(rawValue: String(chapter)) ?? .core)
+        self.needs =
+            switch chapter {
+            case "keyword": needs.union([.keywordSearch])
+            case "hybrid": needs.union([.hybridSearch])
+            case "wire": needs.union([.wire])
+            default: needs
+            }
     }
 
     /// The part before the slash, such as `filter`.
@@ -35,65 +85,10 @@ public struct ConformanceCheck: Sendable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
         recordChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks + failureChecks
-
-    /// Runs the check on a new database of the harness, and removes that database whatever came.
-    public func run(on harness: some ConformanceHarness) async -> CheckResult {
-        let embedder = SteeredEmbedder()
-        let clock = ContinuousClock()
-        let start = clock.now
-        let log = CallLog()
-        var outcome: CheckResult.Outcome
-        do {
-            let scoped = try await harness.makeDatabase(embedder: embedder)
-            let database = LoggingDatabase(scoped.database, log: log)
-            do {
-                try await body(CheckScope(database: database, reopen: scoped.reopen, embedder: embedder))
-                outcome = .passed
-            } catch {
-                outcome = .failed("\(error)", calls: log.calls)
-            }
-            do {
-                try await scoped.remove()
-            } catch {
-                if case .passed = outcome {
-                    outcome = .failed("the scope could not be removed: \(error)", calls: log.calls)
-                }
-            }
-        } catch {
-            outcome = .failed("no database could be made: \(error)", calls: [])
-        }
-        return CheckResult(check: self, backend: harness.backend, outcome: outcome, duration: clock.now - start)
-    }
+        + wireChecks
 }
 
-/// What came of one check on one backend.
-public struct CheckResult: Sendable {
-    public enum Outcome: Sendable {
-        case passed
-        /// What was expected and what came, and the calls that were made until then.
-        case failed(String, calls: [String])
-    }
-
-    public let check: ConformanceCheck
-    public let backend: String
-    public let outcome: Outcome
-    public let duration: Duration
-
-    public var passed: Bool { if case .passed = outcome { true } else { false } }
-
-    /// The evidence of a failure in lines for people; empty if the check passed.
-    public var evidence: String {
-        guard case .failed(let reason, let calls) = outcome else { return "" }
-        return """
-            \(check.id) (\(check.requirement.rawValue)) failed on \(backend): \(reason)
-            usually wrong: \(check.hint)
-            calls:
-            \(calls.suffix(20).map { "  " + $0 }.joined(separator: "\n"))
-            """
-    }
-}
-
-/// An expectation that was not met.
-struct Mismatch: Error, CustomStringConvertible {
-    let description: String
+extension ConformanceCheck: CustomStringConvertible {
+    /// The id, which is what test frameworks show.
+    public var description: String { id }
 }

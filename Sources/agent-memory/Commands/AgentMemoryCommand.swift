@@ -9,7 +9,10 @@ struct AgentMemoryCommand: AsyncParsableCommand {
         discussion:
             "Settings are read from the environment and from a .env file; `agent-memory api --print-config` shows what is in force.",
         version: Version.text,
-        subcommands: [APICommand.self, MigrateCommand.self, JobsCommand.self, VersionCommand.self],
+        subcommands: [
+            APICommand.self, ConformanceCommand.self, MigrateCommand.self, JobsCommand.self, EmbedCommand.self,
+            VersionCommand.self,
+        ],
         defaultSubcommand: APICommand.self)
 }
 

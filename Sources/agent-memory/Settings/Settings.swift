@@ -15,6 +15,12 @@ struct Settings {
         case flat = "FLAT"
     }
 
+    /// When a local model's weights are read.
+    enum ModelLoad: String {
+        case start
+        case lazy
+    }
+
     let factory: String
     let host: String
     let port: Int
@@ -63,6 +69,11 @@ struct Settings {
     let embeddingBatchSize: Int
     let embeddingCacheEntries: Int
     let embeddingCacheBytes: Int
+    /// The folder of the model `local/…`; `nil` for one of that name in the cache.
+    let localModelPath: String?
+    let localModelCache: String?
+    let localEmbeddingThreads: Int
+    let localModelLoad: ModelLoad
 
     /// Name and value of every setting, secrets masked.
     let inForce: [(name: String, value: String)]
@@ -135,7 +146,17 @@ struct Settings {
             )
         }
 
-        embeddingModel = reader.string("EMBEDDING_MODEL", default: "text-embedding-3-small")
+        localModelPath = reader.optionalString("LOCAL_MODEL_PATH")
+        localModelCache = reader.path("LOCAL_MODEL_CACHE", default: Self.modelCache(variables))
+        localEmbeddingThreads = reader.int(
+            "LOCAL_EMBEDDING_THREADS", in: 1...64, default: min(ProcessInfo.processInfo.activeProcessorCount, 8))
+        localModelLoad = reader.choice("LOCAL_MODEL_LOAD", ["start": .start, "lazy": .lazy], default: .start)
+        embeddingModel = reader.string("EMBEDDING_MODEL", default: Self.embeddingModel(localModelPath))
+        if localModelPath != nil, !embeddingModel.hasPrefix("local/") {
+            reader.problem(
+                "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(embeddingModel) is no local model; leave one of them out"
+            )
+        }
         openAIKey = reader.secret("OPENAI_API_KEY")
         openAIBase = reader.url("OPENAI_API_BASE", default: nil)
         embeddingKeyHeader = reader.optionalString("EMBEDDING_API_KEY_HEADER")
@@ -149,6 +170,19 @@ struct Settings {
         Self.refuseAuthentication(&reader)
         inForce = reader.inForce
         if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
+    }
+
+    /// A folder of a model that is given is the model that is wanted, under the folder's name.
+    private static func embeddingModel(_ localModelPath: String?) -> String {
+        guard let name = localModelPath?.split(separator: "/").last else { return "text-embedding-3-small" }
+        return "local/\(name)"
+    }
+
+    /// The models' folder below the user's cache; `nil` for a user without a home.
+    private static func modelCache(_ variables: [String: String]) -> String? {
+        func folder(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let cache = folder("XDG_CACHE_HOME") ?? folder("HOME").map { "\($0)/.cache" }
+        return cache.map { "\($0)/agent-memory/models" }
     }
 
     /// Authentication is not built: a server that was asked to be closed must not run open.

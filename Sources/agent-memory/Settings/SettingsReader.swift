@@ -32,6 +32,12 @@ struct SettingsReader {
         return value
     }
 
+    mutating func path(_ name: String, default fallback: String?) -> String? {
+        let value = raw(name) ?? fallback
+        inForce.append((name, value ?? ""))
+        return value
+    }
+
     /// A value that is never shown.
     mutating func secret(_ name: String) -> String? {
         let value = raw(name)

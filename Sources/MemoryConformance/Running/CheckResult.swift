@@ -1,0 +1,100 @@
+/// What came of one check on one backend.
+public struct CheckResult: Sendable {
+    public enum Outcome: Sendable {
+        case passed
+        case failed(Evidence)
+        /// Why the check could not be asked of this backend.
+        case notApplicable(String)
+    }
+
+    public let check: ConformanceCheck
+    public let backend: String
+    public let outcome: Outcome
+    /// What the check measured, by name, such as `recall@10 at 1 %`.
+    public let figures: [String: Double]
+    public let duration: Duration
+
+    public var passed: Bool { if case .passed = outcome { true } else { false } }
+    public var failed: Bool { if case .failed = outcome { true } else { false } }
+
+    /// The evidence of a failure in lines for people; empty if the check did not fail.
+    public var evidence: String {
+        guard case .failed(let evidence) = outcome else { return "" }
+        return """
+            \(check.id) (\(check.requirement.rawValue)) failed on \(backend): \(evidence.reason)
+            usually wrong: \(check.hint)
+            calls:
+            \(evidence.calls.suffix(20).map { "  " + $0 }.joined(separator: "\n"))
+            """
+    }
+}
+
+extension CheckResult {
+    /// Why a test of this check must fail, in lines for people; `nil` if it need not.
+    ///
+    /// It must where a MUST does not hold and nobody expected that, and where a failure was expected and did not come: entries that are
+    /// no longer true hide the next failure. A SHOULD that does not hold is no reason, nor is a check that does not apply.
+    public func complaint(expecting expected: ExpectedFailures = ExpectedFailures()) -> String? {
+        switch Verdict(self, expected: expected) {
+        case .failed: return evidence
+        case .passed:
+            guard expected.entry(for: check.id, on: backend) != nil else { return nil }
+            return "\(check.id) is expected to fail on \(backend), but it passes: take it off the list"
+        case .shortfall, .expectedFailure, .notApplicable: return nil
+        }
+    }
+}
+
+extension CheckResult: CustomStringConvertible {
+    /// One line: what came, the check, and why it does not apply where it does not.
+    public var description: String {
+        switch outcome {
+        case .passed: "passed: \(check.id)"
+        case .failed: "failed: \(check.id)"
+        case .notApplicable(let reason): "not applicable: \(check.id): \(reason)"
+        }
+    }
+}
+
+/// Why a check says that it failed.
+public struct Evidence: Sendable {
+    /// What was looked at, with what was expected and what came.
+    public let reason: String
+    /// `nil` where nothing was compared: a call threw.
+    public let expected: String?
+    public let got: String?
+    /// The calls that were made until then, in order, each with its answer.
+    public let calls: [String]
+
+    init(reason: String, calls: [String]) {
+        self.reason = reason
+        self.expected = nil
+        self.got = nil
+        self.calls = calls
+    }
+
+    init(_ mismatch: Mismatch, calls: [String]) {
+        self.reason = mismatch.description
+        self.expected = mismatch.expected
+        self.got = mismatch.got
+        self.calls = calls
+    }
+}
+
+/// An expectation that was not met.
+struct Mismatch: Error, CustomStringConvertible {
+    let what: String
+    let expected: String?
+    let got: String?
+
+    init(_ what: String, expected: String? = nil, got: String? = nil) {
+        self.what = what
+        self.expected = expected
+        self.got = got
+    }
+
+    var description: String {
+        guard let expected, let got else { return what }
+        return "\(what): expected \(expected), got \(got)"
+    }
+}

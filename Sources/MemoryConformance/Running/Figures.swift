@@ -1,0 +1,12 @@
+import Synchronization
+
+/// What a check measures while it runs.
+final class Figures: Sendable {
+    private let values = Mutex<[String: Double]>([:])
+
+    var all: [String: Double] { values.withLock(\.self) }
+
+    func set(_ name: String, _ value: Double) {
+        values.withLock { $0[name] = value }
+    }
+}
