@@ -65,7 +65,16 @@ struct Assembly {
     }
 
     private func redisStateStores() throws -> StateStores {
-        StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+        let endpoint = try redisConfiguration().endpoint
+        var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
+        sessions.indexName = settings.sessionIndexName
+        sessions.connections = settings.redisConnections
+        sessions.timeout = .seconds(settings.storeTimeoutSeconds)
+        var jobs = RedisJobQueue.Configuration(endpoint: endpoint)
+        jobs.timeout = .seconds(settings.storeTimeoutSeconds)
+        return StateStores(
+            sessions: try RedisWorkingMemoryStore(configuration: sessions, logger: logger),
+            jobs: try RedisJobQueue(configuration: jobs, logger: logger))
     }
 
     private func postgresStateStores() throws -> StateStores {
