@@ -3,11 +3,8 @@ extension HTTPClient {
         case get = "GET"
         case post = "POST"
         case put = "PUT"
-<<<<<<< HEAD
-=======
         case patch = "PATCH"
         case delete = "DELETE"
->>>>>>> 13e9e6d0c8b8c1ef5fb807d9f636ee6e1156ae57
     }
 
     public struct Request: Sendable {

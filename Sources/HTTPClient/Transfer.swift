@@ -64,19 +64,8 @@ final class Transfer {
         let method = queued.request.method
         switch method {
         case .get: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
-<<<<<<< HEAD
-        case .post, .put:
-            curl_easy_setopt_long(easy, CURLOPT_POST, 1)
-            if queued.request.method == .put { curl_easy_setopt_string(easy, CURLOPT_CUSTOMREQUEST, "PUT") }
-            curl_easy_setopt_off_t(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(queued.request.body.count))
-            // Copied: the easy handle outlives any borrowed pointer.
-            _ = queued.request.body.withUnsafeBytes {
-                curl_easy_setopt_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress ?? UnsafeRawPointer(errorText))
-            }
-=======
         case .delete where queued.request.body.isEmpty: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
         case .post, .put, .patch, .delete: setBody(queued.request.body)
->>>>>>> 13e9e6d0c8b8c1ef5fb807d9f636ee6e1156ae57
         }
         // libcurl knows GET and POST by the options above; of the others it is told the name alone.
         if method != .get, method != .post { curl_easy_setopt_string(easy, CURLOPT_CUSTOMREQUEST, method.rawValue) }

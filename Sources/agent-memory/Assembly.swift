@@ -68,9 +68,13 @@ struct Assembly {
         let endpoint = try redisConfiguration().endpoint
         var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
         sessions.indexName = settings.sessionIndexName
+        // The reference's setting ends with the colon that stands between all parts of a key.
+        let prefix = settings.sessionKeyPrefix
+        sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
         sessions.connections = settings.redisConnections
         sessions.timeout = .seconds(settings.storeTimeoutSeconds)
         var jobs = RedisJobQueue.Configuration(endpoint: endpoint)
+        jobs.keyPrefix = settings.redisJobsPrefix
         jobs.timeout = .seconds(settings.storeTimeoutSeconds)
         return StateStores(
             sessions: try RedisWorkingMemoryStore(configuration: sessions, logger: logger),
