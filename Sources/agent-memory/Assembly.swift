@@ -75,7 +75,20 @@ struct Assembly {
     }
 
     private func redisStateStores() throws -> StateStores {
-        StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+        let endpoint = try redisConfiguration().endpoint
+        var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
+        sessions.indexName = settings.sessionIndexName
+        // The reference's setting ends with the colon that stands between all parts of a key.
+        let prefix = settings.sessionKeyPrefix
+        sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
+        sessions.connections = settings.redisConnections
+        sessions.timeout = .seconds(settings.storeTimeoutSeconds)
+        var jobs = RedisJobQueue.Configuration(endpoint: endpoint)
+        jobs.keyPrefix = settings.redisJobsPrefix
+        jobs.timeout = .seconds(settings.storeTimeoutSeconds)
+        return StateStores(
+            sessions: try RedisWorkingMemoryStore(configuration: sessions, logger: logger),
+            jobs: try RedisJobQueue(configuration: jobs, logger: logger))
     }
 
     private func postgresStateStores() throws -> StateStores {

@@ -46,6 +46,8 @@ struct Settings {
     let redisIndexName: String
     let redisKeyPrefix: String
     let sessionIndexName: String
+    let sessionKeyPrefix: String
+    let redisJobsPrefix: String
     let metric: DistanceMetric
     let algorithm: Algorithm
     /// `nil` leaves the length to the embedding model.
@@ -131,6 +133,8 @@ struct Settings {
         redisIndexName = reader.string("REDISVL_INDEX_NAME", default: "memory_records")
         redisKeyPrefix = reader.string("REDISVL_INDEX_PREFIX", default: "memory_idx")
         sessionIndexName = reader.string("WORKING_MEMORY_INDEX_NAME", default: "working_memory_idx")
+        sessionKeyPrefix = reader.string("WORKING_MEMORY_INDEX_PREFIX", default: "working_memory:")
+        redisJobsPrefix = reader.string("REDIS_JOBS_PREFIX", default: "agent_memory:jobs")
         metric = reader.choice(
             "REDISVL_DISTANCE_METRIC", ["COSINE": .cosine, "L2": .l2, "IP": .innerProduct], default: .cosine)
         algorithm = reader.choice("REDISVL_INDEXING_ALGORITHM", ["HNSW": .hnsw, "FLAT": .flat], default: .hnsw)
