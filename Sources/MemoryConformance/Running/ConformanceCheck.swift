@@ -81,4 +81,5 @@ public struct ConformanceCheck: Sendable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
         recordChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks + failureChecks
+        + differentialChecks
 }
