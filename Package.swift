@@ -20,6 +20,7 @@ let package = Package(
         .executable(name: "agent-memory", targets: ["agent-memory"]),
         .library(name: "AgentMemory", targets: ["AgentMemory"]),
         .library(name: "MemoryConformance", targets: ["MemoryConformance"]),
+        .library(name: "ReferenceBackend", targets: ["ReferenceBackend"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -140,9 +141,10 @@ let package = Package(
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
-                "Migrations",
-                "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
+                "MemoryHTTP", "MemoryService", "Migrations",
+                "PgvectorBackend", "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -155,6 +157,19 @@ let package = Package(
         // The executable contract.
         .target(
             name: "MemoryConformance", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+        .target(
+            name: "RESTConformance", dependencies: ["AgentMemory", "HTTPClient", "MemoryConformance"],
+            exclude: ["README.md"], swiftSettings: strict),
+
+        .target(
+            name: "BackendHarnesses",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["README.md"],
+            swiftSettings: strict),
 
         // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
         .testTarget(
@@ -222,13 +237,17 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "TestServices"],
+            dependencies: [
+                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "PostgresDriver",
+                "RESTConformance", "RedisDriver", "TestServices",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
-                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
-                "ReferenceBackend",
+                "AgentMemory", "BackendHarnesses", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

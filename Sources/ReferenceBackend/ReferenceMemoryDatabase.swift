@@ -123,7 +123,7 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
     }
 
     public func health() -> [ComponentHealth] {
-        [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: "none: exact scans")]
+        [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: nil)]
     }
 
     /// What the updates make of the records that are there, each once; without those that they leave alone.

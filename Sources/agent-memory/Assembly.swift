@@ -54,6 +54,15 @@ struct Assembly {
     }
 
     private func redis(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
+        try RedisMemoryDatabase(configuration: redisConfiguration(), embedder: embedder, logger: logger)
+    }
+
+    private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
+        try PgvectorMemoryDatabase(configuration: pgvectorConfiguration(), embedder: embedder, logger: logger)
+    }
+
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func redisConfiguration() throws -> RedisMemoryDatabase.Configuration {
         var configuration: RedisMemoryDatabase.Configuration
         do {
             configuration = try RedisMemoryDatabase.Configuration(url: settings.redisURL)
@@ -66,19 +75,19 @@ struct Assembly {
         configuration.algorithm = settings.algorithm == .flat ? .flat : .hnsw
         configuration.connections = settings.redisConnections
         configuration.timeout = .seconds(settings.storeTimeoutSeconds)
-        return try RedisMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
+        return configuration
     }
 
-    private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func pgvectorConfiguration() throws -> PgvectorMemoryDatabase.Configuration {
         guard let url = settings.databaseURL else {
             throw MemoryError(
                 .misconfigured,
                 "DATABASE_URL is not set; the backend needs it, such as postgresql://user@localhost/agent_memory")
         }
-        let configuration = PgvectorMemoryDatabase.Configuration(
+        return PgvectorMemoryDatabase.Configuration(
             databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,
             timeout: .seconds(settings.storeTimeoutSeconds), metric: settings.metric,
             algorithm: settings.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.autoMigrate)
-        return try PgvectorMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
     }
 }

@@ -16,7 +16,7 @@ import Testing
         let chapters = Set(ConformanceCheck.all.map(\.chapter))
         #expect(
             chapters == [
-                "record", "update", "filter", "page", "search", "keyword", "hybrid", "failure", "differential",
+                "record", "update", "filter", "page", "search", "keyword", "hybrid", "failure", "differential", "wire",
             ])
     }
 }

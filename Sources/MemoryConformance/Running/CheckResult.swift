@@ -29,6 +29,33 @@ public struct CheckResult: Sendable {
     }
 }
 
+extension CheckResult {
+    /// Why a test of this check must fail, in lines for people; `nil` if it need not.
+    ///
+    /// It must where a MUST does not hold and nobody expected that, and where a failure was expected and did not come: entries that are
+    /// no longer true hide the next failure. A SHOULD that does not hold is no reason, nor is a check that does not apply.
+    public func complaint(expecting expected: ExpectedFailures = ExpectedFailures()) -> String? {
+        switch Verdict(self, expected: expected) {
+        case .failed: return evidence
+        case .passed:
+            guard expected.entry(for: check.id, on: backend) != nil else { return nil }
+            return "\(check.id) is expected to fail on \(backend), but it passes: take it off the list"
+        case .shortfall, .expectedFailure, .notApplicable: return nil
+        }
+    }
+}
+
+extension CheckResult: CustomStringConvertible {
+    /// One line: what came, the check, and why it does not apply where it does not.
+    public var description: String {
+        switch outcome {
+        case .passed: "passed: \(check.id)"
+        case .failed: "failed: \(check.id)"
+        case .notApplicable(let reason): "not applicable: \(check.id): \(reason)"
+        }
+    }
+}
+
 /// Why a check says that it failed.
 public struct Evidence: Sendable {
     /// What was looked at, with what was expected and what came.
