@@ -34,7 +34,7 @@ struct ValuePool: Sendable {
         texts = (0..<random.between(6, 12)).map { _ in
             switch random.below(10) {
             case 0: random.pick(HostileStrings.texts)
-            case 1: Self.words(&random)
+            case 1: " \(Self.words(&random))\n"
             default: "\(random.pick(vectors)) \(Self.words(&random))"
             }
         }
