@@ -104,7 +104,7 @@ extension PgvectorMemoryDatabase {
         var changed: [ExactString: MemoryRecord] = [:]
         for update in updates {
             let id = ExactString(update.id)
-            guard var record = changed[id] ?? current[id], !update.changes.isEmpty else { continue }
+            guard var record = changed[id] ?? current[id] else { continue }
             if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
             record.apply(update.changes)
             changed[id] = record

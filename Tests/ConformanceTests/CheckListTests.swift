@@ -18,7 +18,7 @@ import Testing
         #expect(
             chapters == [
                 "record", "update", "filter", "page", "search", "keyword", "hybrid", "capability", "failure",
-                "concurrency", "durability", "size", "recall", "wire",
+                "concurrency", "durability", "size", "recall", "differential", "wire",
             ])
     }
 

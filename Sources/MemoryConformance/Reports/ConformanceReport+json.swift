@@ -73,11 +73,13 @@ extension CheckReport {
         case .failed(let evidence):
             object["reason"] = .string(evidence.reason)
             object["hint"] = .string(check.hint)
-            object["evidence"] = .object([
+            var members: JSONObject = [
                 "expected": evidence.expected.map { .string($0) } ?? .null,
                 "got": evidence.got.map { .string($0) } ?? .null,
                 "calls": .array(evidence.calls.map { .string($0) }),
-            ])
+            ]
+            members["script"] = evidence.script.map { .string($0) }
+            object["evidence"] = .object(members)
         }
         return .object(object)
     }

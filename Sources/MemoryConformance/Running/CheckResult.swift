@@ -25,7 +25,7 @@ public struct CheckResult: Sendable {
             usually wrong: \(check.hint)
             calls:
             \(evidence.calls.suffix(20).map { "  " + $0 }.joined(separator: "\n"))
-            """
+            """ + (evidence.script.map { "\nscript:\n\($0)" } ?? "")
     }
 }
 
@@ -65,12 +65,15 @@ public struct Evidence: Sendable {
     public let got: String?
     /// The calls that were made until then, in order, each with its answer.
     public let calls: [String]
+    /// What replays the failure, where a random history found it (``History/init(script:)``).
+    public let script: String?
 
     init(reason: String, calls: [String]) {
         self.reason = reason
         self.expected = nil
         self.got = nil
         self.calls = calls
+        self.script = nil
     }
 
     init(_ mismatch: Mismatch, calls: [String]) {
@@ -78,6 +81,7 @@ public struct Evidence: Sendable {
         self.expected = mismatch.expected
         self.got = mismatch.got
         self.calls = calls
+        self.script = mismatch.script
     }
 }
 
@@ -86,11 +90,14 @@ struct Mismatch: Error, CustomStringConvertible {
     let what: String
     let expected: String?
     let got: String?
+    /// The history that was replayed.
+    let script: String?
 
-    init(_ what: String, expected: String? = nil, got: String? = nil) {
+    init(_ what: String, expected: String? = nil, got: String? = nil, script: String? = nil) {
         self.what = what
         self.expected = expected
         self.got = got
+        self.script = script
     }
 
     var description: String {

@@ -89,7 +89,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
     public static let all: [ConformanceCheck] =
         recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
         + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks + recallChecks
-        + wireChecks
+        + differentialChecks + wireChecks
 }
 
 extension ConformanceCheck: CustomStringConvertible {
