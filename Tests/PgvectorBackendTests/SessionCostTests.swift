@@ -13,31 +13,43 @@ import Testing
         var deleted = 0
     }
 
+    /// Since the backend last told them to the collector, which it does not inside a transaction.
+    private static let counters = PostgresStatement(
+        """
+        SELECT relname::text, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0), n_tup_ins, n_tup_upd, n_tup_del \
+        FROM pg_stat_xact_user_tables WHERE schemaname = current_schema()
+        """)
+
+    private static func touched(_ result: PostgresResult) throws -> [String: Touched] {
+        var tables: [String: Touched] = [:]
+        for row in result.rows {
+            tables[try row.text(0)] = Touched(
+                read: try row.int(1), inserted: try row.int(2), updated: try row.int(3), deleted: try row.int(4))
+        }
+        return tables
+    }
+
     /// Rows that the statements touch, by table. They run often enough before for the server to settle on a plan, and leave
     /// nothing behind.
     private func touched(
         by statements: [PostgresStatement], in store: PostgresWorkingMemoryStore
     ) async throws -> [String: Touched] {
         try await store.database.pool.withConnection(deadline: .soon) { connection in
-            var rows: [String: Touched] = [:]
+            var tables: [String: Touched] = [:]
             for _ in 0..<8 {
                 let results = try await connection.pipeline(
-                    [PostgresStatement("BEGIN")] + statements + [
-                        PostgresStatement(
-                            """
-                            SELECT relname::text, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0), n_tup_ins, \
-                            n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables WHERE schemaname = current_schema()
-                            """),
-                        PostgresStatement("ROLLBACK"),
-                    ], deadline: .soon)
-                rows = [:]
-                for row in results[results.count - 2].rows {
-                    rows[try row.text(0)] = Touched(
-                        read: try row.int(1), inserted: try row.int(2), updated: try row.int(3), deleted: try row.int(4)
-                    )
+                    [PostgresStatement("BEGIN"), Self.counters] + statements
+                        + [Self.counters, PostgresStatement("ROLLBACK")], deadline: .soon)
+                let before = try Self.touched(results[1])
+                tables = try Self.touched(results[results.count - 2])
+                for (name, counts) in tables {
+                    let earlier = before[name] ?? Touched()
+                    tables[name] = Touched(
+                        read: counts.read - earlier.read, inserted: counts.inserted - earlier.inserted,
+                        updated: counts.updated - earlier.updated, deleted: counts.deleted - earlier.deleted)
                 }
             }
-            return rows
+            return tables
         }
     }
 
