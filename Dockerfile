@@ -11,15 +11,22 @@ COPY . .
 RUN swift build -c release --product agent-memory --static-swift-stdlib \
     && install -s "$(swift build -c release --show-bin-path)/agent-memory" /usr/local/bin/
 
+# The sentence model, so that the image searches by meaning without a network.
+FROM python:3.13-slim-bookworm AS model
+COPY Scripts/fetch-model Scripts/requirements-model.txt /
+RUN /fetch-model /models
+
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates curl libcurl4 libhiredis0.14 libpq5 tzdata \
+    && apt-get install -y --no-install-recommends ca-certificates curl libcurl4 libhiredis0.14 \
+        libopenblas0-pthread libpq5 tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin agent-memory
 COPY --from=build /usr/local/bin/agent-memory /usr/local/bin/
+COPY --from=model /models /usr/share/agent-memory/models
 USER agent-memory
 # Inside a container every address is the container's own.
-ENV HOST=0.0.0.0 PORT=8000
+ENV HOST=0.0.0.0 PORT=8000 LOCAL_MODEL_CACHE=/usr/share/agent-memory/models
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD curl --fail --silent --show-error --output /dev/null "http://127.0.0.1:$PORT/v1/health"

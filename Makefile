@@ -1,7 +1,7 @@
 # Every target installs what it lacks (or says which packages to install) and needs no Docker.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop demo test test-tsan check bench format lint deps clean
+.PHONY: help run stop demo test test-tsan conformance bench format lint deps clean
 
 # The test targets that need no service, for the thread sanitizer.
 UNIT_TESTS ?= AgentMemoryTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests
@@ -27,6 +27,10 @@ test: ## Checks the tree and runs every test on both backends
 
 test-tsan: deps ## Runs the tests that need no service under the thread sanitizer
 	swift test --scratch-path .build-tsan --sanitize thread --filter '^($(UNIT_TESTS))\.'
+
+conformance: deps ## Holds the built-in backends against the contract and writes Documentation/conformance.md
+	@swift build -c release --product agent-memory
+	@Scripts/with-services Scripts/conformance-table
 
 bench: deps ## Measures both backends on throw-away services
 	@Scripts/with-services Benchmarks/run

@@ -20,6 +20,7 @@ let package = Package(
         .executable(name: "agent-memory", targets: ["agent-memory"]),
         .library(name: "AgentMemory", targets: ["AgentMemory"]),
         .library(name: "MemoryConformance", targets: ["MemoryConformance"]),
+        .library(name: "ReferenceBackend", targets: ["ReferenceBackend"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -76,7 +77,10 @@ let package = Package(
         // Postgres with pgvector.
         .target(
             name: "Migrations", path: "Migrations", exclude: ["README.md"],
-            resources: [.embedInCode("0001_create_memories.sql")], swiftSettings: strict),
+            resources: [
+                .embedInCode("0001_create_memories.sql"),
+                .embedInCode("0002_create_sessions_and_jobs.sql"),
+            ], swiftSettings: strict),
         .target(
             name: "PostgresDriver",
             dependencies: [
@@ -101,10 +105,11 @@ let package = Package(
             dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
             exclude: ["README.md"],
             swiftSettings: strict),
+        .target(name: "SentenceModel", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
         .target(
             name: "Embeddings",
             dependencies: [
-                "AgentMemory", "HTTPClient",
+                "AgentMemory", "HTTPClient", "SentenceModel",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -140,9 +145,10 @@ let package = Package(
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendLoading", "Embeddings", "HTTPClient", "MemoryHTTP", "MemoryService",
-                "Migrations",
-                "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
+                "MemoryHTTP", "MemoryService", "Migrations",
+                "PgvectorBackend", "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -155,6 +161,19 @@ let package = Package(
         // The executable contract.
         .target(
             name: "MemoryConformance", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+        .target(
+            name: "RESTConformance", dependencies: ["AgentMemory", "HTTPClient", "MemoryConformance"],
+            exclude: ["README.md"], swiftSettings: strict),
+
+        .target(
+            name: "BackendHarnesses",
+            dependencies: [
+                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
+                "ReferenceBackend",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["README.md"],
+            swiftSettings: strict),
 
         // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
         .testTarget(
@@ -177,13 +196,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
-            swiftSettings: testing),
+            exclude: ["reference-working-memory.jsonl"], swiftSettings: testing),
         .target(name: "TestServices", path: "Tests/Services", exclude: ["README.md"], swiftSettings: testing),
         .target(
             name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
             exclude: ["README.md", "fake_embeddings.py"],
             swiftSettings: testing),
         .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
+        .testTarget(
+            name: "SentenceModelTests", dependencies: ["AgentMemory", "SentenceModel"], exclude: ["Fixtures"],
+            swiftSettings: testing),
         .testTarget(
             name: "EmbeddingsTests",
             dependencies: [
@@ -222,13 +244,17 @@ let package = Package(
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "TestServices"],
-            exclude: ["README.md", "official_client.py", "read_index.py"], swiftSettings: testing),
+            dependencies: [
+                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "PostgresDriver",
+                "RESTConformance", "RedisDriver", "TestServices",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["README.md", "official_client.py", "read_index.py", "working_memory.py"], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
-                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
-                "ReferenceBackend", "TestServices",
+                "AgentMemory", "BackendHarnesses", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

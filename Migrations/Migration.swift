@@ -19,7 +19,8 @@ public struct Migration: Sendable, Equatable {
 
     /// All steps in their order, as they were when this binary was built.
     public static let all: [Migration] = [
-        embedded("0001_create_memories", PackageResources._001_create_memories_sql)
+        embedded("0001_create_memories", PackageResources._001_create_memories_sql),
+        embedded("0002_create_sessions_and_jobs", PackageResources._002_create_sessions_and_jobs_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

@@ -34,5 +34,14 @@ public struct EmbedderConfiguration: Sendable {
     /// Bytes that kept vectors and their keys may take; 0 for none. Default: 64 MiB.
     public var cacheBytes = 64 << 20
 
+    /// A folder with a sentence-transformers model of the BERT family, for `local/<name>`. Default: none.
+    public var localModelPath: String?
+    /// Where `local/<name>` is looked for, as a folder of that name. Default: nowhere.
+    public var localModelCache: String?
+    /// Threads that compute a local model. Default: 2.
+    public var localThreads = 2
+    /// Whether a local model's weights are read at once, and not with the first text. Default: yes.
+    public var loadsLocalModelAtStart = true
+
     public init() {}
 }

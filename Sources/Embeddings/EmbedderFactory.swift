@@ -1,41 +1,88 @@
 public import AgentMemory
 public import HTTPClient
 public import Logging
+import SentenceModel
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// Makes the embedder that a configuration asks for.
 public enum EmbedderFactory {
-    /// `local/hashing-<dimensions>` is computed here; every other name is a model of a service that speaks OpenAI's
-    /// protocol, behind a cache. Nothing is asked yet.
+    /// `local/hashing-<dimensions>` and `local/<name of a model>` are computed here; every other name is a model of a
+    /// service that speaks OpenAI's protocol. What takes time stands behind a cache. No service is asked yet, but a local
+    /// model's files are checked.
     ///
     /// - Parameter client: Shared with whoever else asks services; ending it is the owner's work.
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting or the file.
     public static func make(
         _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger = Logger(label: "embeddings")
     ) throws(MemoryError) -> any Embedder {
-        if configuration.model.hasPrefix("local/") { return try local(configuration) }
-        let service = try OpenAICompatibleEmbedder(configuration, client: client, logger: logger)
-        guard configuration.cacheEntries > 0, configuration.cacheBytes > 0 else { return service }
+        if configuration.model.hasPrefix(HashingEmbedder.modelPrefix) { return try hashing(configuration) }
+        let base: any Embedder
+        if configuration.model.hasPrefix(localPrefix) {
+            base = try sentenceModel(configuration)
+        } else {
+            base = try OpenAICompatibleEmbedder(configuration, client: client, logger: logger)
+        }
+        guard configuration.cacheEntries > 0, configuration.cacheBytes > 0 else { return base }
         return CachingEmbedder(
-            service, maximumEntries: configuration.cacheEntries, maximumBytes: configuration.cacheBytes)
+            base, maximumEntries: configuration.cacheEntries, maximumBytes: configuration.cacheBytes)
     }
 
-    private static func local(_ configuration: EmbedderConfiguration) throws(MemoryError) -> HashingEmbedder {
+    /// What the names of models begin with that are computed here.
+    public static let localPrefix = "local/"
+
+    private static func hashing(_ configuration: EmbedderConfiguration) throws(MemoryError) -> HashingEmbedder {
         let prefix = HashingEmbedder.modelPrefix
-        guard configuration.model.hasPrefix(prefix),
-            let dimensions = Int(configuration.model.dropFirst(prefix.count))
-        else {
+        guard let dimensions = Int(configuration.model.dropFirst(prefix.count)) else {
             let range = HashingEmbedder.dimensionsRange
             throw MemoryError(
                 .misconfigured,
-                "there is no embedding model \(configuration.model) (EMBEDDING_MODEL); of local models there is "
-                    + "\(prefix)<dimensions> with \(range.lowerBound) to \(range.upperBound) dimensions, "
-                    + "such as \(prefix)1024")
+                "there is no embedding model \(configuration.model) (EMBEDDING_MODEL); it is \(prefix)<dimensions> with "
+                    + "\(range.lowerBound) to \(range.upperBound) dimensions, such as \(prefix)1024")
         }
-        if let configured = configuration.dimensions, configured != dimensions {
+        try check(configuration, dimensions: dimensions)
+        return try HashingEmbedder(dimensions: dimensions)
+    }
+
+    private static func sentenceModel(_ configuration: EmbedderConfiguration) throws(MemoryError) -> SentenceEmbedder {
+        let name = configuration.model.dropFirst(localPrefix.count)
+        // The name becomes part of a path.
+        guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), !name.contains("\0") else {
             throw MemoryError(
                 .misconfigured,
-                "REDISVL_VECTOR_DIMENSIONS is \(configured), but \(configuration.model) has \(dimensions) dimensions")
+                "there is no embedding model \(configuration.model) (EMBEDDING_MODEL); a local model is local/<name>, such as "
+                    + "local/all-MiniLM-L6-v2, or \(HashingEmbedder.modelPrefix)<dimensions>")
         }
-        return try HashingEmbedder(dimensions: dimensions)
+        let path = configuration.localModelPath ?? configuration.localModelCache.map { "\($0)/\(name)" }
+        guard let path else {
+            throw MemoryError(
+                .misconfigured,
+                "LOCAL_MODEL_PATH and LOCAL_MODEL_CACHE are not set; EMBEDDING_MODEL=\(configuration.model) needs one of them"
+            )
+        }
+        guard configuration.localModelPath != nil || FileManager.default.fileExists(atPath: path) else {
+            throw MemoryError(
+                .misconfigured,
+                "EMBEDDING_MODEL=\(configuration.model): there is no folder \(path). Fetch all-MiniLM-L6-v2 with "
+                    + "Scripts/fetch-model, or let LOCAL_MODEL_PATH name a folder with a sentence-transformers model")
+        }
+        var local = SentenceEmbedder.Configuration(name: configuration.model, path: path)
+        local.threads = configuration.localThreads
+        local.loadsAtStart = configuration.loadsLocalModelAtStart
+        local.deadline = configuration.deadline
+        let embedder = try SentenceEmbedder(local)
+        try check(configuration, dimensions: embedder.dimensions)
+        return embedder
+    }
+
+    private static func check(_ configuration: EmbedderConfiguration, dimensions: Int) throws(MemoryError) {
+        guard let configured = configuration.dimensions, configured != dimensions else { return }
+        throw MemoryError(
+            .misconfigured,
+            "REDISVL_VECTOR_DIMENSIONS is \(configured), but \(configuration.model) has \(dimensions) dimensions")
     }
 }

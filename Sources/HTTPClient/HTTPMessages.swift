@@ -2,6 +2,9 @@ extension HTTPClient {
     public enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
+        case put = "PUT"
+        case patch = "PATCH"
+        case delete = "DELETE"
     }
 
     public struct Request: Sendable {
@@ -9,7 +12,7 @@ extension HTTPClient {
         /// Absolute, http or https.
         public var url: String
         public var headers: HTTPHeaders
-        /// Sent with `post` only.
+        /// Never sent with `get`; an empty one is sent as such with `post`, `put` and `patch`.
         public var body: [UInt8]
         /// From the call to the last byte of the body, the time in the queue included. Default: 30 s.
         public var timeout: Duration

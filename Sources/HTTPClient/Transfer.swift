@@ -61,16 +61,14 @@ final class Transfer {
     }
 
     private func setRequest(_ configuration: HTTPClient.Configuration) {
-        switch queued.request.method {
+        let method = queued.request.method
+        switch method {
         case .get: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
-        case .post:
-            curl_easy_setopt_long(easy, CURLOPT_POST, 1)
-            curl_easy_setopt_off_t(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(queued.request.body.count))
-            // Copied: the easy handle outlives any borrowed pointer.
-            _ = queued.request.body.withUnsafeBytes {
-                curl_easy_setopt_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress ?? UnsafeRawPointer(errorText))
-            }
+        case .delete where queued.request.body.isEmpty: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
+        case .post, .put, .patch, .delete: setBody(queued.request.body)
         }
+        // libcurl knows GET and POST by the options above; of the others it is told the name alone.
+        if method != .get, method != .post { curl_easy_setopt_string(easy, CURLOPT_CUSTOMREQUEST, method.rawValue) }
         curl_easy_setopt_string(easy, CURLOPT_USERAGENT, configuration.userAgent)
         var fields = queued.request.headers.fields
         // libcurl would wait up to a second for a "100 Continue" that most services never send.
@@ -84,6 +82,15 @@ final class Transfer {
             headerList = curl_slist_append(headerList, line) ?? headerList
         }
         curl_easy_setopt_slist(easy, CURLOPT_HTTPHEADER, headerList)
+    }
+
+    private func setBody(_ body: [UInt8]) {
+        curl_easy_setopt_long(easy, CURLOPT_POST, 1)
+        curl_easy_setopt_off_t(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+        // Copied: the easy handle outlives any borrowed pointer.
+        _ = body.withUnsafeBytes {
+            curl_easy_setopt_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress ?? UnsafeRawPointer(errorText))
+        }
     }
 
     private func setCallbacks() {

@@ -32,6 +32,16 @@ public struct LongTermMemory: Sendable {
         return try await database.add(kept)
     }
 
+    /// Stores those of the records whose ids are not stored yet: what is there, perhaps edited since, stays as it is.
+    ///
+    /// - Returns: the ids that were stored.
+    @discardableResult
+    public func createMissing(_ records: [MemoryRecord]) async throws -> [String] {
+        let there = Set(try await stored(.id, records.map(\.id).exactlyDistinct()).map { ExactString($0.id) })
+        let missing = records.filter { !there.contains(ExactString($0.id)) }
+        return missing.isEmpty ? [] : try await database.add(missing)
+    }
+
     /// What is left of a call without its duplicates, as the store will be once the call has been written: of an id given twice
     /// the last record counts, and what a stored record said before this call replaces it is no reason to drop another.
     private func withoutDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {

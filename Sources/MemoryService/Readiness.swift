@@ -4,10 +4,17 @@ public import AgentMemory
 public struct Readiness: Sendable {
     private let database: any MemoryVectorDatabase
     private let embedder: any Embedder
+    private let sessions: any WorkingMemoryStore
+    private let jobs: any JobQueue
 
-    public init(database: any MemoryVectorDatabase, embedder: any Embedder) {
+    public init(
+        database: any MemoryVectorDatabase, embedder: any Embedder, sessions: any WorkingMemoryStore,
+        jobs: any JobQueue
+    ) {
         self.database = database
         self.embedder = embedder
+        self.sessions = sessions
+        self.jobs = jobs
     }
 
     /// The name of the backend, such as `redis`.
@@ -16,14 +23,16 @@ public struct Readiness: Sendable {
     /// The embedding model that answers, such as `local/hashing-1024`.
     public var embeddingModel: String { embedder.model }
 
-    /// The store and its index as the backend reports them, and the embedder.
+    /// The store and its index as the backend reports them, the embedder, and the stores of sessions and jobs.
     public func check() async -> [ComponentHealth] {
         async let store = database.health()
         async let unavailability = embedder.unavailability()
+        async let sessions = sessions.health()
+        async let jobs = jobs.health()
         return await store
             + [
                 ComponentHealth(
                     "embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")
-            ]
+            ] + sessions + jobs
     }
 }

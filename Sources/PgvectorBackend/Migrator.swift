@@ -51,7 +51,7 @@ public struct Migrator: Sendable {
     @discardableResult
     public func up() async throws -> [String] {
         try await mappingErrors {
-            try await session.withLock { connection in try await up(on: connection) }
+            try await session.withLock(.migrations) { connection in try await up(on: connection) }
         }
     }
 

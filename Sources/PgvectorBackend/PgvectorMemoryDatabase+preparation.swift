@@ -4,47 +4,24 @@ import PostgresDriver
 
 extension PgvectorMemoryDatabase {
     public func prepare() async throws {
-        try await preparation.perform { try await prepareNow() }
+        try await preparation.perform(evenIfDone: true) { try await prepareNow(evenIfDone: true) }
     }
 
-    func prepareNow() async throws {
+    /// - Parameter evenIfDone: whether to look at the tables again after they were made.
+    func prepareNow(evenIfDone: Bool) async throws {
+        try await database.prepare(evenIfDone: evenIfDone)
         try await mappingErrors {
-            let migrator = try Migrator(
-                databaseURL: configuration.databaseURL, schema: configuration.schema, logger: logger)
             let index = VectorIndex(space: sql.space, logger: logger)
-            try await session.withLock { connection in
-                if configuration.autoMigrate {
-                    _ = try await migrator.up(on: connection)
-                } else {
-                    try await session.checkExtension(on: connection)
-                    try await migrator.checkUpToDate(on: connection)
-                }
-                try await index.ensure(on: connection)
-            }
-            // Connections made before may lack the schema of the extension in their search path.
-            pool.reset()
+            try await database.session.withLock(.vectorIndex) { connection in try await index.ensure(on: connection) }
         }
     }
 
     public func run() async throws {
-        while !Task.isCancelled {
-            do {
-                if preparation.isDone {
-                    try await foldTotals()
-                } else {
-                    try await prepare()
-                }
-                try await Task.sleep(for: .seconds(5))
-            } catch is CancellationError {
-                return
-            } catch let error as MemoryError where error.code == .misconfigured && !preparation.hasSucceeded {
-                // The store came up late, and cannot go with these settings: as at a start with the store there.
-                throw error
-            } catch {
-                logger.warning("the store is not ready", metadata: ["error": "\(error)"])
-                if let error = error as? PostgresError, error.isMissingSchema { preparation.invalidate() }
-                do { try await Task.sleep(for: .seconds(1)) } catch { return }
-            }
+        try await database.keepUp(
+            every: .seconds(5), after: preparation,
+            prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } }
+        ) {
+            try await foldTotals()
         }
     }
 
@@ -57,7 +34,7 @@ extension PgvectorMemoryDatabase {
         """)
 
     private func foldTotals() async throws {
-        let deadline = ContinuousClock.now + configuration.timeout
+        let deadline = database.deadline
         let rows = try await pool.query(
             PostgresStatement("SELECT count(*) FROM memory_totals"), retry: .repeatable, deadline: deadline
         ).singleRow().int(0)
@@ -67,7 +44,7 @@ extension PgvectorMemoryDatabase {
 
     public func health() async -> [ComponentHealth] {
         do {
-            let deadline = ContinuousClock.now + configuration.timeout
+            let deadline = database.deadline
             let version = PostgresStatement(
                 """
                 SELECT current_setting('server_version'), \

@@ -19,7 +19,7 @@ extension PgvectorMemoryDatabase {
         let batch = statements
         try await call { deadline in
             // One pipeline is one transaction. To run it twice leaves the same behind.
-            try await self.retryingConflicts {
+            try await self.database.retryingConflicts {
                 _ = try await self.pool.pipeline(batch, retry: .repeatable, deadline: deadline)
             }
         }
@@ -34,7 +34,7 @@ extension PgvectorMemoryDatabase {
             DELETE FROM memories WHERE number IN (SELECT number FROM doomed)
             """, [.textArray(ids)])
         return try await call { deadline in
-            try await self.retryingConflicts {
+            try await self.database.retryingConflicts {
                 try await self.pool.query(statement, retry: .onlyIfNotExecuted, deadline: deadline).affectedRows
             }
         }
@@ -47,7 +47,7 @@ extension PgvectorMemoryDatabase {
         while true {
             let known = vectors
             let outcome = try await call { deadline in
-                try await self.retryingConflicts {
+                try await self.database.retryingConflicts {
                     try await self.applyUpdates(updates, vectors: known, deadline)
                 }
             }
@@ -70,41 +70,30 @@ extension PgvectorMemoryDatabase {
     private func applyUpdates(
         _ updates: [RecordUpdate], vectors: [ExactString: [Float]], _ deadline: ContinuousClock.Instant
     ) async throws -> UpdateOutcome {
-        let ids = updates.map(\.id)
         let locked = PostgresStatement(
             "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE",
-            [.textArray(ids)])
-        return try await pool.withConnection(deadline: deadline) { connection in
-            let opened = try await self.reading {
-                try await connection.pipeline([PostgresStatement("BEGIN"), locked], deadline: deadline)
+            [.textArray(updates.map(\.id))])
+        return try await database.withTransaction([locked], deadline: deadline) { connection, opened in
+            var current: [ExactString: MemoryRecord] = [:]
+            for row in opened[0].rows {
+                let record = try RecordSQL.decode(row)
+                current[ExactString(record.id)] = record
             }
-            do {
-                var current: [ExactString: MemoryRecord] = [:]
-                for row in opened[1].rows {
-                    let record = try RecordSQL.decode(row)
-                    current[ExactString(record.id)] = record
-                }
-                let plan = Self.changes(updates, to: current)
-                let missing = plan.newTexts.filter { vectors[ExactString($0)] == nil }
-                guard missing.isEmpty else {
-                    try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
-                    return .needsVectors(missing)
-                }
-                var statements = plan.changed.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }.map {
-                    record in
-                    let text = ExactString(record.text)
-                    let rewritten =
-                        current[ExactString(record.id)].map { ExactString($0.text) } == text ? nil : vectors[text]
-                    return RecordSQL.update(record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) })
-                }
-                statements.append(PostgresStatement("COMMIT"))
-                _ = try await connection.pipeline(statements, deadline: deadline)
-                return .changed(plan.changed.count)
-            } catch {
-                // The pool throws away a connection that is left in a transaction; this one can be saved.
-                _ = try? await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
-                throw error
+            let plan = Self.changes(updates, to: current)
+            let missing = plan.newTexts.filter { vectors[ExactString($0)] == nil }
+            guard missing.isEmpty else {
+                try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
+                return .needsVectors(missing)
             }
+            var statements = plan.changed.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }.map { record in
+                let text = ExactString(record.text)
+                let rewritten =
+                    current[ExactString(record.id)].map { ExactString($0.text) } == text ? nil : vectors[text]
+                return RecordSQL.update(record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) })
+            }
+            statements.append(PostgresStatement("COMMIT"))
+            _ = try await connection.pipeline(statements, deadline: deadline)
+            return .changed(plan.changed.count)
         }
     }
 
@@ -115,7 +104,7 @@ extension PgvectorMemoryDatabase {
         var changed: [ExactString: MemoryRecord] = [:]
         for update in updates {
             let id = ExactString(update.id)
-            guard var record = changed[id] ?? current[id], !update.changes.isEmpty else { continue }
+            guard var record = changed[id] ?? current[id] else { continue }
             if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
             record.apply(update.changes)
             changed[id] = record
@@ -125,31 +114,5 @@ extension PgvectorMemoryDatabase {
             newTexts.insert(ExactString(record.text))
         }
         return (Array(changed.values), newTexts.map(\.value))
-    }
-
-    /// Marks an error before anything was written as one after which the work can be repeated.
-    private func reading(_ work: () async throws -> [PostgresResult]) async throws -> [PostgresResult] {
-        do {
-            return try await work()
-        } catch let error as PostgresError where error.code == .connectionLost {
-            throw PostgresError(
-                error.code, error.message, sqlState: error.sqlState, underlying: error.underlying,
-                provablyNotExecuted: true)
-        }
-    }
-
-    /// Repeats work that the server undid to resolve a deadlock or a conflict, or that never reached it because the
-    /// connection was an old one.
-    private func retryingConflicts<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
-        for _ in 1...3 {
-            do {
-                return try await work()
-            } catch let error as PostgresError where error.isTransactionConflict {
-                continue
-            } catch let error as PostgresError where error.code == .connectionLost && error.provablyNotExecuted {
-                pool.reset()
-            }
-        }
-        return try await work()
     }
 }

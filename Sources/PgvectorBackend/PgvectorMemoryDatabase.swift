@@ -10,34 +10,46 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
     public let name = "pgvector"
     public let capabilities = BackendCapabilities()
 
-    let configuration: Configuration
+    let database: PostgresDatabase
     let embedder: any Embedder
     let analyzer: TextAnalyzer
     let logger: Logger
-    let pool: PostgresPool
-    let session: SchemaSession
     let sql: SearchSQL
-    let preparation = Preparation()
+    /// That of the tables and of what depends on the embedding model.
+    let preparation: Preparation
 
-    /// Nothing is connected yet: that is what ``prepare()`` does.
+    var pool: PostgresPool { database.pool }
+
+    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL, schema name or number of dimensions.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions.
     public init(
-        configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+        database: PostgresDatabase, metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw,
+        embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
     ) throws {
-        self.configuration = configuration
+        sql = SearchSQL(space: try algorithm.space(dimensions: embedder.dimensions, metric: metric))
+        self.database = database
         self.embedder = embedder
         self.analyzer = analyzer
         self.logger = logger
-        sql = SearchSQL(space: try configuration.space(dimensions: embedder.dimensions))
-        session = try SchemaSession(
-            databaseURL: configuration.databaseURL, schema: configuration.schema, logger: logger)
-        let poolConfiguration = configuration.pool(schema: session.schema)
-        pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(poolConfiguration) }
+        preparation = Preparation(on: database.preparation)
+        database.join()
+    }
+
+    /// A store in a database of its own.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL, schema name or number of dimensions.
+    public convenience init(
+        configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+    ) throws {
+        try self.init(
+            database: PostgresDatabase(configuration: configuration.database, logger: logger),
+            metric: configuration.metric, algorithm: configuration.algorithm, embedder: embedder, analyzer: analyzer,
+            logger: logger)
     }
 
     public func close() async {
-        pool.close()
+        database.leave()
     }
 
     public func count(_ filter: MemoryFilter) async throws -> Int {
@@ -67,20 +79,13 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
 
     // MARK: The frame of every call
 
-    /// Runs `body` within the configured timeout, once the schema is there, and maps its errors. If the schema turns
-    /// out to be missing, as after the store came back empty, it is made and `body` runs once more.
+    /// Runs `body` as ``PostgresDatabase/call(after:prepare:_:)`` does, once the vector index is there too.
     func call<Value: Sendable>(
         _ body: (ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {
-        let deadline = ContinuousClock.now + configuration.timeout
-        return try await mappingErrors {
-            if !preparation.isDone { try await waitUntilPrepared(deadline) }
+        try await database.call(after: preparation, prepare: { try await self.prepareNow(evenIfDone: false) }) {
+            deadline in
             do {
-                return try await body(deadline)
-            } catch let error as PostgresError where error.isMissingSchema {
-                logger.warning("the tables are missing; making them", metadata: ["error": "\(error)"])
-                preparation.invalidate()
-                try await waitUntilPrepared(deadline)
                 return try await body(deadline)
             } catch let error as PostgresError {
                 guard let other = sql.space.otherDimensions(in: error) else { throw error }
@@ -92,10 +97,6 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
                     """, underlying: error.description)
             }
         }
-    }
-
-    private func waitUntilPrepared(_ deadline: ContinuousClock.Instant) async throws {
-        try await preparation.wait(until: deadline) { try await self.prepareNow() }
     }
 
     func embedding(of text: String) async throws -> [Float] {

@@ -1,52 +1,73 @@
 import AgentMemory
 import Synchronization
 
-/// Sees to it that the schema is prepared once, by one task of this process, before anything uses it.
+/// Sees to it that something in the store is prepared once, by one task of this process, before anything uses it.
+///
+/// One preparation may stand on another: when the lower one has to be made again, so has the upper one.
 final class Preparation: Sendable {
     private enum Phase {
         case needed(last: MemoryError?)
         case running
-        case done
+        /// - Parameter basis: the ``invalidations`` of what this one stands on.
+        case done(basis: Int)
     }
 
     private struct State {
         var phase = Phase.needed(last: nil)
         var hasSucceeded = false
+        var invalidations = 0
     }
 
+    private let base: Preparation?
     private let state = Mutex(State())
 
+    init(on base: Preparation? = nil) {
+        self.base = base
+    }
+
     var isDone: Bool {
-        state.withLock { if case .done = $0.phase { true } else { false } }
+        let basis = base?.invalidations ?? 0
+        return state.withLock { Self.isDone($0.phase, basis) }
     }
 
     /// Whether it has succeeded at least once.
     var hasSucceeded: Bool { state.withLock(\.hasSucceeded) }
 
-    /// The schema turned out to be missing.
+    private var invalidations: Int { state.withLock(\.invalidations) }
+
+    /// The schema turned out to be missing, so that this and what it stands on must be made again.
     func invalidate() {
-        state.withLock { if case .done = $0.phase { $0.phase = .needed(last: nil) } }
+        base?.invalidate()
+        state.withLock { state in
+            guard case .done = state.phase else { return }
+            state.phase = .needed(last: nil)
+            state.invalidations += 1
+        }
     }
 
-    /// Runs `work`, again if it was done already; if another task does so now, waits for that first.
-    func perform(_ work: () async throws -> Void) async throws {
-        while !claim(evenIfDone: true) { try await Task.sleep(for: .milliseconds(20)) }
+    /// Runs `work`; if another task does so now, waits for that first.
+    ///
+    /// - Parameter evenIfDone: whether to run it again after it has succeeded.
+    func perform(evenIfDone: Bool, _ work: () async throws -> Void) async throws {
+        while !claim(evenIfDone: evenIfDone) {
+            if !evenIfDone, isDone { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
         try await run(work)
     }
 
-    /// Waits until the schema is prepared; if nobody works on that, starts `work`, which goes on when the caller
-    /// gives up.
+    /// Waits until the work is done; if nobody works on that, starts `work`, which goes on when the caller gives up.
     ///
     /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes beyond the deadline.
     func wait(until deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> Void) async throws
     {
         // One attempt at a time, however many wait: callers that come while one runs share its end.
         if claim(evenIfDone: false) { Task { try await self.run(work) } }
-        while true {
+        while !isDone {
             switch state.withLock({ $0.phase }) {
-            case .done: return
-            case .needed(let last):
-                throw last ?? MemoryError(.storeUnavailable, "the schema is missing and must be prepared again")
+            case .needed(let last?): throw last
+            case .needed, .done:
+                throw MemoryError(.storeUnavailable, "the schema is missing and must be prepared again")
             case .running: break
             }
             guard .now < deadline else {
@@ -58,10 +79,11 @@ final class Preparation: Sendable {
 
     /// Runs what this task has claimed.
     private func run(_ work: () async throws -> Void) async throws {
+        let basis = base?.invalidations ?? 0
         do {
             try await work()
             state.withLock {
-                $0.phase = .done
+                $0.phase = .done(basis: basis)
                 $0.hasSucceeded = true
             }
         } catch {
@@ -72,14 +94,16 @@ final class Preparation: Sendable {
 
     /// - Returns: whether the work is now this task's to do.
     private func claim(evenIfDone: Bool) -> Bool {
-        state.withLock { state in
-            switch state.phase {
-            case .running: return false
-            case .done where !evenIfDone: return false
-            case .done, .needed:
-                state.phase = .running
-                return true
-            }
+        let basis = base?.invalidations ?? 0
+        return state.withLock { state in
+            if case .running = state.phase { return false }
+            if !evenIfDone, Self.isDone(state.phase, basis) { return false }
+            state.phase = .running
+            return true
         }
+    }
+
+    private static func isDone(_ phase: Phase, _ basis: Int) -> Bool {
+        if case .done(let made) = phase { made == basis } else { false }
     }
 }

@@ -60,7 +60,8 @@ enum RecordSQL {
             .text(record.id), .text(record.text), .text(record.sessionID), .text(record.userID),
             .text(record.namespace), .text(record.memoryType.rawValue), .textArray(record.topics),
             .textArray(record.entities), .textArray(record.extractedFrom), .bool(record.discreteMemoryExtracted),
-            .text(record.extractionStrategy), json(record.extractionStrategyConfig), json(record.metadata),
+            .text(record.extractionStrategy), .json(.object(record.extractionStrategyConfig)),
+            .json(.object(record.metadata)),
             .text(record.memoryHash), .bool(record.pinned), .int8(Int64(record.accessCount)),
             .timestamp(microseconds: record.createdAt.microseconds),
             .timestamp(microseconds: record.lastAccessed.microseconds),
@@ -69,12 +70,6 @@ enum RecordSQL {
         ]
         if let words { values += [.text(KeywordSQL.text(of: words)), .int4(Int32(words.count))] }
         return values
-    }
-
-    private static func json(_ object: JSONObject) -> PostgresValue {
-        var writer = JSONWriter()
-        writer.value(.object(object))
-        return .inferred(Array(writer.bytes))
     }
 
     /// The record whose columns begin at column `first` of the row.
@@ -91,31 +86,15 @@ enum RecordSQL {
             extractedFrom: try row.textArray(first + 8),
             discreteMemoryExtracted: try row.bool(first + 9),
             extractionStrategy: try row.text(first + 10),
-            extractionStrategyConfig: try object(row, first + 11),
-            metadata: try object(row, first + 12),
+            extractionStrategyConfig: try row.jsonObject(first + 11),
+            metadata: try row.jsonObject(first + 12),
             memoryHash: try row.text(first + 13),
             pinned: try row.bool(first + 14),
             accessCount: try row.int(first + 15),
-            createdAt: try timestamp(try row.timestamp(first + 16)),
-            lastAccessed: try timestamp(try row.timestamp(first + 17)),
-            updatedAt: try timestamp(try row.timestamp(first + 18)),
-            persistedAt: try row.optionalTimestamp(first + 19).map(timestamp),
-            eventDate: try row.optionalTimestamp(first + 20).map(timestamp))
-    }
-
-    private static func object(_ row: PostgresRow, _ column: Int) throws -> JSONObject {
-        let bytes = try row.rawBytes(column)
-        if bytes == [0x7B, 0x7D] { return [:] }
-        guard let object = try? JSONValue(parsing: bytes).objectValue else {
-            throw PostgresError(.unexpectedResult, "a JSON column of memories does not hold an object")
-        }
-        return object
-    }
-
-    private static func timestamp(_ microseconds: Int64) throws -> Timestamp {
-        guard let timestamp = Timestamp(microseconds: microseconds) else {
-            throw PostgresError(.unexpectedResult, "a date column of memories lies outside the years 1 to 9999")
-        }
-        return timestamp
+            createdAt: try row.date(first + 16),
+            lastAccessed: try row.date(first + 17),
+            updatedAt: try row.date(first + 18),
+            persistedAt: try row.optionalDate(first + 19),
+            eventDate: try row.optionalDate(first + 20))
     }
 }

@@ -20,6 +20,7 @@ struct SQLBuilder {
     /// The placeholder of a vector, with the cast that tells the server its type.
     mutating func bind(_ vector: [Float]) -> String { bind(.inferred(VectorFormat.encode(vector))) + "::vector" }
 
+    /// - Parameter sql: complete: a text that binds while it is an argument here would bind too late.
     func statement(_ sql: String) -> PostgresStatement {
         PostgresStatement(sql, parameters)
     }

@@ -4,6 +4,13 @@ import PostgresDriver
 
 /// A connection for changes of the schema: without a statement timeout, one process at a time.
 struct SchemaSession: Sendable {
+    /// What only one process does at a time. The two have locks of their own, because building an index may take long, and
+    /// nothing that needs only the tables shall wait for it.
+    enum Work: String {
+        case migrations = "agent-memory"
+        case vectorIndex = "agent-memory-vector-index"
+    }
+
     let schema: SchemaName
     private let connection: PostgresConfiguration
     private let logger: Logger
@@ -49,13 +56,16 @@ struct SchemaSession: Sendable {
         }
     }
 
-    /// As ``withConnection(_:)``, while no other process holds this schema's lock.
-    func withLock<Value: Sendable>(_ body: (PostgresConnection) async throws -> Value) async throws -> Value {
+    /// As ``withConnection(_:)``, while no other process does the same work in this schema.
+    func withLock<Value: Sendable>(
+        _ work: Work, _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
         try await withConnection { connection in
             // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: so ask
             // again.
             let attempt = PostgresStatement(
-                "SELECT pg_try_advisory_lock(hashtextextended('agent-memory ' || $1, 0))", [.text(schema.name)])
+                "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 0))",
+                [.text(work.rawValue), .text(schema.name)])
             while try await !connection.query(attempt, deadline: .now + .seconds(30)).singleRow().bool(0) {
                 try await Task.sleep(for: .milliseconds(50))
             }

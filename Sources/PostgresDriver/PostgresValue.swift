@@ -14,9 +14,11 @@ public struct PostgresType: Sendable, Hashable {
     public static let int4 = PostgresType(oid: 23)
     public static let text = PostgresType(oid: 25)
     public static let float8 = PostgresType(oid: 701)
+    public static let boolArray = PostgresType(oid: 1000)
     public static let textArray = PostgresType(oid: 1009)
     public static let int8Array = PostgresType(oid: 1016)
     public static let timestamptz = PostgresType(oid: 1184)
+    public static let timestamptzArray = PostgresType(oid: 1185)
 }
 
 /// One parameter of a statement, with its type. All travel in the server's binary format.
@@ -33,6 +35,9 @@ public enum PostgresValue: Sendable, Equatable {
     case timestamp(microseconds: Int64)
     case textArray([String])
     case int8Array([Int64])
+    case boolArray([Bool])
+    /// As ``timestamp(microseconds:)``; `nil` is null.
+    case timestampArray(microseconds: [Int64?])
     /// The binary form of a value of a type that the statement's own cast names.
     case inferred([UInt8])
 
@@ -56,6 +61,8 @@ public enum PostgresValue: Sendable, Equatable {
         case .timestamp: .timestamptz
         case .textArray: .textArray
         case .int8Array: .int8Array
+        case .boolArray: .boolArray
+        case .timestampArray: .timestamptzArray
         case .inferred: .inferred
         }
     }
@@ -88,6 +95,22 @@ public enum PostgresValue: Sendable, Equatable {
                 buffer.append(bigEndian: Int32(8))
                 buffer.append(bigEndian: value)
             }
+        case .boolArray(let values):
+            buffer.appendArrayHeader(of: .bool, count: values.count)
+            for value in values {
+                buffer.append(bigEndian: Int32(1))
+                buffer.append(value ? 1 : 0)
+            }
+        case .timestampArray(let values):
+            buffer.appendArrayHeader(of: .timestamptz, count: values.count, hasNulls: values.contains(nil))
+            for value in values {
+                guard let value else {
+                    buffer.append(bigEndian: Int32(-1))
+                    continue
+                }
+                buffer.append(bigEndian: Int32(8))
+                buffer.append(bigEndian: value - Self.epochShift)
+            }
         }
         return true
     }
@@ -98,10 +121,10 @@ extension [UInt8] {
         Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }
 
-    /// One dimension from index 1 on, no nulls; an empty array has no dimension.
-    fileprivate mutating func appendArrayHeader(of type: PostgresType, count: Int) {
+    /// One dimension from index 1 on; an empty array has no dimension.
+    fileprivate mutating func appendArrayHeader(of type: PostgresType, count: Int, hasNulls: Bool = false) {
         append(bigEndian: Int32(count == 0 ? 0 : 1))
-        append(bigEndian: Int32(0))
+        append(bigEndian: Int32(hasNulls ? 1 : 0))
         append(bigEndian: type.oid)
         guard count > 0 else { return }
         append(bigEndian: Int32(count))

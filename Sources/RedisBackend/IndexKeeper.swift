@@ -19,20 +19,21 @@ final class IndexKeeper: Sendable {
     private struct Found: Sendable {
         let name: String
         let isComplete: Bool
-        let algorithm: RedisMemoryDatabase.Configuration.Algorithm
+        let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
     }
 
     /// An index that can be asked now.
     struct Ready: Sendable {
         let name: String
-        let algorithm: RedisMemoryDatabase.Configuration.Algorithm
+        /// How its vectors are searched; `nil` where it has none.
+        let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
         let epoch: Int
         let settings: EngineSettings
     }
 
     private let state = Mutex(State())
     private let name: String
-    private let schema: IndexSchema
+    private let schema: any SearchIndex
     private let patience: Duration
     private let limit: Duration
     private let logger: Logger
@@ -41,7 +42,7 @@ final class IndexKeeper: Sendable {
     ///   - name: the index's name as configured.
     ///   - patience: how long a call waits for an index that is being built before it is refused.
     ///   - limit: how long one look-up may take.
-    init(name: String, schema: IndexSchema, patience: Duration, limit: Duration, logger: Logger) {
+    init(name: String, schema: any SearchIndex, patience: Duration, limit: Duration, logger: Logger) {
         self.name = name
         self.schema = schema
         self.patience = patience
@@ -148,7 +149,7 @@ final class IndexKeeper: Sendable {
             let epoch = state.withLock { $0.epoch }
             let info = try await findOrCreate(client)
             let found = Found(
-                name: info.name, isComplete: !info.isScanning, algorithm: info.algorithm ?? schema.algorithm)
+                name: info.name, isComplete: !info.isScanning, algorithm: info.algorithm)
             state.withLock { state in
                 // A connection that was made in between may lead to another server.
                 if state.epoch == epoch { state.seen = (epoch, found) }

@@ -19,6 +19,13 @@ extension RedisError {
         return text.contains("timeout limit was reached") || text.contains("search_timeout")
     }
 
+    /// Of a command that was sent, or that a script called; only the scripts of working memory call commands of modules.
+    private var saysJSONIsMissing: Bool {
+        guard let text = serverText?.lowercased() else { return false }
+        return text.contains("unknown command 'json.") || text.contains("unknown command `json.")
+            || text.contains("unknown redis command called from script")
+    }
+
     private var saysSearchIsMissing: Bool {
         guard let text = serverText?.lowercased() else { return false }
         return text.contains("unknown command") && text.contains("ft.")
@@ -40,6 +47,12 @@ extension RedisError {
             return error(.storeUnavailable)
         case .server:
             if saysQueryTimedOut { return error(.timedOut, "a query ran out of time in Redis") }
+            if saysJSONIsMissing {
+                return error(
+                    .misconfigured,
+                    "the Redis server has no RedisJSON, which working memory needs: use Redis 8, Redis Stack, or load the "
+                        + "module RedisJSON")
+            }
             if saysSearchIsMissing {
                 return error(
                     .misconfigured,
@@ -51,6 +64,19 @@ extension RedisError {
             }
             if saysIndexIsMissing { return error(.storeUnavailable, "the Redis index is missing") }
             return error(.internalError, "the Redis server refused a command")
+        }
+    }
+}
+
+extension RedisClient {
+    /// Ends the work after `limit`, and lets errors of the driver leave as errors of the domain.
+    func translating<Answer: Sendable>(
+        within limit: Duration, _ body: () async throws -> Answer
+    ) async throws -> Answer {
+        do {
+            return try await Self.$deadline.withValue(.now + limit) { try await body() }
+        } catch let error as RedisError {
+            throw error.memoryError
         }
     }
 }

@@ -168,7 +168,7 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SearchCommands(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
-            algorithm: ready.algorithm)
+            algorithm: ready.algorithm ?? configuration.algorithm)
     }
 
     /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
@@ -177,13 +177,7 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
     func translating<Answer: Sendable>(
         within limit: Duration? = nil, _ body: () async throws -> Answer
     ) async throws -> Answer {
-        do {
-            return try await RedisClient.$deadline.withValue(.now + (limit ?? configuration.timeout)) {
-                try await body()
-            }
-        } catch let error as RedisError {
-            throw error.memoryError
-        }
+        try await client.translating(within: limit ?? configuration.timeout, body)
     }
 
     /// The records at these ids, in their order; one that is gone by now is left out.

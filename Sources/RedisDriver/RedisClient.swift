@@ -119,8 +119,10 @@ public final class RedisClient: Sendable {
     }
 
     /// Runs a script by its hash, and sends the script itself when the server does not know it.
+    ///
+    /// - Parameter isRead: the script changes nothing, so it is sent a second time if the connection breaks.
     public func evaluate(
-        _ script: RedisScript, keys: [String], timeout: Duration? = nil,
+        _ script: RedisScript, keys: [String], isRead: Bool = false, timeout: Duration? = nil,
         arguments: (inout RedisCommand) -> Void = { _ in }
     ) async throws -> RedisValue {
         func command(_ name: String, _ body: String) -> RedisCommand {
@@ -131,9 +133,9 @@ public final class RedisClient: Sendable {
             return command
         }
         do {
-            return try await send(command("EVALSHA", script.sha1), timeout: timeout)
+            return try await send(command("EVALSHA", script.sha1), isRead: isRead, timeout: timeout)
         } catch let error as RedisError where error.code == .noScript {
-            return try await send(command("EVAL", script.source), timeout: timeout)
+            return try await send(command("EVAL", script.source), isRead: isRead, timeout: timeout)
         }
     }
 

@@ -101,46 +101,46 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
         while true {
             // Texts are embedded outside of the write, and while that runs another call may change what is stored here;
             // so look again afterwards whether every text that changes has its vector.
-            let missing = textsThatChange(updates).filter { vectors[ExactString($0)] == nil }
-            if missing.isEmpty { break }
-            for (text, vector) in zip(missing, try await embedder.checkedEmbeddings(of: missing)) {
-                vectors[ExactString(text)] = vector
+            let changed = changedRecords(updates)
+            let missing = changed.filter { textChanges($0) }.map(\.text).exactlyDistinct()
+                .filter { vectors[ExactString($0)] == nil }
+            guard missing.isEmpty else {
+                for (text, vector) in zip(missing, try await embedder.checkedEmbeddings(of: missing)) {
+                    vectors[ExactString(text)] = vector
+                }
+                continue
             }
-        }
-        var changed: Set<ExactString> = []
-        for update in updates {
-            let key = ExactString(update.id)
-            guard var entry = entries[key] else { continue }
-            if let access = update.changes.access, !access.isDue(lastAccessed: entry.record.lastAccessed) { continue }
-            if let text = update.changes.text, ExactString(text) != ExactString(entry.record.text),
-                let vector = vectors[ExactString(text)]
-            {
-                entry.vector = vector
-                entry.words = analyzer.words(in: text)
+            for record in changed {
+                let key = ExactString(record.id)
+                if textChanges(record), let vector = vectors[ExactString(record.text)] {
+                    entries[key]?.vector = vector
+                    entries[key]?.words = analyzer.words(in: record.text)
+                }
+                entries[key]?.record = record
             }
-            entry.record.apply(update.changes)
-            entries[key] = entry
-            changed.insert(key)
+            return changed.count
         }
-        return changed.count
     }
 
     public func health() -> [ComponentHealth] {
-        [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: "none: exact scans")]
+        [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: nil)]
     }
 
-    private func textsThatChange(_ updates: [RecordUpdate]) -> [String] {
-        updates.compactMap { update in
-            guard let text = update.changes.text, entries[ExactString(update.id)] != nil else { return nil }
-            return text
-        }.exactlyDistinct().filter { text in
-            updates.contains { update in
-                guard let entry = entries[ExactString(update.id)], let changed = update.changes.text else {
-                    return false
-                }
-                return ExactString(changed) == ExactString(text) && ExactString(entry.record.text) != ExactString(text)
-            }
+    /// What the updates make of the records that are there, each once; without those that they leave alone.
+    private func changedRecords(_ updates: [RecordUpdate]) -> [MemoryRecord] {
+        var changed: [ExactString: MemoryRecord] = [:]
+        for update in updates {
+            let key = ExactString(update.id)
+            guard var record = changed[key] ?? entries[key]?.record else { continue }
+            if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
+            record.apply(update.changes)
+            changed[key] = record
         }
+        return Array(changed.values)
+    }
+
+    private func textChanges(_ record: MemoryRecord) -> Bool {
+        entries[ExactString(record.id)].map { ExactString($0.record.text) } != ExactString(record.text)
     }
 
     // MARK: Ranking

@@ -12,6 +12,16 @@ import ReferenceBackend
 struct Assembly {
     let settings: Settings
     let logger: Logger
+    /// The one pool of connections for all that is kept in Postgres; nothing is connected before it is used.
+    private let postgres: Result<PostgresDatabase, any Error>
+
+    init(settings: Settings, logger: Logger) {
+        self.settings = settings
+        self.logger = logger
+        postgres = Result {
+            try PostgresDatabase(configuration: Self.pgvectorConfiguration(settings).database, logger: logger)
+        }
+    }
 
     /// - Parameter client: asks embedding services; its owner ends it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
@@ -28,6 +38,10 @@ struct Assembly {
         configuration.maximumTextsPerRequest = settings.embeddingBatchSize
         configuration.cacheEntries = settings.embeddingCacheEntries
         configuration.cacheBytes = settings.embeddingCacheBytes
+        configuration.localModelPath = settings.localModelPath
+        configuration.localModelCache = settings.localModelCache
+        configuration.localThreads = settings.localEmbeddingThreads
+        configuration.loadsLocalModelAtStart = settings.localModelLoad == .start
         return try EmbedderFactory.make(configuration, client: client, logger: logger)
     }
 
@@ -38,6 +52,49 @@ struct Assembly {
             "pgvector": { try pgvector(embedder) },
             "reference": { ReferenceMemoryDatabase(embedder: embedder, metric: settings.metric) },
         ])
+    }
+
+    /// Where sessions and background jobs are kept, with the backend of the given name.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func stateStores(of backend: String) throws -> StateStores {
+        switch backend {
+        case "redis": try redisStateStores()
+        case "pgvector": try postgresStateStores()
+        default: StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+        }
+    }
+
+    /// The stores of the factory setting, if they outlive the server.
+    func durableStateStores() throws -> StateStores? {
+        switch settings.factory {
+        case "redis", BackendRegistry.referenceSpellingOfRedis: try redisStateStores()
+        case "pgvector": try postgresStateStores()
+        default: nil
+        }
+    }
+
+    private func redisStateStores() throws -> StateStores {
+        let endpoint = try redisConfiguration().endpoint
+        var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
+        sessions.indexName = settings.sessionIndexName
+        // The reference's setting ends with the colon that stands between all parts of a key.
+        let prefix = settings.sessionKeyPrefix
+        sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
+        sessions.connections = settings.redisConnections
+        sessions.timeout = .seconds(settings.storeTimeoutSeconds)
+        var jobs = RedisJobQueue.Configuration(endpoint: endpoint)
+        jobs.keyPrefix = settings.redisJobsPrefix
+        jobs.timeout = .seconds(settings.storeTimeoutSeconds)
+        return StateStores(
+            sessions: try RedisWorkingMemoryStore(configuration: sessions, logger: logger),
+            jobs: try RedisJobQueue(configuration: jobs, logger: logger))
+    }
+
+    private func postgresStateStores() throws -> StateStores {
+        let database = try postgres.get()
+        return StateStores(
+            sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database))
     }
 
     /// What applies the migrations of DATABASE_URL.
@@ -54,6 +111,17 @@ struct Assembly {
     }
 
     private func redis(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
+        try RedisMemoryDatabase(configuration: redisConfiguration(), embedder: embedder, logger: logger)
+    }
+
+    private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
+        try PgvectorMemoryDatabase(
+            database: postgres.get(), metric: settings.metric, algorithm: pgvectorConfiguration().algorithm,
+            embedder: embedder, logger: logger)
+    }
+
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func redisConfiguration() throws -> RedisMemoryDatabase.Configuration {
         var configuration: RedisMemoryDatabase.Configuration
         do {
             configuration = try RedisMemoryDatabase.Configuration(url: settings.redisURL)
@@ -66,19 +134,25 @@ struct Assembly {
         configuration.algorithm = settings.algorithm == .flat ? .flat : .hnsw
         configuration.connections = settings.redisConnections
         configuration.timeout = .seconds(settings.storeTimeoutSeconds)
-        return try RedisMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
+        return configuration
     }
 
-    private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func pgvectorConfiguration() throws -> PgvectorMemoryDatabase.Configuration {
+        try Self.pgvectorConfiguration(settings)
+    }
+
+    private static func pgvectorConfiguration(
+        _ settings: Settings
+    ) throws -> PgvectorMemoryDatabase.Configuration {
         guard let url = settings.databaseURL else {
             throw MemoryError(
                 .misconfigured,
                 "DATABASE_URL is not set; the backend needs it, such as postgresql://user@localhost/agent_memory")
         }
-        let configuration = PgvectorMemoryDatabase.Configuration(
+        return PgvectorMemoryDatabase.Configuration(
             databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,
             timeout: .seconds(settings.storeTimeoutSeconds), metric: settings.metric,
             algorithm: settings.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.autoMigrate)
-        return try PgvectorMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
     }
 }

@@ -33,32 +33,56 @@ struct Server {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
         let database: any MemoryVectorDatabase
+        let stores: StateStores
         do {
             embedder = try assembly.makeEmbedder(client: client)
             database = try assembly.registry(embedder: embedder).makeBackend(settings.factory)
+            stores = try assembly.stateStores(of: database.name)
         } catch let error as MemoryError {
             throw Refusal(error.message)
         } catch let error as BackendFactoryError {
             throw Refusal(error.message)
         }
-        let recorder = AccessRecorder(database: database, logger: logger)
-        let api = APIRouter(
-            memory: LongTermMemory(database: database, accessRecorder: recorder),
-            readiness: Readiness(database: database, embedder: embedder),
-            configuration: .init(bodyLimit: settings.bodyLimit, longTermMemory: settings.longTermMemory))
-        let application = Application(
-            router: api.router(),
-            configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "agent-memory"),
-            onServerRunning: { [logger] channel in
-                logger.info(
-                    "listening", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
-            }, logger: logger)
-        let upkeep = BackendUpkeep(database: database, logger: logger)
         do {
-            try await upkeep.prepare(within: Self.preparationLimit)
-        } catch let error as MemoryError {
+            try await serve(embedder: embedder, database: database, stores: stores)
+        } catch {
             await database.close()
+            await stores.close()
+            // Found out before or after the start: the backend cannot go with what the store holds.
+            guard let error = error as? MemoryError else { throw error }
             throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.factory): \(error.message)")
+        }
+        await database.close()
+        await stores.close()
+    }
+
+    private func serve(embedder: any Embedder, database: any MemoryVectorDatabase, stores: StateStores) async throws {
+        let recorder = AccessRecorder(database: database, logger: logger)
+        let memory = LongTermMemory(database: database, accessRecorder: recorder)
+        let jobs = BackgroundJobs(queue: stores.jobs)
+        let sessions = WorkingMemorySessions(
+            store: stores.sessions,
+            promotion: Promotion(
+                jobs: jobs, isEnabled: settings.longTermMemory, includesMessages: settings.indexesAllMessages))
+        let worker = BackgroundWorker(
+            queue: stores.jobs, jobs: jobs,
+            handlers: [PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs)],
+            configuration: settings.worker, logger: logger)
+        let application = application(
+            APIRouter(
+                memory: memory, sessions: sessions,
+                readiness: Readiness(
+                    database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs),
+                configuration: settings.api))
+        let upkeeps = [
+            Upkeep(database, logger: logger), Upkeep(stores.sessions, logger: logger),
+            Upkeep(stores.jobs, logger: logger),
+        ]
+        try await withThrowingTaskGroup { group in
+            for upkeep in upkeeps {
+                group.addTask { try await upkeep.prepare(within: Self.preparationLimit) }
+            }
+            try await group.waitForAll()
         }
         logger.info(
             "starting",
@@ -69,20 +93,38 @@ struct Server {
             ])
         // Services end in reverse order: the API drains before what it stands on goes away.
         var configuration = ServiceGroupConfiguration(
-            services: [
-                .init(service: upkeep, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: recorder), .init(service: application),
+            services: upkeeps.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) } + [
+                .init(service: recorder), .init(service: worker), .init(service: application),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
-        do {
-            try await ServiceGroup(configuration: configuration).run()
-            await database.close()
-        } catch {
-            await database.close()
-            // The backend found out after the start that it cannot go with what the store holds.
-            guard let error = error as? MemoryError else { throw error }
-            throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.factory): \(error.message)")
-        }
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private func application(_ api: APIRouter) -> some Service {
+        Application(
+            router: api.router(),
+            configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "agent-memory"),
+            onServerRunning: { [logger] channel in
+                logger.info(
+                    "listening", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
+            }, logger: logger)
+    }
+}
+
+extension Settings {
+    fileprivate var api: APIRouter.Configuration {
+        APIRouter.Configuration(
+            bodyLimit: bodyLimit, longTermMemory: longTermMemory,
+            messageRules: MessageRules(
+                maximumFutureSeconds: maximumFutureSeconds, requiresDates: requiresMessageTimestamps),
+            summarizationThreshold: summarizationThreshold)
+    }
+
+    fileprivate var worker: BackgroundWorker.Configuration {
+        BackgroundWorker.Configuration(
+            concurrency: jobConcurrency, pollInterval: .seconds(jobPollSeconds), lease: .seconds(jobLeaseSeconds),
+            retries: RetryPolicy(
+                attempts: jobAttempts, base: .seconds(jobBackoffSeconds), limit: .seconds(jobBackoffLimitSeconds)))
     }
 }

@@ -1,4 +1,5 @@
 import AgentMemory
+import Foundation
 import HTTPClient
 import Testing
 
@@ -50,7 +51,21 @@ struct EmbedderFactoryTests {
         expect("REDISVL_VECTOR_DIMENSIONS") { $0.dimensions = 0 }
         expect("OPENAI_API_KEY") { $0.apiKey = nil }
         expect("OPENAI_API_KEY") { $0.apiKey = "" }
-        expect("local/hashing-<dimensions>") { $0.model = "local/bert" }
+        expect("LOCAL_MODEL_CACHE") { $0.model = "local/bert" }
+        expect("Scripts/fetch-model") {
+            $0.model = "local/bert"
+            $0.localModelCache = "/nowhere"
+        }
+        expect("no model folder /nowhere/at-all") {
+            $0.model = "local/bert"
+            $0.localModelPath = "/nowhere/at-all"
+        }
+        for name in ["local/", "local/..", "local/a/b", "local/.hidden"] {
+            expect("local/<name>") {
+                $0.model = name
+                $0.localModelCache = "/"
+            }
+        }
         expect("local/hashing-<dimensions>") { $0.model = "local/hashing-" }
         expect("4096") { $0.model = "local/hashing-5000" }
         expect("REDISVL_VECTOR_DIMENSIONS is 1536") {
@@ -61,6 +76,34 @@ struct EmbedderFactoryTests {
         expect("base URL") { $0.baseURL = "not a url" }
         expect("OPENAI_API_BASE") { $0.model = "azure/text-embedding-3-small" }
         expect("API key") { $0.apiKey = "two words" }
+    }
+
+    @Test func makesLocalModelsBehindTheCache() async throws {
+        let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("SentenceModelTests/Fixtures").path
+        let embedder = try make {
+            $0.apiKey = nil
+            $0.model = "local/tiny-mean-bf16"
+            $0.localModelCache = models
+        }
+        #expect(embedder.model == "local/tiny-mean-bf16")
+        #expect(embedder.dimensions == 24)
+        let cache = try #require(embedder as? CachingEmbedder)
+        let once = try await embedder.embed(["my dog is ill"])
+        #expect(try await embedder.embed(["my dog is ill"]) == once)
+        #expect(cache.statistics.hits == 1)
+        let named = try make {
+            $0.model = "local/of-mine"
+            $0.localModelPath = "\(models)/tiny-cls-f16"
+            $0.cacheEntries = 0
+        }
+        #expect(named.model == "local/of-mine")
+        #expect(
+            failure {
+                $0.model = "local/tiny-mean-bf16"
+                $0.localModelCache = models
+                $0.dimensions = 384
+            }?.message.contains("REDISVL_VECTOR_DIMENSIONS is 384") == true)
     }
 
     @Test func needsNoKeyElsewhere() throws {

@@ -49,6 +49,21 @@ final class ServerProcess: Sendable {
         }
     }
 
+    /// Runs `body` beside a server, and kills the server (SIGKILL) the moment `body` returns.
+    static func runAndKill(_ environment: [String: String], _ body: (ServerProcess) async throws -> Void) async throws {
+        let process = try await RunningProcess.start(
+            binary, ["api"], environment: defaults.merging(environment) { $1 })
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await body(ServerProcess(port: try await port(of: process), process: process)))
+        } catch {
+            outcome = .failure(error)
+        }
+        process.signal(SIGKILL)
+        _ = await process.exitStatus()
+        try outcome.get()
+    }
+
     /// Runs a command of the binary that ends by itself.
     static func command(
         _ arguments: [String], _ environment: [String: String] = [:]

@@ -25,6 +25,8 @@ enum Store: String, CaseIterable, CustomTestStringConvertible, Sendable {
             [
                 "MEMORY_VECTOR_DB_FACTORY": "redis", "REDIS_URL": url, "REDISVL_INDEX_NAME": "\(scope)_records",
                 "REDISVL_INDEX_PREFIX": "\(scope)_idx",
+                "WORKING_MEMORY_INDEX_NAME": "\(scope)_sessions",
+                "WORKING_MEMORY_INDEX_PREFIX": "\(scope)_working_memory:", "REDIS_JOBS_PREFIX": "\(scope)_jobs",
             ]
         case .pgvector:
             ["MEMORY_VECTOR_DB_FACTORY": "pgvector", "DATABASE_URL": url, "POSTGRES_SCHEMA": scope]

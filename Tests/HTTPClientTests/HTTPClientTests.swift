@@ -68,6 +68,31 @@ struct HTTPClientTests {
         }
     }
 
+    @Test(arguments: [HTTPClient.Method.put, .patch, .delete])
+    func sendsTheMethodWithItsBody(method: HTTPClient.Method) async throws {
+        try await FakeEmbeddingsServer.run { server in
+            try await withClient { client in
+                // More than once over one connection, between other methods: nothing of a method may stay behind.
+                for _ in 0..<2 {
+                    let response = try await client.send(
+                        .init(method: method, url: "\(server.origin)/echo", body: Array("{\"a\":1}".utf8)))
+                    let echo = try #require(
+                        try JSONSerialization.jsonObject(with: Data(response.body)) as? [String: Any])
+                    #expect(echo["method"] as? String == method.rawValue)
+                    #expect(echo["body"] as? String == "{\"a\":1}")
+                    try await #expect(client.send(.init(url: "\(server.origin)/health")).status == 200)
+                }
+                let empty = try await client.send(.init(method: method, url: "\(server.origin)/echo?a=b"))
+                let echo = try #require(try JSONSerialization.jsonObject(with: Data(empty.body)) as? [String: Any])
+                #expect(echo["method"] as? String == method.rawValue)
+                #expect(echo["query"] as? String == "a=b")
+                #expect(echo["body"] as? String == "")
+                let length = (echo["headers"] as? [String: String])?["content-length"]
+                #expect(length == (method == .delete ? nil : "0"))
+            }
+        }
+    }
+
     @Test func readsHeadersOfTheFinalResponse() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in

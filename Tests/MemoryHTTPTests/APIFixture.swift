@@ -16,25 +16,38 @@ struct APIFixture {
 
     let embedder: SteeredEmbedder
     let client: any TestClientProtocol
+    let database: ReferenceMemoryDatabase
+    let jobs: ReferenceJobQueue
 
     static func run(
-        configuration: APIRouter.Configuration = .init(), _ body: @Sendable @escaping (APIFixture) async throws -> Void
+        configuration: APIRouter.Configuration = .init(), now: Timestamp = now, indexesMessages: Bool = false,
+        _ body: @Sendable @escaping (APIFixture) async throws -> Void
     ) async throws {
         let embedder = SteeredEmbedder()
         let database = ReferenceMemoryDatabase(embedder: embedder, now: { now })
         let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { now })
+        let queue = ReferenceJobQueue(now: { now })
+        let store = ReferenceWorkingMemoryStore(now: { now })
+        let promotion = Promotion(jobs: BackgroundJobs(queue: queue), includesMessages: indexesMessages)
         let api = APIRouter(
             memory: LongTermMemory(database: database, accessRecorder: recorder, now: { now }),
-            readiness: Readiness(database: database, embedder: embedder), configuration: configuration, now: { now })
+            sessions: WorkingMemorySessions(store: store, promotion: promotion, now: { now }),
+            readiness: Readiness(database: database, embedder: embedder, sessions: store, jobs: queue),
+            configuration: configuration, now: { now })
         let app = Application(router: api.router())
         try await app.test(.router) { client in
-            try await body(APIFixture(client: client, embedder: embedder))
+            try await body(APIFixture(client: client, embedder: embedder, database: database, jobs: queue))
         }
     }
 
-    private init(client: any TestClientProtocol, embedder: SteeredEmbedder) {
+    private init(
+        client: any TestClientProtocol, embedder: SteeredEmbedder, database: ReferenceMemoryDatabase,
+        jobs: ReferenceJobQueue
+    ) {
         self.client = client
         self.embedder = embedder
+        self.database = database
+        self.jobs = jobs
     }
 
     struct Answer {

@@ -56,9 +56,8 @@ import Testing
     @Test func routesOfLaterVersionsAnswer501() async throws {
         try await APIFixture.run { api async throws in
             for (method, path) in [
-                (HTTPRequest.Method.get, "/v1/working-memory/"), (.put, "/v1/working-memory/s"),
-                (.post, "/v1/memory/prompt"),
-                (.post, "/v1/long-term-memory/compact"), (.post, "/v1/long-term-memory/forget"), (.get, "/v1/tasks/t"),
+                (HTTPRequest.Method.post, "/v1/long-term-memory/compact"), (.post, "/v1/long-term-memory/forget"),
+                (.get, "/v1/tasks/t"),
                 (.post, "/v1/summary-views/v/partitions/run"), (.get, "/v1/summary-views/v/partitions"),
             ] {
                 let answer = try await api.send(method, path)

@@ -31,6 +31,25 @@ import Testing
         }
     }
 
+    @Test func arraysWithNullsArriveAsTheyWereSent() async throws {
+        try await TestServer.withPool { pool in
+            let dates: [Int64?] = [nil, -62_135_596_800_000_000, 0, 253_402_300_799_999_999]
+            let rows = try await pool.query(
+                PostgresStatement(
+                    "SELECT day, flag FROM unnest($1::timestamptz[], $2::bool[]) WITH ORDINALITY AS a (day, flag, n) ORDER BY n",
+                    [.timestampArray(microseconds: dates), .boolArray([true, false, false, true])]),
+                retry: .repeatable, deadline: .soon
+            ).rows.map { ($0.isNull(0) ? nil : try $0.timestamp(0), try $0.bool(1)) }
+            #expect(rows.map(\.0) == dates)
+            #expect(rows.map(\.1) == [true, false, false, true])
+            let none = try await pool.query(
+                PostgresStatement(
+                    "SELECT cardinality($1::timestamptz[]) + cardinality($2::bool[]) = 0",
+                    [.timestampArray(microseconds: []), .boolArray([])]), retry: .repeatable, deadline: .soon)
+            #expect(try none.singleRow().bool(0))
+        }
+    }
+
     @Test func aWrongShapeIsATypedError() async throws {
         try await TestServer.withPool { pool in
             let row = try await pool.query(

@@ -99,13 +99,15 @@ struct TestStore: Sendable {
     }
 
     func dropIndexes() async throws {
-        for name in [index, "\(index)_v1"] { _ = try await client.pipeline([RedisCommand("FT.DROPINDEX", name)]) }
+        for name in [index, "\(index)_v1", sessionIndex, "\(sessionIndex)_v1"] {
+            _ = try await client.pipeline([RedisCommand("FT.DROPINDEX", name)])
+        }
     }
 
     func deleteKeys() async throws {
         var cursor = "0"
         repeat {
-            let reply = try await client.send(RedisCommand("SCAN", cursor, "MATCH", "\(prefix):*", "COUNT", "5000"))
+            let reply = try await client.send(RedisCommand("SCAN", cursor, "MATCH", "\(name):*", "COUNT", "5000"))
             cursor = reply.array?.first?.string ?? "0"
             var command = RedisCommand("DEL")
             let keys = reply.array?.last?.array?.compactMap(\.string) ?? []

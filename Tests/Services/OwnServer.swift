@@ -20,12 +20,14 @@ public struct OwnServer: Sendable {
 
     /// Runs `body` beside a server of its own, and stops that server whatever happens.
     ///
-    /// - Parameter durable: whether it keeps what it has acknowledged over a crash; throw-away servers are faster.
+    /// - Parameters:
+    ///   - durable: whether it keeps what it has acknowledged over a crash; throw-away servers are faster.
+    ///   - json: whether a Redis has the module RedisJSON.
     public static func run<Value>(
-        _ service: Service, durable: Bool = false, _ body: (OwnServer) async throws -> Value
+        _ service: Service, durable: Bool = false, json: Bool = true, _ body: (OwnServer) async throws -> Value
     ) async throws -> Value {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("own-\(UUID().uuidString)")
-        let options = durable ? ["--durable"] : []
+        let options = (durable ? ["--durable"] : []) + (json ? [] : ["--without-json"])
         let result: Result<Value, any Error>
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

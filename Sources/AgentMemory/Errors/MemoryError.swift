@@ -12,6 +12,10 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         case invalidCombination
         /// The record does not exist. REST: 404.
         case notFound
+        /// What is stored has changed in the meantime, or the request fits more than one thing. REST: 409.
+        case conflict
+        /// What is stored is not at the revision that the request names as its condition. REST: 412.
+        case preconditionFailed
         /// The backend does not have the capability that the request needs. REST: 422.
         case unsupported
         /// The store cannot be reached, refused the work, or is still building its index. REST: 503.

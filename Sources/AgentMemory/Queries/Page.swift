@@ -38,7 +38,8 @@ public struct Page<Element: Sendable>: Sendable {
         self.nextOffset = request.end < total ? request.end : nil
     }
 
-    private init(items: [Element], total: Int, nextOffset: Int?) {
+    /// A page as another server answered it, for databases that pass calls on.
+    public init(items: [Element], total: Int, nextOffset: Int?) {
         self.items = items
         self.total = total
         self.nextOffset = nextOffset

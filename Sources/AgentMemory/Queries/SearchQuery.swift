@@ -110,6 +110,14 @@ public struct SearchHit: Sendable, Equatable {
         scoreType = type
     }
 
+    /// A hit as another server answered it, for databases that pass calls on.
+    public init(_ record: MemoryRecord, distance: Double, score: Double?, scoreType: ScoreType?) {
+        self.record = record
+        self.distance = distance
+        self.score = score
+        self.scoreType = scoreType
+    }
+
     /// A hit whose score is not a function of its distance (rule S7).
     public init(_ record: MemoryRecord, distance: Double, recencyScore: Double) {
         self.record = record

@@ -110,7 +110,7 @@ extension ConformanceCheck {
             try scope.expect("total of two words", two.total, 203)
         },
         ConformanceCheck(
-            "keyword/S5-rank-with-filters",
+            "keyword/S5-rank-with-filters", needs: [.indexOfItsOwn],
             hint: "filters or phrases add to the rank, or let some words of the query drop out of it"
         ) { scope in
             let analyzer = TextAnalyzer()

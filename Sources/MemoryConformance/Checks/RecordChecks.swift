@@ -180,7 +180,9 @@ extension ConformanceCheck {
             "record/R7-embedding-fails", needs: [.steeredEmbeddings],
             hint: "records are written before their vectors are there, or a broken vector is stored"
         ) { scope in
-            _ = try await scope.database.add([try MemoryRecord(id: "kept", text: "[1] kept")])
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "kept", text: "[1] kept"), try MemoryRecord(id: "other", text: "[1] other"),
+            ])
             let records = try ["kept", "new"].map { try MemoryRecord(id: $0, text: "[1] changed \($0)") }
             for fault in [SteeredEmbedder.Fault.down, .wrongLength, .zero, .notFinite] {
                 scope.embedder.fail(fault)
@@ -195,9 +197,15 @@ extension ConformanceCheck {
                         RecordUpdate(id: "kept", changes: try RecordChanges(text: "[1] other", topics: ["t"]))
                     ])
                 }
+                try await scope.expectError("update of two records with \(fault)", .embeddingFailed) {
+                    _ = try await scope.database.update([
+                        RecordUpdate(id: "kept", changes: try RecordChanges(topics: ["t"])),
+                        RecordUpdate(id: "other", changes: try RecordChanges(text: "[1] changed")),
+                    ])
+                }
             }
             scope.embedder.fail(nil)
-            try scope.expect("ids", try await scope.listed(), ["kept"])
+            try scope.expect("ids", try await scope.listed().sorted(), ["kept", "other"])
             let kept = try await scope.record("kept")
             try scope.expect("text", exactly: kept.text, "[1] kept")
             try scope.expect("topics", kept.topics, [])

@@ -74,6 +74,8 @@ extension ConformanceCheck {
             for (threshold, expected) in [
                 (0.001, ["a"]), (0.1, ["a", "b"]), (0.5, ["a", "b", "c"]), (1.5, ["a", "b", "c", "d"]),
                 (2.5, ["a", "b", "c", "d", "e"]),
+                // Distances that no precision rounds: what lies on the threshold belongs to it.
+                (1, ["a", "b", "c", "d"]), (2, ["a", "b", "c", "d", "e"]),
             ] {
                 let found = try await scope.search("[1] q", .semantic(distanceThreshold: threshold))
                 try scope.expect("threshold \(threshold)", found.items.map(\.record.id), expected)

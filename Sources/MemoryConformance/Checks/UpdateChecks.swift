@@ -29,6 +29,8 @@ extension ConformanceCheck {
                 try await scope.database.update(["a", "nope"].map { RecordUpdate(id: $0, changes: changes) }), 1)
             try scope.expect("ids", try await scope.listed(), ["a"])
             try scope.expect("of nothing", try await scope.database.update([]), 0)
+            let nothing = try ["a", "nope"].map { RecordUpdate(id: $0, changes: try RecordChanges()) }
+            try scope.expect("changes that name no field", try await scope.database.update(nothing), 1)
         },
         ConformanceCheck("update/U1-clearing", hint: "a field that is set to nothing keeps its value") { scope in
             _ = try await scope.database.add([
@@ -80,6 +82,14 @@ extension ConformanceCheck {
             let updates = ["due", "early", "nope"].map { RecordUpdate(id: $0, changes: changes) }
             try scope.expect("changed", try await scope.database.update(updates), 1)
             try scope.expect("again", try await scope.database.update(updates), 0)
+            let withText = try RecordChanges(
+                text: "[1] changed", access: .init(at: at(1000), minimumIntervalSeconds: 900))
+            scope.embedder.fail(.down)
+            try scope.expect(
+                "with a text, for which nothing needs to be embedded",
+                try await scope.database.update([RecordUpdate(id: "early", changes: withText)]), 0)
+            scope.embedder.fail(nil)
+            try scope.expect("text of the other", exactly: try await scope.record("early").text, "[1] b")
             let due = try await scope.record("due")
             try scope.expect("last_accessed", due.lastAccessed, at(1000))
             try scope.expect("access_count", due.accessCount, 1)

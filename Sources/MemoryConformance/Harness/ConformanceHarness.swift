@@ -26,18 +26,23 @@ public struct ScopedDatabase: Sendable {
     public let wire: (any WireClient)?
     /// Whether the database embeds with the embedder it was given. Where it does not, checks that decide what is near do not apply.
     public let embedsAsGiven: Bool
+    /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an engine computes over all records,
+    /// those of others and those already deleted too, do not apply.
+    public let isAlone: Bool
     /// Closes what was opened and removes everything that the scope holds.
     public let remove: @Sendable () async throws -> Void
 
     public init(
         database: any MemoryVectorDatabase, reopen: Reopen? = nil, faults: StoreFaults? = nil,
-        wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, remove: @escaping @Sendable () async throws -> Void
+        wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
+        remove: @escaping @Sendable () async throws -> Void
     ) {
         self.database = database
         self.reopen = reopen
         self.faults = faults
         self.wire = wire
         self.embedsAsGiven = embedsAsGiven
+        self.isAlone = isAlone
         self.remove = remove
     }
 }
@@ -65,11 +70,15 @@ public struct StoreFaults: Sendable {
     }
 }
 
-/// Sends one request to a server of the REST API, for the checks of what only the wire can say.
+/// Sends requests to a server of the REST API, for the checks of what only the wire can say.
 public protocol WireClient: Sendable {
+    /// What the ids and the namespaces of the scope begin with on the server. A record that the database adds without a namespace has
+    /// this as its namespace there. Whatever a check writes must begin so too: that is what is removed in the end.
+    var scope: String { get }
+
     /// - Parameters:
     ///   - path: from `/v1` on, with its query.
-    ///   - body: sent as JSON.
+    ///   - bytes: sent as `application/json`, whatever they are; `nil` for a request without a body.
     /// - Returns: the status, and the body where it is JSON.
-    func send(_ method: String, _ path: String, body: JSONValue?) async throws -> (status: Int, body: JSONValue?)
+    func send(_ method: String, _ path: String, bytes: [UInt8]?) async throws -> (status: Int, body: JSONValue?)
 }

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// It counts what it is asked and can be told to fail.
 public final class SteeredEmbedder: Embedder {
-    public enum Fault: Sendable {
+    public enum Fault: String, Sendable {
         /// Throws as a service does that is down.
         case down
         case wrongLength

@@ -25,7 +25,34 @@ public struct CheckResult: Sendable {
             usually wrong: \(check.hint)
             calls:
             \(evidence.calls.suffix(20).map { "  " + $0 }.joined(separator: "\n"))
-            """
+            """ + (evidence.script.map { "\nscript:\n\($0)" } ?? "")
+    }
+}
+
+extension CheckResult {
+    /// Why a test of this check must fail, in lines for people; `nil` if it need not.
+    ///
+    /// It must where a MUST does not hold and nobody expected that, and where a failure was expected and did not come: entries that are
+    /// no longer true hide the next failure. A SHOULD that does not hold is no reason, nor is a check that does not apply.
+    public func complaint(expecting expected: ExpectedFailures = ExpectedFailures()) -> String? {
+        switch Verdict(self, expected: expected) {
+        case .failed: return evidence
+        case .passed:
+            guard expected.entry(for: check.id, on: backend) != nil else { return nil }
+            return "\(check.id) is expected to fail on \(backend), but it passes: take it off the list"
+        case .shortfall, .expectedFailure, .notApplicable: return nil
+        }
+    }
+}
+
+extension CheckResult: CustomStringConvertible {
+    /// One line: what came, the check, and why it does not apply where it does not.
+    public var description: String {
+        switch outcome {
+        case .passed: "passed: \(check.id)"
+        case .failed: "failed: \(check.id)"
+        case .notApplicable(let reason): "not applicable: \(check.id): \(reason)"
+        }
     }
 }
 
@@ -38,12 +65,15 @@ public struct Evidence: Sendable {
     public let got: String?
     /// The calls that were made until then, in order, each with its answer.
     public let calls: [String]
+    /// What replays the failure, where a random history found it (``History/init(script:)``).
+    public let script: String?
 
     init(reason: String, calls: [String]) {
         self.reason = reason
         self.expected = nil
         self.got = nil
         self.calls = calls
+        self.script = nil
     }
 
     init(_ mismatch: Mismatch, calls: [String]) {
@@ -51,6 +81,7 @@ public struct Evidence: Sendable {
         self.expected = mismatch.expected
         self.got = mismatch.got
         self.calls = calls
+        self.script = mismatch.script
     }
 }
 
@@ -59,11 +90,14 @@ struct Mismatch: Error, CustomStringConvertible {
     let what: String
     let expected: String?
     let got: String?
+    /// The history that was replayed.
+    let script: String?
 
-    init(_ what: String, expected: String? = nil, got: String? = nil) {
+    init(_ what: String, expected: String? = nil, got: String? = nil, script: String? = nil) {
         self.what = what
         self.expected = expected
         self.got = got
+        self.script = script
     }
 
     var description: String {

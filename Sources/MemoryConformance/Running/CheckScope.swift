@@ -7,6 +7,7 @@ struct CheckScope: Sendable {
     let embedder: SteeredEmbedder
     let settings: CheckSettings
     let figures: Figures
+    let log: CallLog
 
     // MARK: What there is
 
@@ -34,6 +35,14 @@ struct CheckScope: Sendable {
         get throws {
             guard let faults = scoped.faults else { throw NotApplicable("the harness does not own the store") }
             return faults
+        }
+    }
+
+    /// The server's API itself.
+    var wire: Wire {
+        get throws {
+            guard let client = scoped.wire else { throw NotApplicable("the database is not called over REST") }
+            return Wire(client, log: log)
         }
     }
 

@@ -32,7 +32,7 @@ extension ConformanceCheck {
         } else {
             let scope = CheckScope(
                 database: LoggingDatabase(scoped.database, log: log), scoped: scoped, embedder: embedder,
-                settings: settings, figures: figures)
+                settings: settings, figures: figures, log: log)
             do {
                 try await body(scope)
                 outcome = .passed
@@ -69,6 +69,7 @@ extension ConformanceCheck {
             case .secondProcess: scoped.reopen == nil
             case .storeFaults: scoped.faults == nil
             case .wire: scoped.wire == nil
+            case .indexOfItsOwn: !scoped.isAlone
             case .oracle: settings.oracle == nil
             }
         }

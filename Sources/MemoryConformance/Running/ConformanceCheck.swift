@@ -1,5 +1,5 @@
 /// One rule of the contract, or one side of it, as something that runs.
-public struct ConformanceCheck: Sendable {
+public struct ConformanceCheck: Sendable, Identifiable {
     public enum Requirement: String, Sendable, CaseIterable {
         case must = "MUST"
         case should = "SHOULD"
@@ -37,6 +37,9 @@ public struct ConformanceCheck: Sendable {
         case storeFaults = "a store that the harness owns and may kill"
         /// The check sends requests that no call of the interface could.
         case wire = "the REST API"
+        /// What the check compares is computed over all records that the index has or had: RediSearch never takes the length of a deleted
+        /// record out of its average.
+        case indexOfItsOwn = "a new index of its own"
         /// The check compares with a backend that is known to be right.
         case oracle = "an oracle to compare with"
     }
@@ -69,6 +72,7 @@ public struct ConformanceCheck: Sendable {
             switch chapter {
             case "keyword": needs.union([.keywordSearch])
             case "hybrid": needs.union([.hybridSearch])
+            case "wire": needs.union([.wire])
             default: needs
             }
     }
@@ -85,4 +89,10 @@ public struct ConformanceCheck: Sendable {
     public static let all: [ConformanceCheck] =
         recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
         + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks + recallChecks
+        + differentialChecks + wireChecks
+}
+
+extension ConformanceCheck: CustomStringConvertible {
+    /// The id, which is what test frameworks show.
+    public var description: String { id }
 }

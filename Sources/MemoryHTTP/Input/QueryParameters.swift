@@ -1,3 +1,5 @@
+import AgentMemory
+
 /// The parameters of a query string, as HTML forms and Python's httpx encode them: `+` is a blank, names may repeat.
 struct QueryParameters {
     private let parameters: [(name: String, value: String)]
@@ -16,6 +18,13 @@ struct QueryParameters {
     /// Every value that was given under `name`.
     func all(_ name: String) -> [String] {
         parameters.filter { $0.name == name }.map(\.value)
+    }
+
+    /// The values as texts by their names; of a name given twice the last one.
+    var object: JSONObject {
+        var object = JSONObject()
+        for parameter in parameters { object[parameter.name] = .string(parameter.value) }
+        return object
     }
 }
 

@@ -38,43 +38,9 @@ struct CreateRequest {
         guard let reader = ObjectReader(value, at: location, &issues) else { return nil }
         let before = issues.issues.count
         let id = reader.requiredString("id", &issues)
-        let text = reader.requiredString("text", &issues)
-        let sessionID = reader.string("session_id", &issues)
-        let userID = reader.string("user_id", &issues)
-        let namespace = reader.string("namespace", &issues)
-        let memoryType = reader.choice("memory_type", MemoryType.self, &issues)
-        let topics = reader.strings("topics", &issues)
-        let entities = reader.strings("entities", &issues)
-        let extractedFrom = reader.strings("extracted_from", &issues)
-        let extracted = reader.choice("discrete_memory_extracted", DiscreteExtraction.self, &issues)
-        let strategy = reader.string("extraction_strategy", &issues)
-        let strategyConfig = reader.dictionary("extraction_strategy_config", &issues)
-        let metadata = reader.dictionary("metadata", &issues)
-        let pinned = reader.bool("pinned", &issues)
-        let accessCount = reader.int("access_count", in: 0...Int(Int32.max), &issues)
-        let createdAt = reader.date("created_at", &issues)
-        let lastAccessed = reader.date("last_accessed", &issues)
-        let updatedAt = reader.date("updated_at", &issues)
-        let eventDate = reader.date("event_date", &issues)
-        _ = reader.date("persisted_at", &issues)
-        _ = reader.string("memory_hash", &issues)
-        guard let id, let text, issues.issues.count == before else { return nil }
-        return try issues.collect(at: location, input: value) { () throws(MemoryError) in
-            try MemoryRecord(
-                id: id, text: text, sessionID: sessionID, userID: userID, namespace: namespace,
-                memoryType: memoryType ?? .semantic, topics: topics ?? [], entities: entities ?? [],
-                extractedFrom: extractedFrom ?? [], discreteMemoryExtracted: extracted != .due,
-                extractionStrategy: strategy, extractionStrategyConfig: strategyConfig ?? [:],
-                metadata: metadata ?? [:],
-                pinned: pinned ?? false, accessCount: accessCount ?? 0, createdAt: createdAt,
-                lastAccessed: lastAccessed,
-                updatedAt: updatedAt, persistedAt: now, eventDate: eventDate, now: now)
-        }
-    }
-
-    /// The wire's spelling of `discreteMemoryExtracted`.
-    private enum DiscreteExtraction: String, CaseIterable {
-        case done = "t"
-        case due = "f"
+        let fields = RecordFields(reader, &issues)
+        guard let id, issues.issues.count == before else { return nil }
+        return try fields.record(
+            id: id, memoryType: .semantic, discreteMemoryExtracted: true, persistedAt: now, now: now, &issues)
     }
 }

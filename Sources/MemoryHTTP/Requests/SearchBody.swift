@@ -18,14 +18,21 @@ enum SearchBody {
     /// Results per page over REST.
     static let limits = 1...100
 
+    /// - Parameters:
+    ///   - location: where in the request the search stands.
+    ///   - replacement: takes the place of the search's own text, where a search is part of another request.
     /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` for parameters that only another mode takes.
-    static func read(_ body: JSONValue) throws -> SearchRequest {
+    static func read(
+        _ body: JSONValue, at location: [MemoryError.PathComponent] = [.key("body")],
+        replacingText replacement: String? = nil
+    ) throws -> SearchRequest {
         var issues = IssueList()
-        guard let reader = ObjectReader(body, at: [.key("body")], &issues) else {
+        guard let reader = ObjectReader(body, at: location, &issues) else {
             throw ValidationFailure(issues: issues.issues)
         }
         refuseUnknown(reader, also: parameters, &issues)
-        let text = reader.string("text", &issues)
+        let ownText = reader.string("text", &issues)
+        let text = replacement ?? ownText
         let mode = reader.choice("search_mode", Mode.self, &issues) ?? .semantic
         let alpha = reader.double("hybrid_alpha", in: 0...1, &issues) ?? 0.7
         let scorer = reader.choice("text_scorer", TextScorer.self, &issues) ?? .bm25std
@@ -55,7 +62,7 @@ enum SearchBody {
             }
         // Ranked by recency in the engine already, the page must not be re-ordered once more.
         let reorder = boost && !serverSide
-        let request = try issues.collect(at: [.key("body")], input: body) { () throws(MemoryError) in
+        let request = try issues.collect(at: location, input: body) { () throws(MemoryError) in
             try SearchRequest(
                 text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil)
         }

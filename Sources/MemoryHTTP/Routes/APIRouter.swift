@@ -10,10 +10,19 @@ public struct APIRouter: Sendable {
         public var bodyLimit: Int
         /// LONG_TERM_MEMORY: where it is false, the routes of long-term memory answer 400, as the reference's do.
         public var longTermMemory: Bool
+        /// What messages of working memory must be like.
+        public var messageRules: MessageRules
+        /// The share of a context window at which conversations are summarised, from 0 to 1.
+        public var summarizationThreshold: Double
 
-        public init(bodyLimit: Int = 32 << 20, longTermMemory: Bool = true) {
+        public init(
+            bodyLimit: Int = 32 << 20, longTermMemory: Bool = true, messageRules: MessageRules = MessageRules(),
+            summarizationThreshold: Double = ContextBudget.standardThreshold
+        ) {
             self.bodyLimit = bodyLimit
             self.longTermMemory = longTermMemory
+            self.messageRules = messageRules
+            self.summarizationThreshold = summarizationThreshold
         }
     }
 
@@ -23,16 +32,25 @@ public struct APIRouter: Sendable {
     typealias ResourceHandler = @Sendable (Request, String) async throws -> Response
 
     private let longTermMemory: LongTermMemoryController
+    private let workingMemory: WorkingMemoryController
+    private let prompt: PromptController
     private let system: SystemController
     private let configuration: Configuration
 
     /// - Parameter now: the clock that dates of new records and `/v1/health` show.
     public init(
-        memory: LongTermMemory, readiness: Readiness, configuration: Configuration = Configuration(),
-        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+        memory: LongTermMemory, sessions: WorkingMemorySessions, readiness: Readiness,
+        configuration: Configuration = Configuration(), now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
-        longTermMemory = LongTermMemoryController(
-            memory: memory, body: RequestBody(limit: configuration.bodyLimit), now: now)
+        let body = RequestBody(limit: configuration.bodyLimit)
+        longTermMemory = LongTermMemoryController(memory: memory, body: body, now: now)
+        workingMemory = WorkingMemoryController(
+            sessions: sessions, body: body, rules: configuration.messageRules,
+            summarizationThreshold: configuration.summarizationThreshold, now: now)
+        prompt = PromptController(
+            prompt: MemoryPrompt(sessions: sessions, memory: memory), body: body,
+            summarizationThreshold: configuration.summarizationThreshold,
+            longTermMemory: configuration.longTermMemory)
         system = SystemController(readiness: readiness, now: now)
         self.configuration = configuration
     }
@@ -43,6 +61,7 @@ public struct APIRouter: Sendable {
         router.add(middleware: ErrorMiddleware())
         addSystemRoutes(to: router)
         addLongTermMemoryRoutes(to: router)
+        addWorkingMemoryRoutes(to: router)
         addPlannedRoutes(to: router)
         return router
     }
@@ -81,12 +100,24 @@ public struct APIRouter: Sendable {
         add("/v1/long-term-memory/{id}", enabled(record.mapValues(Self.decodingID)), to: router)
     }
 
+    private func addWorkingMemoryRoutes(to router: Router<Context>) {
+        let controller = workingMemory
+        let prompt = prompt
+        add("/v1/working-memory", [.get: { request, _ in try await controller.list(request) }], to: router)
+        let session: [HTTPRequest.Method: ResourceHandler] = [
+            .get: { request, id in try await controller.get(request, id: id) },
+            .put: { request, id in try await controller.put(request, id: id) },
+            .delete: { request, id in try await controller.delete(request, id: id) },
+        ]
+        add("/v1/working-memory/{id}", session.mapValues(Self.decodingID), to: router)
+        let messages: ResourceHandler = { request, id in try await controller.append(request, id: id) }
+        add("/v1/working-memory/{id}/messages", [.post: Self.decodingID(messages)], to: router)
+        add("/v1/memory/prompt", [.post: { request, _ in try await prompt.prompt(request) }], to: router)
+    }
+
     /// Routes of the API that this version does not have yet.
     private func addPlannedRoutes(to router: Router<Context>) {
         let planned: [(RouterPath, [HTTPRequest.Method])] = [
-            ("/v1/working-memory", [.get]),
-            ("/v1/working-memory/{id}", [.get, .put, .delete]),
-            ("/v1/memory/prompt", [.post]),
             ("/v1/summary-views", [.post, .get]),
             ("/v1/summary-views/{id}", [.get, .delete]),
             ("/v1/summary-views/{id}/partitions", [.get]),
@@ -116,7 +147,7 @@ public struct APIRouter: Sendable {
             let raw = context.parameters.get("id") ?? ""
             // Ids hold any character, so the path carries them percent-encoded, a slash too.
             guard let id = percentDecoded(raw.utf8) else {
-                return ErrorAnswer.response(.notFound, "Memory with ID \(raw) not found")
+                return ErrorAnswer.response(.notFound, "Nothing has the ID \(raw)")
             }
             return try await handler(request, id)
         }

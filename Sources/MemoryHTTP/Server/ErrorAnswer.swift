@@ -35,6 +35,10 @@ enum ErrorAnswer {
             return response(.badRequest, error.message)
         case .notFound:
             return response(.notFound, error.message)
+        case .conflict:
+            return response(.conflict, error.message)
+        case .preconditionFailed:
+            return response(.preconditionFailed, error.message)
         case .storeUnavailable, .timedOut, .embeddingFailed:
             logger.warning("request refused", metadata: ["error": "\(error)"])
             return response(.serviceUnavailable, error.message)

@@ -8,7 +8,11 @@ struct AgentMemoryCommand: AsyncParsableCommand {
             "A memory server for AI agents: the REST API of redis/agent-memory-server on Redis, Postgres, or a backend of your own.",
         discussion:
             "Settings are read from the environment and from a .env file; `agent-memory api --print-config` shows what is in force.",
-        version: Version.text, subcommands: [APICommand.self, MigrateCommand.self, VersionCommand.self],
+        version: Version.text,
+        subcommands: [
+            APICommand.self, ConformanceCommand.self, MigrateCommand.self, JobsCommand.self, EmbedCommand.self,
+            VersionCommand.self,
+        ],
         defaultSubcommand: APICommand.self)
 }
 

@@ -15,6 +15,12 @@ struct Settings {
         case flat = "FLAT"
     }
 
+    /// When a local model's weights are read.
+    enum ModelLoad: String {
+        case start
+        case lazy
+    }
+
     let factory: String
     let host: String
     let port: Int
@@ -23,10 +29,25 @@ struct Settings {
     let longTermMemory: Bool
     let storeTimeoutSeconds: Double
 
+    let indexesAllMessages: Bool
+    let requiresMessageTimestamps: Bool
+    let maximumFutureSeconds: Int
+    let summarizationThreshold: Double
+
+    let jobConcurrency: Int
+    let jobPollSeconds: Double
+    let jobLeaseSeconds: Double
+    let jobAttempts: Int
+    let jobBackoffSeconds: Double
+    let jobBackoffLimitSeconds: Double
+
     let redisURL: String
     let redisConnections: Int
     let redisIndexName: String
     let redisKeyPrefix: String
+    let sessionIndexName: String
+    let sessionKeyPrefix: String
+    let redisJobsPrefix: String
     let metric: DistanceMetric
     let algorithm: Algorithm
     /// `nil` leaves the length to the embedding model.
@@ -50,6 +71,11 @@ struct Settings {
     let embeddingBatchSize: Int
     let embeddingCacheEntries: Int
     let embeddingCacheBytes: Int
+    /// The folder of the model `local/…`; `nil` for one of that name in the cache.
+    let localModelPath: String?
+    let localModelCache: String?
+    let localEmbeddingThreads: Int
+    let localModelLoad: ModelLoad
 
     /// Name and value of every setting, secrets masked.
     let inForce: [(name: String, value: String)]
@@ -90,10 +116,25 @@ struct Settings {
         longTermMemory = reader.bool("LONG_TERM_MEMORY", default: true)
         storeTimeoutSeconds = reader.seconds("STORE_TIMEOUT_SECONDS", in: 0.1...600, default: 10)
 
+        indexesAllMessages = reader.bool("INDEX_ALL_MESSAGES_IN_LONG_TERM_MEMORY", default: false)
+        requiresMessageTimestamps = reader.bool("REQUIRE_MESSAGE_TIMESTAMPS", default: false)
+        maximumFutureSeconds = reader.int("MAX_FUTURE_TIMESTAMP_SECONDS", in: 0...Int(Int32.max), default: 300)
+        summarizationThreshold = reader.number("SUMMARIZATION_THRESHOLD", in: 0.01...1, default: 0.7)
+
+        jobConcurrency = reader.int("JOB_CONCURRENCY", in: 1...256, default: 4)
+        jobPollSeconds = reader.seconds("JOB_POLL_SECONDS", in: 0.05...60, default: 1)
+        jobLeaseSeconds = reader.seconds("JOB_LEASE_SECONDS", in: 1...3600, default: 15)
+        jobAttempts = reader.int("JOB_ATTEMPTS", in: 1...1000, default: 10)
+        jobBackoffSeconds = reader.seconds("JOB_BACKOFF_SECONDS", in: 0.01...3600, default: 1)
+        jobBackoffLimitSeconds = reader.seconds("JOB_BACKOFF_LIMIT_SECONDS", in: 0.01...86_400, default: 300)
+
         redisURL = reader.url("REDIS_URL", default: "redis://localhost:6379") ?? ""
         redisConnections = reader.int("REDIS_CONNECTIONS", in: 1...64, default: 2)
         redisIndexName = reader.string("REDISVL_INDEX_NAME", default: "memory_records")
         redisKeyPrefix = reader.string("REDISVL_INDEX_PREFIX", default: "memory_idx")
+        sessionIndexName = reader.string("WORKING_MEMORY_INDEX_NAME", default: "working_memory_idx")
+        sessionKeyPrefix = reader.string("WORKING_MEMORY_INDEX_PREFIX", default: "working_memory:")
+        redisJobsPrefix = reader.string("REDIS_JOBS_PREFIX", default: "agent_memory:jobs")
         metric = reader.choice(
             "REDISVL_DISTANCE_METRIC", ["COSINE": .cosine, "L2": .l2, "IP": .innerProduct], default: .cosine)
         algorithm = reader.choice("REDISVL_INDEXING_ALGORITHM", ["HNSW": .hnsw, "FLAT": .flat], default: .hnsw)
@@ -109,7 +150,17 @@ struct Settings {
             )
         }
 
-        embeddingModel = reader.string("EMBEDDING_MODEL", default: "text-embedding-3-small")
+        localModelPath = reader.optionalString("LOCAL_MODEL_PATH")
+        localModelCache = reader.path("LOCAL_MODEL_CACHE", default: Self.modelCache(variables))
+        localEmbeddingThreads = reader.int(
+            "LOCAL_EMBEDDING_THREADS", in: 1...64, default: min(ProcessInfo.processInfo.activeProcessorCount, 8))
+        localModelLoad = reader.choice("LOCAL_MODEL_LOAD", ["start": .start, "lazy": .lazy], default: .start)
+        embeddingModel = reader.string("EMBEDDING_MODEL", default: Self.embeddingModel(localModelPath))
+        if localModelPath != nil, !embeddingModel.hasPrefix("local/") {
+            reader.problem(
+                "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(embeddingModel) is no local model; leave one of them out"
+            )
+        }
         openAIKey = reader.secret("OPENAI_API_KEY")
         openAIBase = reader.url("OPENAI_API_BASE", default: nil)
         embeddingKeyHeader = reader.optionalString("EMBEDDING_API_KEY_HEADER")
@@ -123,6 +174,19 @@ struct Settings {
         Self.refuseAuthentication(&reader)
         inForce = reader.inForce
         if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
+    }
+
+    /// A folder of a model that is given is the model that is wanted, under the folder's name.
+    private static func embeddingModel(_ localModelPath: String?) -> String {
+        guard let name = localModelPath?.split(separator: "/").last else { return "text-embedding-3-small" }
+        return "local/\(name)"
+    }
+
+    /// The models' folder below the user's cache; `nil` for a user without a home.
+    private static func modelCache(_ variables: [String: String]) -> String? {
+        func folder(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let cache = folder("XDG_CACHE_HOME") ?? folder("HOME").map { "\($0)/.cache" }
+        return cache.map { "\($0)/agent-memory/models" }
     }
 
     /// Authentication is not built: a server that was asked to be closed must not run open.

@@ -32,6 +32,12 @@ struct SettingsReader {
         return value
     }
 
+    mutating func path(_ name: String, default fallback: String?) -> String? {
+        let value = raw(name) ?? fallback
+        inForce.append((name, value ?? ""))
+        return value
+    }
+
     /// A value that is never shown.
     mutating func secret(_ name: String) -> String? {
         let value = raw(name)
@@ -64,12 +70,18 @@ struct SettingsReader {
     }
 
     mutating func seconds(_ name: String, in range: ClosedRange<Double>, default fallback: Double) -> Double {
+        number(name, in: range, default: fallback, of: "a number of seconds")
+    }
+
+    mutating func number(
+        _ name: String, in range: ClosedRange<Double>, default fallback: Double, of what: String = "a number"
+    ) -> Double {
         guard let text = raw(name) else {
             inForce.append((name, String(fallback)))
             return fallback
         }
         guard let value = Double(text), range.contains(value) else {
-            problem(name, text, "a number of seconds from \(range.lowerBound) to \(range.upperBound)")
+            problem(name, text, "\(what) from \(range.lowerBound) to \(range.upperBound)")
             return fallback
         }
         inForce.append((name, text))

@@ -2,10 +2,34 @@ import AgentMemory
 import Logging
 import ServiceLifecycle
 
-/// Runs the backend's own upkeep as a service of the server.
-struct BackendUpkeep: Service {
-    let database: any MemoryVectorDatabase
+/// Prepares one store and runs its own upkeep as a service of the server.
+struct Upkeep: Service {
+    /// For logs, such as `sessions`.
+    let name: String
     let logger: Logger
+    private let prepareStore: @Sendable () async throws -> Void
+    private let runStore: @Sendable () async throws -> Void
+
+    init(_ database: any MemoryVectorDatabase, logger: Logger) {
+        name = "store"
+        self.logger = logger
+        prepareStore = { try await database.prepare() }
+        runStore = { try await database.run() }
+    }
+
+    init(_ store: any WorkingMemoryStore, logger: Logger) {
+        name = "sessions"
+        self.logger = logger
+        prepareStore = { try await store.prepare() }
+        runStore = { try await store.run() }
+    }
+
+    init(_ queue: any JobQueue, logger: Logger) {
+        name = "jobs"
+        self.logger = logger
+        prepareStore = { try await queue.prepare() }
+        runStore = { try await queue.run() }
+    }
 
     /// Prepares the store, but waits no longer than `limit`: one that is slow or down is prepared by ``run()`` later.
     ///
@@ -19,7 +43,7 @@ struct BackendUpkeep: Service {
         let (outcomes, continuation) = AsyncStream<Outcome>.makeStream()
         Task {
             do {
-                try await database.prepare()
+                try await prepareStore()
                 continuation.yield(.prepared)
             } catch let error as MemoryError where error.code == .misconfigured {
                 continuation.yield(.refused(error))
@@ -29,7 +53,7 @@ struct BackendUpkeep: Service {
         }
         let timer = Task {
             try await Task.sleep(for: limit)
-            continuation.yield(.later("the store has not answered within \(limit)"))
+            continuation.yield(.later("it has not answered within \(limit)"))
         }
         defer { timer.cancel() }
         for await outcome in outcomes {
@@ -38,7 +62,8 @@ struct BackendUpkeep: Service {
             case .refused(let error): throw error
             case .later(let reason):
                 logger.warning(
-                    "the store is not ready yet; requests answer 503 until it is", metadata: ["reason": "\(reason)"])
+                    "a store is not ready yet; requests that need it answer 503 until it is",
+                    metadata: ["component": "\(name)", "reason": "\(reason)"])
                 return
             }
         }
@@ -47,7 +72,7 @@ struct BackendUpkeep: Service {
     func run() async throws {
         try await cancelWhenGracefulShutdown {
             do {
-                try await database.run()
+                try await runStore()
             } catch is CancellationError {
                 // The way it ends.
             }

@@ -1,0 +1,88 @@
+/// A session as one JSON document in the shape that the reference keeps in Redis, with two members more: `revision`, the
+/// current ``SessionRevision/number``, and `revisions`, an array of ``SessionRevision/json``, oldest first.
+///
+/// `last_accessed`, `created_at` and `updated_at` of the session are seconds since the epoch. The reference writes whole
+/// seconds and reads fractions; ours have six digits of a fraction. Dates of messages and memories are ISO 8601. `data` is `{}`
+/// where there is none, as the reference writes it, and then reads as absent.
+public enum SessionDocument {
+    /// The whole document.
+    public static func json(_ session: StoredSession) -> JSONWriter {
+        let memory = session.memory
+        var writer = JSONWriter(capacity: 1024 + 256 * memory.messages.count)
+        writer.object { writer in
+            writer.name("messages")
+            writer.array { writer in
+                for message in memory.messages { message.write(to: &writer) }
+            }
+            writeHead(of: session, to: &writer)
+        }
+        return writer
+    }
+
+    /// Every member but `messages`, for a store that replaces the two parts separately; the caller opens and closes the object.
+    public static func writeHead(of session: StoredSession, to writer: inout JSONWriter) {
+        let memory = session.memory
+        func member(_ name: String, _ value: JSONValue) {
+            writer.name(name)
+            writer.value(value)
+        }
+        writer.name("memories")
+        writer.array { writer in
+            for memory in memory.memories { memory.write(to: &writer) }
+        }
+        member("context", memory.context.map { .string($0) } ?? .null)
+        member("user_id", memory.key.userID.map { .string($0) } ?? .null)
+        member("tokens", .int(memory.tokens))
+        member("session_id", .string(memory.key.sessionID))
+        member("namespace", memory.key.namespace.map { .string($0) } ?? .null)
+        member("ttl_seconds", memory.ttlSeconds.map { .int($0) } ?? .null)
+        member("data", .object(memory.data ?? [:]))
+        writer.name("long_term_memory_strategy")
+        memory.strategy.write(to: &writer)
+        member("last_accessed", .number(memory.lastAccessed.secondsLiteral))
+        member("created_at", .number(memory.createdAt.secondsLiteral))
+        member("updated_at", .number(memory.updatedAt.secondsLiteral))
+        member("revision", .int(session.current.number))
+        member("revisions", .array(session.revisions.map(\.json)))
+    }
+
+    /// Reads a document of ours or of the reference.
+    ///
+    /// - Parameters:
+    ///   - document: may lack `messages`, or hold only the last ones.
+    ///   - messageCount: of the whole session; `nil` counts those of the document.
+    /// - Throws: ``MemoryError`` with code `internalError` for what is no session.
+    public static func session(_ document: JSONValue, messageCount: Int? = nil) throws(MemoryError) -> StoredSession {
+        guard case .object(let members) = document, let sessionID = members["session_id"]?.stringValue else {
+            throw MemoryError(.internalError, "a stored session cannot be read")
+        }
+        let updatedAt = Timestamp(stored: members["updated_at"]) ?? .earliest
+        let createdAt = Timestamp(stored: members["created_at"]) ?? updatedAt
+        var messages: [SessionMessage] = []
+        for message in members["messages"]?.arrayValue ?? [] {
+            messages.append(try SessionMessage(stored: message, fallbackDate: createdAt))
+        }
+        var memories: [SessionMemory] = []
+        for memory in members["memories"]?.arrayValue ?? [] {
+            memories.append(try SessionMemory(stored: memory, fallbackDate: createdAt))
+        }
+        let lastAccessed = Timestamp(stored: members["last_accessed"]) ?? updatedAt
+        let data = members["data"]?.objectValue
+        let memory = WorkingMemory(
+            key: SessionKey(
+                storedSessionID: sessionID, namespace: members["namespace"]?.stringValue,
+                userID: members["user_id"]?.stringValue),
+            messages: messages, memories: memories, data: data?.isEmpty == false ? data : nil,
+            context: members["context"]?.stringValue, tokens: members["tokens"]?.intValue ?? 0,
+            strategy: MemoryStrategy(stored: members["long_term_memory_strategy"]),
+            ttlSeconds: members["ttl_seconds"]?.intValue, createdAt: createdAt, updatedAt: updatedAt,
+            lastAccessed: lastAccessed)
+        let count = messageCount ?? messages.count
+        let revisions = (members["revisions"]?.arrayValue ?? []).compactMap(SessionRevision.init(json:))
+        return StoredSession(
+            memory: memory, messageCount: count,
+            revisions: revisions.isEmpty
+                ? [SessionRevision(number: 0, stamp: lastAccessed, writerStamp: nil, messageCount: count)]
+                : revisions)
+    }
+}

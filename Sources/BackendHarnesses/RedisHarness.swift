@@ -1,0 +1,91 @@
+public import AgentMemory
+import Logging
+public import MemoryConformance
+public import RedisBackend
+import RedisDriver
+
+/// The Redis backend with an index and a key prefix of its own for each check.
+public struct RedisHarness: ConformanceHarness {
+    public let backend = "redis"
+    private let configuration: RedisMemoryDatabase.Configuration
+    private let faults: StoreFaults?
+    private let logger = Logger(label: "conformance.redis") { _ in SwiftLogNoOpLogHandler() }
+
+    /// How long a new index may take to look through the keys of the server, which it does whatever its own prefix is.
+    private static let preparationLimit: Duration = .seconds(120)
+
+    /// - Parameters:
+    ///   - configuration: its index name and key prefix are replaced by the scope's.
+    ///   - faults: for a server that may be killed.
+    public init(_ configuration: RedisMemoryDatabase.Configuration, faults: StoreFaults? = nil) {
+        self.configuration = configuration
+        self.faults = faults
+    }
+
+    public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
+        var configuration = configuration
+        let scope = HarnessScope()
+        configuration.indexName = "\(scope.name)_index"
+        configuration.keyPrefix = scope.name
+        let settled = configuration
+        let database = try await open(settled, embedder)
+        return ScopedDatabase(
+            database: database, reopen: { try await open(settled, $0) }, faults: faults,
+            remove: {
+                await database.close()
+                try await remove(settled)
+            })
+    }
+
+    private func open(
+        _ configuration: RedisMemoryDatabase.Configuration, _ embedder: any Embedder
+    ) async throws -> any MemoryVectorDatabase {
+        let database = try RedisMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
+        let deadline = ContinuousClock.now + Self.preparationLimit
+        do {
+            while true {
+                do {
+                    try await database.prepare()
+                    return database
+                } catch let error as MemoryError where error.code == .storeUnavailable && ContinuousClock.now < deadline
+                {
+                    // The index is being built, unless the store itself does not answer.
+                    guard await database.health().allSatisfy({ $0.component != "store" || $0.isOK }) else {
+                        throw error
+                    }
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+            }
+        } catch {
+            await database.close()
+            throw error
+        }
+    }
+
+    /// Drops every index whose name begins as the scope's does, and every key below its prefix.
+    private func remove(_ configuration: RedisMemoryDatabase.Configuration) async throws {
+        let client = try RedisClient(configuration: .init(endpoint: configuration.endpoint), logger: logger)
+        do {
+            if case .array(let names) = try await client.send(RedisCommand("FT._LIST")) {
+                for name in names.compactMap(\.string) where name.hasPrefix(configuration.indexName) {
+                    _ = try await client.send(RedisCommand("FT.DROPINDEX", name, "DD"))
+                }
+            }
+            // An index that was lost or not yet built leaves its records behind.
+            var cursor = "0"
+            repeat {
+                guard
+                    case .array(let answer) = try await client.send(
+                        RedisCommand("SCAN", cursor, "MATCH", "\(configuration.keyPrefix)*", "COUNT", "1000")),
+                    answer.count == 2, let next = answer[0].string, case .array(let keys) = answer[1]
+                else { break }
+                for key in keys.compactMap(\.string) { _ = try await client.send(RedisCommand("UNLINK", key)) }
+                cursor = next
+            } while cursor != "0"
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+    }
+}

@@ -1,0 +1,114 @@
+import AgentMemory
+
+/// Draws filters over all fields and operators that the contract allows together, with values that are in use or nearly so.
+struct FilterGenerator {
+    let stored: [MemoryRecord]
+    let pool: ValuePool
+    var random: SplitMix64
+
+    mutating func filter() throws(MemoryError) -> MemoryFilter {
+        var tags: [TagField: TagCondition] = [:]
+        var dates: [DateField: DateCondition] = [:]
+        for _ in 0..<random.weighted([(50, 1), (30, 2), (14, 3), (6, 5)]) {
+            if random.chance(30) {
+                let field = random.pick(DateField.allCases)
+                dates[field] = try DateCondition(field: field, bounds(field))
+            } else {
+                let field = random.pick(TagField.allCases)
+                tags[field] = try condition(field)
+            }
+        }
+        return MemoryFilter(tags: tags, dates: dates)
+    }
+
+    // MARK: Tags
+
+    private enum Operators: CaseIterable {
+        case eq, ne, any, all, none, startsWith, eqAny, eqAll, eqNone, neAny, neAll, neNone, anyNone, allNone
+    }
+
+    private mutating func condition(_ field: TagField) throws(MemoryError) -> TagCondition {
+        switch random.pick(Operators.allCases) {
+        case .eq: try TagCondition(field: field, eq: value(field))
+        case .ne: try TagCondition(field: field, ne: value(field))
+        case .any: try TagCondition(field: field, any: values(field))
+        case .all: try TagCondition(field: field, all: values(field))
+        case .none: try TagCondition(field: field, none: values(field))
+        case .startsWith:
+            if let prefix = prefix(field) {
+                try TagCondition(field: field, startsWith: prefix)
+            } else {
+                try TagCondition(field: field, eq: value(field))
+            }
+        case .eqAny: try TagCondition(field: field, eq: value(field), any: values(field))
+        case .eqAll: try TagCondition(field: field, eq: value(field), all: values(field))
+        case .eqNone: try TagCondition(field: field, eq: value(field), none: values(field))
+        case .neAny: try TagCondition(field: field, ne: value(field), any: values(field))
+        case .neAll: try TagCondition(field: field, ne: value(field), all: values(field))
+        case .neNone: try TagCondition(field: field, ne: value(field), none: values(field))
+        case .anyNone: try TagCondition(field: field, any: values(field), none: values(field))
+        case .allNone: try TagCondition(field: field, all: values(field), none: values(field))
+        }
+    }
+
+    private mutating func values(_ field: TagField) -> [String] {
+        (0..<random.between(1, 3)).map { _ in value(field) }
+    }
+
+    private mutating func value(_ field: TagField) -> String {
+        if let allowed = field.allowedValues { return random.pick(allowed) }
+        if !stored.isEmpty, random.chance(65) {
+            let values = field.values(of: random.pick(stored))
+            if !values.isEmpty { return random.pick(values) }
+        }
+        if random.chance(7) { return random.pick(HostileStrings.tags) }
+        return switch field {
+        case .id: random.pick(pool.ids)
+        case .sessionID: random.pick(pool.sessions)
+        case .userID: random.pick(pool.users)
+        case .namespace: random.pick(pool.namespaces)
+        case .extractionStrategy: random.pick(pool.strategies)
+        case .topics: random.pick(pool.topics)
+        case .entities: random.pick(pool.entities)
+        case .memoryHash, .memoryType, .discreteMemoryExtracted: "custom-hash"
+        }
+    }
+
+    /// The first code points of a value.
+    private mutating func prefix(_ field: TagField) -> String? {
+        guard field.allowedValues == nil else { return nil }
+        var scalars = Array(value(field).unicodeScalars)
+        scalars.removeSubrange(random.between(1, min(scalars.count, 8))...)
+        var prefix = String.UnicodeScalarView()
+        prefix.append(contentsOf: scalars)
+        let text = String(prefix)
+        return SearchQuery.isBlank(text) ? nil : text
+    }
+
+    // MARK: Dates
+
+    private mutating func bounds(_ field: DateField) -> [DateCondition.Bound] {
+        let a = date(field)
+        let b = date(field)
+        let (from, to) = (min(a, b), max(a, b))
+        switch random.below(9) {
+        case 0: return [.init(.eq, a)]
+        case 1: return [.init(.ne, a)]
+        case 2: return [.init(random.pick([.gt, .gte]), a)]
+        case 3: return [.init(random.pick([.lt, .lte]), a)]
+        case 4: return DateCondition.between(from, to, inclusive: random.pick(DateCondition.Inclusive.allCases))
+        case 5: return [.init(random.pick([.gt, .gte]), from), .init(random.pick([.lt, .lte]), to)]
+        case 6: return [.init(random.pick([.gte, .gt]), from), .init(.ne, b), .init(.lte, to)]
+        case 7: return [.init(.ne, a), .init(.ne, b)]
+        default: return [.init(.eq, a), .init(random.pick([.gte, .lte]), b)]
+        }
+    }
+
+    /// A date in use, or one a microsecond beside it.
+    private mutating func date(_ field: DateField) -> Timestamp {
+        var date = random.pick(pool.dates)
+        if !stored.isEmpty, random.chance(75), let used = field.value(of: random.pick(stored)) { date = used }
+        guard random.chance(25) else { return date }
+        return Timestamp(microseconds: date.microseconds + random.pick([-1, 1, 1000, -1_000_000])) ?? date
+    }
+}

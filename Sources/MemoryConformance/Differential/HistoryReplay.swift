@@ -1,0 +1,325 @@
+public import AgentMemory
+
+/// Runs histories step by step on two databases and compares what they answer.
+///
+/// Both databases embed with a steered embedder of their own. Each run begins by emptying them, and looks whether they are empty then.
+public struct HistoryReplay: Sendable {
+    /// One of the two databases.
+    public struct Side: Sendable {
+        let database: any MemoryVectorDatabase
+        let embedder: SteeredEmbedder
+
+        /// - Parameter embedder: the one that `database` embeds with.
+        public init(database: any MemoryVectorDatabase, embedder: SteeredEmbedder) {
+            self.database = database
+            self.embedder = embedder
+        }
+    }
+
+    /// Where the database under test answered otherwise than the oracle.
+    public struct Divergence: Error, Sendable, CustomStringConvertible {
+        /// The number of the step, from 1 on; 0 where the database could not be emptied, and one more than there are steps where what is
+        /// left in the end differs.
+        public let step: Int
+        public let what: String
+        public let expected: String
+        public let got: String
+
+        public var description: String { "step \(step): \(what): expected \(expected), got \(got)" }
+    }
+
+    let tested: Side
+    let oracle: Side
+
+    public init(tested: Side, oracle: Side) {
+        self.tested = tested
+        self.oracle = oracle
+    }
+
+    /// Replays a history, such as one from a report, on new databases of two harnesses, and removes them again.
+    ///
+    /// - Returns: the first difference, or `nil` where both agree to the end.
+    /// - Throws: as ``run(_:)``, and what making and removing the databases throws.
+    public static func run(
+        _ history: History, on harness: any ConformanceHarness, oracle: any ConformanceHarness
+    ) async throws -> Divergence? {
+        let embedders = (SteeredEmbedder(), SteeredEmbedder())
+        // Made and removed in tasks of their own, so that cancelling leaves no scope behind.
+        let tested = try await Task { try await harness.makeDatabase(embedder: embedders.0) }.value
+        let result: Result<Divergence?, any Error>
+        do {
+            let oracle = try await Task { try await oracle.makeDatabase(embedder: embedders.1) }.value
+            let replay = HistoryReplay(
+                tested: Side(database: tested.database, embedder: embedders.0),
+                oracle: Side(database: oracle.database, embedder: embedders.1))
+            do {
+                result = .success(try await replay.run(history))
+            } catch {
+                result = .failure(error)
+            }
+            try await Task { try await oracle.remove() }.value
+        } catch {
+            try await Task { try await tested.remove() }.value
+            throw error
+        }
+        try await Task { try await tested.remove() }.value
+        return try result.get()
+    }
+
+    /// - Returns: the first difference, or `nil` where both agree to the end.
+    /// - Throws: whatever is no answer to compare: cancellation, a failure of the oracle, ``NotApplicable``.
+    public func run(_ history: History) async throws -> Divergence? {
+        do {
+            try await empty()
+            for (index, step) in history.steps.enumerated() {
+                try await run(step, at: Position(step: index + 1))
+            }
+            try await compareEverything(at: Position(step: history.steps.count + 1))
+            return nil
+        } catch let divergence as Divergence {
+            return divergence
+        }
+    }
+
+    struct Position {
+        let step: Int
+
+        func differs(_ what: String, expected: String, got: String) -> Divergence {
+            Divergence(step: step, what: what, expected: expected, got: got)
+        }
+
+        func expect<Value: Equatable>(_ what: String, _ got: Value, _ expected: Value) throws {
+            guard got == expected else { throw differs(what, expected: "\(expected)", got: "\(got)") }
+        }
+
+        /// Compares ids by their bytes.
+        func expect(_ what: String, ids got: [String], _ expected: [String]) throws {
+            guard got.map(ExactString.init) == expected.map(ExactString.init) else {
+                throw differs(what, expected: "\(expected)", got: "\(got)")
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    private func run(_ step: History.Step, at position: Position) async throws {
+        switch step {
+        case .add(let records, let fault):
+            let answers = try await both("add", at: position, fault: fault) { try await $0.add(records) }
+            guard let (got, expected) = answers else { return }
+            try position.expect("ids of add", ids: got, expected)
+        case .update(let updates, let fault):
+            let before = (tested.embedder.embeddedTexts.count, oracle.embedder.embeddedTexts.count)
+            let answers = try await both("update", at: position, fault: fault) { try await $0.update(updates) }
+            if oracle.embedder.embeddedTexts.count == before.1 {
+                // Rule U2.
+                try position.expect(
+                    "texts embedded by an update that changes none", tested.embedder.embeddedTexts.count - before.0, 0)
+            }
+            guard let (got, expected) = answers else { return }
+            try position.expect("records changed", got, expected)
+        case .delete(let ids):
+            guard let (got, expected) = try await both("delete", at: position, body: { try await $0.delete(ids) })
+            else { return }
+            try position.expect("records deleted", got, expected)
+        case .count(let filter):
+            guard let (got, expected) = try await both("count", at: position, body: { try await $0.count(filter) })
+            else { return }
+            try position.expect("count", got, expected)
+        case .list(let query):
+            guard let (got, expected) = try await both("list", at: position, body: { try await $0.list(query) }) else {
+                return
+            }
+            try compare(got, expected, at: position)
+        case .search(let query):
+            guard let (got, whole) = try await bothSearch(query, at: position) else { return }
+            let comparison = try await RankedComparison(query, whole: whole, oracle: oracle, at: position)
+            try comparison.check(got)
+        case .listInPages(let query):
+            let whole = ListQuery(filter: query.filter, page: try PageRequest(limit: PageRequest.maximumLimit))
+            guard let (got, expected) = try await both("list", at: position, body: { try await $0.list(whole) }) else {
+                return
+            }
+            try compare(got, expected, at: position)
+            let joined = try await joined(query.page.limit, at: position, id: \.id) {
+                try await tested.database.list(ListQuery(filter: query.filter, page: $0))
+            }
+            try position.expect("ids of the joined pages", ids: joined.map(\.id), expected.items.map(\.id))
+        case .searchInPages(let query):
+            try await searchInPages(query, at: position)
+        }
+    }
+
+    /// What both databases answer to one call; `nil` where both refuse it with the same code.
+    private func both<Answer: Sendable>(
+        _ call: String, at position: Position, fault: SteeredEmbedder.Fault? = nil,
+        body: (any MemoryVectorDatabase) async throws -> Answer
+    ) async throws -> (got: Answer, expected: Answer)? {
+        if let fault {
+            tested.embedder.fail(fault)
+            oracle.embedder.fail(fault)
+        }
+        defer {
+            if fault != nil {
+                tested.embedder.fail(nil)
+                oracle.embedder.fail(nil)
+            }
+        }
+        let expected = await outcome { try await body(oracle.database) }
+        let got = await outcome { try await body(tested.database) }
+        return try compare(got, expected, call, at: position)
+    }
+
+    private func bothSearch(
+        _ query: SearchQuery, at position: Position
+    ) async throws -> (got: Page<SearchHit>, whole: Page<SearchHit>)? {
+        let whole = try SearchQuery(
+            text: query.text, ranking: query.ranking, filter: query.filter,
+            page: PageRequest(limit: PageRequest.maximumLimit))
+        let refusal = refusal(of: query.ranking)
+        let expected = await outcome {
+            if let refusal { throw refusal }
+            return try await oracle.database.search(whole)
+        }
+        let got = await outcome { try await tested.database.search(query) }
+        guard let answers = try compare(got, expected, "search", at: position) else { return nil }
+        return (answers.got, answers.expected)
+    }
+
+    /// What the database under test must answer to a ranking that it does not declare.
+    private func refusal(of ranking: SearchQuery.Ranking) -> MemoryError? {
+        do throws(MemoryError) {
+            try tested.database.capabilities.check(ranking, backend: tested.database.name)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func outcome<Answer>(_ body: () async throws -> Answer) async -> Result<Answer, any Error> {
+        do { return .success(try await body()) } catch { return .failure(error) }
+    }
+
+    private func compare<Answer>(
+        _ got: Result<Answer, any Error>, _ expected: Result<Answer, any Error>, _ call: String, at position: Position
+    ) throws -> (got: Answer, expected: Answer)? {
+        if case .failure(let error) = got, error is NotApplicable || error is CancellationError { throw error }
+        switch (got, expected) {
+        case (.success(let got), .success(let expected)): return (got, expected)
+        case (.failure(let got), .failure(let expected as MemoryError)):
+            guard let error = got as? MemoryError, error.code == expected.code else {
+                throw position.differs(call, expected: "an error \(expected.code.rawValue)", got: "\(got)")
+            }
+            return nil
+        case (.success(let got), .failure(let expected as MemoryError)):
+            throw position.differs(call, expected: "an error \(expected.code.rawValue)", got: "\(got)")
+        case (.failure(let got), .success): throw position.differs(call, expected: "an answer", got: "\(got)")
+        case (_, .failure(let error)): throw error
+        }
+    }
+
+    // MARK: Pages
+
+    private func compare(_ got: Page<MemoryRecord>, _ expected: Page<MemoryRecord>, at position: Position) throws {
+        try position.expect("ids of the list", ids: got.items.map(\.id), expected.items.map(\.id))
+        try position.expect("total of the list", got.total, expected.total)
+        try position.expect("next_offset of the list", got.nextOffset, expected.nextOffset)
+        for (record, expected) in zip(got.items, expected.items) {
+            try compare(record, expected, at: position)
+        }
+    }
+
+    private func compare(_ got: MemoryRecord, _ expected: MemoryRecord, at position: Position) throws {
+        guard let difference = RecordComparison.difference(got, expected) else { return }
+        throw position.differs(
+            "\(difference.field) of the record \(expected.id.debugDescription)", expected: difference.expected,
+            got: difference.got)
+    }
+
+    private func searchInPages(_ query: SearchQuery, at position: Position) async throws {
+        func page(_ request: PageRequest) throws -> SearchQuery {
+            try SearchQuery(text: query.text, ranking: query.ranking, filter: query.filter, page: request)
+        }
+        let large = try page(PageRequest(limit: PageRequest.maximumLimit))
+        guard let (got, whole) = try await bothSearch(large, at: position) else { return }
+        let comparison = try await RankedComparison(large, whole: whole, oracle: oracle, at: position)
+        try comparison.check(got)
+        guard !comparison.isUndecided else { return }
+        let joined = try await joined(query.page.limit, at: position, id: \.record.id) { request in
+            let answer = try await tested.database.search(try page(request))
+            try position.expect("total of the page at \(request.offset)", answer.total, whole.total)
+            return answer
+        }
+        if case .semanticWithRecency = query.ranking {
+            // The clock moves from page to page, and with it the order of what is nearly equal.
+            try position.expect(
+                "ids of the joined pages", ids: sorted(joined.map(\.record.id)), sorted(got.items.map(\.record.id)))
+        } else {
+            try position.expect("ids of the joined pages", ids: joined.map(\.record.id), got.items.map(\.record.id))
+        }
+    }
+
+    private func sorted(_ ids: [String]) -> [String] { ids.map(ExactString.init).sorted().map(\.value) }
+
+    /// The pages from the first to the last, as `next_offset` leads.
+    private func joined<Item: Sendable>(
+        _ limit: Int, at position: Position, id: (Item) -> String, _ page: (PageRequest) async throws -> Page<Item>
+    ) async throws -> [Item] {
+        var items: [Item] = []
+        var offset: Int? = 0
+        while let from = offset {
+            let answer: Page<Item>
+            do {
+                answer = try await page(PageRequest(limit: limit, offset: from))
+            } catch let error as MemoryError {
+                throw position.differs("the page at \(from)", expected: "an answer", got: "\(error)")
+            }
+            items += answer.items
+            if let next = answer.nextOffset {
+                try position.expect("next_offset of the page at \(from)", next, from + limit)
+                guard !answer.items.isEmpty else {
+                    throw position.differs("the page at \(from)", expected: "items, or no next_offset", got: "\(next)")
+                }
+            }
+            offset = answer.nextOffset
+        }
+        return items
+    }
+
+    // MARK: Beginning and end
+
+    /// Removes what both databases hold, and expects that nothing is left.
+    private func empty() async throws {
+        let position = Position(step: 0)
+        let everything = ListQuery(page: try PageRequest(limit: PageRequest.maximumLimit))
+        _ = try await oracle.database.delete(try await oracle.database.list(everything).items.map(\.id))
+        do {
+            let left = try await tested.database.list(everything).items.map(\.id)
+            guard !left.isEmpty else { return }
+            try position.expect("records deleted", try await tested.database.delete(left), left.count)
+            try position.expect("count after everything was deleted", try await tested.database.count(.everything), 0)
+            try position.expect(
+                "ids listed after everything was deleted",
+                ids: try await tested.database.list(everything).items.map(\.id), [])
+            let search = try SearchQuery(
+                text: "[1] anything", ranking: .semantic(distanceThreshold: nil), page: everything.page)
+            try position.expect(
+                "ids found after everything was deleted",
+                ids: try await tested.database.search(search).items.map(\.record.id), [])
+        } catch let error as MemoryError {
+            throw position.differs("emptying the database", expected: "an answer", got: "\(error)")
+        }
+    }
+
+    private func compareEverything(at position: Position) async throws {
+        let everything = ListQuery(page: try PageRequest(limit: PageRequest.maximumLimit))
+        guard let (got, expected) = try await both("list", at: position, body: { try await $0.list(everything) }) else {
+            return
+        }
+        try compare(got, expected, at: position)
+        guard let counts = try await both("count", at: position, body: { try await $0.count(.everything) }) else {
+            return
+        }
+        try position.expect("count of everything", counts.got, counts.expected)
+    }
+}

@@ -1,0 +1,158 @@
+import AgentMemory
+
+/// Makes a failing history smaller while it still fails.
+///
+/// It works on the JSON of the script, which has no knowledge of what a step is: it drops lines, then elements, members and characters, and
+/// whatever is no history any more is no candidate. So every part of every call can go, those of calls to come too.
+struct HistoryShrinker {
+    /// What came of a candidate: `nil` where both databases agree.
+    typealias Replay = (History) async throws -> HistoryReplay.Divergence?
+
+    private let replay: Replay
+    private let deadline: ContinuousClock.Instant
+    private var attemptsLeft: Int
+    private(set) var smallest: History
+    private(set) var divergence: HistoryReplay.Divergence
+
+    /// - Parameters:
+    ///   - divergence: what `history` fails with.
+    ///   - time: after this time no further candidate is begun.
+    init(
+        _ history: History, _ divergence: HistoryReplay.Divergence, time: Duration = .seconds(20), attempts: Int = 3000,
+        replay: @escaping Replay
+    ) {
+        smallest = history
+        self.divergence = divergence
+        deadline = .now + time
+        attemptsLeft = attempts
+        self.replay = replay
+    }
+
+    mutating func run() async throws {
+        // What came after the step that failed has no part in it.
+        if divergence.step < smallest.steps.count {
+            _ = try await accept(History(steps: Array(smallest.steps.prefix(divergence.step))))
+        }
+        var before = ""
+        while before != smallest.script, attemptsLeft > 0, .now < deadline {
+            before = smallest.script
+            _ = try await shrunk(.array(smallest.lines)) { $0 }
+            try await shortenNames()
+        }
+    }
+
+    /// Replays the candidate, and keeps it if it fails too.
+    private mutating func accept(_ candidate: History) async throws -> Bool {
+        guard attemptsLeft > 0, .now < deadline else { return false }
+        attemptsLeft -= 1
+        guard let divergence = try await replay(candidate) else { return false }
+        smallest = candidate
+        self.divergence = divergence
+        return true
+    }
+
+    private mutating func accept(_ candidate: JSONValue) async throws -> Bool {
+        guard let lines = candidate.arrayValue, let history = try? History(lines: lines) else { return false }
+        return try await accept(history)
+    }
+
+    /// The smallest value that still fails in the place of `value`.
+    ///
+    /// - Parameter place: the lines of the history with another value in that place.
+    private mutating func shrunk(
+        _ value: JSONValue, _ place: @escaping (JSONValue) -> JSONValue
+    ) async throws -> JSONValue {
+        switch value {
+        case .array(let elements):
+            var kept = try await reduced(elements) { place(.array($0)) }
+            for index in kept.indices {
+                let others = kept
+                kept[index] = try await shrunk(kept[index]) { element in
+                    var elements = others
+                    elements[index] = element
+                    return place(.array(elements))
+                }
+            }
+            return .array(kept)
+        case .object(var object):
+            for name in object.members.map(\.name) {
+                var without = object
+                without[name] = nil
+                if try await accept(place(.object(without))) { object = without }
+            }
+            for (name, value) in object.members {
+                let others = object
+                object[name] = try await shrunk(value) { value in
+                    var members = others
+                    members[name] = value
+                    return place(.object(members))
+                }
+            }
+            return .object(object)
+        case .string(let string):
+            return .string(
+                Self.string(try await reduced(Array(string.unicodeScalars)) { place(.string(Self.string($0))) }))
+        case .null, .bool, .number: return value
+        }
+    }
+
+    /// The elements without those that are not needed: halves are tried first, then quarters, and in the end single ones.
+    private mutating func reduced<Element>(
+        _ elements: [Element], _ place: ([Element]) -> JSONValue
+    ) async throws -> [Element] {
+        var kept = elements
+        var size = kept.count
+        while size > 0 {
+            var start = 0
+            while start < kept.count {
+                var candidate = kept
+                candidate.removeSubrange(start..<min(start + size, kept.count))
+                if try await accept(place(candidate)) { kept = candidate } else { start += size }
+            }
+            size /= 2
+        }
+        return kept
+    }
+
+    /// Gives ids and other values that stand in several places a short name in all of them.
+    private mutating func shortenNames() async throws {
+        var names: [String] = []
+        for line in smallest.lines { Self.strings(in: line) { names.append($0) } }
+        names = names.exactlyDistinct()
+        var unused = "abcdefghijklmnopqrstuvwxyz".map(String.init).filter { !names.contains($0) }
+        for name in names where name.utf8.count > 1 {
+            guard let short = unused.first else { return }
+            let renamed = smallest.lines.map { Self.replacing(name, by: short, in: $0) }
+            if try await accept(.array(renamed)) { unused.removeFirst() }
+        }
+    }
+
+    // MARK: JSON
+
+    private static func string(_ scalars: [Unicode.Scalar]) -> String {
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: scalars)
+        return String(view)
+    }
+
+    private static func strings(in value: JSONValue, _ body: (String) -> Void) {
+        switch value {
+        case .string(let string): body(string)
+        case .array(let elements): for element in elements { strings(in: element, body) }
+        case .object(let object): for member in object.members { strings(in: member.value, body) }
+        case .null, .bool, .number: break
+        }
+    }
+
+    private static func replacing(_ name: String, by other: String, in value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let string): return .string(ExactString(string) == ExactString(name) ? other : string)
+        case .array(let elements): return .array(elements.map { replacing(name, by: other, in: $0) })
+        case .object(let object):
+            var replaced = JSONObject()
+            for member in object.members { replaced[member.name] = replacing(name, by: other, in: member.value) }
+            return .object(replaced)
+        case .null, .bool, .number: return value
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import AgentMemory
+import MemoryService
+
+/// The body of POST /v1/memory/prompt.
+enum PromptBody {
+    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` where there is neither a session nor a search.
+    static func read(_ body: JSONValue, summarizationThreshold: Double) throws -> MemoryPrompt.Request {
+        var issues = IssueList()
+        guard let reader = ObjectReader(body, at: [.key("body")], &issues) else {
+            throw ValidationFailure(issues: issues.issues)
+        }
+        let query = reader.requiredString("query", &issues)
+        let session = try readSession(reader, summarizationThreshold, &issues)
+        var search: MemoryPrompt.Request.Search?
+        if case .object(let wishes)? = reader.member("long_term_search") {
+            do {
+                let location = reader.location(of: "long_term_search") + [.key("SearchRequest")]
+                search = .custom(
+                    try SearchBody.read(.object(wishes), at: location, replacingText: query ?? ""))
+            } catch let failure as ValidationFailure {
+                for issue in failure.issues { issues.add(issue) }
+            }
+        } else if reader.bool("long_term_search", &issues) == true {
+            search = .standard
+        }
+        try issues.check()
+        return try MemoryPrompt.Request(query: query ?? "", session: session, search: search)
+    }
+
+    private static func readSession(
+        _ reader: ObjectReader, _ threshold: Double, _ issues: inout IssueList
+    ) throws -> MemoryPrompt.Request.Session? {
+        guard let value = reader.member("session"),
+            let session = ObjectReader(value, at: reader.location(of: "session"), &issues)
+        else { return nil }
+        let before = issues.issues.count
+        let id = session.requiredString("session_id", &issues)
+        let namespace = session.string("namespace", &issues)
+        let userID = session.string("user_id", &issues)
+        let model = session.choice("model_name", ModelName.self, &issues)
+        let maximum = session.int("context_window_max", in: Int.min...Int.max, &issues)
+        guard let id, issues.issues.count == before else { return nil }
+        return try issues.collect(at: session.location) { () throws(MemoryError) in
+            MemoryPrompt.Request.Session(
+                selector: try SessionSelector(
+                    sessionID: id, namespace: .init(parameter: namespace), userID: .init(parameter: userID)),
+                budget: ContextBudget(model: model, maximum: maximum, summarizationThreshold: threshold))
+        }
+    }
+}

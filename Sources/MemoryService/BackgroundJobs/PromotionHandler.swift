@@ -1,0 +1,82 @@
+public import AgentMemory
+
+/// Stores memories (and messages) of sessions in long-term memory, under their own ids.
+///
+/// An id that long-term memory holds already is left out, so that a second run of the job does not undo what has been edited
+/// there since.
+public struct PromotionHandler: JobHandler {
+    public let kind = PromotionJob.kind
+
+    private let memory: LongTermMemory
+    private let store: any WorkingMemoryStore
+    private let jobs: BackgroundJobs
+    private let now: @Sendable () -> Timestamp
+
+    public init(
+        memory: LongTermMemory, store: any WorkingMemoryStore, jobs: BackgroundJobs,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        self.memory = memory
+        self.store = store
+        self.jobs = jobs
+        self.now = now
+    }
+
+    public func run(_ job: LeasedJob, isLastAttempt: Bool) async throws {
+        let promotion = try PromotionJob(job)
+        let now = now()
+        do {
+            var records: [MemoryRecord] = []
+            for memory in promotion.memories { records.append(try Self.record(of: memory, in: promotion.key, now)) }
+            for message in promotion.messages {
+                records.append(try Self.record(of: message, in: promotion.key, now))
+            }
+            try await memory.createMissing(records)
+        } catch let error as MemoryError where promotion.count > 1 && (error.concernsARecord || isLastAttempt) {
+            // One record may be at fault: from here on each goes its own way, and only that one ends in the dead-letter list.
+            return try await jobs.enqueue(promotion.singles)
+        }
+        try await store.markPersisted(
+            memoryIDs: promotion.memories.map(\.id), messageIDs: promotion.messages.map(\.id), at: now,
+            in: promotion.key)
+    }
+
+    /// The memory as long-term memory keeps it: what it does not say of its session is taken from there.
+    private static func record(of memory: SessionMemory, in key: SessionKey, _ now: Timestamp) throws(MemoryError)
+        -> MemoryRecord
+    {
+        let record = memory.record
+        return try MemoryRecord(
+            id: record.id, text: record.text, sessionID: record.sessionID ?? key.sessionID,
+            userID: record.userID ?? key.userID, namespace: record.namespace ?? key.namespace,
+            memoryType: record.memoryType, topics: record.topics, entities: record.entities,
+            extractedFrom: record.extractedFrom, discreteMemoryExtracted: record.discreteMemoryExtracted,
+            extractionStrategy: record.extractionStrategy,
+            extractionStrategyConfig: record.extractionStrategyConfig, metadata: record.metadata,
+            pinned: record.pinned, accessCount: record.accessCount, createdAt: record.createdAt,
+            lastAccessed: record.lastAccessed, updatedAt: record.updatedAt, persistedAt: now,
+            eventDate: record.eventDate)
+    }
+
+    /// A message as a memory, in the form in which the reference stores messages.
+    private static func record(of message: SessionMessage, in key: SessionKey, _ now: Timestamp)
+        throws(MemoryError) -> MemoryRecord
+    {
+        try MemoryRecord(
+            id: message.id, text: "\(message.role): \(message.content)", sessionID: key.sessionID,
+            userID: key.userID, namespace: key.namespace, memoryType: .message,
+            discreteMemoryExtracted: message.discreteMemoryExtracted, extractionStrategy: "message",
+            createdAt: message.createdAt, lastAccessed: message.createdAt, updatedAt: message.createdAt,
+            persistedAt: now)
+    }
+}
+
+extension MemoryError {
+    /// Whether the failure is one of a value, not of a service.
+    fileprivate var concernsARecord: Bool {
+        switch code {
+        case .invalidInput, .invalidCombination, .unsupported: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,136 @@
+public import AgentMemory
+
+/// Hydrates a query: the conversation so far, what long-term memory knows about it, and the query itself, as messages for a model.
+public struct MemoryPrompt: Sendable {
+    private let sessions: WorkingMemorySessions
+    private let memory: LongTermMemory
+
+    public init(sessions: WorkingMemorySessions, memory: LongTermMemory) {
+        self.sessions = sessions
+        self.memory = memory
+    }
+
+    public struct Request: Sendable {
+        public let query: String
+        public let session: Session?
+        public let search: Search?
+
+        public struct Session: Sendable {
+            public let selector: SessionSelector
+            public let budget: ContextBudget?
+
+            public init(selector: SessionSelector, budget: ContextBudget?) {
+                self.selector = selector
+                self.budget = budget
+            }
+        }
+
+        public enum Search: Sendable {
+            /// What the query finds among the memories of the session's user, but for those of the session itself.
+            case standard
+            /// As asked for; where it does not filter by user, the session's user is the filter.
+            case custom(SearchRequest)
+        }
+
+        /// - Throws: ``MemoryError`` with code `invalidCombination` where there is neither a session nor a search.
+        public init(query: String, session: Session?, search: Search?) throws(MemoryError) {
+            guard session != nil || search != nil else {
+                throw MemoryError(.invalidCombination, "Either session or long_term_search must be provided")
+            }
+            self.query = query
+            self.session = session
+            self.search = search
+        }
+    }
+
+    /// One message of a prompt.
+    public struct Message: Sendable, Equatable {
+        public enum Role: String, Sendable {
+            case system, user, assistant
+        }
+
+        public let role: Role
+        public let text: String
+    }
+
+    public struct Answer: Sendable {
+        public let messages: [Message]
+        /// What the search found; `nil` where nothing was sought or found.
+        public let memories: [SearchHit]?
+    }
+
+    /// Memories that a search without wishes of its own shows.
+    private static let standardLimit = 20
+
+    /// An unknown session is an empty one.
+    ///
+    /// - Throws: ``MemoryError``: `conflict` where several sessions match, and what a search throws.
+    public func answer(_ request: Request) async throws -> Answer {
+        var messages: [Message] = []
+        var userID: String?
+        if let session = request.session {
+            userID = session.selector.namedUserID
+            if let found = try await found(session) {
+                userID = userID ?? found.key.userID
+                messages += Self.messages(of: found)
+            }
+        }
+        var memories: [SearchHit]?
+        if let search = request.search {
+            let page = try await memory.search(try Self.search(search, for: request, userID: userID))
+            messages.append(Self.message(of: page))
+            memories = page.total > 0 ? page.items : nil
+        }
+        messages.append(Message(role: .user, text: request.query))
+        return Answer(messages: messages, memories: memories)
+    }
+
+    private func found(_ session: Request.Session) async throws -> WorkingMemory? {
+        do {
+            return try await sessions.session(session.selector, budget: session.budget).session.memory
+        } catch let error as MemoryError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    private static func messages(of session: WorkingMemory) -> [Message] {
+        var messages: [Message] = []
+        if let context = session.context, !context.isEmpty {
+            messages.append(
+                Message(role: .system, text: "## A summary of the conversation so far:\n\(context)"))
+        }
+        // Models' prompts know a user and an assistant: whatever else spoke (a tool, the system) spoke on this side.
+        return messages
+            + session.messages.map { Message(role: $0.role == "user" ? .user : .assistant, text: $0.content) }
+    }
+
+    private static func message(of page: Page<SearchHit>) -> Message {
+        let lines = page.items.map { "- \($0.record.text) (ID: \($0.record.id))" }
+        let text = page.total > 0 ? lines.joined(separator: "\n") : "No relevant long-term memories found."
+        return Message(role: .system, text: "## Long term memories related to the user's query\n \(text)")
+    }
+
+    private static func search(_ search: Request.Search, for request: Request, userID: String?) throws(MemoryError)
+        -> SearchRequest
+    {
+        switch search {
+        case .custom(let search):
+            guard let userID, search.filter.tags[.userID] == nil else { return search }
+            var tags = search.filter.tags
+            tags[.userID] = try TagCondition(field: .userID, eq: userID)
+            return try SearchRequest(
+                text: search.query?.text, ranking: search.query?.ranking ?? .semantic(distanceThreshold: nil),
+                filter: MemoryFilter(tags: tags, dates: search.filter.dates), page: search.page,
+                recencyBoost: search.recencyBoost)
+        case .standard:
+            var tags: [TagField: TagCondition] = [:]
+            if let session = request.session {
+                tags[.sessionID] = try TagCondition(field: .sessionID, ne: session.selector.sessionID)
+            }
+            if let userID { tags[.userID] = try TagCondition(field: .userID, eq: userID) }
+            return try SearchRequest(
+                text: request.query, ranking: .semantic(distanceThreshold: nil), filter: MemoryFilter(tags: tags),
+                page: PageRequest(limit: standardLimit), recencyBoost: .standard)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import AgentMemory
+
+/// How many tokens of messages a client's model takes, and what share of them a session uses.
+public struct ContextBudget: Sendable, Equatable {
+    /// Tokens that the messages may have; zero and less leave room for one message only.
+    public let limit: Int
+    /// The share of the window from which on the reference summarises a conversation; clients are told how near they are.
+    public let summarizationThreshold: Double
+
+    public static let standardThreshold = 0.7
+
+    /// `nil` where the client says nothing about its model. (A maximum of 0 says nothing either, unless a model is named too.)
+    ///
+    /// - Parameter maximum: comes before the model's own window.
+    public init?(model: ModelName?, maximum: Int?, summarizationThreshold: Double = Self.standardThreshold) {
+        guard model != nil || (maximum ?? 0) != 0 else { return nil }
+        limit = maximum ?? model?.contextWindow ?? 0
+        self.summarizationThreshold = summarizationThreshold
+    }
+
+    /// Messages, counted from the end, that can matter: none has fewer than two tokens.
+    var messagesThatMayFit: Int { max(1, limit / 2 + 1) }
+
+    /// The longest end of the conversation that fits; always the last message.
+    func fitting(_ messages: [SessionMessage], counter: TokenCounter) -> ArraySlice<SessionMessage> {
+        var left = limit
+        var start = messages.endIndex
+        while start > messages.startIndex {
+            left -= counter.count(messages[start - 1])
+            if left < 0, start < messages.endIndex { break }
+            start -= 1
+        }
+        return messages[start...]
+    }
+
+    /// - Returns: `nil` for a window of zero tokens or less, of which there are no percentages.
+    func usage(of messages: [SessionMessage], counter: TokenCounter) -> ContextUsage? {
+        guard !messages.isEmpty else { return ContextUsage(totalUsed: 0, untilSummarization: 0) }
+        guard limit > 0 else { return nil }
+        let tokens = Double(messages.reduce(0) { $0 + counter.count($1) })
+        let threshold = (Double(limit) * summarizationThreshold).rounded(.down)
+        return ContextUsage(
+            totalUsed: min(100, tokens / Double(limit) * 100),
+            untilSummarization: threshold > 0 ? min(100, tokens / threshold * 100) : 100)
+    }
+}
+
+/// Percentages from 0 to 100.
+public struct ContextUsage: Sendable, Equatable {
+    /// Of the context window.
+    public let totalUsed: Double
+    /// Of the tokens at which a conversation is summarised.
+    public let untilSummarization: Double
+}

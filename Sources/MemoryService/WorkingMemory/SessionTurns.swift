@@ -1,0 +1,68 @@
+import AgentMemory
+
+/// Lets the writers of one session in this process go one after the other: they would only make each other's compare-and-set
+/// fail. Writers in other processes are found out by the store.
+actor SessionTurns {
+    private struct Waiter {
+        let id: Int
+        let continuation: CheckedContinuation<Void, any Error>
+    }
+
+    /// A key is here while somebody has the turn; with those who wait, first come first.
+    private var waiters: [SessionKey: [Waiter]] = [:]
+    private var lastID = 0
+
+    /// Runs `body` when it is its turn.
+    ///
+    /// - Throws: what `body` throws; `CancellationError` if the task is cancelled while it waits.
+    nonisolated func take<Value: Sendable>(
+        _ key: SessionKey, _ body: @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await enter(key)
+        do {
+            let value = try await body()
+            await leave(key)
+            return value
+        } catch {
+            await leave(key)
+            throw error
+        }
+    }
+
+    private func enter(_ key: SessionKey) async throws {
+        guard waiters[key] != nil else {
+            waiters[key] = []
+            return
+        }
+        lastID += 1
+        let id = lastID
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else {
+                    waiters[key, default: []].append(Waiter(id: id, continuation: continuation))
+                }
+            }
+        } onCancel: {
+            Task { await giveUp(id, key) }
+        }
+    }
+
+    private func giveUp(_ id: Int, _ key: SessionKey) {
+        guard let index = waiters[key]?.firstIndex(where: { $0.id == id }),
+            let waiter = waiters[key]?.remove(at: index)
+        else { return }
+        waiter.continuation.resume(throwing: CancellationError())
+    }
+
+    private func leave(_ key: SessionKey) {
+        guard var queue = waiters[key], !queue.isEmpty else {
+            waiters[key] = nil
+            return
+        }
+        let next = queue.removeFirst()
+        waiters[key] = queue
+        next.continuation.resume()
+    }
+}

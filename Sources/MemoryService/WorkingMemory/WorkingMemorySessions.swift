@@ -1,0 +1,208 @@
+public import AgentMemory
+
+/// Working memory: what transports call, whatever the store.
+///
+/// Every method throws ``MemoryError`` (or `CancellationError`).
+public struct WorkingMemorySessions: Sendable {
+    private let store: any WorkingMemoryStore
+    private let promotion: Promotion
+    private let turns = SessionTurns()
+    private let counter = TokenCounter()
+    private let now: @Sendable () -> Timestamp
+
+    /// How often a write is tried again because another process wrote the session meanwhile.
+    private static let attempts = 12
+    /// Sessions that the answer to an ambiguous request names.
+    private static let choicesShown = 10
+
+    /// - Parameters:
+    ///   - promotion: gets what is to go to long-term memory.
+    ///   - now: the clock of dates and stamps.
+    public init(
+        store: any WorkingMemoryStore, promotion: Promotion,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        self.store = store
+        self.promotion = promotion
+        self.now = now
+    }
+
+    /// A session as a client sees it.
+    public struct View: Sendable {
+        public let session: StoredSession
+        /// `nil` where the client named no model.
+        public let usage: ContextUsage?
+    }
+
+    /// The session that the selector means.
+    ///
+    /// - Parameters:
+    ///   - recentMessages: leaves out all but the last ones; `nil`, zero and less leave out none.
+    ///   - budget: leaves out the oldest messages until the rest fits; the last one always stays.
+    /// - Throws: ``MemoryError``: `notFound`; `conflict`, with the choices, where several sessions match.
+    public func session(
+        _ selector: SessionSelector, recentMessages: Int? = nil, budget: ContextBudget? = nil
+    ) async throws -> View {
+        let key = try await key(of: selector)
+        guard let key, var session = try await store.read(key, lastMessages: Self.needed(recentMessages, budget))
+        else { throw selector.notFound }
+        if let budget {
+            session.memory.messages = Array(budget.fitting(session.memory.messages, counter: counter))
+        }
+        return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
+    }
+
+    private static func needed(_ recentMessages: Int?, _ budget: ContextBudget?) -> Int? {
+        let recent = recentMessages.flatMap { $0 > 0 ? $0 : nil }
+        return [recent, budget?.messagesThatMayFit].compactMap(\.self).min()
+    }
+
+    /// Replaces the session, or adds to it what the client added (``SessionMerge``); what it holds for long-term memory is queued
+    /// before this returns.
+    ///
+    /// - Throws: ``MemoryError``: `conflict` where the session has changed since the client read it and the change would be undone;
+    ///   `preconditionFailed`.
+    public func put(_ put: SessionPut, budget: ContextBudget? = nil) async throws -> View {
+        let session = try await turns.take(put.key) {
+            try await retryingConflicts { try await write(put) }
+        }
+        try await promotion.enqueue(session.memory)
+        return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
+    }
+
+    /// One attempt; throws `conflict` where another process was faster, and ``SessionMerge/conflictError`` where that is final.
+    private func write(_ put: SessionPut) async throws -> Attempt<StoredSession> {
+        let stored = try await store.read(put.key, lastMessages: nil)
+        try put.condition.check(stored)
+        let now = now()
+        if let ttl = put.ttlSeconds, ttl <= 0 {
+            return try await remove(put, stored, now)
+        }
+        guard let stored else { return try await replace(put, nil, now) }
+        switch SessionMerge(put, over: stored) {
+        case .conflict: throw SessionMerge.conflictError
+        case .unchanged: return .done(stored)
+        case .replace: return try await replace(put, stored, now)
+        case .append(let messages):
+            let append = SessionAppend(
+                messages, at: now, expectedRevision: stored.current.number, writerStamp: put.ownStamp(after: stored),
+                tokens: put.tokens)
+            return try await Attempt {
+                // Gone since it was read: the next attempt makes it anew.
+                guard var session = try await store.append(append, to: put.key) else { return nil }
+                session.memory.messages = stored.memory.messages + messages
+                return session
+            }
+        }
+    }
+
+    private func replace(_ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp) async throws
+        -> Attempt<StoredSession>
+    {
+        let memory = put.memory(after: stored, now: now)
+        return try await Attempt {
+            let revision = try await store.write(
+                memory, expecting: stored.map { .revision($0.current.number) } ?? .absent,
+                writerStamp: put.ownStamp(after: stored))
+            return StoredSession(memory: memory, messageCount: memory.messages.count, revisions: [revision])
+        }
+    }
+
+    /// A PUT whose time to live is over: the session is gone, and the answer shows what it would have been.
+    private func remove(_ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp) async throws
+        -> Attempt<StoredSession>
+    {
+        let memory = put.memory(after: stored, now: now)
+        return try await Attempt {
+            if let stored { _ = try await store.delete(put.key, expectedRevision: stored.current.number) }
+            let revision = SessionRevision(
+                number: (stored?.current.number ?? 0) + 1, stamp: memory.lastAccessed,
+                writerStamp: put.ownStamp(after: stored),
+                messageCount: memory.messages.count)
+            return StoredSession(memory: memory, messageCount: memory.messages.count, revisions: [revision])
+        }
+    }
+
+    /// Adds messages at the end of a session, whatever is in it, and creates it where there is none.
+    ///
+    /// - Returns: the session without its messages.
+    public func append(_ messages: [SessionMessage], to key: SessionKey) async throws -> StoredSession {
+        let session = try await retryingConflicts {
+            let now = now()
+            if let session = try await store.append(SessionAppend(messages, at: now), to: key) {
+                return .done(session)
+            }
+            let memory = WorkingMemory(
+                key: key, messages: messages, createdAt: now, updatedAt: now, lastAccessed: now)
+            return try await Attempt {
+                let revision = try await store.write(memory, expecting: .absent, writerStamp: nil)
+                var head = memory
+                head.messages = []
+                return StoredSession(memory: head, messageCount: messages.count, revisions: [revision])
+            }
+        }
+        try await promotion.enqueue(messages, of: key)
+        return session
+    }
+
+    /// Removes the session that the selector means, if there is one.
+    ///
+    /// - Throws: ``MemoryError``: `conflict` where several sessions match; `preconditionFailed`.
+    public func delete(_ selector: SessionSelector, condition: WriteCondition = .none) async throws {
+        guard let key = try await key(of: selector) else {
+            return try condition.check(nil)
+        }
+        if condition == .none {
+            _ = try await store.delete(key, expectedRevision: nil)
+            return
+        }
+        _ = try await retryingConflicts {
+            let stored = try await store.read(key, lastMessages: 0)
+            try condition.check(stored)
+            guard let stored else { return .done(false) }
+            return try await Attempt { try await store.delete(key, expectedRevision: stored.current.number) }
+        }
+    }
+
+    /// The ids of the sessions of a namespace and a user (`nil`: of all).
+    public func list(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
+        try await store.sessionIDs(namespace: namespace, userID: userID, page: page)
+    }
+
+    /// The key of the one session that matches; `nil` where none does.
+    private func key(of selector: SessionSelector) async throws -> SessionKey? {
+        if let key = selector.exactKey { return key }
+        let keys = try await store.matching(selector.reference, limit: PageRequest.maximumLimit).filter(
+            selector.matches)
+        guard keys.count > 1 else { return keys.first }
+        throw selector.ambiguous(
+            Array(keys.prefix(Self.choicesShown)), more: keys.count > Self.choicesShown)
+    }
+
+    /// The outcome of one attempt to write.
+    private enum Attempt<Value: Sendable>: Sendable {
+        case done(Value)
+        /// Another process was faster.
+        case overtaken
+
+        init(_ value: Value) { self = .done(value) }
+
+        /// Runs a conditional write of the store; `nil` and the store's `conflict` are "overtaken".
+        init(_ body: () async throws -> Value?) async throws {
+            do {
+                self = try await body().map { .done($0) } ?? .overtaken
+            } catch let error as MemoryError where error.code == .conflict {
+                self = .overtaken
+            }
+        }
+    }
+
+    private func retryingConflicts<Value>(_ body: () async throws -> Attempt<Value>) async throws -> Value {
+        for attempt in 0..<Self.attempts {
+            if case .done(let value) = try await body() { return value }
+            // Writers of other processes must not meet again at once.
+            try await Task.sleep(for: .milliseconds(Int.random(in: 0...min(1 << attempt, 100))))
+        }
+        throw MemoryError(.conflict, "The session is being written by many others at the same time; try again")
+    }
+}

@@ -1,0 +1,143 @@
+import AgentMemory
+import PostgresDriver
+
+/// The statements on the table `jobs`, as pure functions. Time is the server's.
+enum JobSQL {
+    /// The numbers of the new jobs rise with their order.
+    static func enqueue(_ jobs: [NewJob]) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let kinds = sql.bind(jobs.map(\.kind))
+        let payloads = sql.bind(jobs.map { JSONValue.object($0.payload).jsonText })
+        let delays = sql.bind(.int8Array(jobs.map { $0.delay.wholeMicroseconds }))
+        let text = """
+            INSERT INTO jobs (kind, payload, enqueued_at, run_at, attempts, is_dead) \
+            SELECT j.kind, j.payload::json, now(), now() + \(interval("j.delay")), 0, false \
+            FROM unnest(\(kinds), \(payloads), \(delays)) WITH ORDINALITY AS j (kind, payload, delay, n) ORDER BY j.n \
+            RETURNING number
+            """
+        return sql.statement(text)
+    }
+
+    /// Takes jobs that are due and that nobody takes at the same time: number, kind, payload, attempts, enqueued_at, token,
+    /// and when each was due.
+    static func lease(kinds: [String], limit: Int, for duration: Duration) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let text = """
+            WITH due AS MATERIALIZED (SELECT number, run_at FROM jobs \
+            WHERE NOT is_dead AND run_at <= now() AND kind = ANY (\(sql.bind(kinds))) \
+            ORDER BY run_at, number LIMIT \(sql.bind(max(0, limit))) FOR UPDATE SKIP LOCKED) \
+            UPDATE jobs j SET run_at = now() + \(interval(sql.bind(duration))), attempts = j.attempts + 1, \
+            lease_token = gen_random_uuid() FROM due WHERE j.number = due.number \
+            RETURNING j.number, j.kind, j.payload, j.attempts, j.enqueued_at, j.lease_token::text, due.run_at
+            """
+        return sql.statement(text)
+    }
+
+    static func extend(_ job: Lease, for duration: Duration) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let end = "clock_timestamp() + \(interval(sql.bind(duration)))"
+        let text = "UPDATE jobs SET run_at = \(end) WHERE \(holds(job, &sql))"
+        return sql.statement(text)
+    }
+
+    static func complete(_ job: Lease) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let text = "DELETE FROM jobs WHERE \(holds(job, &sql))"
+        return sql.statement(text)
+    }
+
+    static func retry(_ job: Lease, after delay: Duration, reason: String) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let next = "clock_timestamp() + \(interval(sql.bind(delay)))"
+        let text = """
+            UPDATE jobs SET run_at = \(next), lease_token = NULL, reason = \(sql.bind(storable(reason))) \
+            WHERE \(holds(job, &sql))
+            """
+        return sql.statement(text)
+    }
+
+    static func bury(_ job: Lease, reason: String) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let text = """
+            UPDATE jobs SET is_dead = true, lease_token = NULL, reason = \(sql.bind(storable(reason))) \
+            WHERE \(holds(job, &sql))
+            """
+        return sql.statement(text)
+    }
+
+    /// One row: waiting, leased, dead.
+    static let counts = PostgresStatement(
+        """
+        SELECT count(*) FILTER (WHERE \(condition(.waiting))), count(*) FILTER (WHERE \(condition(.leased))), \
+        count(*) FILTER (WHERE \(condition(.dead))) FROM jobs
+        """)
+
+    /// The page, and the number of all in one row, as of one moment.
+    static func list(_ state: JobState, page: PageRequest) -> [PostgresStatement] {
+        var sql = SQLBuilder()
+        let condition = condition(state)
+        let text = """
+            SELECT number, kind, attempts, enqueued_at, reason FROM jobs WHERE \(condition) \
+            ORDER BY enqueued_at, number LIMIT \(sql.bind(page.limit)) OFFSET \(sql.bind(page.offset))
+            """
+        return [
+            PostgresStatement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+            sql.statement(text),
+            PostgresStatement("SELECT count(*) FROM jobs WHERE \(condition)"),
+            PostgresStatement("COMMIT"),
+        ]
+    }
+
+    /// - Parameter numbers: `nil` for all.
+    static func requeue(_ numbers: [Int64]?) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let which = numbers.map { " AND number = ANY (\(sql.bind(.int8Array($0))))" } ?? ""
+        let text = """
+            UPDATE jobs SET is_dead = false, attempts = 0, reason = NULL, run_at = now() WHERE is_dead\(which)
+            """
+        return sql.statement(text)
+    }
+
+    /// What tells one lease from all others.
+    struct Lease {
+        let number: Int64
+        let token: String
+    }
+
+    /// Whether the lease is the job's last one: it may have ended, but nobody else took the job.
+    private static func holds(_ lease: Lease, _ sql: inout SQLBuilder) -> String {
+        "number = \(sql.bind(Int(lease.number))) AND lease_token::text = \(sql.bind(lease.token)) AND NOT is_dead"
+    }
+
+    private static func condition(_ state: JobState) -> String {
+        switch state {
+        case .waiting: "NOT is_dead AND (lease_token IS NULL OR run_at <= now())"
+        case .leased: "NOT is_dead AND lease_token IS NOT NULL AND run_at > now()"
+        case .dead: "is_dead"
+        }
+    }
+
+    /// A number of microseconds as an interval. Longer ones than a hundred years lose nothing that matters.
+    private static func interval(_ microseconds: String) -> String {
+        "\(microseconds) * interval '1 microsecond'"
+    }
+
+    /// What a column of type `text` can hold of a reason.
+    private static func storable(_ reason: String) -> String {
+        String(String.UnicodeScalarView(reason.unicodeScalars.map { $0.value == 0 ? "\u{FFFD}" : $0 }))
+    }
+}
+
+extension Duration {
+    /// Microseconds, cut off; a thousand years at most, 0 at least.
+    fileprivate var wholeMicroseconds: Int64 {
+        let most: Duration = .seconds(31_557_600_000)
+        let (seconds, attoseconds) = min(max(self, .zero), most).components
+        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+    }
+}
+
+extension SQLBuilder {
+    /// In microseconds.
+    fileprivate mutating func bind(_ duration: Duration) -> String { bind(.int8(duration.wholeMicroseconds)) }
+}

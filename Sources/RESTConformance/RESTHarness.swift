@@ -1,0 +1,50 @@
+public import AgentMemory
+import HTTPClient
+public import MemoryConformance
+import Synchronization
+
+/// Makes scopes on a running server that speaks the REST API, whatever it is and whoever uses it.
+///
+/// A scope is made of names alone: ids and namespaces that begin with a random prefix. No request can see or change a record outside of
+/// it, and removing it deletes every record that was added. What the server can do is asked of it once.
+public final class RESTHarness: ConformanceHarness {
+    /// Where the server is, such as `http://localhost:8000`.
+    public let backend: String
+    private let connection: RESTConnection
+    private let features = Mutex<ServerFeatures?>(nil)
+
+    /// - Parameters:
+    ///   - url: where the server listens, such as `http://localhost:8000`; the paths of the API are put behind it.
+    ///   - token: sent as `Authorization: Bearer …` where given.
+    ///   - timeout: of one request. Default: 60 s.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for a URL that is none.
+    public init(url: String, token: String? = nil, timeout: Duration = .seconds(60)) throws {
+        connection = try RESTConnection(url: url, token: token, timeout: timeout)
+        backend = connection.origin.description
+    }
+
+    /// A new scope on the server. The embedder is not used: the server has its own.
+    ///
+    /// - Throws: ``MemoryError`` if the server cannot be reached or does not speak the API.
+    public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
+        let scope = RESTScope()
+        let features = try await probedFeatures(namespace: scope.prefix)
+        let connection = connection
+        let database = RESTMemoryDatabase(connection.reopened(), scope: scope, features: features)
+        return ScopedDatabase(
+            database: database,
+            reopen: { _ in RESTMemoryDatabase(connection.reopened(), scope: scope, features: features) },
+            wire: RESTWireClient(connection, scope: scope), embedsAsGiven: false, isAlone: false,
+            remove: {
+                await database.close()
+                try await ScopeRemoval(connection, scope).run()
+            })
+    }
+
+    private func probedFeatures(namespace: String) async throws -> ServerFeatures {
+        if let known = features.withLock(\.self) { return known }
+        let probed = try await ServerFeatures.probed(connection, namespace: namespace)
+        features.withLock { $0 = probed }
+        return probed
+    }
+}

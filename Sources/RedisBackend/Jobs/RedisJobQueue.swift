@@ -1,0 +1,236 @@
+public import AgentMemory
+public import Logging
+public import RedisDriver
+import Synchronization
+
+/// Background jobs in Redis streams, one for each kind, with a consumer group; no module is needed.
+public final class RedisJobQueue: JobQueue {
+    public struct Configuration: Sendable {
+        public var endpoint: RedisEndpoint
+        /// string, default: agent_memory:jobs; all keys begin with it and a colon.
+        public var keyPrefix = "agent_memory:jobs"
+        /// int, default: 1
+        public var connections = 1
+        /// The deadline of a call; default: 5 seconds.
+        public var timeout: Duration = .seconds(5)
+        /// How long connecting and logging in may take; default: 2 seconds.
+        public var connectTimeout: Duration = .seconds(2)
+        /// How often ``run()`` looks after the store; default: 1 minute.
+        public var upkeepInterval: Duration = .seconds(60)
+
+        public init(endpoint: RedisEndpoint) {
+            self.endpoint = endpoint
+        }
+    }
+
+    public let name = "redis"
+
+    private let configuration: Configuration
+    private let client: RedisClient
+    private let logger: Logger
+    private let isPrepared = Atomic(false)
+
+    /// Connects to nothing yet.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used.
+    public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
+        self.configuration = configuration
+        self.logger = logger
+        var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
+        driver.connections = configuration.connections
+        driver.timeout = configuration.timeout
+        driver.connectTimeout = min(configuration.connectTimeout, configuration.timeout)
+        driver.clientName = "agent-memory-jobs"
+        do throws(RedisError) {
+            client = try RedisClient(configuration: driver, logger: logger)
+        } catch {
+            throw error.memoryError
+        }
+    }
+
+    /// Streams and their groups are made with the first job of a kind, so only the connection is tried.
+    public func prepare() async throws {
+        _ = try await counts()
+        isPrepared.store(true, ordering: .relaxed)
+    }
+
+    public func run() async throws {
+        try await Upkeep(interval: configuration.upkeepInterval, logger: logger).run(
+            isSettled: { isPrepared.load(ordering: .relaxed) }, prepare)
+    }
+
+    public func close() async {
+        await client.close()
+    }
+
+    public func health() async -> [ComponentHealth] {
+        do {
+            try await client.translating(within: configuration.timeout / 2) { _ = try await cardinalities() }
+            return [ComponentHealth("jobs")]
+        } catch {
+            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
+            return [ComponentHealth("jobs", reason: reason)]
+        }
+    }
+
+    @discardableResult
+    public func enqueue(_ jobs: [NewJob]) async throws -> [String] {
+        guard !jobs.isEmpty else { return [] }
+        let reply = try await evaluate(JobScripts.enqueue) { command in
+            for job in jobs {
+                command.append(job.kind)
+                command.append(JSONValue.object(job.payload).jsonText)
+                command.append(Self.milliseconds(job.delay))
+            }
+        }
+        let ids = reply.array?.compactMap(\.string) ?? []
+        guard ids.count == jobs.count else { throw Self.unknownAnswer }
+        return ids
+    }
+
+    // MARK: Leases
+
+    public func lease(kinds: [String], limit: Int, for duration: Duration) async throws -> [LeasedJob] {
+        guard limit > 0 else { return [] }
+        let reply = try await evaluate(JobScripts.take) { command in
+            command.append(limit)
+            command.append(Self.leaseMilliseconds(duration))
+            // In another order each time, so that no kind has to wait for the end of another.
+            command.append(kinds.shuffled())
+        }
+        return try (reply.array ?? []).map { row in
+            guard let fields = row.array, fields.count == 6, let id = fields[0].string, let kind = fields[1].string,
+                let payload = fields[2].string.flatMap({ try? JSONValue(parsing: $0) })?.objectValue,
+                let attempt = fields[3].integer, let enqueuedAt = fields[4].integer.flatMap(Self.date),
+                let entry = fields[5].string
+            else { throw Self.unknownAnswer }
+            return LeasedJob(
+                id: id, kind: kind, payload: payload, attempt: attempt, enqueuedAt: enqueuedAt, token: entry)
+        }
+    }
+
+    public func extend(_ job: LeasedJob, for duration: Duration) async throws -> Bool {
+        try await end(job, JobScripts.extend) { $0.append(Self.leaseMilliseconds(duration)) }
+    }
+
+    public func complete(_ job: LeasedJob) async throws -> Bool {
+        try await end(job, JobScripts.complete) { _ in }
+    }
+
+    public func retry(_ job: LeasedJob, after delay: Duration, reason: String) async throws -> Bool {
+        try await end(job, JobScripts.retry) { command in
+            command.append(reason)
+            command.append(Self.milliseconds(delay))
+        }
+    }
+
+    public func bury(_ job: LeasedJob, reason: String) async throws -> Bool {
+        try await end(job, JobScripts.bury) { $0.append(reason) }
+    }
+
+    // MARK: For operators
+
+    public func counts() async throws -> JobCounts {
+        let sizes = try await client.translating(within: configuration.timeout, cardinalities)
+        return JobCounts(waiting: sizes[0], leased: sizes[1], dead: sizes[2])
+    }
+
+    public func list(_ state: JobState, page: PageRequest) async throws -> Page<JobSummary> {
+        try await client.translating(within: configuration.timeout) {
+            let set = key(state)
+            let (replies, _) = try await client.transaction([
+                RedisCommand("ZCARD", set),
+                RedisCommand("ZRANGE", set, String(page.offset), String(page.end - 1)),
+            ])
+            guard let total = try replies[0].get().integer, let members = try replies[1].get().array else {
+                throw Self.unknownAnswer
+            }
+            let ids = members.compactMap(\.string)
+            let hashes = try await client.pipeline(
+                ids.map { RedisCommand("HMGET", hash($0), "kind", "enqueued", "attempts", "reason") }, isRead: true)
+            let jobs = try zip(ids, hashes).compactMap { id, reply -> JobSummary? in
+                guard let fields = try reply.get().array, fields.count == 4 else { throw Self.unknownAnswer }
+                // A job may have been done meanwhile.
+                guard let kind = fields[0].string, let enqueuedAt = fields[1].integer.flatMap(Self.date) else {
+                    return nil
+                }
+                return JobSummary(
+                    id: id, kind: kind, state: state, attempts: fields[2].integer ?? 0, enqueuedAt: enqueuedAt,
+                    reason: fields[3].string)
+            }
+            return Page(items: jobs, total: total, request: page)
+        }
+    }
+
+    public func requeue(_ ids: [String]?) async throws -> Int {
+        var rest = ids ?? []
+        if ids == nil {
+            rest = try await client.translating(within: configuration.timeout) {
+                let reply = try await client.send(RedisCommand("ZRANGE", key(.dead), "0", "-1"), isRead: true)
+                return reply.array?.compactMap(\.string) ?? []
+            }
+        }
+        var moved = 0
+        while !rest.isEmpty {
+            let batch = rest.prefix(1000)
+            rest.removeFirst(batch.count)
+            moved += try await evaluate(JobScripts.requeue) { $0.append(batch) }.integer ?? 0
+        }
+        return moved
+    }
+
+    // MARK: Keys and calls
+
+    private func key(_ state: JobState) -> String { "\(configuration.keyPrefix):\(state.rawValue)" }
+
+    private func hash(_ id: String) -> String { "\(configuration.keyPrefix):job:\(id)" }
+
+    private func cardinalities() async throws -> [Int] {
+        let (replies, _) = try await client.transaction(JobState.allCases.map { RedisCommand("ZCARD", key($0)) })
+        return try replies.map { reply in
+            guard let size = try reply.get().integer else { throw Self.unknownAnswer }
+            return size
+        }
+    }
+
+    private func evaluate(
+        _ script: RedisScript, arguments: (inout RedisCommand) -> Void
+    ) async throws -> RedisValue {
+        try await client.translating(within: configuration.timeout) {
+            try await client.evaluate(script, keys: []) { command in
+                command.append(configuration.keyPrefix)
+                arguments(&command)
+            }
+        }
+    }
+
+    /// Runs a script that looks after a lease.
+    ///
+    /// - Returns: false if it is not the job's lease any more.
+    private func end(
+        _ job: LeasedJob, _ script: RedisScript, arguments: (inout RedisCommand) -> Void
+    ) async throws -> Bool {
+        try await evaluate(script) { command in
+            command.append(job.kind)
+            command.append(job.id)
+            command.append(job.token)
+            command.append(job.attempt)
+            arguments(&command)
+        }.integer == 1
+    }
+
+    private static func date(_ microseconds: Int) -> Timestamp? { Timestamp(microseconds: Int64(microseconds)) }
+
+    /// Rounded up, so that nothing comes before its time; a century at most.
+    private static func milliseconds(_ delay: Duration) -> Int {
+        Int(max(0, min(3_155_760_000_000, (delay / .milliseconds(1)).rounded(.up))))
+    }
+
+    private static func leaseMilliseconds(_ duration: Duration) -> Int {
+        min(max(milliseconds(duration), 1), JobScripts.longestLease)
+    }
+
+    private static var unknownAnswer: MemoryError {
+        MemoryError(.internalError, "the Redis server answered for a job with something unknown")
+    }
+}

@@ -1,0 +1,88 @@
+import AgentMemory
+import RedisDriver
+
+/// A search index over keys of one kind: how it is made, and whether one that exists is fit to be used.
+protocol SearchIndex: Sendable {
+    /// FT.CREATE.
+    func creation(named name: String) -> RedisCommand
+
+    /// - Throws: ``MemoryError`` with code `misconfigured` if no index over these keys could be used.
+    func fitness(of index: IndexInfo) throws(MemoryError) -> IndexFitness
+}
+
+/// What an existing index is to us.
+enum IndexFitness: Equatable {
+    case ours
+    /// Made by someone else, such as the reference server: to be left alone.
+    case foreign
+}
+
+/// What FT.INFO says of an index, as far as it matters here.
+struct IndexInfo: Sendable, Equatable {
+    let name: String
+    let prefixes: [String]
+    /// `HASH` or `JSON`
+    let keyType: String?
+    /// Names of hash fields, or paths in JSON documents.
+    let fields: Set<String>
+    /// Those of ``fields`` that are tags and keep upper and lower case apart.
+    let caseSensitive: Set<String>
+    let dimensions: Int?
+    let metric: String?
+    /// How the index was made, whatever is configured now.
+    let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
+    /// Whether the engine still scans hashes that were there before the index.
+    let isScanning: Bool
+    /// 0 to 1
+    let progress: Double
+    let records: Int
+
+    init?(name: String, reply: RedisValue) {
+        guard let top = Self.pairs(reply) else { return nil }
+        self.name = name
+        let definition = top["index_definition"].flatMap(Self.pairs)
+        prefixes = definition?["prefixes"]?.array?.compactMap(\.string) ?? []
+        keyType = definition?["key_type"]?.string?.uppercased()
+        isScanning = (top["indexing"]?.double ?? 0) != 0
+        progress = top["percent_indexed"]?.double.flatMap { $0.isFinite ? min(1, max(0, $0)) : nil } ?? 1
+        records = top["num_docs"]?.double.flatMap { Int(exactly: $0.rounded()) } ?? 0
+
+        var fields: Set<String> = []
+        var caseSensitive: Set<String> = []
+        var dimensions: Int?
+        var metric: String?
+        var algorithm: RedisMemoryDatabase.Configuration.Algorithm?
+        for attribute in top["attributes"]?.array ?? [] {
+            // Names with values, and single words such as SORTABLE among them.
+            let words = attribute.array ?? []
+            func value(after name: String) -> RedisValue? {
+                guard let at = words.firstIndex(where: { $0.string?.lowercased() == name }), at + 1 < words.count else {
+                    return nil
+                }
+                return words[at + 1]
+            }
+            guard let field = value(after: "identifier")?.string else { continue }
+            fields.insert(field)
+            if words.contains(where: { $0.string == "CASESENSITIVE" }) { caseSensitive.insert(field) }
+            if field == RecordHash.vector {
+                dimensions = value(after: "dim")?.integer
+                metric = value(after: "distance_metric")?.string?.uppercased()
+                algorithm = value(after: "algorithm")?.string.flatMap { .init(rawValue: $0.uppercased()) }
+            }
+        }
+        self.fields = fields
+        self.caseSensitive = caseSensitive
+        self.dimensions = dimensions
+        self.metric = metric
+        self.algorithm = algorithm
+    }
+
+    private static func pairs(_ value: RedisValue) -> [String: RedisValue]? {
+        guard let elements = value.array else { return nil }
+        var result: [String: RedisValue] = [:]
+        for i in stride(from: 0, to: elements.count - 1, by: 2) {
+            if let name = elements[i].string { result[name] = elements[i + 1] }
+        }
+        return result
+    }
+}

@@ -1,0 +1,183 @@
+import RedisDriver
+
+/// What is done to a session on the server, in one step each.
+///
+/// KEYS are ``SessionKeys/plain`` and ``SessionKeys/own``; the first three of ARGV are ``SessionKeys/identity``. A script with the
+/// line `#!lua` is refused whole, before it changes anything, where the server has no memory left or takes no writes.
+enum SessionScripts {
+    /// Finds the document. `locate` answers its key, or else nil and the key that a new one gets.
+    private static let prelude = """
+        local function names(key)
+          local kind = redis.call('TYPE', key).ok
+          if kind == 'none' then return 'nobody' end
+          if kind ~= 'ReJSON-RL' then return 'another' end
+          local paths = {'$.session_id', '$.namespace', '$.user_id'}
+          local parts = cjson.decode(redis.call('JSON.GET', key, unpack(paths)))
+          for i, path in ipairs(paths) do
+            local part = parts[path][1]
+            if part == nil or part == cjson.null then part = '' end
+            if part ~= ARGV[i] then return 'another' end
+          end
+          return 'session'
+        end
+        local function locate()
+          local plain = names(KEYS[1])
+          if plain == 'session' then return KEYS[1] end
+          local own = names(KEYS[2])
+          if own == 'session' then return KEYS[2] end
+          if plain == 'nobody' then return nil, KEYS[1] end
+          if own == 'nobody' then return nil, KEYS[2] end
+          return error('the keys of the session are taken')
+        end
+        -- The text of the one value at a path, or nil.
+        local function text(key, path)
+          local found = redis.call('JSON.GET', key, path)
+          if found ~= '[]' then return string.sub(found, 2, -2) end
+        end
+        local function count(key)
+          return redis.call('JSON.ARRLEN', key, '$.messages')[1] or 0
+        end
+
+        """
+
+    /// For writes. A document of the reference has no revisions: it is number 0, and its date is the stamp.
+    private static let history = """
+        local time = redis.call('TIME')
+        local now = time[1] * 1000000 + time[2]
+        local function whole(number) return string.format('%.0f', number) end
+        local function number(key) return text(key, '$.revision') or '0' end
+        local function stamp(key)
+          local last = text(key, '$.revisions[-1][1]')
+          if last then return tonumber(last) end
+          local seconds = text(key, '$.last_accessed') or text(key, '$.updated_at')
+          return math.floor((tonumber(seconds or '0') or 0) * 1000000 + 0.5)
+        end
+        -- The revisions up to now with a new one behind them, as JSON; messages are those before it.
+        local function revisions(key, entry, messages)
+          local kept = text(key, '$.revisions')
+          if not kept or kept == '[]' then
+            kept = '[[0,' .. whole(stamp(key)) .. ',null,' .. messages .. ']]'
+          end
+          return string.sub(kept, 1, -2) .. ',' .. entry .. ']'
+        end
+        -- Sets members of the document, and makes it expire the given milliseconds from now, or leaves that as it is.
+        local function finish(key, patch, ttl, kept)
+          if ttl then
+            local at = whole(math.floor(now / 1000) + ttl)
+            patch = patch .. ',"expires_at":' .. at
+            redis.call('PEXPIREAT', key, at)
+          end
+          redis.call('JSON.MERGE', key, '$', '{' .. patch .. '}')
+          redis.call('JSON.ARRTRIM', key, '$.revisions', -tonumber(kept), -1)
+          -- The reference may have written the session under its plain key again after the other one had left it.
+          if key == KEYS[1] and names(KEYS[2]) == 'session' then redis.call('DEL', KEYS[2]) end
+        end
+
+        """
+
+    /// ARGV: paths to read, `.` for the whole document. Answers their JSON and the number of messages, or nothing.
+    static let read = RedisScript(
+        """
+        #!lua flags=no-writes
+        \(prelude)
+        local key = locate()
+        if not key then return nil end
+        return {redis.call('JSON.GET', key, unpack(ARGV, 4)), count(key)}
+        """)
+
+    /// ARGV: the revision expected or nothing for no session; the document; the new stamp, the writer's stamp or `null`, the
+    /// number of messages; milliseconds to live or nothing; revisions to keep. Answers the new revision, or nothing if
+    /// what is stored is not what was expected.
+    static let write = RedisScript(
+        """
+        #!lua
+        \(prelude)\(history)
+        local key, free = locate()
+        if (key and number(key) or '') ~= ARGV[4] then return nil end
+        -- The time is a number that no earlier session under this key has come to.
+        local new = key and whole(number(key) + 1) or whole(now)
+        local entry = '[' .. table.concat({new, ARGV[6], ARGV[7], ARGV[8]}, ',') .. ']'
+        local all = key and revisions(key, entry, count(key)) or '[' .. entry .. ']'
+        key = key or free
+        redis.call('JSON.SET', key, '$', ARGV[5])
+        redis.call('PERSIST', key)
+        finish(key, '"revision":' .. new .. ',"revisions":' .. all, tonumber(ARGV[9]), ARGV[10])
+        return new
+        """)
+
+    /// ARGV: the revision expected or nothing for any; microseconds of the write, the same in seconds; the writer's stamp or
+    /// `null`; the new token count or nothing; revisions to keep; the number of paths to answer; these; the messages. Answers
+    /// the paths' JSON and the number of messages, nothing where there is no session, and 0 if another revision is stored.
+    static let append = RedisScript(
+        """
+        #!lua
+        \(prelude)\(history)
+        local key = locate()
+        if not key then return nil end
+        if ARGV[4] ~= '' and ARGV[4] ~= number(key) then return 0 end
+        local new = whole(number(key) + 1)
+        local at = math.max(tonumber(ARGV[5]), stamp(key) + 1)
+        local before = count(key)
+        local first = 11 + ARGV[10]
+        if redis.call('JSON.TYPE', key, '$.messages')[1] ~= 'array' then
+          redis.call('JSON.SET', key, '$.messages', '[]')
+        end
+        for i = first, #ARGV, 1000 do
+          redis.call('JSON.ARRAPPEND', key, '$.messages', unpack(ARGV, i, math.min(i + 999, #ARGV)))
+        end
+        local entry = '[' .. table.concat({new, whole(at), ARGV[7], before + #ARGV - first + 1}, ',') .. ']'
+        if text(key, '$.revisions[-1]') then
+          redis.call('JSON.ARRAPPEND', key, '$.revisions', entry)
+        else
+          redis.call('JSON.SET', key, '$.revisions', revisions(key, entry, before))
+        end
+        local seconds = at < 0 and string.format('%.6f', at / 1000000)
+          or whole(math.floor(at / 1000000)) .. '.' .. string.format('%06d', at % 1000000)
+        local patch = '"revision":' .. new .. ',"last_accessed":' .. seconds .. ',"updated_at":' .. ARGV[6]
+        if ARGV[8] ~= '' then patch = patch .. ',"tokens":' .. ARGV[8] end
+        local ttl = tonumber(text(key, '$.ttl_seconds') or '')
+        finish(key, patch, ttl and math.min(math.max(ttl, 1), \(RedisWorkingMemoryStore.longestTTL)) * 1000, ARGV[9])
+        return {redis.call('JSON.GET', key, unpack(ARGV, 11, first - 1)), count(key)}
+        """)
+
+    /// ARGV: the revision expected or nothing for any. Answers 1, nothing where there is no session, and 0 if another revision is
+    /// stored.
+    static let delete = RedisScript(
+        """
+        #!lua flags=allow-oom
+        \(prelude)
+        local key = locate()
+        if not key then return nil end
+        if ARGV[4] ~= '' and ARGV[4] ~= (text(key, '$.revision') or '0') then return 0 end
+        redis.call('DEL', key)
+        if key == KEYS[1] and names(KEYS[2]) == 'session' then redis.call('DEL', KEYS[2]) end
+        return 1
+        """)
+
+    /// ARGV: the date as JSON; the number of memory ids; these; the ids of messages.
+    static let markPersisted = RedisScript(
+        """
+        #!lua
+        \(prelude)
+        local key = locate()
+        if not key then return 0 end
+        local function mark(list, first, last)
+          if first > last then return end
+          local wanted = {}
+          for i = first, last do wanted[ARGV[i]] = true end
+          local ids = cjson.decode(redis.call('JSON.GET', key, list .. '[*].id'))
+          -- Only where each element has an id are the positions theirs.
+          if redis.call('JSON.ARRLEN', key, list)[1] ~= #ids then return end
+          for i, id in ipairs(ids) do
+            if wanted[id] then
+              local path = list .. '[' .. (i - 1) .. '].persisted_at'
+              if (text(key, path) or 'null') == 'null' then redis.call('JSON.SET', key, path, ARGV[4]) end
+            end
+          end
+        end
+        local memories = tonumber(ARGV[5])
+        mark('$.memories', 6, 5 + memories)
+        mark('$.messages', 6 + memories, #ARGV)
+        return 1
+        """)
+}

@@ -1,0 +1,215 @@
+import AgentMemory
+
+/// The texts that wait for the model, and the threads that compute.
+///
+/// Threads take some texts of one call at a time, and the calls take turns: a query waits for one such portion of each
+/// call before it, not for an import of thousands of texts to end.
+final class EmbeddingQueue: Sendable {
+    /// One call.
+    private struct Call {
+        let texts: [String]
+        /// Tokens, roughly, that a thread takes at a time.
+        let portion: Int
+        var vectors: [[Float]]
+        /// The first text that no thread has taken.
+        var next = 0
+        var missing: Int
+        let continuation: CheckedContinuation<[[Float]], any Error>
+    }
+
+    enum Phase: Sendable, Equatable {
+        case unloaded
+        case loading
+        case loaded
+        case failed(String)
+    }
+
+    private struct State {
+        var calls: [Int: Call] = [:]
+        /// Ids of the calls with texts that no thread has taken, in turn.
+        var turns: [Int] = []
+        var phase = Phase.unloaded
+        /// Whether the model is wanted before there is a text.
+        var isEager: Bool
+        var engine: SentenceEncoder?
+        var lastID = 0
+        var hasEnded = false
+    }
+
+    private enum Work {
+        case load
+        case texts([String], call: Int, first: Int, SentenceEncoder)
+        case end
+    }
+
+    /// A portion is large enough for the products to be quick, and small enough to take turns.
+    private static let portions = 48...192
+    /// Calls beyond this number are refused: they would run into their deadlines.
+    private static let maximumCalls = 1024
+
+    private let monitor: Monitor<State>
+    private let threads: Int
+    private let name: String
+
+    /// - Parameters:
+    ///   - name: Of the model, for messages.
+    ///   - threads: That compute.
+    ///   - isEager: Whether the model is loaded now, not with the first text.
+    ///   - load: Runs on one of the threads.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the system makes no threads.
+    init(
+        name: String, threads: Int, isEager: Bool, load: @escaping @Sendable () throws(MemoryError) -> SentenceEncoder
+    ) throws(MemoryError) {
+        self.name = name
+        self.threads = threads
+        let monitor = Monitor(State(isEager: isEager))
+        self.monitor = monitor
+        for _ in 0..<threads where !WorkerThread.start({ Self.work(monitor, load) }) {
+            end()
+            throw MemoryError(
+                .misconfigured,
+                "the system made no thread for the embedding model; LOCAL_EMBEDDING_THREADS is \(threads)")
+        }
+    }
+
+    var phase: Phase { monitor.withLock { $0.phase } }
+
+    /// Texts that no thread has taken yet.
+    var waitingTexts: Int {
+        monitor.withLock { state in state.calls.values.reduce(0) { $0 + $1.texts.count - $1.next } }
+    }
+
+    /// Lets the threads end when they have done what they are at; calls that wait fail.
+    func end() {
+        let continuations = monitor.change { state in
+            state.hasEnded = true
+            state.turns = []
+            defer { state.calls = [:] }
+            return state.calls.values.map(\.continuation)
+        }
+        for continuation in continuations { continuation.resume(throwing: CancellationError()) }
+    }
+
+    /// - Throws: ``MemoryError`` with code `embeddingFailed` or `timedOut`; `CancellationError`.
+    func vectors(of texts: [String], within limit: Duration) async throws -> [[Float]] {
+        try Task.checkCancellation()
+        guard !texts.isEmpty else { return [] }
+        let id = monitor.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            let error = MemoryError(.timedOut, "the embedding model \(name) did not answer within \(limit)")
+            remove(id)?.resume(throwing: error)
+        }
+        defer { timer.cancel() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { enqueue(id, texts, $0) }
+        } onCancel: {
+            remove(id)?.resume(throwing: CancellationError())
+        }
+    }
+
+    private func enqueue(_ id: Int, _ texts: [String], _ continuation: CheckedContinuation<[[Float]], any Error>) {
+        let total = texts.reduce(0) { $0 + Self.estimatedTokens($1) }
+        let refusal: (any Error)? = monitor.change { state in
+            if case .failed(let reason) = state.phase { return MemoryError(.embeddingFailed, reason) }
+            // The handler may have run before there was anyone to tell.
+            if Task.isCancelled || state.hasEnded { return CancellationError() }
+            guard state.calls.count < Self.maximumCalls else {
+                return MemoryError(
+                    .embeddingFailed, "the embedding model \(name) has \(Self.maximumCalls) calls waiting already")
+            }
+            state.calls[id] = Call(
+                texts: texts, portion: min(max(total / threads, Self.portions.lowerBound), Self.portions.upperBound),
+                vectors: [[Float]](repeating: [], count: texts.count), missing: texts.count, continuation: continuation)
+            state.turns.append(id)
+            return nil
+        }
+        if let refusal { continuation.resume(throwing: refusal) }
+    }
+
+    /// Forgets a call that nobody waits for any more.
+    private func remove(_ id: Int) -> CheckedContinuation<[[Float]], any Error>? {
+        monitor.withLock { state in
+            state.turns.removeAll { $0 == id }
+            return state.calls.removeValue(forKey: id)?.continuation
+        }
+    }
+
+    /// For sharing texts out only: English has some five bytes a token.
+    private static func estimatedTokens(_ text: String) -> Int { 3 + text.utf8.count / 5 }
+
+    // MARK: What a thread does
+
+    private static func work(
+        _ monitor: Monitor<State>, _ load: @Sendable () throws(MemoryError) -> SentenceEncoder
+    ) {
+        let scratch = EncoderScratch()
+        var isPrepared = false
+        while true {
+            switch monitor.wait(for: { next(&$0) }) {
+            case .end: return
+            case .load:
+                do throws(MemoryError) {
+                    let engine = try load()
+                    monitor.change { state in
+                        state.engine = engine
+                        state.phase = .loaded
+                    }
+                } catch {
+                    fail(monitor, error)
+                }
+            case .texts(let texts, let call, let first, let engine):
+                if !isPrepared {
+                    engine.prepareThread()
+                    isPrepared = true
+                }
+                store(engine.vectors(of: texts, scratch), monitor, call: call, first: first)
+            }
+        }
+    }
+
+    private static func next(_ state: inout State) -> Work? {
+        if state.hasEnded { return .end }
+        if state.phase == .unloaded, state.isEager || !state.turns.isEmpty {
+            state.phase = .loading
+            return .load
+        }
+        guard let engine = state.engine, let id = state.turns.first, let call = state.calls[id] else { return nil }
+        state.turns.removeFirst()
+        var end = call.next
+        var tokens = 0
+        repeat {
+            tokens += estimatedTokens(call.texts[end])
+            end += 1
+        } while end < call.texts.count && tokens + estimatedTokens(call.texts[end]) <= call.portion
+        state.calls[id]?.next = end
+        if end < call.texts.count { state.turns.append(id) }
+        return .texts(Array(call.texts[call.next..<end]), call: id, first: call.next, engine)
+    }
+
+    private static func store(_ vectors: [[Float]], _ monitor: Monitor<State>, call id: Int, first: Int) {
+        let done: Call? = monitor.withLock { state in
+            // None if it was cancelled meanwhile.
+            guard state.calls[id] != nil else { return nil }
+            for (offset, vector) in vectors.enumerated() { state.calls[id]?.vectors[first + offset] = vector }
+            state.calls[id]?.missing -= vectors.count
+            return state.calls[id]?.missing == 0 ? state.calls.removeValue(forKey: id) : nil
+        }
+        done?.continuation.resume(returning: done?.vectors ?? [])
+    }
+
+    private static func fail(_ monitor: Monitor<State>, _ error: MemoryError) {
+        let continuations = monitor.change { state in
+            state.phase = .failed(error.message)
+            state.turns = []
+            defer { state.calls = [:] }
+            return state.calls.values.map(\.continuation)
+        }
+        for continuation in continuations {
+            continuation.resume(throwing: MemoryError(.embeddingFailed, error.message, underlying: error.underlying))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+/// The forward pass of BERT (Devlin, Chang, Lee and Toutanova, 2018; the layers are those of Vaswani et al.: "Attention Is
+/// All You Need", 2017), pooled to one vector a text.
+///
+/// The tokens of several texts lie one text after the other in one matrix, without padding: the products of the layers
+/// concern each token by itself, and only attention looks at the texts one by one.
+struct BertEncoder: Sendable {
+    private struct Layer: Sendable {
+        /// Query, key and value in one: three times the hidden size of rows.
+        let attentionIn: WeightMatrix
+        let attentionInBias: FloatBuffer
+        let attentionOut: WeightMatrix
+        let attentionOutBias: FloatBuffer
+        let attentionNorm: LayerNorm
+        let expanding: WeightMatrix
+        let expandingBias: FloatBuffer
+        let contracting: WeightMatrix
+        let contractingBias: FloatBuffer
+        let outputNorm: LayerNorm
+    }
+
+    let configuration: ModelConfiguration
+    private let library: MatrixLibrary
+    private let words: Tensor
+    /// Those of the positions with that of the first token type, which all tokens have.
+    private let positions: FloatBuffer
+    private let embeddingNorm: LayerNorm
+    private let layers: [Layer]
+
+    /// Reads what is not used in place, and joins what is multiplied together.
+    init(_ tensors: BertTensors, _ configuration: ModelConfiguration, library: MatrixLibrary) {
+        self.configuration = configuration
+        self.library = library
+        func norm(_ gain: Tensor, _ shift: Tensor) -> LayerNorm {
+            LayerNorm(gain: FloatBuffer(gain), bias: FloatBuffer(shift), epsilon: configuration.layerNormEpsilon)
+        }
+        words = tensors.words
+        let hidden = configuration.hiddenSize
+        positions = FloatBuffer(tensors.positions)
+        let tokenTypes = FloatBuffer(tensors.tokenTypes)
+        for position in 0..<configuration.positions {
+            VectorMath.add(tokenTypes.numbers, to: positions.numbers + position * hidden, width: hidden)
+        }
+        embeddingNorm = norm(tensors.gain, tensors.shift)
+        layers = tensors.layers.map { layer in
+            Layer(
+                attentionIn: WeightMatrix(joining: [layer.queryWeight, layer.keyWeight, layer.valueWeight]),
+                attentionInBias: FloatBuffer(joining: [layer.queryBias, layer.keyBias, layer.valueBias]),
+                attentionOut: WeightMatrix(layer.attentionWeight),
+                attentionOutBias: FloatBuffer(layer.attentionBias),
+                attentionNorm: norm(layer.attentionGain, layer.attentionShift),
+                expanding: WeightMatrix(layer.expandingWeight),
+                expandingBias: FloatBuffer(layer.expandingBias),
+                contracting: WeightMatrix(layer.contractingWeight),
+                contractingBias: FloatBuffer(layer.contractingBias),
+                outputNorm: norm(layer.outputGain, layer.outputShift))
+        }
+    }
+
+    /// One vector for each text.
+    ///
+    /// - Parameters:
+    ///   - texts: The ids of each text's tokens: at least one, at most as many as there are positions, each below the
+    ///     size of the vocabulary.
+    ///   - scratch: Of the calling thread.
+    func vectors(of texts: [[Int32]], _ scratch: EncoderScratch) -> [[Float]] {
+        let hidden = configuration.hiddenSize
+        let wide = configuration.intermediateSize
+        let rows = texts.reduce(0) { $0 + $1.count }
+        scratch.reserve(rows: rows, longest: texts.reduce(0) { max($0, $1.count) }, configuration)
+        let states = scratch.states.numbers
+        embed(texts, into: states)
+        for layer in layers {
+            attend(layer, texts, rows: rows, scratch)
+            library.multiplyTransposed(
+                rows: rows, columns: hidden, depth: hidden, scratch.context.numbers, hidden, layer.attentionOut.numbers,
+                hidden, scratch.output.numbers, hidden)
+            VectorMath.addAndNormalise(
+                states, added: scratch.output.numbers, bias: layer.attentionOutBias.numbers, rows: rows, width: hidden,
+                layer.attentionNorm)
+            library.multiplyTransposed(
+                rows: rows, columns: wide, depth: hidden, states, hidden, layer.expanding.numbers, hidden,
+                scratch.wide.numbers, wide)
+            VectorMath.activate(
+                scratch.wide.numbers, rows: rows, width: wide, bias: layer.expandingBias.numbers,
+                configuration.activation)
+            library.multiplyTransposed(
+                rows: rows, columns: hidden, depth: wide, scratch.wide.numbers, wide, layer.contracting.numbers, wide,
+                scratch.output.numbers, hidden)
+            VectorMath.addAndNormalise(
+                states, added: scratch.output.numbers, bias: layer.contractingBias.numbers, rows: rows, width: hidden,
+                layer.outputNorm)
+        }
+        var start = 0
+        return texts.map { text in
+            defer { start += text.count }
+            return pooled(states + start * hidden, rows: text.count)
+        }
+    }
+
+    private func embed(_ texts: [[Int32]], into states: UnsafeMutablePointer<Float>) {
+        let hidden = configuration.hiddenSize
+        var row = states
+        for text in texts {
+            for (position, id) in text.enumerated() {
+                words.copy(Int(id) * hidden..<(Int(id) + 1) * hidden, to: row)
+                VectorMath.addAndNormalise(
+                    row, added: positions.numbers + position * hidden, width: hidden, embeddingNorm)
+                row += hidden
+            }
+        }
+    }
+
+    /// Multi-head attention of every text over itself, from the states to the context.
+    private func attend(_ layer: Layer, _ texts: [[Int32]], rows: Int, _ scratch: EncoderScratch) {
+        let hidden = configuration.hiddenSize
+        let inner = 3 * hidden
+        let attention = scratch.attention.numbers
+        for row in 0..<rows {
+            (attention + row * inner).update(from: layer.attentionInBias.numbers, count: inner)
+        }
+        library.multiplyTransposed(
+            rows: rows, columns: inner, depth: hidden, scratch.states.numbers, hidden, layer.attentionIn.numbers,
+            hidden,
+            beta: 1, attention, inner)
+        let width = hidden / configuration.heads
+        let scale = 1 / Float(width).squareRoot()
+        let scores = scratch.scores.numbers
+        var start = 0
+        for text in texts {
+            let stride = EncoderScratch.scoreStride(text.count)
+            for head in 0..<configuration.heads {
+                let query = attention + start * inner + head * width
+                library.multiplyTransposed(
+                    rows: text.count, columns: text.count, depth: width, alpha: scale, query, inner, query + hidden,
+                    inner, scores, stride)
+                VectorMath.softmax(scores, rows: text.count, columns: text.count, stride: stride)
+                library.multiply(
+                    rows: text.count, columns: width, depth: text.count, scores, stride, query + 2 * hidden, inner,
+                    scratch.context.numbers + start * hidden + head * width, hidden)
+            }
+            start += text.count
+        }
+    }
+
+    private func pooled(_ states: UnsafePointer<Float>, rows: Int) -> [Float] {
+        let hidden = configuration.hiddenSize
+        var vector = Array(UnsafeBufferPointer(start: states, count: hidden))
+        if configuration.pooling == .mean {
+            for row in 1..<max(1, rows) {
+                for column in 0..<hidden { vector[column] += states[row * hidden + column] }
+            }
+            for column in 0..<hidden { vector[column] /= Float(rows) }
+        }
+        guard configuration.normalizes else { return vector }
+        let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        // As the published library divides: a vector of zeros stays one.
+        return vector.map { $0 / max(length, 1e-12) }
+    }
+}

@@ -1,0 +1,91 @@
+/// Collects the characters of a word and, at its end, the ids of its pieces.
+struct WordPieces {
+    var ids: [Int32] = []
+    private let tokenizer: WordPieceTokenizer
+    private let limit: Int
+    private var word: [UInt8] = []
+    private var characters = 0
+
+    /// - Parameter limit: Ids that are wanted; more may come of the word that reaches it.
+    init(_ tokenizer: WordPieceTokenizer, limit: Int) {
+        self.tokenizer = tokenizer
+        self.limit = limit
+        ids.reserveCapacity(limit + 1)
+    }
+
+    var isFull: Bool { ids.count >= limit }
+
+    mutating func add(_ id: Int32) {
+        ids.append(id)
+    }
+
+    /// The next character of the word, one of ASCII that is no punctuation.
+    mutating func append(_ byte: UInt8) {
+        characters += 1
+        if characters <= tokenizer.settings.maximumCharactersPerWord { word.append(byte) }
+    }
+
+    /// The next character; punctuation ends the word and is one itself.
+    mutating func append(_ scalar: Unicode.Scalar) {
+        if BertCharacter.isPunctuation(scalar) {
+            end()
+            word.append(contentsOf: scalar.utf8)
+            characters = 1
+            end()
+        } else if BertCharacter.isWhitespace(scalar) {
+            end()
+        } else {
+            characters += 1
+            if characters <= tokenizer.settings.maximumCharactersPerWord { word.append(contentsOf: scalar.utf8) }
+        }
+    }
+
+    /// A word of one character of ASCII.
+    mutating func addWord(_ byte: UInt8) {
+        end()
+        append(byte)
+        end()
+    }
+
+    /// Ends the word, if there is one, and adds the ids of its pieces.
+    mutating func end() {
+        guard characters > 0 else { return }
+        defer {
+            word.removeAll(keepingCapacity: true)
+            characters = 0
+        }
+        guard characters <= tokenizer.settings.maximumCharactersPerWord else { return ids.append(tokenizer.unknown) }
+        let known = ids.count
+        if !word.withUnsafeBufferPointer({ appendPieces(of: $0) }) {
+            ids.removeSubrange(known...)
+            ids.append(tokenizer.unknown)
+        }
+    }
+
+    /// The longest piece that the word begins with, then the longest of what follows, to the end.
+    ///
+    /// - Returns: Whether there was a piece everywhere.
+    private mutating func appendPieces(of word: UnsafeBufferPointer<UInt8>) -> Bool {
+        let vocabulary = tokenizer.vocabulary
+        var start = 0
+        while start < word.count {
+            var hash = start == 0 ? WordPieceVocabulary.Hash() : vocabulary.continuationHash
+            var found: (id: Int32, end: Int)?
+            // One pass over the rest of the word; of the prefixes that are pieces the last one is the longest.
+            for index in start..<word.count {
+                hash.add(word[index])
+                let isBoundary = index + 1 == word.count || word[index + 1] & 0xC0 != 0x80
+                if isBoundary,
+                    let id = vocabulary.id(
+                        of: UnsafeBufferPointer(rebasing: word[start...index]), continues: start > 0, hash: hash)
+                {
+                    found = (id, index + 1)
+                }
+            }
+            guard let found else { return false }
+            ids.append(found.id)
+            start = found.end
+        }
+        return true
+    }
+}

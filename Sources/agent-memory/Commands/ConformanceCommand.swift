@@ -1,0 +1,132 @@
+import AgentMemory
+public import ArgumentParser
+import MemoryConformance
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// `agent-memory conformance`: holds backends, or whole servers, against the contract.
+struct ConformanceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "conformance", abstract: "Checks that backends keep the contract.",
+        discussion: """
+            Works in a scope of its own in each store (an index and a key prefix, a Postgres schema, a namespace over REST) and removes it at the \
+            end, also when it is interrupted; nothing else in the store is touched. Exits with 1 if a MUST does not hold.
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case table, json, junit, markdown
+    }
+
+    @Argument(
+        help: "The backends to check side by side: redis, pgvector, reference; the configured one if none is given.")
+    var backends: [String] = []
+
+    @Option(help: "A server of the REST API to check from outside, such as http://localhost:8000; can be repeated.")
+    var url: [String] = []
+
+    @Option(help: "The form of the report.")
+    var format: Format = .table
+
+    @Option(help: "Write the report to this file instead of standard output.")
+    var output: String?
+
+    @Option(help: "Run only the checks whose ids begin so, such as filter/ or page/P2-total; can be repeated.")
+    var only: [String] = []
+
+    @Option(help: "Leave out the checks whose ids begin so, such as recall/; can be repeated.")
+    var skip: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Run only the checks of this level; can be repeated. One of \(ConformanceCheck.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
+            valueName: "level"))
+    var level: [ConformanceCheck.Level] = []
+
+    @Option(help: "Where the random histories begin; the same seed gives the same ones.")
+    var seed: UInt64 = 1
+
+    @Option(help: "How many random histories to compare with the reference backend.")
+    var histories = 500
+
+    @Option(
+        help:
+            "A file of known failures: lines of backend, check id, reason. A line that does not come true fails the run."
+    )
+    var expectedFailures: String?
+
+    @Flag(help: "Print the checks, and run none.")
+    var list = false
+
+    func validate() throws {
+        if histories < 0 { throw ValidationError("--histories must not be negative") }
+    }
+
+    func run() async throws {
+        do {
+            let options = try runOptions()
+            if list {
+                for check in try options.checks() { print(check.listing) }
+                return
+            }
+            let run = try ConformanceRun(options)
+            let harnesses = try await ConformanceHarnesses.make(backends: backends, urls: url)
+            // Found out before the run, which may be long.
+            if let output { try Self.write("", to: output) }
+            let progress = ConformanceProgress(several: harnesses.count > 1)
+            let report = await endingOnSignals { await run.run(on: harnesses) { progress.tell($0) } }
+            progress.end()
+            let text =
+                switch format {
+                case .table: report.table
+                case .json: report.json.jsonText + "\n"
+                case .junit: report.junit
+                case .markdown: report.markdown
+                }
+            if let output { try Self.write(text, to: output) } else { print(text, terminator: "") }
+            if !report.succeeded { throw ExitCode(report.interrupted ? 130 : 1) }
+        } catch let error as MemoryError {
+            throw Refusal(error.message)
+        } catch let error as SettingsError {
+            throw Refusal(error.description)
+        }
+    }
+
+    private func runOptions() throws -> ConformanceRun.Options {
+        var expected = ExpectedFailures()
+        if let expectedFailures {
+            let text: String
+            do {
+                text = try String(contentsOfFile: expectedFailures, encoding: .utf8)
+            } catch {
+                throw Refusal("--expected-failures: \(expectedFailures) cannot be read")
+            }
+            expected = try ExpectedFailures(parsing: text)
+        }
+        return ConformanceRun.Options(
+            only: only, skip: skip, levels: Set(level),
+            settings: CheckSettings(seed: seed, histories: histories, oracle: ConformanceHarnesses.oracle),
+            expectedFailures: expected)
+    }
+
+    private static func write(_ text: String, to file: String) throws {
+        do {
+            try text.write(toFile: file, atomically: false, encoding: .utf8)
+        } catch {
+            throw Refusal("--output: \(file) cannot be written")
+        }
+    }
+}
+
+extension ConformanceCheck.Level: ExpressibleByArgument {}
+
+extension ConformanceCheck {
+    /// A line for `--list`.
+    fileprivate var listing: String {
+        let needs = needs.isEmpty ? "" : " Needs \(needs.map(\.rawValue).sorted().joined(separator: ", "))."
+        return "\(id)  \(requirement.rawValue)  \(level.rawValue)\n    When it fails: \(hint).\(needs)"
+    }
+}

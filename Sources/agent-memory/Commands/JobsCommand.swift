@@ -1,0 +1,102 @@
+import AgentMemory
+import ArgumentParser
+import Logging
+
+/// `agent-memory jobs`: what operators do with the queue of background jobs.
+struct JobsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "jobs",
+        abstract: "Lists background jobs and retries those that were given up.",
+        subcommands: [List.self, Retry.self], defaultSubcommand: List.self)
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "Lists jobs, oldest first: by default those of the dead-letter list.",
+            discussion: "Columns: id, kind, state, attempts, time of enqueueing, reason of the last failure.")
+
+        @Option(help: "dead, waiting or leased.")
+        var state: ListedState = .dead
+
+        @Option(help: "How many to show.")
+        var limit = 100
+
+        @Option(help: "How many to skip.")
+        var offset = 0
+
+        func run() async throws {
+            try await JobsCommand.withQueue { queue in
+                let page = try await queue.list(state.state, page: try PageRequest(limit: limit, offset: offset))
+                for job in page.items {
+                    let fields = [
+                        job.id, job.kind, job.state.rawValue, String(job.attempts), job.enqueuedAt.iso8601,
+                        job.reason ?? "",
+                    ]
+                    print(fields.joined(separator: "\t"))
+                }
+                let counts = try await queue.counts()
+                print(
+                    "\(page.items.count) of \(page.total) shown; waiting \(counts.waiting), leased \(counts.leased), dead \(counts.dead)"
+                )
+            }
+        }
+    }
+
+    struct Retry: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "retry", abstract: "Puts jobs of the dead-letter list back into the queue.")
+
+        @Argument(help: "Their ids.")
+        var ids: [String] = []
+
+        @Flag(help: "Every job of the dead-letter list.")
+        var all = false
+
+        func validate() throws {
+            if ids.isEmpty != all { throw ValidationError("Name jobs, or say --all.") }
+        }
+
+        func run() async throws {
+            try await JobsCommand.withQueue { queue in
+                print("\(try await queue.requeue(all ? nil : ids)) put back")
+            }
+        }
+    }
+
+    private static func withQueue(_ body: (any JobQueue) async throws -> Void) async throws {
+        do {
+            let settings = try Settings.load()
+            LoggingSystem.bootstrap(level: settings.logLevel)
+            let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
+            guard let stores = try assembly.durableStateStores() else {
+                throw Refusal(
+                    "MEMORY_VECTOR_DB_FACTORY=\(settings.factory): this backend keeps its jobs in the server's own memory"
+                )
+            }
+            do {
+                try await stores.jobs.prepare()
+                try await body(stores.jobs)
+            } catch {
+                await stores.close()
+                throw error
+            }
+            await stores.close()
+        } catch let error as SettingsError {
+            throw Refusal(error.description)
+        } catch let error as MemoryError {
+            throw Refusal(error.message)
+        }
+    }
+}
+
+/// The states of jobs as the command line spells them.
+enum ListedState: String, ExpressibleByArgument, CaseIterable {
+    case dead, waiting, leased
+
+    var state: JobState {
+        switch self {
+        case .dead: .dead
+        case .waiting: .waiting
+        case .leased: .leased
+        }
+    }
+}

@@ -1,0 +1,12 @@
+import AgentMemory
+
+/// Where what is not long-term memory is kept.
+struct StateStores {
+    let sessions: any WorkingMemoryStore
+    let jobs: any JobQueue
+
+    func close() async {
+        await sessions.close()
+        await jobs.close()
+    }
+}

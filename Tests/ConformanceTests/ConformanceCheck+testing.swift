@@ -1,6 +1,0 @@
-import MemoryConformance
-import Testing
-
-extension ConformanceCheck: CustomTestStringConvertible {
-    public var testDescription: String { id }
-}

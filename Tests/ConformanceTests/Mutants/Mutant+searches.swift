@@ -1,0 +1,171 @@
+import AgentMemory
+
+extension Mutant {
+    static let searchMutants = [
+        Mutant("records at the same distance come in no order", caughtBy: "search/S2-ties-by-id", histories: .searches)
+        {
+            $0.rankAgain(only: isSemantic) { hits, _ in
+                hits.sorted {
+                    $0.distance != $1.distance
+                        ? $0.distance < $1.distance : ExactString($1.record.id) < ExactString($0.record.id)
+                }
+            }
+        },
+        Mutant("the distance threshold is exclusive", caughtBy: "search/S2-distance-threshold") {
+            $0.rankAgain(only: isSemantic) { hits, query in
+                guard case .semantic(let threshold?) = query.ranking else { return hits }
+                return hits.filter { $0.distance < threshold }
+            }
+        },
+        Mutant("the distance threshold is a rank's", caughtBy: "search/S2-distance-threshold", histories: .searches) {
+            database in
+            let search = database.searching
+            database.searching = { query in
+                guard case .semantic(let threshold?) = query.ranking else { return try await search(query) }
+                let all = try await search(query.ranked(.semantic(distanceThreshold: nil)))
+                let near = all.items.filter { $0.distance <= threshold }
+                return Page(items: near, total: all.total, nextOffset: all.nextOffset)
+            }
+        },
+        Mutant("filters apply to the nearest 100 only", caughtBy: "search/S4-filters-first") { database in
+            let search = database.searching
+            database.searching = { query in
+                guard isSemantic(query.ranking) else { return try await search(query) }
+                let nearest = try await search(
+                    SearchQuery(text: query.text, ranking: query.ranking, page: PageRequest(limit: 100)))
+                return AlteredDatabase.page(nearest.items.filter { query.filter.matches($0.record) }, query.page)
+            }
+        },
+        Mutant("of equal vectors some are lost", caughtBy: "search/S4-equal-vectors") {
+            $0.rankAgain(only: isSemantic) { hits, _ in
+                var seen: [Double: Int] = [:]
+                return hits.filter { hit in
+                    seen[hit.distance, default: 0] += 1
+                    return seen[hit.distance, default: 0] <= 400
+                }
+            }
+        },
+        Mutant("recency is ignored", caughtBy: "search/S7-server-side-recency", histories: .searches) { database in
+            let search = database.searching
+            database.searching = { query in
+                guard case .semanticWithRecency = query.ranking else { return try await search(query) }
+                return try await search(query.ranked(.semantic(distanceThreshold: nil)))
+            }
+        },
+        Mutant("a keyword search needs all words", caughtBy: "keyword/S5-any-word", histories: .searches) {
+            $0.rankAgain(only: isKeyword) { hits, query in
+                let wanted = TextAnalyzer().query(query.text).words
+                return hits.filter { Set(TextAnalyzer().words(in: $0.record.text)).isSuperset(of: wanted) }
+            }
+        },
+        Mutant("a keyword search drops the word the", caughtBy: "keyword/S5-words") { database in
+            let search = database.searching
+            database.searching = { query in
+                guard case .keyword = query.ranking else { return try await search(query) }
+                let words = query.text.split(separator: " ").filter {
+                    $0.lowercased() != "the" && $0.lowercased() != "and"
+                }
+                guard !words.isEmpty else { return Page(items: [], total: 0, request: query.page) }
+                return try await search(query.asking(words.joined(separator: " ")))
+            }
+        },
+        Mutant("a phrase is its words", caughtBy: "keyword/S5-phrases", histories: .searches) { database in
+            let search = database.searching
+            database.searching = { query in
+                let words = query.text.split(separator: "\"").joined(separator: " ")
+                guard isKeyword(query.ranking), !SearchQuery.isBlank(words) else { return try await search(query) }
+                return try await search(query.asking(words))
+            }
+        },
+        Mutant("keyword ranks do not count how rare a word is", caughtBy: "keyword/S5-rank-with-filters") { database in
+            let search = database.searching
+            database.searching = { query in
+                guard isKeyword(query.ranking) else { return try await search(query) }
+                let found = try await search(AlteredDatabase.whole(query, filter: query.filter))
+                let wanted = Set(TextAnalyzer().query(query.text).words)
+                let ranked = found.items.map { hit in
+                    let words = TextAnalyzer().words(in: hit.record.text)
+                    return (hit, Double(words.count { wanted.contains($0) }) / Double(words.count))
+                }.sorted { $0.1 > $1.1 }
+                let best = ranked.first?.1 ?? 1
+                let hits = ranked.map { SearchHit($0.0.record, relativeScore: $0.1 / best, .keyword) }
+                return AlteredDatabase.page(hits, query.page)
+            }
+        },
+        Mutant("hybrid ranks only the nearest vectors", caughtBy: "hybrid/S6-union", histories: .searches) { database in
+            let search = database.searching
+            database.searching = { query in
+                guard case .hybrid = query.ranking else { return try await search(query) }
+                let all = try await search(AlteredDatabase.whole(query, filter: query.filter))
+                let near = try await search(
+                    AlteredDatabase.whole(query, filter: query.filter).ranked(.semantic(distanceThreshold: nil)))
+                let candidates = Set(near.items.prefix(query.page.end).map { ExactString($0.record.id) })
+                let ranked = all.items.filter { candidates.contains(ExactString($0.record.id)) }
+                let page = AlteredDatabase.page(ranked, query.page)
+                return Page(
+                    items: page.items, total: all.total, nextOffset: query.page.end < all.total ? query.page.end : nil)
+            }
+        },
+        Mutant("hybrid ignores its alpha", caughtBy: "hybrid/S6-alpha-ends", histories: .searches) { database in
+            let search = database.searching
+            database.searching = { query in
+                guard case .hybrid(_, let scorer) = query.ranking else { return try await search(query) }
+                return try await search(query.ranked(.hybrid(alpha: 0.5, scorer)))
+            }
+        },
+        Mutant("a threshold that is not declared is ignored", caughtBy: "failure/E1-capabilities", histories: .searches)
+        {
+            database in
+            let search = database.searching
+            database.capabilities = BackendCapabilities(distanceThreshold: false)
+            database.searching = { query in
+                guard case .semantic = query.ranking else { return try await search(query) }
+                return try await search(query.ranked(.semantic(distanceThreshold: nil)))
+            }
+        },
+        Mutant(
+            "keyword search that is not declared is semantic", caughtBy: "failure/E1-capabilities", histories: .searches
+        ) {
+            database in
+            let search = database.searching
+            database.capabilities = BackendCapabilities(keywordSearch: false)
+            database.searching = { query in
+                guard case .keyword = query.ranking else { return try await search(query) }
+                return try await search(query.ranked(.semantic(distanceThreshold: nil)))
+            }
+        },
+    ]
+
+    private static func isSemantic(_ ranking: SearchQuery.Ranking) -> Bool {
+        if case .semantic = ranking { true } else { false }
+    }
+
+    private static func isKeyword(_ ranking: SearchQuery.Ranking) -> Bool {
+        if case .keyword = ranking { true } else { false }
+    }
+}
+
+extension SearchQuery {
+    func ranked(_ ranking: Ranking) throws -> SearchQuery {
+        try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)
+    }
+
+    func asking(_ text: String) throws -> SearchQuery {
+        try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)
+    }
+}
+
+extension AlteredDatabase {
+    /// Orders the whole result of a search anew, or drops some of it.
+    mutating func rankAgain(
+        only isMeant: @escaping @Sendable (SearchQuery.Ranking) -> Bool,
+        _ other: @escaping @Sendable ([SearchHit], SearchQuery) -> [SearchHit]
+    ) {
+        let search = searching
+        searching = { query in
+            guard isMeant(query.ranking) else { return try await search(query) }
+            let all = try await search(Self.whole(query, filter: query.filter))
+            return Self.page(other(all.items, query), query.page)
+        }
+    }
+}

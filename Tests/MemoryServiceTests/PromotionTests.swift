@@ -1,0 +1,164 @@
+import AgentMemory
+import Logging
+import MemoryConformance
+import MemoryService
+import ReferenceBackend
+import ServiceLifecycle
+import Testing
+
+@Suite struct PromotionTests {
+    private let embedder = SteeredEmbedder()
+    private let database: ReferenceMemoryDatabase
+    private let queue = ReferenceJobQueue(now: { Self.now })
+    private let store = ReferenceWorkingMemoryStore(now: { Self.now })
+    private let memory: LongTermMemory
+    private let jobs: BackgroundJobs
+    private static let now = Timestamp(parsing: "2026-01-01T12:00:00Z") ?? .earliest
+
+    init() {
+        database = ReferenceMemoryDatabase(embedder: embedder, now: { Self.now })
+        let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { Self.now })
+        memory = LongTermMemory(database: database, accessRecorder: recorder, now: { Self.now })
+        jobs = BackgroundJobs(queue: queue)
+    }
+
+    private func sessions(indexingMessages: Bool = false) -> WorkingMemorySessions {
+        WorkingMemorySessions(
+            store: store, promotion: Promotion(jobs: jobs, includesMessages: indexingMessages), now: { Self.now })
+    }
+
+    private func put(_ ids: [String], user: String? = "u") throws -> SessionPut {
+        SessionPut(
+            key: try SessionKey(sessionID: "s", namespace: "n", userID: user),
+            messages: [try SessionMessage(id: "m", role: "user", content: "hello", createdAt: Self.now)],
+            memories: try ids.map {
+                SessionMemory(
+                    try MemoryRecord(id: $0, text: "text of \($0)", now: Self.now), givenLists: [], persistedAt: nil)
+            })
+    }
+
+    /// Runs every job that is due, as the worker does, once.
+    private func runJobs() async throws {
+        let handler = PromotionHandler(memory: memory, store: store, jobs: jobs, now: { Self.now })
+        for job in await queue.lease(kinds: [handler.kind], limit: 100, for: .seconds(60)) {
+            try await handler.run(job, isLastAttempt: false)
+            #expect(await queue.complete(job))
+        }
+    }
+
+    @Test func memoriesKeepTheirIDsTakeTheScopeOfTheSessionAndAreMarked() async throws {
+        let sessions = sessions()
+        _ = try await sessions.put(try put(["a", "b"]))
+        #expect(try await memory.count(.everything) == 0)
+        try await runJobs()
+        let record = try await memory.record(id: "a")
+        #expect(record.sessionID == "s")
+        #expect(record.userID == "u")
+        #expect(record.namespace == "n")
+        #expect(record.persistedAt == Self.now)
+        let stored = try await sessions.session(try SessionSelector(sessionID: "s")).session.memory
+        #expect(stored.memories.map(\.persistedAt) == [Self.now, Self.now])
+        #expect(stored.messages.map(\.persistedAt) == [nil])
+        // The client leaves the mark out: the memories are not promoted again.
+        _ = try await sessions.put(try put(["a", "b"]))
+        #expect(await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0))
+    }
+
+    @Test func aSecondRunDoesNotUndoAnEdit() async throws {
+        _ = try await sessions().put(try put(["a"]))
+        let handler = PromotionHandler(memory: memory, store: store, jobs: jobs, now: { Self.now })
+        let job = try #require(await queue.lease(kinds: [handler.kind], limit: 1, for: .seconds(60)).first)
+        try await handler.run(job, isLastAttempt: false)
+        _ = try await memory.edit(id: "a") { now throws(MemoryError) in
+            try RecordChanges(text: "edited", updatedAt: now)
+        }
+        try await handler.run(job, isLastAttempt: false)
+        #expect(try await memory.record(id: "a").text == "edited")
+    }
+
+    @Test func aSessionThatIsGoneLosesNothing() async throws {
+        let sessions = sessions()
+        _ = try await sessions.put(try put(["a"]))
+        try await sessions.delete(try SessionSelector(sessionID: "s"))
+        try await runJobs()
+        #expect(try await memory.record(id: "a").sessionID == "s")
+    }
+
+    @Test func messagesGoOnlyWhereTheSettingSaysSo() async throws {
+        let sessions = sessions(indexingMessages: true)
+        _ = try await sessions.put(try put([]))
+        try await runJobs()
+        let record = try await memory.record(id: "m")
+        #expect(record.text == "user: hello")
+        #expect(record.memoryType == .message)
+        #expect(
+            try await sessions.session(try SessionSelector(sessionID: "s")).session.memory.messages[0].persistedAt
+                == Self.now)
+    }
+
+    @Test func aRecordThatCannotBeStoredDoesNotHoldUpTheOthers() async throws {
+        let key = try SessionKey(sessionID: "s")
+        // Written by another server, whose rules are others.
+        let bad = SessionMemory(
+            MemoryRecord(
+                storedID: "bad", text: "x", sessionID: nil, userID: nil, namespace: nil, memoryType: .semantic,
+                topics: ["a,b"], entities: [], extractedFrom: [], discreteMemoryExtracted: true,
+                extractionStrategy: "discrete", extractionStrategyConfig: [:], metadata: [:], memoryHash: "",
+                pinned: false, accessCount: 0, createdAt: Self.now, lastAccessed: Self.now, updatedAt: Self.now,
+                persistedAt: nil, eventDate: nil), givenLists: .topics, persistedAt: nil)
+        let good = SessionMemory(
+            try MemoryRecord(id: "good", text: "y", now: Self.now), givenLists: [], persistedAt: nil)
+        _ = try await sessions().put(SessionPut(key: key, memories: [bad, good]))
+        try await withWorker { until in
+            try await until { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 1) }
+        }
+        #expect(try await memory.record(id: "good").text == "y")
+        let dead = try #require(await queue.list(.dead, page: try PageRequest()).items.first)
+        #expect(dead.reason?.contains("comma") == true)
+        #expect(await queue.requeue(nil) == 1)
+    }
+
+    @Test func aFailingServiceIsTriedAgainAndGivenUpInTheEnd() async throws {
+        _ = try await sessions().put(try put(["a"]))
+        embedder.fail(.down)
+        try await withWorker(attempts: 1) { until in
+            try await until { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 1) }
+        }
+        embedder.fail(nil)
+        #expect(await queue.requeue(nil) == 1)
+        try await withWorker { until in
+            try await until { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0) }
+        }
+        #expect(try await memory.record(id: "a").text == "text of a")
+    }
+
+    @Test func delaysDoubleUpToTheLimit() {
+        let policy = RetryPolicy(attempts: 5, base: .seconds(1), limit: .seconds(10))
+        #expect((1...6).map { policy.delay(afterAttempt: $0, random: 1) } == [1, 2, 4, 8, 10, 10].map { .seconds($0) })
+        #expect(policy.delay(afterAttempt: 3, random: 0) == .seconds(2))
+        #expect(policy.delay(afterAttempt: .max, random: 1) == .seconds(10))
+    }
+
+    /// Runs a worker beside `body`, which is given a way to wait for a condition.
+    private func withWorker(
+        attempts: Int = 3,
+        _ body: (_ until: (() async throws -> Bool) async throws -> Void) async throws -> Void
+    ) async throws {
+        let worker = BackgroundWorker(
+            queue: queue, jobs: jobs,
+            handlers: [PromotionHandler(memory: memory, store: store, jobs: jobs, now: { Self.now })],
+            configuration: .init(pollInterval: .milliseconds(5), retries: RetryPolicy(attempts: attempts, base: .zero)),
+            logger: Logger(label: "test"))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await worker.run() }
+            try await body { condition in
+                let deadline = ContinuousClock.now + .seconds(20)
+                while try await !condition() {
+                    guard ContinuousClock.now < deadline else { throw MemoryError(.timedOut, "it did not come true") }
+                    await Task.yield()
+                }
+            }
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import AgentMemory
+import Logging
+import RedisDriver
+import TestServices
+import Testing
+
+@testable import RedisBackend
+
+extension TestStore {
+    var jobPrefix: String { "\(name):jobs" }
+
+    func queue(
+        _ change: (inout RedisJobQueue.Configuration) -> Void = { _ in }
+    ) throws -> RedisJobQueue {
+        var configuration = RedisJobQueue.Configuration(endpoint: endpoint)
+        configuration.keyPrefix = jobPrefix
+        change(&configuration)
+        return try RedisJobQueue(configuration: configuration, logger: Logger(label: "test"))
+    }
+
+    /// Runs `body` with a prepared queue over this store.
+    func withQueue(_ body: (RedisJobQueue) async throws -> Void) async throws {
+        let queue = try queue()
+        let result: Result<Void, any Error>
+        do {
+            try await queue.prepare()
+            try await body(queue)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        await queue.close()
+        try result.get()
+    }
+}
+
+/// What the queue keeps in Redis, and what can happen to it there.
+@Suite struct JobQueueTests {
+    @Test func leavesNothingOfAJobThatIsDone() async throws {
+        try await TestStore.run { store in
+            try await store.withQueue { queue in
+                try await queue.enqueue((0..<20).map { NewJob(kind: "a", payload: ["n": .int($0)]) })
+                for job in try await queue.lease(kinds: ["a"], limit: 10, for: .seconds(60)) {
+                    #expect(try await queue.complete(job))
+                }
+                for job in try await queue.lease(kinds: ["a"], limit: 10, for: .seconds(60)) {
+                    #expect(try await queue.retry(job, after: .milliseconds(1), reason: "again"))
+                }
+                var done = 0
+                while done < 10 {
+                    for job in try await queue.lease(kinds: ["a"], limit: 3, for: .seconds(60)) {
+                        #expect(job.attempt == 2)
+                        #expect(try await queue.complete(job))
+                        done += 1
+                    }
+                }
+                let keys = try await store.client.send(RedisCommand("KEYS", "\(store.jobPrefix):*"))
+                #expect(
+                    Set(keys.array?.compactMap(\.string) ?? [])
+                        == ["\(store.jobPrefix):sequence", "\(store.jobPrefix):stream:a"])
+                let stream = try await store.client.send(RedisCommand("XLEN", "\(store.jobPrefix):stream:a"))
+                #expect(stream.integer == 0)
+            }
+        }
+    }
+
+    @Test func surviveTheLossOfTheGroupAndOfAJob() async throws {
+        try await TestStore.run { store in
+            try await store.withQueue { queue in
+                let ids = try await queue.enqueue((0..<3).map { NewJob(kind: "a", payload: ["n": .int($0)]) })
+                let stream = "\(store.jobPrefix):stream:a"
+                let first = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(60))
+                #expect(first.map(\.id) == [ids[0]])
+                try await store.client.send(RedisCommand("XGROUP", "DESTROY", stream, "workers"))
+                try await store.client.send(RedisCommand("DEL", "\(store.jobPrefix):job:\(ids[1])"))
+                // A new group begins with every job anew; the one without content is left out.
+                let again = try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(60))
+                #expect(again.map(\.id) == [ids[0], ids[2]] && again.map(\.attempt) == [2, 1])
+                #expect(try await !queue.complete(first[0]))
+                for job in again { #expect(try await queue.complete(job)) }
+                #expect(try await store.client.send(RedisCommand("XLEN", stream)).integer == 0)
+            }
+        }
+    }
+
+    @Test func worksWithTheSmallestRights() async throws {
+        try await TestStore.run { store in
+            let rights = [
+                "+ping", "+info", "+client|setname", "+eval", "+evalsha", "+multi", "+exec", "+time", "+exists", "+del",
+                "+incr", "+hset", "+hget", "+hmget", "+hincrby", "+zadd", "+zrem", "+zcard", "+zscore", "+zrange",
+                "+zrangebyscore", "+xadd", "+xdel", "+xack", "+xclaim", "+xpending", "+xrange", "+xreadgroup",
+                "+xgroup|create",
+            ]
+            try await store.client.send(
+                RedisCommand(["ACL", "SETUSER", store.name, "on", ">secret", "~\(store.jobPrefix):*"] + rights))
+            let queue = try store.queue {
+                $0.endpoint.user = store.name
+                $0.endpoint.password = "secret"
+            }
+            try await queue.prepare()
+            let ids = try await queue.enqueue([
+                NewJob(kind: "a", payload: [:], delay: .milliseconds(1)), NewJob(kind: "b", payload: [:]),
+            ])
+            var leased: [LeasedJob] = []
+            while leased.count < 2 {
+                leased += try await queue.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60))
+            }
+            for job in leased {
+                #expect(try await queue.extend(job, for: .seconds(60)))
+                #expect(try await queue.retry(job, after: .zero, reason: "x"))
+            }
+            for job in try await queue.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60)) {
+                #expect(try await queue.bury(job, reason: "y"))
+            }
+            #expect(try await queue.list(.dead, page: PageRequest()).items.map(\.id) == ids)
+            #expect(try await queue.requeue(nil) == 2)
+            for job in try await queue.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60)) {
+                #expect(try await queue.complete(job))
+            }
+            #expect(try await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0))
+            await queue.close()
+            try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
+        }
+    }
+}
+
+/// Servers of our own.
+@Suite(.serialized) struct JobFaultTests {
+    @Test func keepsJobsAndLeasesOverACrash() async throws {
+        try await OwnServer.run(.redis, durable: true) { server in
+            try await TestStore.run(url: server.url) { store in
+                let queue = try store.queue { $0.timeout = .seconds(3) }
+                let ids = try await queue.enqueue([
+                    NewJob(kind: "a", payload: ["text": "é \u{1F} 🙂"]),
+                    NewJob(kind: "a", payload: [:]), NewJob(kind: "a", payload: [:], delay: .seconds(3600)),
+                ])
+                let leased = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(600))
+                try await server.crash()
+                let error = await #expect(throws: MemoryError.self) {
+                    try await queue.enqueue([NewJob(kind: "a", payload: [:])])
+                }
+                #expect(error?.code == .storeUnavailable)
+                #expect(await queue.health().contains { $0.component == "jobs" && !$0.isOK })
+                try await server.restart()
+                #expect(try await queue.counts() == JobCounts(waiting: 2, leased: 1, dead: 0))
+                // The lease still stands, so only the other one can be leased.
+                let other = try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(600))
+                #expect(other.map(\.id) == [ids[1]])
+                #expect(leased.first?.payload == ["text": "é \u{1F} 🙂"])
+                for job in leased + other { #expect(try await queue.complete(job)) }
+                #expect(await queue.health() == [ComponentHealth("jobs")])
+                await queue.close()
+            }
+        }
+    }
+
+    @Test func takesNoJobWhereMemoryHasRunOut() async throws {
+        try await OwnServer.run(.redis) { server in
+            try await TestStore.run(url: server.url) { store in
+                try await store.withQueue { queue in
+                    try await queue.enqueue((0..<2).map { _ in NewJob(kind: "a", payload: [:]) })
+                    let leased = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(60))
+                    try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
+                    for call in [
+                        { _ = try await queue.enqueue([NewJob(kind: "a", payload: [:])]) },
+                        { _ = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(60)) },
+                    ] as [() async throws -> Void] {
+                        let error = await #expect(throws: MemoryError.self) { try await call() }
+                        #expect(error?.code == .storeUnavailable)
+                    }
+                    // What ends a job can be said all the same.
+                    #expect(try await queue.bury(leased[0], reason: "x"))
+                    #expect(try await queue.counts() == JobCounts(waiting: 1, leased: 0, dead: 1))
+                    try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
+                    #expect(try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(60)).count == 1)
+                }
+            }
+        }
+    }
+
+    @Test func worksOnAServerWithoutModules() async throws {
+        try await OwnServer.run(.redis, json: false) { server in
+            try await TestStore.run(url: server.url) { store in
+                try await store.withQueue { queue in
+                    let ids = try await queue.enqueue([NewJob(kind: "a", payload: [:])])
+                    let leased = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(60))
+                    #expect(leased.map(\.id) == ids)
+                }
+            }
+        }
+    }
+}
