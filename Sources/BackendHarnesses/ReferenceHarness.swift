@@ -10,6 +10,16 @@ public struct ReferenceHarness: ConformanceHarness {
 
     public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
         let database = ReferenceMemoryDatabase(embedder: embedder)
-        return ScopedDatabase(database: database, reopen: { _ in database }, remove: {})
+        return ScopedDatabase(
+            database: database,
+            reopen: { other in
+                guard other.dimensions == embedder.dimensions else {
+                    throw MemoryError(
+                        .misconfigured,
+                        "the database holds vectors of length \(embedder.dimensions), the model makes vectors of length \(other.dimensions)"
+                    )
+                }
+                return database
+            }, remove: {})
     }
 }

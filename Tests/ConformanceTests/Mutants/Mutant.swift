@@ -39,7 +39,17 @@ struct Mutant: Sendable, CustomTestStringConvertible {
             var database = AlteredDatabase(embedder: embedder)
             alter(&database)
             let altered = database
-            return ScopedDatabase(database: altered, reopen: { _ in altered.elsewhere ?? altered }, remove: {})
+            return ScopedDatabase(
+                database: altered,
+                reopen: { other in
+                    guard other.dimensions == embedder.dimensions else {
+                        throw MemoryError(
+                            .misconfigured,
+                            "the store holds vectors of length \(embedder.dimensions), the model makes \(other.dimensions)"
+                        )
+                    }
+                    return altered.elsewhere ?? altered
+                }, remove: {})
         }
     }
 

@@ -7,9 +7,10 @@ import Testing
 /// The kit notices databases that are wrong in one way, each by the check that was written against that.
 @Suite struct MutantTests {
     /// What is altered below passes everything while nothing is altered: so it is the alteration that fails.
-    @Test(arguments: ConformanceCheck.all)
+    @Test(arguments: ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) })
     func theUnalteredDatabasePasses(_ check: ConformanceCheck) async {
-        await Tally.run(check, on: Mutant.Harness(backend: "unaltered", alter: { _ in }))
+        await Tally.run(
+            check, on: Mutant.Harness(backend: "unaltered", alter: { _ in }), unmet: [.storeFaults, .wire])
     }
 
     @Test(arguments: Mutant.all)
