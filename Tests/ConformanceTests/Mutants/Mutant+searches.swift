@@ -113,8 +113,10 @@ extension Mutant {
                 return try await search(query.ranked(.hybrid(alpha: 0.5, scorer)))
             }
         },
-        Mutant("a threshold that is not declared is ignored", caughtBy: "failure/E1-capabilities", histories: .searches)
-        {
+        Mutant(
+            "a threshold that is not declared is ignored", caughtBy: "capability/S2-distance-threshold",
+            histories: .searches
+        ) {
             database in
             let search = database.searching
             database.capabilities = BackendCapabilities(distanceThreshold: false)
@@ -124,7 +126,8 @@ extension Mutant {
             }
         },
         Mutant(
-            "keyword search that is not declared is semantic", caughtBy: "failure/E1-capabilities", histories: .searches
+            "keyword search that is not declared is semantic", caughtBy: "capability/S5-keyword-search",
+            histories: .searches
         ) {
             database in
             let search = database.searching

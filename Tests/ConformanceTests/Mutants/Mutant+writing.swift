@@ -36,7 +36,7 @@ extension Mutant {
         Mutant("numbers of metadata are doubles", caughtBy: "record/R4-round-trip", histories: .updates) {
             $0.store { $0.replacing(metadata: doubles(.object($0.metadata)).objectValue) }
         },
-        Mutant("writes reach other connections late", caughtBy: "record/R6-read-your-writes") { database in
+        Mutant("writes reach other connections late", caughtBy: "durability/R6-second-connection") { database in
             let lag = Lag(ReferenceMemoryDatabase(embedder: database.embedder))
             let (add, update, delete) = (database.adding, database.updating, database.deleting)
             database.adding = { records in
@@ -108,7 +108,7 @@ extension Mutant {
                     updates.map { RecordUpdate(id: $0.id, changes: try $0.changes.without(clearing: true)) })
             }
         },
-        Mutant("update loses fields that others change", caughtBy: "update/U1-concurrent-fields") { database in
+        Mutant("update loses fields that others change", caughtBy: "concurrency/U1-different-fields") { database in
             let (original, add) = (database.original, database.adding)
             database.updating = { updates in
                 var changed = 0
@@ -155,7 +155,7 @@ extension Mutant {
                 return ids.count
             }
         },
-        Mutant("count stops at 10,000", caughtBy: "update/C1-count-beyond-10000") {
+        Mutant("count stops at 10,000", caughtBy: "size/C1-count-beyond-10000") {
             let count = $0.counting
             $0.counting = { min(10_000, try await count($0)) }
         },
