@@ -24,26 +24,39 @@ public struct PgvectorHarness: ConformanceHarness {
         configuration.database.schema = HarnessScope().name
         configuration.database.autoMigrate = true
         let settled = configuration
-        let database = try await open(settled, embedder)
+        let first = try await open(settled, embedder)
+        let second = try PostgresDatabase(configuration: settled.database, logger: logger)
+        let sessions = (
+            PostgresWorkingMemoryStore(database: first.database), PostgresWorkingMemoryStore(database: second)
+        )
+        let jobs = (PostgresJobQueue(database: first.database), PostgresJobQueue(database: second))
+        try await sessions.1.prepare()
         return ScopedDatabase(
-            database: database, reopen: { try await open(settled, $0) }, faults: faults,
+            database: first.memories, reopen: { try await open(settled, $0).memories }, faults: faults,
+            sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
             remove: {
-                await database.close()
+                await first.memories.close()
+                for store in [sessions.0, sessions.1] { await store.close() }
+                for queue in [jobs.0, jobs.1] { await queue.close() }
                 try await remove(settled)
             })
     }
 
+    /// The backend of one server process, and what its stores share.
     private func open(
         _ configuration: PgvectorMemoryDatabase.Configuration, _ embedder: any Embedder
-    ) async throws -> any MemoryVectorDatabase {
-        let database = try PgvectorMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
+    ) async throws -> (memories: PgvectorMemoryDatabase, database: PostgresDatabase) {
+        let database = try PostgresDatabase(configuration: configuration.database, logger: logger)
+        let memories = try PgvectorMemoryDatabase(
+            database: database, metric: configuration.metric, algorithm: configuration.algorithm, embedder: embedder,
+            logger: logger)
         do {
-            try await database.prepare()
+            try await memories.prepare()
         } catch {
-            await database.close()
+            await memories.close()
             throw error
         }
-        return database
+        return (memories, database)
     }
 
     private func remove(_ configuration: PgvectorMemoryDatabase.Configuration) async throws {

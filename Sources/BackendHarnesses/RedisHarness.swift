@@ -29,12 +29,35 @@ public struct RedisHarness: ConformanceHarness {
         configuration.keyPrefix = scope.name
         let settled = configuration
         let database = try await open(settled, embedder)
+        let sessions = try (sessions(settled), sessions(settled))
+        let jobs = try (queue(settled), queue(settled))
         return ScopedDatabase(
             database: database, reopen: { try await open(settled, $0) }, faults: faults,
+            sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
             remove: {
                 await database.close()
+                for store in [sessions.0, sessions.1] { await store.close() }
+                for queue in [jobs.0, jobs.1] { await queue.close() }
                 try await remove(settled)
             })
+    }
+
+    /// Connects when it is used, and makes its index then.
+    private func sessions(
+        _ scope: RedisMemoryDatabase.Configuration
+    ) throws -> RedisWorkingMemoryStore {
+        var configuration = RedisWorkingMemoryStore.Configuration(endpoint: scope.endpoint)
+        configuration.indexName = "\(scope.indexName)_sessions"
+        configuration.keyPrefix = "\(scope.keyPrefix)_sessions"
+        configuration.timeout = scope.timeout
+        return try RedisWorkingMemoryStore(configuration: configuration, logger: logger)
+    }
+
+    private func queue(_ scope: RedisMemoryDatabase.Configuration) throws -> RedisJobQueue {
+        var configuration = RedisJobQueue.Configuration(endpoint: scope.endpoint)
+        configuration.keyPrefix = "\(scope.keyPrefix)_jobs"
+        configuration.timeout = scope.timeout
+        return try RedisJobQueue(configuration: configuration, logger: logger)
     }
 
     private func open(

@@ -10,6 +10,8 @@ public struct ReferenceHarness: ConformanceHarness {
 
     public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
         let database = ReferenceMemoryDatabase(embedder: embedder)
+        let sessions = ReferenceWorkingMemoryStore()
+        let jobs = ReferenceJobQueue()
         return ScopedDatabase(
             database: database,
             reopen: { other in
@@ -20,6 +22,6 @@ public struct ReferenceHarness: ConformanceHarness {
                     )
                 }
                 return database
-            }, remove: {})
+            }, sessions: .init(sessions, sessions), jobs: .init(jobs, jobs), remove: {})
     }
 }

@@ -65,7 +65,9 @@ import Testing
         // Size and recall take their time.
         let checks = ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) }
         let harness = Harness(capabilities: missing.capabilities)
-        let unmet = missing.needs.union([.secondProcess, .storeFaults, .wire, .oracle])
+        let unmet = missing.needs.union([
+            .secondProcess, .storeFaults, .wire, .oracle, .sessionStore, .jobQueue,
+        ])
         for check in checks {
             let result = await check.run(on: harness)
             switch result.outcome {

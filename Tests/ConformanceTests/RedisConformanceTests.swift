@@ -1,13 +1,12 @@
 import AgentMemory
+import BackendHarnesses
 import Foundation
-import Logging
 import MemoryConformance
 import RedisBackend
-import RedisDriver
 import TestServices
 import Testing
 
-/// The Redis backend keeps the contract, on the server of TEST_REDIS_URL.
+/// The Redis backend, and the stores of sessions and jobs beside it, keep the contract, on the server of TEST_REDIS_URL.
 @Suite struct RedisConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "redis"
@@ -15,41 +14,11 @@ import Testing
         var server: OwnServer?
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-            let scope = "conformance-\(UUID().uuidString.prefix(8).lowercased())"
             var configuration = try RedisMemoryDatabase.Configuration(url: server?.url ?? Self.url)
-            configuration.indexName = "\(scope)-index"
-            configuration.keyPrefix = scope
             // A short deadline where the store is taken away, a long one where a hundred checks share two processors.
             configuration.timeout = server == nil ? .seconds(30) : .seconds(5)
-            let settled = configuration
-            let logger = Logger(label: "redis")
-            let database = try RedisMemoryDatabase(configuration: settled, embedder: embedder, logger: logger)
-            try await Self.prepare(database)
-            return ScopedDatabase(
-                database: database,
-                reopen: { embedder in
-                    let other = try RedisMemoryDatabase(configuration: settled, embedder: embedder, logger: logger)
-                    try await Self.prepare(other)
-                    return other
-                },
-                faults: server?.faults(deadline: settled.timeout),
-                remove: {
-                    await database.close()
-                    try await Self.remove(settled)
-                })
-        }
-
-        /// A new index looks through all keys of the server, those of other tests too, and is not ready until it has.
-        private static func prepare(_ database: RedisMemoryDatabase) async throws {
-            let deadline = ContinuousClock.now + .seconds(60)
-            while true {
-                do {
-                    return try await database.prepare()
-                } catch let error as MemoryError where error.code == .storeUnavailable && ContinuousClock.now < deadline
-                {
-                    continue
-                }
-            }
+            let faults = server?.faults(deadline: configuration.timeout)
+            return try await RedisHarness(configuration, faults: faults).makeDatabase(embedder: embedder)
         }
 
         static var url: String {
@@ -57,18 +26,6 @@ import Testing
                 try #require(
                     ProcessInfo.processInfo.environment["TEST_REDIS_URL"], "TEST_REDIS_URL is not set: run make test")
             }
-        }
-
-        /// Drops every index whose name begins as the scope's does, with its records.
-        private static func remove(_ configuration: RedisMemoryDatabase.Configuration) async throws {
-            let client = try RedisClient(
-                configuration: .init(endpoint: configuration.endpoint), logger: Logger(label: "redis"))
-            if case .array(let names) = try await client.send(RedisCommand("FT._LIST")) {
-                for name in names.compactMap(\.string) where name.hasPrefix(configuration.indexName) {
-                    _ = try await client.send(RedisCommand("FT.DROPINDEX", name, "DD"))
-                }
-            }
-            await client.close()
         }
     }
 

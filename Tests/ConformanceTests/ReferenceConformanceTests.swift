@@ -1,21 +1,13 @@
-import AgentMemory
+import BackendHarnesses
 import MemoryConformance
-import ReferenceBackend
 import Testing
 
 /// The oracle itself keeps the contract.
 @Suite struct ReferenceConformanceTests {
-    struct Harness: ConformanceHarness {
-        let backend = "reference"
-
-        func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-            let database = ReferenceMemoryDatabase(embedder: embedder)
-            return ScopedDatabase(database: database, remove: {})
-        }
-    }
+    typealias Harness = ReferenceHarness
 
     @Test(arguments: ConformanceCheck.all)
     func check(_ check: ConformanceCheck) async {
-        await Tally.run(check, on: Harness(), unmet: [.secondProcess, .storeFaults, .wire])
+        await Tally.run(check, on: Harness(), unmet: [.storeFaults, .wire])
     }
 }

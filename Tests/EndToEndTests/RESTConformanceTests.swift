@@ -6,7 +6,9 @@ import Testing
 /// The server keeps the contract as its clients see it, over every store.
 @Suite(.serialized, .servers) struct RESTConformanceTests {
     /// What no check can have over REST.
-    static let unmetNeeds: Set<ConformanceCheck.Need> = [.steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn]
+    static let unmetNeeds: Set<ConformanceCheck.Need> = [
+        .steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn, .sessionStore, .jobQueue,
+    ]
     /// Checks whose own calls REST has no words for.
     static let inexpressible: Set<String> = [
         "update/U1-access-interval", "update/U1-clearing", "update/U1-concurrent-fields",

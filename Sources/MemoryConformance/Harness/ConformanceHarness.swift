@@ -29,12 +29,29 @@ public struct ScopedDatabase: Sendable {
     /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an engine computes over all records,
     /// those of others and those already deleted too, do not apply.
     public let isAlone: Bool
+    /// A store of sessions that holds none, prepared; `nil` where there is none to check.
+    public let sessions: Shared<any WorkingMemoryStore>?
+    /// An empty queue of jobs, prepared; `nil` where there is none to check.
+    public let jobs: Shared<any JobQueue>?
     /// Closes what was opened and removes everything that the scope holds.
     public let remove: @Sendable () async throws -> Void
+
+    /// One store as two server processes have it.
+    public struct Shared<Store: Sendable>: Sendable {
+        public let first: Store
+        /// Over connections of its own where the store has any.
+        public let second: Store
+
+        public init(_ first: Store, _ second: Store) {
+            self.first = first
+            self.second = second
+        }
+    }
 
     public init(
         database: any MemoryVectorDatabase, reopen: Reopen? = nil, faults: StoreFaults? = nil,
         wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
+        sessions: Shared<any WorkingMemoryStore>? = nil, jobs: Shared<any JobQueue>? = nil,
         remove: @escaping @Sendable () async throws -> Void
     ) {
         self.database = database
@@ -43,6 +60,8 @@ public struct ScopedDatabase: Sendable {
         self.wire = wire
         self.embedsAsGiven = embedsAsGiven
         self.isAlone = isAlone
+        self.sessions = sessions
+        self.jobs = jobs
         self.remove = remove
     }
 }

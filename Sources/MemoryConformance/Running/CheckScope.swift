@@ -46,6 +46,29 @@ struct CheckScope: Sendable {
         }
     }
 
+    var sessions: ScopedDatabase.Shared<any WorkingMemoryStore> {
+        get throws {
+            guard let sessions = scoped.sessions else { throw NotApplicable("there is no store of sessions") }
+            return sessions
+        }
+    }
+
+    var jobs: ScopedDatabase.Shared<any JobQueue> {
+        get throws {
+            guard let jobs = scoped.jobs else { throw NotApplicable("there is no queue of jobs") }
+            return jobs
+        }
+    }
+
+    /// Asks again and again until the answer is yes, for what comes with time.
+    func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while try await !condition() {
+            guard ContinuousClock.now < end else { throw Mismatch("\(what): not after 10 seconds") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
     /// Keeps a number for the report.
     func report(_ figure: String, _ value: Double) { figures.set(figure, value) }
 

@@ -70,6 +70,8 @@ extension ConformanceCheck {
             case .storeFaults: scoped.faults == nil
             case .wire: scoped.wire == nil
             case .indexOfItsOwn: !scoped.isAlone
+            case .sessionStore: scoped.sessions == nil
+            case .jobQueue: scoped.jobs == nil
             case .oracle: settings.oracle == nil
             }
         }

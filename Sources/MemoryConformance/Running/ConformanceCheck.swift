@@ -21,6 +21,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case durability
         /// How many of the true neighbours an approximate index finds.
         case recall
+        /// Sessions and background jobs, which a server needs beside its memories.
+        case state
     }
 
     /// What a check cannot do without. A check whose needs are not met does not apply; it neither passes nor fails.
@@ -40,6 +42,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         /// What the check compares is computed over all records that the index has or had: RediSearch never takes the length of a deleted
         /// record out of its average.
         case indexOfItsOwn = "a new index of its own"
+        case sessionStore = "a store of sessions"
+        case jobQueue = "a queue of background jobs"
         /// The check compares with a backend that is known to be right.
         case oracle = "an oracle to compare with"
     }
@@ -66,13 +70,20 @@ public struct ConformanceCheck: Sendable, Identifiable {
         self.hint = hint
         self.body = body
         let chapter = id.prefix { $0 != "/" }
-        self.level =
-            level ?? (["page", "size"].contains(chapter) ? .paging : Level(rawValue: String(chapter)) ?? .core)
+        let chapterLevel: Level =
+            switch chapter {
+            case "page", "size": .paging
+            case "session", "jobs": .state
+            default: Level(rawValue: String(chapter)) ?? .core
+            }
+        self.level = level ?? chapterLevel
         self.needs =
             switch chapter {
             case "keyword": needs.union([.keywordSearch])
             case "hybrid": needs.union([.hybridSearch])
             case "wire": needs.union([.wire])
+            case "session": needs.union([.sessionStore])
+            case "jobs": needs.union([.jobQueue])
             default: needs
             }
     }
@@ -89,7 +100,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
     public static let all: [ConformanceCheck] =
         recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
         + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks + recallChecks
-        + differentialChecks + wireChecks
+        + differentialChecks + sessionChecks + sessionWriteChecks + jobChecks + wireChecks
 }
 
 extension ConformanceCheck: CustomStringConvertible {

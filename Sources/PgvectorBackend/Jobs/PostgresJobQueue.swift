@@ -45,14 +45,14 @@ public final class PostgresJobQueue: JobQueue {
     public func enqueue(_ jobs: [NewJob]) async throws -> [String] {
         guard !jobs.isEmpty else { return [] }
         let result = try await send(JobSQL.enqueue(jobs))
-        return try result.rows.map { try $0.int8(0) }.sorted().map(String.init)
+        return try result.rows.map { try $0.int8(0) }.sorted().map(Self.id)
     }
 
     public func lease(kinds: [String], limit: Int, for duration: Duration) async throws -> [LeasedJob] {
         let result = try await send(JobSQL.lease(kinds: kinds, limit: limit, for: duration))
         let jobs = try result.rows.map { row in
             let job = LeasedJob(
-                id: String(try row.int8(0)), kind: try row.text(1), payload: try row.jsonObject(2),
+                id: Self.id(try row.int8(0)), kind: try row.text(1), payload: try row.jsonObject(2),
                 attempt: try row.int(3), enqueuedAt: try row.date(4), token: try row.text(5))
             return (job: job, due: try row.timestamp(6), number: try row.int8(0))
         }
@@ -87,7 +87,7 @@ public final class PostgresJobQueue: JobQueue {
         }
         let jobs = try results[1].rows.map { row in
             JobSummary(
-                id: String(try row.int8(0)), kind: try row.text(1), state: state, attempts: try row.int(2),
+                id: Self.id(try row.int8(0)), kind: try row.text(1), state: state, attempts: try row.int(2),
                 enqueuedAt: try row.date(3), reason: try row.optionalText(4))
         }
         return Page(items: jobs, total: try results[2].singleRow().int(0), request: page)
@@ -97,6 +97,12 @@ public final class PostgresJobQueue: JobQueue {
         // What is no number is no job of this queue.
         let numbers = ids.map { $0.compactMap { Int64($0) } }
         return try await send(JobSQL.requeue(numbers)).affectedRows
+    }
+
+    /// Twelve digits at least, so that ids rise with the numbers when they are compared as texts.
+    private static func id(_ number: Int64) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 12 - digits.utf8.count)) + digits
     }
 
     /// - Returns: whether the lease was still the job's.
