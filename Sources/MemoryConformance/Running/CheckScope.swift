@@ -24,6 +24,17 @@ struct CheckScope: Sendable {
         return rankings
     }
 
+    /// As ``rankings``, with a recency that has no weight: otherwise the clock goes on from page to page, and what is nearly equal
+    /// changes places.
+    var rankingsWithoutClock: [SearchQuery.Ranking] {
+        get throws {
+            try rankings.map { ranking in
+                guard case .semanticWithRecency = ranking else { return ranking }
+                return .semanticWithRecency(try RecencyWeights(recency: 0))
+            }
+        }
+    }
+
     /// The same scope over connections of its own; whoever opens it closes it.
     func reopened(embedder: (any Embedder)? = nil) async throws -> any MemoryVectorDatabase {
         guard let reopen = scoped.reopen else { throw NotApplicable("the scope cannot be opened twice") }
