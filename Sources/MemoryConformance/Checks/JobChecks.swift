@@ -55,12 +55,12 @@ extension ConformanceCheck {
         ) { scope in
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
             let ids = try await queue.enqueue((0..<4).map { NewJob(kind: "a", payload: ["n": .int($0)]) })
-            let short = try await queue.lease(kinds: ["a"], limit: 2, for: .seconds(1))
             let long = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(600))
-            let extended = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(1))
-            try scope.expect("leased", (short + long + extended).map(\.id), ids)
+            let extended = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(600))
+            try scope.expect("made shorter", try await other.extend(extended[0], for: .seconds(1)))
             try scope.expect("extended", try await other.extend(extended[0], for: .seconds(600)))
-            try scope.expect("all are leased", try await other.counts().leased, 4)
+            let short = try await queue.lease(kinds: ["a"], limit: 2, for: .seconds(1))
+            try scope.expect("leased", (long + extended + short).map(\.id), ids)
             var again: [LeasedJob] = []
             try await scope.eventually("the ended leases are leased again") {
                 again += try await other.lease(kinds: ["a"], limit: 9, for: .seconds(600))
@@ -92,13 +92,14 @@ extension ConformanceCheck {
         },
         ConformanceCheck("jobs/J4-delays", hint: "a delay is not kept, or a job is lost while it waits") { scope in
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
-            let ids = try await queue.enqueue([
-                NewJob(kind: "a", payload: ["n": 1]), NewJob(kind: "a", payload: ["n": 2], delay: .seconds(1)),
-                NewJob(kind: "a", payload: ["n": 3], delay: .seconds(3600)),
-            ])
             let start = ContinuousClock.now
-            let first = try await other.lease(kinds: ["a"], limit: 9, for: .seconds(60))
+            let ids = try await queue.enqueue([
+                NewJob(kind: "a", payload: ["n": 1]), NewJob(kind: "b", payload: ["n": 2], delay: .seconds(1)),
+                NewJob(kind: "c", payload: ["n": 3], delay: .seconds(3600)),
+            ])
+            let first = try await other.lease(kinds: ["a", "c"], limit: 9, for: .seconds(60))
             try scope.expect("due at once", first.map(\.id), [ids[0]])
+            let retried = ContinuousClock.now
             try scope.expect(
                 "retried", try await other.retry(first[0], after: .seconds(1), reason: "the \"reason\" ü"))
             try scope.expect("counts", try await queue.counts(), JobCounts(waiting: 3, leased: 0, dead: 0))
@@ -107,16 +108,18 @@ extension ConformanceCheck {
             try scope.expect("attempts", waiting.items.map(\.attempts), [1, 0, 0])
             var later: [LeasedJob] = []
             try await scope.eventually("the delayed jobs are leased") {
-                let jobs = try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(60))
-                // Clocks tick in milliseconds.
-                if !jobs.isEmpty { try scope.expect("waited", ContinuousClock.now - start > .milliseconds(950)) }
-                later += jobs
+                for job in try await queue.lease(kinds: ["a", "b", "c"], limit: 9, for: .seconds(60)) {
+                    // Clocks tick in milliseconds.
+                    let since = job.id == ids[0] ? retried : start
+                    try scope.expect("\(job.kind) waited", ContinuousClock.now - since > .milliseconds(950))
+                    later.append(job)
+                }
                 return later.count >= 2
             }
             try scope.expect("the delayed", Set(later.map(\.id)), Set(ids[..<2]))
             try scope.expect("attempts", later.first { $0.id == ids[0] }?.attempt, 2)
             try scope.expect("retried at once", try await queue.retry(later[0], after: .zero, reason: "again"))
-            let now = try await other.lease(kinds: ["a"], limit: 9, for: .seconds(60))
+            let now = try await other.lease(kinds: ["a", "b", "c"], limit: 9, for: .seconds(60))
             try scope.expect("leased at once", now.map(\.id), [later[0].id])
             try scope.expect("J3: the lease before", try await !queue.complete(later[0]))
         },
@@ -164,10 +167,8 @@ extension ConformanceCheck {
                 }
                 try scope.expect("how many \(state)", found.count, expected.count)
                 try scope.expect("which \(state)", Set(found.map(\.id)), expected)
-                let isSorted = zip(found, found.dropFirst()).allSatisfy { a, b in
-                    (a.enqueuedAt, ExactString(a.id)) < (b.enqueuedAt, ExactString(b.id))
-                }
-                try scope.expect("\(state), oldest first", isSorted)
+                let dates = found.map(\.enqueuedAt)
+                try scope.expect("\(state), oldest first", dates == dates.sorted())
                 try scope.expect("states", found.allSatisfy { $0.state == state })
                 try scope.expect(
                     "attempts", Set(found.map(\.attempts)), state == .dead ? [] : [state == .leased ? 1 : 0])

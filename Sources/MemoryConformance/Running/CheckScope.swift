@@ -73,9 +73,9 @@ struct CheckScope: Sendable {
 
     /// Asks again and again until the answer is yes, for what comes with time.
     func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(20)
         while try await !condition() {
-            guard ContinuousClock.now < end else { throw Mismatch("\(what): not after 10 seconds") }
+            guard ContinuousClock.now < end else { throw Mismatch("\(what): not after 20 seconds") }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
