@@ -58,6 +58,9 @@ struct ConformanceCommand: AsyncParsableCommand {
     )
     var expectedFailures: String?
 
+    @Option(help: "Replay the history in this file, as the evidence of a random history prints it, and run no check.")
+    var replay: String?
+
     @Flag(help: "Print the checks, and run none.")
     var list = false
 
@@ -71,6 +74,9 @@ struct ConformanceCommand: AsyncParsableCommand {
             if list {
                 for check in try options.checks() { print(check.listing) }
                 return
+            }
+            if let replay {
+                return try await replayHistory(in: replay)
             }
             let run = try ConformanceRun(options)
             let harnesses = try await ConformanceHarnesses.make(backends: backends, urls: url)
@@ -110,6 +116,26 @@ struct ConformanceCommand: AsyncParsableCommand {
             only: only, skip: skip, levels: Set(level),
             settings: CheckSettings(seed: seed, histories: histories, oracle: ConformanceHarnesses.oracle),
             expectedFailures: expected)
+    }
+
+    /// Exits with 1 if a backend answers otherwise than the oracle.
+    private func replayHistory(in file: String) async throws {
+        guard let script = try? String(contentsOfFile: file, encoding: .utf8) else {
+            throw Refusal("--replay: \(file) cannot be read")
+        }
+        let history: History
+        do {
+            history = try History(script: script)
+        } catch {
+            throw Refusal("--replay: \(file): \(error)")
+        }
+        var differs = false
+        for harness in try await ConformanceHarnesses.make(backends: backends, urls: url) {
+            let divergence = try await HistoryReplay.run(history, on: harness, oracle: ConformanceHarnesses.oracle)
+            print("\(harness.backend): \(divergence?.description ?? "agrees with the reference backend")")
+            differs = differs || divergence != nil
+        }
+        if differs { throw ExitCode(1) }
     }
 
     private static func write(_ text: String, to file: String) throws {
