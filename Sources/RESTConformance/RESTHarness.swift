@@ -35,6 +35,7 @@ public final class RESTHarness: ConformanceHarness {
             database: database,
             reopen: { _ in RESTMemoryDatabase(connection.reopened(), scope: scope, features: features) },
             wire: RESTWireClient(connection, scope: scope), embedsAsGiven: false, isAlone: false,
+            passesCallsWhole: false,
             remove: {
                 await database.close()
                 try await ScopeRemoval(connection, scope).run()

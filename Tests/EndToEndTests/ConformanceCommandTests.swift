@@ -13,7 +13,8 @@ import Testing
         defer { try? FileManager.default.removeItem(at: file) }
         let (status, output) = try await ServerProcess.command(
             [
-                "conformance", "redis", "pgvector", "reference", "--only", "filter/F3-two", "--only", "page/P2-total", "--format",
+                "conformance", "redis", "pgvector", "reference", "--only", "filter/F3-two", "--only", "page/P2-total",
+                "--format",
                 "json", "--output", file.path,
             ], try Self.bothStores())
         #expect(status == 0, "\(output)")

@@ -7,11 +7,14 @@ import Testing
 @Suite(.serialized, .servers) struct RESTConformanceTests {
     /// What no check can have over REST.
     static let unmetNeeds: Set<ConformanceCheck.Need> = [
-        .steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn, .sessionStore, .jobQueue,
+        .steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn, .sessionStore, .jobQueue, .wholeCalls,
     ]
     /// Checks whose own calls REST has no words for.
     static let inexpressible: Set<String> = [
-        "update/U1-access-interval", "update/U1-clearing", "update/U1-concurrent-fields",
+        "record/R1-longest-ids", "record/R5-longest-values", "update/U1-access-interval", "update/U1-clearing",
+        "update/U1-unknown-id", "update/C1-every-filter", "filter/F3-in-every-ranking",
+        "capability/S2-distance-threshold", "concurrency/R7-writers", "concurrency/U1-different-fields",
+        "size/P4-10000-at-once",
     ]
 
     @Test(arguments: ServedStore.allCases, ConformanceCheck.all)

@@ -54,7 +54,7 @@ extension ConformanceCheck {
             }
         },
         ConformanceCheck(
-            "capability/S6-hybrid-search",
+            "capability/S6-hybrid-search", needs: [.steeredEmbeddings],
             hint: "hybrid search that the backend does not have is answered by semantic search instead of refused"
         ) { scope in
             let ranking = SearchQuery.Ranking.hybrid(alpha: 0.1, .bm25std)

@@ -36,7 +36,7 @@ extension ConformanceCheck {
             try scope.expect("by word", words.total, expected)
         },
         ConformanceCheck(
-            "concurrency/R7-readers-see-whole-calls",
+            "concurrency/R7-readers-see-whole-calls", needs: [.wholeCalls],
             hint: "a reader sees a part of a call, because its records are written one after the other"
         ) { scope in
             let (writers, batches, size) = (8, 10, 20)
@@ -78,7 +78,7 @@ extension ConformanceCheck {
             }
         },
         ConformanceCheck(
-            "concurrency/R7-updates-seen-whole",
+            "concurrency/R7-updates-seen-whole", needs: [.wholeCalls],
             hint: "a reader sees some records of an update changed and others not yet"
         ) { scope in
             let ids = (0..<20).map { "r\($0)" }

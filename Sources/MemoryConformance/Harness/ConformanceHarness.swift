@@ -29,6 +29,9 @@ public struct ScopedDatabase: Sendable {
     /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an engine computes over all records,
     /// those of others and those already deleted too, do not apply.
     public let isAlone: Bool
+    /// Whether each call is one call of the store. Where a long page is put together from several answers, or an update of many records sent as
+    /// several requests, checks that look at calls halfway do not apply.
+    public let passesCallsWhole: Bool
     /// A store of sessions that holds none, prepared; `nil` where there is none to check.
     public let sessions: Shared<any WorkingMemoryStore>?
     /// An empty queue of jobs, prepared; `nil` where there is none to check.
@@ -51,6 +54,7 @@ public struct ScopedDatabase: Sendable {
     public init(
         database: any MemoryVectorDatabase, reopen: Reopen? = nil, faults: StoreFaults? = nil,
         wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
+        passesCallsWhole: Bool = true,
         sessions: Shared<any WorkingMemoryStore>? = nil, jobs: Shared<any JobQueue>? = nil,
         remove: @escaping @Sendable () async throws -> Void
     ) {
@@ -60,6 +64,7 @@ public struct ScopedDatabase: Sendable {
         self.wire = wire
         self.embedsAsGiven = embedsAsGiven
         self.isAlone = isAlone
+        self.passesCallsWhole = passesCallsWhole
         self.sessions = sessions
         self.jobs = jobs
         self.remove = remove

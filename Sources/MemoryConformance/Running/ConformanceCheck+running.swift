@@ -70,6 +70,7 @@ extension ConformanceCheck {
             case .storeFaults: scoped.faults == nil
             case .wire: scoped.wire == nil
             case .indexOfItsOwn: !scoped.isAlone
+            case .wholeCalls: !scoped.passesCallsWhole
             case .sessionStore: scoped.sessions == nil
             case .jobQueue: scoped.jobs == nil
             case .oracle: settings.oracle == nil

@@ -42,6 +42,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         /// What the check compares is computed over all records that the index has or had: RediSearch never takes the length of a deleted
         /// record out of its average.
         case indexOfItsOwn = "a new index of its own"
+        /// The check looks whether a call is seen whole, by readers and beside other calls.
+        case wholeCalls = "calls that reach the store whole"
         case sessionStore = "a store of sessions"
         case jobQueue = "a queue of background jobs"
         /// The check compares with a backend that is known to be right.
