@@ -78,10 +78,11 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
         return changed.count
     }
 
-    /// The texts that differ from what is stored; the others need no new vector (rule U2).
+    /// The texts that differ from what is stored, of the updates that are due; the others need no new vector (rule U2).
     private func newTexts(_ updates: [RecordUpdate]) -> [String] {
         updates.compactMap { update in
             guard let entry = entries[ExactString(update.id)], let text = update.changes.text else { return nil }
+            if let access = update.changes.access, !access.isDue(lastAccessed: entry.record.lastAccessed) { return nil }
             return ExactString(text) == ExactString(entry.record.text) ? nil : text
         }.exactlyDistinct()
     }
