@@ -80,10 +80,17 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
 
     /// The texts that differ from what is stored, of the updates that are due; the others need no new vector (rule U2).
     private func newTexts(_ updates: [RecordUpdate]) -> [String] {
-        updates.compactMap { update in
-            guard let entry = entries[ExactString(update.id)], let text = update.changes.text else { return nil }
-            if let access = update.changes.access, !access.isDue(lastAccessed: entry.record.lastAccessed) { return nil }
-            return ExactString(text) == ExactString(entry.record.text) ? nil : text
+        var records: [ExactString: MemoryRecord] = [:]
+        // In their order: an update may no longer be due after another of the same record.
+        for update in updates {
+            let id = ExactString(update.id)
+            guard var record = records[id] ?? entries[id]?.record else { continue }
+            if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
+            record.apply(update.changes)
+            records[id] = record
+        }
+        return records.compactMap { id, record in
+            ExactString(record.text) == entries[id].map { ExactString($0.record.text) } ? nil : record.text
         }.exactlyDistinct()
     }
 
