@@ -1,0 +1,9 @@
+/* A library that needs a function which nobody has: RTLD_NOW finds out when the library is opened. */
+#include "base.h"
+
+extern void acme_function_of_another_version(void);
+
+FACTORY(create_undefined) {
+    acme_function_of_another_version();
+    return &good_instance(host)->table;
+}
