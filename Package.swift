@@ -19,6 +19,7 @@ let package = Package(
     products: [
         .executable(name: "agent-memory", targets: ["agent-memory"]),
         .library(name: "AgentMemory", targets: ["AgentMemory"]),
+        .library(name: "MemoryBackendSDK", targets: ["MemoryBackendSDK"]),
         .library(name: "MemoryConformance", targets: ["MemoryConformance"]),
         .library(name: "ReferenceBackend", targets: ["ReferenceBackend"]),
     ],
@@ -40,6 +41,14 @@ let package = Package(
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+
+        // The border to backends that are loaded: a header without a library. Both of its sides import it.
+        .systemLibrary(name: "CMemoryBackend"),
+        .target(
+            name: "BackendProtocol", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+        .target(
+            name: "MemoryBackendSDK", dependencies: ["AgentMemory", "BackendProtocol", "CMemoryBackend"],
+            exclude: ["README.md"], swiftSettings: strict),
 
         // The domain.
         .target(
@@ -119,7 +128,12 @@ let package = Package(
         // The server.
         .target(
             name: "BackendLoading",
-            dependencies: ["AgentMemory", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "AgentMemory", "BackendProtocol", "CMemoryBackend",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             exclude: ["README.md"],
             swiftSettings: strict),
         .target(
@@ -168,8 +182,8 @@ let package = Package(
         .target(
             name: "BackendHarnesses",
             dependencies: [
-                "AgentMemory", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend", "RedisDriver",
-                "ReferenceBackend",
+                "AgentMemory", "BackendLoading", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend",
+                "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["README.md"],

@@ -1,61 +1,46 @@
 public import AgentMemory
 
-/// Why a factory setting gave no backend. Each message names the setting, what was tried and what to do.
-public struct BackendFactoryError: Error, Sendable, CustomStringConvertible {
-    public enum Code: String, Sendable {
-        /// No factory of that name.
-        case unknownFactory
-        /// The factory threw; `message` holds its own words.
-        case factoryFailed
-    }
-
-    public let code: Code
-    public let message: String
-
-    public var description: String { message }
-}
-
-/// The factories that MEMORY_VECTOR_DB_FACTORY can name.
+/// From MEMORY_VECTOR_DB_FACTORY to a backend: one of the server's own by name, or one that is loaded.
 public struct BackendRegistry: Sendable {
     /// Makes a backend. It does not connect yet: ``MemoryVectorDatabase/prepare()`` does.
     public typealias Factory = @Sendable () throws -> any MemoryVectorDatabase
 
-    /// How the reference server spells its own default.
-    public static let referenceSpellingOfRedis =
-        "agent_memory_server.memory_vector_db_factory.create_redis_memory_vector_db"
-
     private let factories: [String: Factory]
+    private let loader: BackendLoader
+    private let embedder: any Embedder
 
-    /// - Parameter factories: by name, such as `redis`.
-    public init(_ factories: [String: Factory]) {
+    /// - Parameters:
+    ///   - factories: the built-in ones by name, such as `redis`.
+    ///   - loader: makes the others.
+    ///   - embedder: what loaded backends embed with.
+    public init(_ factories: [String: Factory], loader: BackendLoader, embedder: any Embedder) {
         self.factories = factories
+        self.loader = loader
+        self.embedder = embedder
     }
 
-    /// The names in alphabetical order.
-    public var names: [String] { factories.keys.sorted() }
+    /// The name of the built-in backend that `setting` asks for; `nil` where it asks for one that is loaded.
+    ///
+    /// - Throws: ``BackendFactoryError`` with code `unknownFactory` for a value that cannot be read.
+    public static func builtInName(_ setting: String) throws(BackendFactoryError) -> String? {
+        if case .named(let name) = try FactorySetting(setting) { name } else { nil }
+    }
 
     /// Makes the backend that `setting` names.
     ///
     /// - Throws: ``BackendFactoryError``.
-    public func makeBackend(_ setting: String) throws(BackendFactoryError) -> any MemoryVectorDatabase {
-        let name = setting == Self.referenceSpellingOfRedis ? "redis" : setting
+    public func makeBackend(_ setting: String) async throws(BackendFactoryError) -> any MemoryVectorDatabase {
+        guard let name = try Self.builtInName(setting) else {
+            return try await loader.load(setting, embedder: embedder)
+        }
         guard let factory = factories[name] else {
-            throw BackendFactoryError(
-                code: .unknownFactory,
-                message: """
-                    MEMORY_VECTOR_DB_FACTORY=\(setting): there is no backend of that name. Built in are \
-                    \(names.joined(separator: ", ")) (and \(Self.referenceSpellingOfRedis), which is redis). \
-                    This version loads no backends from shared libraries.
-                    """)
+            throw BackendLoader.unknown(name, setting, builtIn: factories.keys.sorted())
         }
         do {
             return try factory()
         } catch {
             throw BackendFactoryError(
-                code: .factoryFailed,
-                message:
-                    "MEMORY_VECTOR_DB_FACTORY=\(setting): \((error as? MemoryError)?.message ?? String(describing: error))"
-            )
+                .runtimeError, setting: setting, (error as? MemoryError)?.message ?? String(describing: error))
         }
     }
 }

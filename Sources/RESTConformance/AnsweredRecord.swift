@@ -33,33 +33,24 @@ extension MemoryRecord {
 
 /// Takes the members of one object out of an answer.
 struct AnswerReader {
-    private let json: JSONValue
+    private let reader: MemberReader
 
     init(_ json: JSONValue) {
-        self.json = json
+        reader = MemberReader(json, of: "the server's answer")
     }
 
     func required<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value {
-        guard let value = json[name].flatMap(convert) else { throw Self.unreadable(name) }
-        return value
+        try reader.required(name, convert)
     }
 
     /// `nil` for a member that is `null` or absent.
     func optional<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value? {
-        guard let member = json[name], !member.isNull else { return nil }
-        return try required(name, convert)
+        try reader.optional(name, convert)
     }
 
-    func strings(_ name: String) throws(MemoryError) -> [String] {
-        let values = try optional(name, \.arrayValue) ?? []
-        let strings = values.compactMap(\.stringValue)
-        guard strings.count == values.count else { throw Self.unreadable(name) }
-        return strings
-    }
+    func strings(_ name: String) throws(MemoryError) -> [String] { try reader.optionalStrings(name) ?? [] }
 
     static func date(_ json: JSONValue) -> Timestamp? { json.stringValue.flatMap { Timestamp(parsing: $0) } }
 
-    static func unreadable(_ name: String) -> MemoryError {
-        MemoryError(.internalError, "the server's answer has no readable \(name)")
-    }
+    static func unreadable(_ name: String) -> MemoryError { AnswerReader(.null).reader.unreadable(name) }
 }

@@ -45,37 +45,78 @@ struct Assembly {
         return try EmbedderFactory.make(configuration, client: client, logger: logger)
     }
 
-    /// The built-in factories by name.
+    /// Every factory that the setting can name.
     func registry(embedder: any Embedder) -> BackendRegistry {
-        BackendRegistry([
-            "redis": { try redis(embedder) },
-            "pgvector": { try pgvector(embedder) },
-            "reference": { ReferenceMemoryDatabase(embedder: embedder, metric: settings.metric) },
-        ])
+        BackendRegistry(
+            [
+                "redis": { try redis(embedder) },
+                "pgvector": { try pgvector(embedder) },
+                "reference": { ReferenceMemoryDatabase(embedder: embedder, metric: settings.metric) },
+            ], loader: loader, embedder: embedder)
     }
 
-    /// Where sessions and background jobs are kept, with the backend of the given name.
+    /// Makes backends that are not built in.
+    var loader: BackendLoader {
+        var configuration = BackendLoader.Configuration()
+        configuration.folders = settings.pluginFolders
+        configuration.python = settings.python
+        configuration.threads = settings.backendThreads
+        configuration.timeout = .seconds(settings.storeTimeoutSeconds)
+        configuration.metric = settings.metric
+        return BackendLoader(configuration, logger: logger)
+    }
+
+    /// Where sessions and background jobs are kept: beside the memories of a built-in backend, where STATE_STORE_URL says with a loaded one.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func stateStores(of backend: String) throws -> StateStores {
-        switch backend {
-        case "redis": try redisStateStores()
-        case "pgvector": try postgresStateStores()
-        default: StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+    /// - Throws: ``MemoryError`` with code `misconfigured`, or ``BackendFactoryError``, that names the setting.
+    func stateStores() throws -> StateStores {
+        if let stores = try durableStateStores() { return stores }
+        if try BackendRegistry.builtInName(settings.factory) == nil {
+            logger.warning(
+                "sessions and background jobs are kept in memory, and are lost when the server ends: set STATE_STORE_URL to a redis:// or postgresql:// URL"
+            )
         }
+        return StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
     }
 
-    /// The stores of the factory setting, if they outlive the server.
+    /// The stores of the settings, if they outlive the server.
+    ///
+    /// - Throws: as ``stateStores()``.
     func durableStateStores() throws -> StateStores? {
-        switch settings.factory {
-        case "redis", BackendRegistry.referenceSpellingOfRedis: try redisStateStores()
-        case "pgvector": try postgresStateStores()
-        default: nil
+        let builtIn = try BackendRegistry.builtInName(settings.factory)
+        if builtIn != nil, settings.stateStoreURL != nil {
+            throw MemoryError(
+                .misconfigured,
+                "STATE_STORE_URL is set, but MEMORY_VECTOR_DB_FACTORY=\(settings.factory) keeps sessions and jobs itself; leave one of them out"
+            )
+        }
+        switch builtIn {
+        case "redis": return try redisStateStores(redisConfiguration().endpoint)
+        case "pgvector": return try stateStores(in: postgres.get())
+        case nil: return try settings.stateStoreURL.map(stateStores(at:))
+        default: return nil
         }
     }
 
-    private func redisStateStores() throws -> StateStores {
-        let endpoint = try redisConfiguration().endpoint
+    private func stateStores(at url: String) throws -> StateStores {
+        switch url.prefix(while: { $0 != ":" }) {
+        case "redis", "rediss", "unix":
+            do {
+                return try redisStateStores(RedisMemoryDatabase.Configuration(url: url).endpoint)
+            } catch let error as RedisError {
+                throw MemoryError(.misconfigured, "STATE_STORE_URL: \(error.message)")
+            }
+        case "postgresql", "postgres":
+            return stateStores(
+                in: try PostgresDatabase(
+                    configuration: pgvectorConfiguration(databaseURL: url).database, logger: logger))
+        default:
+            throw MemoryError(
+                .misconfigured, "STATE_STORE_URL must be a redis://, rediss://, unix:// or postgresql:// URL")
+        }
+    }
+
+    private func redisStateStores(_ endpoint: RedisEndpoint) throws -> StateStores {
         var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
         sessions.indexName = settings.sessionIndexName
         // The reference's setting ends with the colon that stands between all parts of a key.
@@ -91,9 +132,8 @@ struct Assembly {
             jobs: try RedisJobQueue(configuration: jobs, logger: logger))
     }
 
-    private func postgresStateStores() throws -> StateStores {
-        let database = try postgres.get()
-        return StateStores(
+    private func stateStores(in database: PostgresDatabase) -> StateStores {
+        StateStores(
             sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database))
     }
 
@@ -142,6 +182,10 @@ struct Assembly {
         try Self.pgvectorConfiguration(settings)
     }
 
+    private func pgvectorConfiguration(databaseURL url: String) -> PgvectorMemoryDatabase.Configuration {
+        Self.pgvectorConfiguration(settings, databaseURL: url)
+    }
+
     private static func pgvectorConfiguration(
         _ settings: Settings
     ) throws -> PgvectorMemoryDatabase.Configuration {
@@ -150,7 +194,13 @@ struct Assembly {
                 .misconfigured,
                 "DATABASE_URL is not set; the backend needs it, such as postgresql://user@localhost/agent_memory")
         }
-        return PgvectorMemoryDatabase.Configuration(
+        return pgvectorConfiguration(settings, databaseURL: url)
+    }
+
+    private static func pgvectorConfiguration(
+        _ settings: Settings, databaseURL url: String
+    ) -> PgvectorMemoryDatabase.Configuration {
+        PgvectorMemoryDatabase.Configuration(
             databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,
             timeout: .seconds(settings.storeTimeoutSeconds), metric: settings.metric,
             algorithm: settings.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.autoMigrate)

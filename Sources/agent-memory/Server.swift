@@ -36,8 +36,8 @@ struct Server {
         let stores: StateStores
         do {
             embedder = try assembly.makeEmbedder(client: client)
-            database = try assembly.registry(embedder: embedder).makeBackend(settings.factory)
-            stores = try assembly.stateStores(of: database.name)
+            stores = try assembly.stateStores()
+            database = try await assembly.registry(embedder: embedder).makeBackend(settings.factory)
         } catch let error as MemoryError {
             throw Refusal(error.message)
         } catch let error as BackendFactoryError {

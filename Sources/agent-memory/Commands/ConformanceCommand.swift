@@ -1,5 +1,6 @@
 import AgentMemory
 public import ArgumentParser
+import BackendLoading
 import MemoryConformance
 
 #if canImport(FoundationEssentials)
@@ -22,7 +23,7 @@ struct ConformanceCommand: AsyncParsableCommand {
     }
 
     @Argument(
-        help: "The backends to check side by side: redis, pgvector, reference; the configured one if none is given.")
+        help: "The backends to check side by side: redis, pgvector, reference, or what MEMORY_VECTOR_DB_FACTORY can name; the configured one if none is given.")
     var backends: [String] = []
 
     @Option(help: "A server of the REST API to check from outside, such as http://localhost:8000; can be repeated.")
@@ -98,6 +99,8 @@ struct ConformanceCommand: AsyncParsableCommand {
             throw Refusal(error.message)
         } catch let error as SettingsError {
             throw Refusal(error.description)
+        } catch let error as BackendFactoryError {
+            throw Refusal(error.message)
         }
     }
 

@@ -1,5 +1,6 @@
 import AgentMemory
 import ArgumentParser
+import BackendLoading
 import Logging
 
 /// `agent-memory jobs`: what operators do with the queue of background jobs.
@@ -69,7 +70,7 @@ struct JobsCommand: AsyncParsableCommand {
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             guard let stores = try assembly.durableStateStores() else {
                 throw Refusal(
-                    "MEMORY_VECTOR_DB_FACTORY=\(settings.factory): this backend keeps its jobs in the server's own memory"
+                    "MEMORY_VECTOR_DB_FACTORY=\(settings.factory): this backend's jobs are in the server's own memory; with a loaded backend, STATE_STORE_URL says where they are kept"
                 )
             }
             do {
@@ -82,6 +83,8 @@ struct JobsCommand: AsyncParsableCommand {
             await stores.close()
         } catch let error as SettingsError {
             throw Refusal(error.description)
+        } catch let error as BackendFactoryError {
+            throw Refusal(error.message)
         } catch let error as MemoryError {
             throw Refusal(error.message)
         }

@@ -16,17 +16,22 @@ enum ConformanceHarnesses {
         LoggingSystem.bootstrap(level: settings.logLevel)
         let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
         let names = backends.isEmpty ? [settings.factory] : backends
-        return try names.map { try builtIn($0, assembly) } + urls.map(server)
+        return try names.map { try harness($0, assembly) } + urls.map(server)
     }
 
-    private static func builtIn(_ name: String, _ assembly: Assembly) throws -> any ConformanceHarness {
-        switch name == BackendRegistry.referenceSpellingOfRedis ? "redis" : name {
-        case "redis": RedisHarness(try assembly.redisConfiguration())
-        case "pgvector": PgvectorHarness(try assembly.pgvectorConfiguration())
-        case "reference": oracle
-        default:
+    /// The harness of a backend as MEMORY_VECTOR_DB_FACTORY names it.
+    static func harness(_ setting: String, _ assembly: Assembly) throws -> any ConformanceHarness {
+        switch try BackendRegistry.builtInName(setting) {
+        case nil: return LoadedHarness(setting, name: setting, loader: assembly.loader)
+        case "redis": return RedisHarness(try assembly.redisConfiguration())
+        case "pgvector": return PgvectorHarness(try assembly.pgvectorConfiguration())
+        case "reference": return oracle
+        case let name?:
             throw Refusal(
-                "there is no backend \(name.debugDescription) to check: redis, pgvector and reference are built in")
+                """
+                there is no backend \(name.debugDescription) to check: redis, pgvector and reference are built in; others are named as \
+                MEMORY_VECTOR_DB_FACTORY names them
+                """)
         }
     }
 

@@ -22,6 +22,12 @@ struct Settings {
     }
 
     let factory: String
+    /// Folders in which libraries of backends are looked for.
+    let pluginFolders: [String]
+    let python: String
+    let backendThreads: Int
+    /// Where a loaded backend's server keeps sessions and jobs; `nil` keeps them in memory.
+    let stateStoreURL: String?
     let host: String
     let port: Int
     let logLevel: Logger.Level
@@ -103,6 +109,10 @@ struct Settings {
     init(_ variables: [String: String]) throws(SettingsError) {
         var reader = SettingsReader(variables)
         factory = reader.string("MEMORY_VECTOR_DB_FACTORY", default: "redis")
+        pluginFolders = (reader.optionalString("MEMORY_VECTOR_DB_PLUGIN_PATH") ?? "").split(separator: ":").map(String.init)
+        python = reader.string("MEMORY_VECTOR_DB_PYTHON", default: "python3")
+        backendThreads = reader.int("MEMORY_VECTOR_DB_THREADS", in: 1...256, default: 8)
+        stateStoreURL = reader.url("STATE_STORE_URL", default: nil)
         host = reader.string("HOST", default: "127.0.0.1")
         port = reader.int("PORT", in: 0...65_535, default: 8000)
         logLevel = reader.choice(

@@ -1,0 +1,53 @@
+public import AgentMemory
+public import BackendLoading
+public import MemoryConformance
+
+/// A backend that is loaded: its factory is called anew for every check, each time with a scope of its own.
+public struct LoadedHarness: ConformanceHarness {
+    public let backend: String
+
+    private let setting: String
+    private let loader: BackendLoader
+
+    /// - Parameters:
+    ///   - setting: as MEMORY_VECTOR_DB_FACTORY has it.
+    ///   - name: as a report shows it.
+    public init(_ setting: String, name: String, loader: BackendLoader) {
+        self.setting = setting
+        backend = name
+        self.loader = loader
+    }
+
+    /// - Throws: ``BackendFactoryError``; ``MemoryError`` with code `misconfigured` for a backend that does not keep scopes apart: checks would
+    ///   meet, and in the end remove, what is not theirs.
+    public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
+        let scope = HarnessScope().name
+        let database = try await loader.load(setting, embedder: embedder, scope: scope)
+        do {
+            try await database.prepare()
+            let count = try await database.count(.everything)
+            guard count == 0 else {
+                throw MemoryError(
+                    .misconfigured,
+                    """
+                    the backend \(backend) does not keep scopes apart: one that is new (\(scope)) holds \(count) memories. It must keep what is \
+                    stored under the scope of its settings apart from all else.
+                    """)
+            }
+        } catch {
+            await database.close()
+            throw error
+        }
+        return ScopedDatabase(
+            database: database,
+            remove: {
+                do {
+                    try await database.drop()
+                } catch {
+                    await database.close()
+                    throw error
+                }
+                await database.close()
+            })
+    }
+}

@@ -1,0 +1,104 @@
+import CMemoryBackend
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A shared library that was opened and is never closed again: its threads may outlive every call.
+struct SharedLibrary {
+    private let handle: UnsafeMutableRawPointer
+    private let path: String
+    private let setting: String
+
+    static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+    /// Opens the library. May block: runs the library's own initializers.
+    ///
+    /// - Parameter setting: the value of MEMORY_VECTOR_DB_FACTORY, for errors.
+    /// - Throws: ``BackendFactoryError`` with code `importError`.
+    init(path: String, setting: String) throws(BackendFactoryError) {
+        func refuse(_ reason: String) -> BackendFactoryError {
+            BackendFactoryError(.importError, setting: setting, reason)
+        }
+        // A bare name is left to the loader, which has folders of its own to look in.
+        if path.contains("/") {
+            guard Self.exists(path) else {
+                throw refuse("there is no file \(path). Name an existing library, as an absolute path if in doubt.")
+            }
+            #if os(Linux)
+                if let reason = Self.unfitness(of: path) { throw refuse(reason) }
+            #endif
+        }
+        guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
+            throw refuse(Self.explain(dlerror().map { String(cString: $0) } ?? "unknown error", path: path))
+        }
+        self.handle = handle
+        self.path = path
+        self.setting = setting
+    }
+
+    /// - Throws: ``BackendFactoryError`` with code `functionNotFound` that lists what could have been meant.
+    func factory(_ symbol: String) throws(BackendFactoryError) -> memory_backend_factory {
+        if let function = dlsym(handle, symbol) { return unsafeBitCast(function, to: memory_backend_factory.self) }
+        let offered = Self.factoryLike((try? ELFFile(path: path))?.exportedFunctions() ?? [])
+        let hint =
+            offered.isEmpty
+            ? "It exports no function that looks like a factory; is the function exported under its plain C name (extern \"C\", @_cdecl)?"
+            : "It exports \(offered.joined(separator: ", "))."
+        throw BackendFactoryError(
+            .functionNotFound, setting: setting, "\(path) was loaded, but has no function \(symbol). \(hint)")
+    }
+
+    /// Plain C names with a word in them that factories have.
+    static func factoryLike(_ names: [String]) -> [String] {
+        names.filter { name in
+            let isMangled = name.hasPrefix("$s") || name.hasPrefix("_Z") || name.hasPrefix("_R")
+            let lowercase = name.lowercased()
+            return !isMangled && ["create", "backend", "factory"].contains { lowercase.contains($0) }
+        }.sorted()
+    }
+
+    private static func unfitness(of path: String) -> String? {
+        do throws(ELFFile.Problem) {
+            let file = try ELFFile(path: path)
+            guard let own = ELFFile.ownMachine, own != file.machine else { return nil }
+            return """
+                \(path) is for another kind of machine (\(ELFFile.name(ofMachine: file.machine))), this one is \
+                \(ELFFile.name(ofMachine: own)). Build it for this machine.
+                """
+        } catch {
+            return switch error {
+            case .unreadable: "\(path) cannot be read. Give the server's user the right to read it."
+            case .notELF: "\(path) is not a shared library."
+            case .foreignLayout: "\(path) is for another kind of machine (not 64 bits, little-endian). Build it for this machine."
+            }
+        }
+    }
+
+    /// The loader's words, with what they mean where that is known.
+    static func explain(_ words: String, path: String) -> String {
+        if let range = words.firstRange(of: ": cannot open shared object file") {
+            let missing = String(words[..<range.lowerBound])
+            return missing == path
+                ? "the library \(path) was found neither in MEMORY_VECTOR_DB_PLUGIN_PATH nor by the system's loader. Name its whole path."
+                : "\(path) needs the library \(missing), which was not found. Install it, or name its folder in LD_LIBRARY_PATH."
+        }
+        if let range = words.firstRange(of: "undefined symbol: ") {
+            return """
+                \(path) uses \(words[range.upperBound...]), which neither it nor a library that it names has. Link it with the library \
+                that has it, of the version it was built for.
+                """
+        }
+        return "\(path) cannot be loaded: \(words)"
+    }
+}

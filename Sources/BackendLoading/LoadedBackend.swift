@@ -1,0 +1,191 @@
+public import AgentMemory
+import BackendProtocol
+import Logging
+import Synchronization
+
+/// A backend that was loaded at run time, as the rest of the server sees it: every operation is one call across the border.
+public final class LoadedBackend: MemoryVectorDatabase {
+    public var name: String { transport.description.name }
+    public var capabilities: BackendCapabilities { transport.description.capabilities }
+    /// What the backend calls its version, if it does.
+    public var version: String? { transport.description.version }
+
+    private let transport: any BackendTransport
+    private let logger: Logger
+    /// Makes the words of texts, for backends that search by words.
+    private let analyzer: TextAnalyzer?
+    private let preparation = Mutex(Preparation())
+
+    private struct Preparation {
+        /// Of the backend that was prepared last.
+        var generation: Int?
+        var running: Task<Void, any Error>?
+    }
+
+    init(_ transport: any BackendTransport, logger: Logger) {
+        self.transport = transport
+        self.logger = logger
+        let capabilities = transport.description.capabilities
+        analyzer = capabilities.keywordSearch || capabilities.hybridSearch ? TextAnalyzer() : nil
+    }
+
+    // MARK: Life
+
+    public func prepare() async throws {
+        let generation = transport.generation
+        let (task, isMine) = preparation.withLock { state -> (Task<Void, any Error>?, Bool) in
+            if state.generation == generation { return (nil, false) }
+            if let running = state.running { return (running, false) }
+            let task = Task { try await self.prepareBackend(generation) }
+            state.running = task
+            return (task, true)
+        }
+        guard let task else { return }
+        if isMine {
+            let result = await task.result
+            preparation.withLock { $0.running = nil }
+            try result.get()
+        } else {
+            try await task.value
+        }
+    }
+
+    private func prepareBackend(_ generation: Int) async throws {
+        if transport.has(.prepare) { _ = try await call(.prepare) }
+        preparation.withLock { $0.generation = generation }
+    }
+
+    private var isPrepared: Bool {
+        let generation = transport.generation
+        return preparation.withLock { $0.generation == generation }
+    }
+
+    public func run() async throws {
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await self.transport.run() }
+            group.addTask { try await self.keepPrepared() }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Prepares the backend again while that has not succeeded, and whenever it was made anew.
+    private func keepPrepared() async throws {
+        var pause = Duration.milliseconds(200)
+        while !Task.isCancelled {
+            if isPrepared {
+                pause = .milliseconds(200)
+            } else {
+                do {
+                    try await prepare()
+                } catch let error as MemoryError where error.code == .misconfigured {
+                    throw error
+                } catch {
+                    logger.warning("the backend is not ready", metadata: ["backend": "\(name)", "error": "\(error)"])
+                    pause = min(pause * 2, .seconds(10))
+                }
+            }
+            try await Task.sleep(for: pause)
+        }
+    }
+
+    public func close() async { await transport.close() }
+
+    /// Removes all that the backend keeps in its scope, if it can; else what ``list(_:)`` shows.
+    public func drop() async throws {
+        if transport.has(.drop) {
+            _ = try await call(.drop)
+            return
+        }
+        while true {
+            let ids = try await list(ListQuery(page: PageRequest(limit: 1000))).items.map(\.id)
+            guard !ids.isEmpty, try await delete(ids) > 0 else { return }
+        }
+    }
+
+    // MARK: Operations
+
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        return try await answer(.add(records)) { json throws(MemoryError) in try BackendAnswer.ids(json, of: records) }
+    }
+
+    public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        try capabilities.check(query.ranking, backend: name)
+        return try await answer(.search(query)) { json throws(MemoryError) in
+            try BackendAnswer.hits(json, ranking: query.ranking, on: query.page)
+        }
+    }
+
+    public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+        try await answer(.list(query)) { json throws(MemoryError) in try BackendAnswer.records(json, on: query.page) }
+    }
+
+    public func count(_ filter: MemoryFilter) async throws -> Int {
+        try await answer(.count(filter)) { json throws(MemoryError) in
+            try BackendAnswer.number(json, "count", answering: .count)
+        }
+    }
+
+    public func delete(_ ids: [String]) async throws -> Int {
+        guard !ids.isEmpty else { return 0 }
+        return try await answer(.remove(ids)) { json throws(MemoryError) in
+            try BackendAnswer.number(json, "deleted", answering: .remove, maximum: ids.count)
+        }
+    }
+
+    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+        guard !updates.isEmpty else { return 0 }
+        return try await answer(.update(updates)) { json throws(MemoryError) in
+            try BackendAnswer.number(json, "updated", answering: .update, maximum: updates.count)
+        }
+    }
+
+    public func health() async -> [ComponentHealth] {
+        do {
+            guard isPrepared else {
+                throw MemoryError(.storeUnavailable, "the backend \(name) is not prepared yet")
+            }
+            guard transport.has(.health) else { return [ComponentHealth("store", version: shownVersion)] }
+            return try BackendAnswer.components(try await call(.health))
+        } catch {
+            let reason = (error as? MemoryError)?.message ?? "the question for its state was cancelled"
+            return [ComponentHealth("store", reason: reason, version: shownVersion)]
+        }
+    }
+
+    private var shownVersion: String { version.map { "\(name) \($0)" } ?? name }
+
+    // MARK: Calls
+
+    /// The answer of one operation, read by `read`. An answer that cannot be is logged with the backend's name.
+    private func answer<Value>(
+        _ request: BackendRequest, _ read: (JSONValue) throws(MemoryError) -> Value
+    ) async throws -> Value {
+        // The upkeep prepares, too; a call that comes first does not wait for it.
+        if !isPrepared { try await prepare() }
+        let json = try await call(request)
+        do throws(MemoryError) {
+            return try read(json)
+        } catch {
+            let told = MemoryError(error.code, "the backend \(name) gave a wrong answer: \(error.message)")
+            log(told, request.operation)
+            throw told
+        }
+    }
+
+    private func call(_ request: BackendRequest) async throws -> JSONValue {
+        do {
+            return try await transport.call(request.operation, request.json(analyzer: analyzer))
+        } catch let error as MemoryError {
+            log(error, request.operation)
+            throw error
+        }
+    }
+
+    private func log(_ error: MemoryError, _ operation: BackendOperation) {
+        logger.warning(
+            "a call of the backend failed",
+            metadata: ["backend": "\(name)", "operation": "\(operation.rawValue)", "error": "\(error)"])
+    }
+}

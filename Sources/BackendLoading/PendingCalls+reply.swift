@@ -1,0 +1,25 @@
+import AgentMemory
+import BackendProtocol
+
+extension PendingCalls.Reply {
+    /// What the reply says.
+    ///
+    /// - Parameter backend: its name, for errors.
+    /// - Throws: the failure that it stands for; ``MemoryError`` with code `internalError` if it is no reply at all.
+    func value(of operation: BackendOperation, backend: String) throws -> JSONValue {
+        let value =
+            switch content {
+            case .text(let json): try? JSONValue(parsing: json)
+            case .value(let value): value
+            }
+        guard let status = BackendStatus(rawValue: status) else {
+            throw MemoryError(
+                .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)")
+        }
+        guard status == .ok else { throw BackendFailure.error(status, value, backend: backend) }
+        guard let value else {
+            throw MemoryError(.internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
+        }
+        return value
+    }
+}

@@ -1,0 +1,159 @@
+import AgentMemory
+import BackendProtocol
+import Synchronization
+
+/// The calls that wait for an answer from beyond the border, by number. Whatever the other side does, each call ends exactly once: with its
+/// answer, when its time has passed, or when its task is cancelled.
+final class PendingCalls: Sendable {
+    /// What came for a call.
+    struct Reply: Sendable {
+        enum Content: Sendable {
+            /// As it came, not yet parsed.
+            case text([UInt8])
+            /// `nil` where it was no JSON.
+            case value(JSONValue?)
+        }
+
+        /// A number of ``BackendStatus``, if the backend keeps the protocol.
+        let status: Int32
+        let content: Content
+    }
+
+    /// What an answer was good for.
+    enum Reception: Sendable, Equatable {
+        case taken
+        /// The call has ended before: it was answered twice, or after its time.
+        case late
+        case neverMade
+    }
+
+    private struct Call {
+        let continuation: CheckedContinuation<Reply, any Error>
+        let operation: BackendOperation
+        var deadline: ContinuousClock.Instant
+        /// While the server embeds for this call its clock stands still.
+        var embeddings = 0
+        var embeddingSince: ContinuousClock.Instant?
+        var timer: Task<Void, Never>?
+    }
+
+    private struct State {
+        var lastNumber: UInt64 = 0
+        var calls: [UInt64: Call] = [:]
+    }
+
+    private let state = Mutex(State())
+    /// Of each call, without its embeddings.
+    let timeout: Duration
+
+    /// - Parameter timeout: of each call, without its embeddings.
+    init(timeout: Duration) {
+        self.timeout = timeout
+    }
+
+    /// Sends a call and waits for its end.
+    ///
+    /// - Parameters:
+    ///   - backend: its name, for errors.
+    ///   - send: is given the call's number; must not block.
+    ///   - giveUp: is given the number of a call that nobody waits for any more; must not block.
+    /// - Throws: ``MemoryError`` with code `timedOut`; `CancellationError`; what ``failAll(_:)`` was given.
+    func perform(
+        _ operation: BackendOperation, backend: String, send: @Sendable (UInt64) -> Void,
+        giveUp: @escaping @Sendable (UInt64) -> Void
+    ) async throws -> Reply {
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        let cancel: @Sendable () -> Void = {
+            if self.end(number, .failure(CancellationError())) { giveUp(number) }
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                state.withLock {
+                    $0.calls[number] = Call(
+                        continuation: continuation, operation: operation, deadline: .now + timeout)
+                }
+                // Cancelled before the call was there to be ended.
+                if Task.isCancelled { return cancel() }
+                let timer = Task { await self.watch(number, backend: backend, giveUp: giveUp) }
+                let isPending = state.withLock { state in
+                    state.calls[number]?.timer = timer
+                    return state.calls[number] != nil
+                }
+                if isPending { send(number) } else { timer.cancel() }
+            }
+        } onCancel: {
+            cancel()
+        }
+    }
+
+    var timeoutMilliseconds: Int { Int(timeout / .milliseconds(1)) }
+
+    func isPending(_ number: UInt64) -> Bool {
+        state.withLock { $0.calls[number] != nil }
+    }
+
+    /// Gives a call its answer.
+    func answer(_ number: UInt64, _ reply: Reply) -> Reception {
+        if end(number, .success(reply)) { return .taken }
+        return state.withLock { number > 0 && number <= $0.lastNumber } ? .late : .neverMade
+    }
+
+    /// Ends every call with `error`.
+    func failAll(_ error: MemoryError) {
+        for number in state.withLock({ Array($0.calls.keys) }) { _ = end(number, .failure(error)) }
+    }
+
+    /// The server begins to embed for a call; its clock stops. Numbers of calls that have ended are passed over.
+    func beginEmbedding(_ number: UInt64) {
+        state.withLock { state in
+            guard var call = state.calls[number] else { return }
+            call.embeddings += 1
+            if call.embeddings == 1 { call.embeddingSince = .now }
+            state.calls[number] = call
+        }
+    }
+
+    /// The server has embedded for a call.
+    func endEmbedding(_ number: UInt64) {
+        state.withLock { state in
+            guard var call = state.calls[number], call.embeddings > 0 else { return }
+            call.embeddings -= 1
+            if call.embeddings == 0, let since = call.embeddingSince {
+                call.deadline += ContinuousClock.now - since
+                call.embeddingSince = nil
+            }
+            state.calls[number] = call
+        }
+    }
+
+    private func end(_ number: UInt64, _ result: Result<Reply, any Error>) -> Bool {
+        guard let call = state.withLock({ $0.calls.removeValue(forKey: number) }) else { return false }
+        call.timer?.cancel()
+        call.continuation.resume(with: result)
+        return true
+    }
+
+    /// Ends the call when its time has passed.
+    private func watch(_ number: UInt64, backend: String, giveUp: @Sendable (UInt64) -> Void) async {
+        while let (left, operation) = remaining(number) {
+            guard left > .zero else {
+                let error = MemoryError(
+                    .timedOut, "the backend \(backend) has not answered \(operation.rawValue) within \(timeout)")
+                if end(number, .failure(error)) { giveUp(number) }
+                return
+            }
+            do { try await Task.sleep(for: left) } catch { return }
+        }
+    }
+
+    /// What a call has left; all of it while the server embeds for the call, which has a deadline of its own.
+    private func remaining(_ number: UInt64) -> (Duration, BackendOperation)? {
+        state.withLock { state in
+            guard let call = state.calls[number] else { return nil }
+            return (call.embeddings > 0 ? timeout : call.deadline - .now, call.operation)
+        }
+    }
+}

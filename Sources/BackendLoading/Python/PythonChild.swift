@@ -1,0 +1,157 @@
+import AgentMemory
+import BackendProtocol
+import Logging
+import NIOCore
+import NIOPosix
+
+/// One running Python program with the user's backend in it, from its start to its end.
+final class PythonChild: Sendable {
+    let description: BackendDescription
+
+    private let process: PythonProcess
+    private let channel: any Channel
+
+    private init(process: PythonProcess, channel: any Channel, description: BackendDescription) {
+        self.process = process
+        self.channel = channel
+        self.description = description
+    }
+
+    /// Starts the program, and has it make the backend.
+    ///
+    /// - Parameters:
+    ///   - setting: the value of MEMORY_VECTOR_DB_FACTORY, for errors.
+    ///   - limit: how long importing the module and making the backend may take together.
+    ///   - receive: is given what the program says from then on, in its order; must not block.
+    /// - Throws: ``BackendFactoryError``: one of the four failures.
+    static func start(
+        factory: String, setting: String, settings: BackendSettings, interpreter: String, within limit: Duration,
+        receive: @escaping @Sendable (PythonMessage, @escaping @Sendable ([UInt8]) -> Void) -> Void, logger: Logger
+    ) async throws(BackendFactoryError) -> PythonChild {
+        let process: PythonProcess
+        do {
+            process = try PythonProcess(interpreter: interpreter, program: PythonProgram.bootstrap)
+        } catch {
+            switch error {
+            case .noInterpreter:
+                throw BackendFactoryError(
+                    .importError, setting: setting,
+                    "there is no Python interpreter \(interpreter). Install one, or name yours in MEMORY_VECTOR_DB_PYTHON.")
+            case .system(let reason):
+                throw BackendFactoryError(
+                    .importError, setting: setting, "the Python interpreter \(interpreter) could not be started: \(reason)")
+            }
+        }
+        let (frames, continuation) = AsyncStream<ByteBuffer>.makeStream()
+        let channel: any Channel
+        do {
+            channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandlers(
+                            ByteToMessageHandler(FrameDecoder()), FrameReceiver(continuation))
+                    }
+                }.withConnectedSocket(process.socket).get()
+        } catch {
+            process.kill()
+            _ = await Self.end(of: process)
+            throw BackendFactoryError(
+                .importError, setting: setting, "the Python interpreter could not be talked to: \(error)")
+        }
+        let send: @Sendable ([UInt8]) -> Void = { json in
+            channel.writeAndFlush(FrameEncoder.frame(json, allocator: channel.allocator), promise: nil)
+        }
+        send(PythonFrame.modules(PythonProgram.modules, main: PythonProgram.main))
+        send(PythonFrame.start(factory: factory, settings: settings))
+
+        let (starts, started) = AsyncStream<Result<BackendDescription, BackendFactoryError>>.makeStream()
+        // Lives as long as the stream does: until the program ends.
+        Task {
+            for await frame in frames {
+                let message: PythonMessage
+                do {
+                    message = try PythonMessage(try JSONValue(parsing: frame.readableBytesView))
+                } catch {
+                    logger.warning(
+                        "the Python program sent a frame that cannot be read",
+                        metadata: ["backend": "\(factory)", "error": "\(error)"])
+                    // A description is not said twice, so waiting for it would be in vain.
+                    if let error = error as? MemoryError, error.code == .misconfigured {
+                        started.yield(
+                            .failure(BackendFactoryError(.invalidReturnType, setting: setting, error.message)))
+                    }
+                    continue
+                }
+                switch message {
+                case .started(let description): started.yield(.success(description))
+                case .refused(let code, let reason):
+                    started.yield(.failure(BackendFactoryError(code, setting: setting, reason)))
+                case .answer, .embed, .log: receive(message, send)
+                }
+            }
+            started.finish()
+        }
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            started.yield(
+                .failure(
+                    BackendFactoryError(
+                        .runtimeError, setting: setting, "\(factory) has not made a backend within \(limit)")))
+        }
+        defer { timer.cancel() }
+        var outcome: Result<BackendDescription, BackendFactoryError>?
+        for await result in starts {
+            outcome = result
+            break
+        }
+        if case .success(let description) = outcome {
+            return PythonChild(process: process, channel: channel, description: description)
+        }
+        process.kill()
+        let status = await Self.end(of: process)
+        channel.close(promise: nil)
+        if case .failure(let error) = outcome { throw error }
+        throw BackendFactoryError(
+            .runtimeError, setting: setting,
+            "the Python interpreter \(interpreter) ended with \(status) before \(factory) had made a backend. Its output is above.")
+    }
+
+    func send(_ json: [UInt8]) {
+        channel.writeAndFlush(FrameEncoder.frame(json, allocator: channel.allocator), promise: nil)
+    }
+
+    /// Waits until the program has ended, or can no longer be talked to; returns early when the task is cancelled.
+    func waitForEnd() async {
+        let (ends, continuation) = AsyncStream<Never>.makeStream()
+        channel.closeFuture.whenComplete { _ in continuation.finish() }
+        for await _ in ends {}
+    }
+
+    /// Waits for the end of the program, which cannot be talked to any more, and ends it if need be.
+    ///
+    /// - Returns: how it ended, such as `signal 9`.
+    func collect() async -> String {
+        process.kill()
+        channel.close(promise: nil)
+        return await Self.end(of: process)
+    }
+
+    /// Asks the program to end, and ends it when that takes longer than `limit`.
+    func close(within limit: Duration) async {
+        send(PythonFrame.close())
+        let timer = Task { [process] in
+            try await Task.sleep(for: limit)
+            process.kill()
+        }
+        await waitForEnd()
+        timer.cancel()
+    }
+
+    private static func end(of process: PythonProcess) async -> String {
+        do {
+            return try await NIOThreadPool.singleton.runIfActive { process.wait() }
+        } catch {
+            return "an unknown status"
+        }
+    }
+}

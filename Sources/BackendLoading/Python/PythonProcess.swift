@@ -1,0 +1,109 @@
+import AgentMemory
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A child process that runs Python, with one end of a socket pair as its descriptor 3.
+struct PythonProcess: Sendable {
+    let identifier: pid_t
+    /// Our end of the socket pair; its owner closes it.
+    let socket: Int32
+
+    enum StartError: Error {
+        /// There is no such interpreter.
+        case noInterpreter
+        case system(String)
+    }
+
+    /// Starts `interpreter -c program` with the environment and the working folder of this process. What it prints goes to our standard error.
+    ///
+    /// - Parameter interpreter: a path, or a name that is looked for in PATH.
+    /// - Throws: ``StartError``.
+    init(interpreter: String, program: String) throws(StartError) {
+        var ends: [Int32] = [-1, -1]
+        #if canImport(Darwin)
+            let kind = SOCK_STREAM
+        #else
+            let kind = Int32(SOCK_STREAM.rawValue)
+        #endif
+        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw .system(Self.systemError(errno)) }
+        defer { close(ends[1]) }
+        // No other child of this process may hold our end open: its closing is how this one knows that we are gone.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+
+        #if canImport(Darwin)
+            var actions: posix_spawn_file_actions_t?
+            var attributes: posix_spawnattr_t?
+        #else
+            var actions = posix_spawn_file_actions_t()
+            var attributes = posix_spawnattr_t()
+        #endif
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        // Through a high number first: the target 3 may be in use by us, and a duplicate of itself would stay closed on exec.
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 63)
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, 2, 1)
+        posix_spawn_file_actions_adddup2(&actions, 63, 3)
+        posix_spawn_file_actions_addclose(&actions, 63)
+        // A process group of its own, so that a Ctrl-C ends the server first, which then ends this in order; and no signal blocked, as
+        // they are on the threads that start this.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
+
+        let words = [interpreter, "-c", program]
+        let arguments: [UnsafeMutablePointer<CChar>?] = words.map { word in strdup(word) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var identifier: pid_t = 0
+        let status = posix_spawnp(&identifier, interpreter, &actions, &attributes, arguments, environ)
+        guard status == 0 else {
+            close(ends[0])
+            throw status == ENOENT ? .noInterpreter : .system(Self.systemError(status))
+        }
+        self.identifier = identifier
+        socket = ends[0]
+    }
+
+    /// Ends the process at once.
+    func kill() {
+        _ = signal(SIGKILL)
+    }
+
+    private func signal(_ number: Int32) -> Int32 {
+        #if canImport(Glibc)
+            Glibc.kill(identifier, number)
+        #elseif canImport(Musl)
+            Musl.kill(identifier, number)
+        #else
+            Darwin.kill(identifier, number)
+        #endif
+    }
+
+    /// Waits for the end of the process. Blocks; to be called once.
+    ///
+    /// - Returns: how it ended, such as `exit status 1` or `signal 9`.
+    func wait() -> String {
+        var status: Int32 = 0
+        while waitpid(identifier, &status, 0) < 0 {
+            guard errno == EINTR else { return "an unknown status" }
+        }
+        let signal = status & 0x7F
+        return signal == 0 ? "exit status \((status >> 8) & 0xFF)" : "signal \(signal)"
+    }
+
+    private static func systemError(_ number: Int32) -> String {
+        strerror(number).map { String(cString: $0) } ?? "error \(number)"
+    }
+}

@@ -1,0 +1,171 @@
+public import AgentMemory
+
+/// What a call across the border answers: `<operation>_answer` in the schema. The backend's half writes answers, the server's reads them.
+public enum BackendAnswer {
+    public static let empty = Array("{}".utf8)
+
+    // MARK: Writing
+
+    public static func added(_ ids: [String]) -> [UInt8] {
+        object { writer in
+            writer.name("ids")
+            writer.strings(ids)
+        }
+    }
+
+    /// A whole number under `name`, such as `count`.
+    public static func number(_ name: String, _ value: Int) -> [UInt8] {
+        object { writer in
+            writer.name(name)
+            writer.int(value)
+        }
+    }
+
+    public static func listed(_ page: Page<MemoryRecord>) -> [UInt8] {
+        object { writer in
+            writer.name("records")
+            writer.array { writer in
+                for record in page.items { record.writeForBackend(to: &writer) }
+            }
+            writer.name("total")
+            writer.int(page.total)
+        }
+    }
+
+    public static func found(_ page: Page<SearchHit>) -> [UInt8] {
+        object { writer in
+            writer.name("hits")
+            writer.array { writer in
+                for hit in page.items {
+                    writer.object { writer in
+                        writer.name("record")
+                        hit.record.writeForBackend(to: &writer)
+                        writer.name("distance")
+                        writer.double(hit.distance)
+                        guard let score = hit.score else { return }
+                        writer.name("score")
+                        writer.double(score)
+                    }
+                }
+            }
+            writer.name("total")
+            writer.int(page.total)
+        }
+    }
+
+    public static func health(_ components: [ComponentHealth]) -> [UInt8] {
+        object { writer in
+            writer.name("components")
+            writer.array { writer in
+                for component in components {
+                    writer.object { writer in
+                        writer.name("component")
+                        writer.string(component.component)
+                        writer.name("reason")
+                        writer.string(component.reason)
+                        writer.name("version")
+                        writer.string(component.version)
+                    }
+                }
+            }
+        }
+    }
+
+    private static func object(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object(body)
+        return writer.bytes
+    }
+
+    // MARK: Reading
+
+    /// - Throws: ``MemoryError`` with code `internalError` if there is not one id for each record, the record's own.
+    public static func ids(_ json: JSONValue, of records: [MemoryRecord]) throws(MemoryError) -> [String] {
+        let ids = try MemberReader(json, of: "the answer to add").strings("ids")
+        guard ids.count == records.count else {
+            throw MemoryError(.internalError, "the answer to add has \(ids.count) ids for \(records.count) records")
+        }
+        guard zip(ids, records).allSatisfy({ ExactString($0) == ExactString($1.id) }) else {
+            throw MemoryError(.internalError, "the answer to add has other ids than the records")
+        }
+        return ids
+    }
+
+    /// - Throws: ``MemoryError`` with code `internalError` if there is no such number or it is not between 0 and `maximum`.
+    public static func number(
+        _ json: JSONValue, _ name: String, answering operation: BackendOperation, maximum: Int = .max
+    ) throws(MemoryError) -> Int {
+        let number = try MemberReader(json, of: "the answer to \(operation.rawValue)").required(name, \.intValue)
+        guard (0...maximum).contains(number) else {
+            throw MemoryError(.internalError, "the answer to \(operation.rawValue) has an impossible \(name): \(number)")
+        }
+        return number
+    }
+
+    /// - Throws: ``MemoryError`` with code `internalError` that names what cannot be.
+    public static func records(_ json: JSONValue, on page: PageRequest) throws(MemoryError) -> Page<MemoryRecord> {
+        let source = "the answer to list"
+        var records: [MemoryRecord] = []
+        for record in try MemberReader(json, of: source).required("records", \.arrayValue) {
+            records.append(try MemoryRecord(fromBackend: record, of: "a record of \(source)"))
+        }
+        return try checked(records, total: try number(json, "total", answering: .list), page, source)
+    }
+
+    /// - Parameter ranking: decides what of distance and score must be there.
+    /// - Throws: ``MemoryError`` with code `internalError` that names what cannot be.
+    public static func hits(
+        _ json: JSONValue, ranking: SearchQuery.Ranking, on page: PageRequest
+    ) throws(MemoryError) -> Page<SearchHit> {
+        let source = "the answer to search"
+        var hits: [SearchHit] = []
+        for hit in try MemberReader(json, of: source).required("hits", \.arrayValue) {
+            let reader = MemberReader(hit, of: "a hit of \(source)")
+            let record = try MemoryRecord(
+                fromBackend: try reader.required("record") { $0 }, of: "a record of \(source)")
+            func finite(_ name: String) throws(MemoryError) -> Double {
+                try reader.required(name) { $0.doubleValue.flatMap { $0.isFinite ? $0 : nil } }
+            }
+            switch ranking {
+            case .semantic: hits.append(SearchHit(record, distance: try finite("distance")))
+            case .semanticWithRecency:
+                hits.append(
+                    SearchHit(record, distance: try finite("distance"), recencyScore: try finite("score")))
+            case .keyword: hits.append(SearchHit(record, relativeScore: try finite("score"), .keyword))
+            case .hybrid: hits.append(SearchHit(record, relativeScore: try finite("score"), .hybrid))
+            }
+        }
+        return try checked(hits, total: try number(json, "total", answering: .search), page, source)
+    }
+
+    /// - Throws: ``MemoryError`` with code `internalError` if there is no component or one cannot be read.
+    public static func components(_ json: JSONValue) throws(MemoryError) -> [ComponentHealth] {
+        let source = "the answer to health"
+        var components: [ComponentHealth] = []
+        for component in try MemberReader(json, of: source).required("components", \.arrayValue) {
+            let reader = MemberReader(component, of: "a component of \(source)")
+            components.append(
+                ComponentHealth(
+                    try reader.required("component", \.stringValue),
+                    reason: try reader.optional("reason", \.stringValue),
+                    version: try reader.optional("version", \.stringValue)))
+        }
+        guard !components.isEmpty else { throw MemberReader(json, of: source).unreadable("components") }
+        return components
+    }
+
+    /// A page longer than asked for, or longer than what it is a page of, is a mistake that a client would take for data.
+    private static func checked<Item>(
+        _ items: [Item], total: Int, _ page: PageRequest, _ source: String
+    ) throws(MemoryError) -> Page<Item> {
+        guard items.count <= page.limit else {
+            throw MemoryError(.internalError, "\(source) has \(items.count) items on a page of \(page.limit)")
+        }
+        guard items.isEmpty || total - items.count >= page.offset else {
+            throw MemoryError(
+                .internalError,
+                "\(source) has a total of \(total), but \(items.count) items from offset \(page.offset) on")
+        }
+        return Page(items: items, total: total, request: page)
+    }
+}

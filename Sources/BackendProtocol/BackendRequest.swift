@@ -1,0 +1,89 @@
+public import AgentMemory
+
+/// One call across the border: `<operation>_request` in the schema.
+public enum BackendRequest: Sendable {
+    case prepare
+    case add([MemoryRecord])
+    case search(SearchQuery)
+    case list(ListQuery)
+    case count(MemoryFilter)
+    case remove([String])
+    case update([RecordUpdate])
+    case health
+    case drop
+
+    public var operation: BackendOperation {
+        switch self {
+        case .prepare: .prepare
+        case .add: .add
+        case .search: .search
+        case .list: .list
+        case .count: .count
+        case .remove: .remove
+        case .update: .update
+        case .health: .health
+        case .drop: .drop
+        }
+    }
+
+    /// - Parameter analyzer: makes the words of texts that are stored; `nil` for backends that do not search by words.
+    public func json(analyzer: TextAnalyzer?) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            switch self {
+            case .prepare, .health, .drop: break
+            case .add(let records):
+                writer.name("records")
+                writer.array { writer in
+                    for record in records {
+                        record.writeForBackend(to: &writer, words: analyzer?.words(in: record.text))
+                    }
+                }
+            case .search(let query): query.writeMembers(to: &writer)
+            case .list(let query):
+                writer.name("filter")
+                query.filter.write(to: &writer)
+                query.page.writeMembers(to: &writer)
+            case .count(let filter):
+                writer.name("filter")
+                filter.write(to: &writer)
+            case .remove(let ids):
+                writer.name("ids")
+                writer.strings(ids)
+            case .update(let updates):
+                writer.name("updates")
+                writer.array { writer in
+                    for update in updates { update.write(to: &writer, analyzer: analyzer) }
+                }
+            }
+        }
+        return writer.bytes
+    }
+
+    /// - Throws: ``MemoryError`` with code `invalidInput` that names the member at fault.
+    public init(_ operation: BackendOperation, json: JSONValue) throws(MemoryError) {
+        let reader = MemberReader(json, of: "the request", failing: .invalidInput)
+        func filter() throws(MemoryError) -> MemoryFilter {
+            try MemoryFilter(json: try reader.required("filter") { $0 })
+        }
+        switch operation {
+        case .prepare: self = .prepare
+        case .health: self = .health
+        case .drop: self = .drop
+        case .add:
+            var records: [MemoryRecord] = []
+            for record in try reader.required("records", \.arrayValue) {
+                records.append(try MemoryRecord(fromBackend: record, of: "a record"))
+            }
+            self = .add(records)
+        case .search: self = .search(try SearchQuery(json: json))
+        case .list: self = .list(ListQuery(filter: try filter(), page: try PageRequest(reader)))
+        case .count: self = .count(try filter())
+        case .remove: self = .remove(try reader.strings("ids"))
+        case .update:
+            var updates: [RecordUpdate] = []
+            for update in try reader.required("updates", \.arrayValue) { updates.append(try RecordUpdate(json: update)) }
+            self = .update(updates)
+        }
+    }
+}

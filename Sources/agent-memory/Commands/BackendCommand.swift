@@ -1,0 +1,72 @@
+import AgentMemory
+import ArgumentParser
+import BackendLoading
+import Logging
+import MemoryConformance
+
+/// `agent-memory backend`: what people who write backends do with theirs.
+struct BackendCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backend", abstract: "Looks at the backend that MEMORY_VECTOR_DB_FACTORY names.",
+        subcommands: [Check.self], defaultSubcommand: Check.self)
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check",
+            abstract: "Loads the configured backend, shows what it is and can do, and checks the core of the contract.",
+            discussion: """
+                Works in a scope of its own and removes it. Exits with 1 if a MUST of the core does not hold, or if the backend cannot be loaded. \
+                `agent-memory conformance` runs all checks.
+                """)
+
+        @Flag(help: "Show the backend, and check nothing.")
+        var only = false
+
+        func run() async throws {
+            do {
+                let settings = try Settings.load()
+                LoggingSystem.bootstrap(level: settings.logLevel)
+                let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
+                try await BackendCommand.show(settings.factory, assembly)
+                if !only { try await BackendCommand.checkCore(settings.factory, assembly) }
+            } catch let error as SettingsError {
+                throw Refusal(error.description)
+            } catch let error as BackendFactoryError {
+                throw Refusal(error.message)
+            } catch let error as MemoryError {
+                throw Refusal(error.message)
+            }
+        }
+    }
+
+    /// Makes the backend once, to see what it says of itself.
+    private static func show(_ setting: String, _ assembly: Assembly) async throws {
+        let backend = try await assembly.registry(embedder: SteeredEmbedder(dimensions: 64)).makeBackend(setting)
+        let capabilities = backend.capabilities
+        let version = (backend as? LoadedBackend)?.version
+        let lines = [
+            ("factory", setting), ("name", backend.name), ("version", version ?? "not told"),
+            ("keyword search", capabilities.keywordSearch ? "yes" : "no"),
+            ("hybrid search", capabilities.hybridSearch ? "yes" : "no"),
+            ("recency", capabilities.serverSideRecency ? "yes" : "no"),
+            ("threshold", capabilities.distanceThreshold ? "yes" : "no"),
+            ("text scorers", capabilities.textScorers.map(\.rawValue).sorted().joined(separator: ", ")),
+        ]
+        for (name, value) in lines where !value.isEmpty {
+            print(name + String(repeating: " ", count: 16 - name.count) + value)
+        }
+        await backend.close()
+    }
+
+    /// - Throws: `ExitCode` 1 if a MUST does not hold.
+    private static func checkCore(_ setting: String, _ assembly: Assembly) async throws {
+        let run = try ConformanceRun(
+            ConformanceRun.Options(levels: [.core], settings: CheckSettings(oracle: ConformanceHarnesses.oracle)))
+        let harness = try ConformanceHarnesses.harness(setting, assembly)
+        let progress = ConformanceProgress(several: false)
+        let report = await endingOnSignals { await run.run(on: [harness]) { progress.tell($0) } }
+        progress.end()
+        print(report.table, terminator: "")
+        if !report.succeeded { throw ExitCode(report.interrupted ? 130 : 1) }
+    }
+}
