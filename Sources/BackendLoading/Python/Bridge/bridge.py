@@ -12,11 +12,13 @@ from _agent_memory_bridge import factory
 from _agent_memory_bridge.backend import Backend
 from _agent_memory_bridge.channel import Channel, ChannelLog
 from _agent_memory_bridge.embeddings import Call, Embeddings, current_call
-from _agent_memory_bridge.failures import EmbeddingError, Refusal, answer, detail, named
+from _agent_memory_bridge.failures import EmbeddingError, Refusal, answer, bounded, detail, named
 from _agent_memory_bridge.operations import Operations
 
 # Threads of the backend may be stuck when all is closed; the process does not wait for them for longer.
 SECONDS_TO_END = 2
+# It has the folders of sys.path in it.
+LONGEST_REFUSAL = 4000
 logger = logging.getLogger("agent-memory")
 
 
@@ -31,12 +33,15 @@ def main(descriptor):
     channel = Channel(descriptor)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", handlers=[ChannelLog(channel)])
     start = channel.receive()
-    status = asyncio.run(Bridge(channel, start).run())
-    logging.shutdown()
+    sys.exit(asyncio.run(_run(Bridge(channel, start))))
+
+
+async def _run(bridge):
+    status = await bridge.run()
     watchdog = threading.Timer(SECONDS_TO_END, os._exit, [status])
     watchdog.daemon = True
     watchdog.start()
-    sys.exit(status)
+    return status
 
 
 class Bridge:
@@ -62,7 +67,9 @@ class Bridge:
         except Refusal as refusal:
             if refusal.__cause__ is not None:
                 logger.error("%s", detail(refusal.__cause__))
-            self._channel.send({"type": "refused", "failure": refusal.failure, "message": str(refusal)})
+            # Paths and the texts of exceptions may hold what UTF-8 cannot carry.
+            message = bounded(refusal, LONGEST_REFUSAL)
+            self._channel.send({"type": "refused", "failure": refusal.failure, "message": message})
             return 1
         self._operations = Operations(backend, self._settings["distance_metric"])
         self._channel.send({"type": "started", "description": description})
@@ -84,7 +91,7 @@ class Bridge:
             number = frame["call"]
             task = asyncio.create_task(self._call(number, frame["operation"], frame["request"]))
             self._tasks[number] = task
-            task.add_done_callback(lambda _: self._tasks.pop(number, None))
+            task.add_done_callback(lambda task: self._ended(number, frame["operation"], task))
         elif frame["type"] == "cancel":
             if task := self._tasks.get(frame["call"]):
                 task.cancel()
@@ -99,13 +106,20 @@ class Bridge:
             if call.failure is not None:
                 # The backend has kept the failure to itself: its answer may lack what was to be found.
                 raise EmbeddingError(call.failure)
-            self._answer(number, {"status": "ok", "answer": result})
+            return {"status": "ok", "answer": result}
         # A SystemExit of the user's code ends the call, not the process.
-        except (Exception, asyncio.CancelledError, SystemExit) as error:
-            self._answer(number, answer(error, operation))
+        except (Exception, SystemExit) as error:
+            return answer(error, operation)
 
-    def _answer(self, number, members):
-        self._channel.send({"type": "answer", "call": number, **members})
+    def _ended(self, number, operation, task):
+        del self._tasks[number]
+        # A task that is cancelled before its first step runs none of its code, so it cannot answer for itself.
+        members = answer(asyncio.CancelledError(), operation) if task.cancelled() else task.result()
+        try:
+            self._channel.send({"type": "answer", "call": number, **members})
+        except (TypeError, ValueError) as error:
+            # The backend gave something that JSON does not have, such as a metadata value of another type.
+            self._channel.send({"type": "answer", "call": number, **answer(error, operation)})
 
     async def _close(self, backend):
         tasks = list(self._tasks.values())

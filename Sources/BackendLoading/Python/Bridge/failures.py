@@ -45,10 +45,11 @@ def named(error):
 def answer(error, operation):
     """The members of an answer that reports the exception with which a call ended."""
     for cause in _causes(error):
-        if status := _status(cause, operation):
+        if status := _status(cause):
             break
     else:
-        cause, status = error, "internal_error"
+        cause = error
+        status = "misconfigured" if operation == "prepare" and isinstance(error, ValueError) else "internal_error"
     own = isinstance(cause, (CallError, EmbeddingError))
     message = bounded(cause) if own else named(cause)
     members = {"status": status, "message": message or status, "detail": detail(error)}
@@ -81,10 +82,12 @@ def _causes(error):
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
+        for inner in getattr(error, "exceptions", ()):  # Of an exception group.
+            yield from _causes(inner)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _status(error, operation):
+def _status(error):
     if isinstance(error, CallError):
         return error.status
     if isinstance(error, EmbeddingError):
@@ -99,8 +102,6 @@ def _status(error, operation):
         return "store_unavailable"
     if isinstance(error, NotImplementedError):
         return "unsupported"
-    if isinstance(error, ValueError) and operation == "prepare":
-        return "misconfigured"
     return None
 
 
@@ -109,5 +110,5 @@ def _is_bridge(file):
 
 
 def _is_installed(file):
-    paths = sysconfig.get_paths()
-    return file.startswith(tuple(paths[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")))
+    standard = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
+    return file.startswith(standard) or "/site-packages/" in file or "/dist-packages/" in file
