@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).parents[2]
 BRIDGE = ROOT / "Sources/BackendLoading/Python/Bridge"
@@ -64,7 +63,7 @@ class Server:
         )
         theirs.close()
         self.send({"modules": MODULES, "main": "bridge"})
-        factory = factory or "my_backends.create_my_backend"
+        factory = "my_backends.create_my_backend" if factory is None else factory
         self.send({"type": "start", "factory": factory, "settings": SETTINGS | (settings or {})})
 
     def __enter__(self):
@@ -199,17 +198,10 @@ class Server:
         self.send({"type": "close"})
         try:
             while True:
-                self.next()
+                frame = self.next()
+                self._answers[frame["call"]] = frame
         except Ended:
             return self.process.wait(PATIENCE)
-
-    def until(self, condition):
-        """Waits for something that the child does outside of its socket."""
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > end:
-                raise AssertionError(f"it did not come: {self.printed()}")
-            time.sleep(0.01)
 
 
 def vector(text):

@@ -59,9 +59,10 @@ def answer(error, operation):
 
 
 def detail(error):
-    """The end of the traceback."""
+    """The traceback; of a long one, its beginning and its end."""
     text = bounded("".join(traceback.format_exception(type(error), error, error.__traceback__)), 10 * LONGEST_DETAIL)
-    return text if len(text) <= LONGEST_DETAIL else "…" + text[1 - LONGEST_DETAIL :]
+    half = LONGEST_DETAIL // 2
+    return text if len(text) <= LONGEST_DETAIL else f"{text[:half]}\n…\n{text[-half:]}"
 
 
 def users_line(error):

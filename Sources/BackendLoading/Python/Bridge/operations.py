@@ -111,7 +111,7 @@ class Operations:
         hits, said = await page(fetch, limit, offset)
         end = offset + len(hits)
         ranks_all = ranking["mode"].startswith("semantic") and ranking.get("distance_threshold") is None
-        if ranks_all and said <= end and (len(hits) == limit or said == 0 < offset):
+        if ranks_all and said <= end and (len(hits) == limit or (not hits and said in (0, offset) and offset > 0)):
             # The total may be what was fetched. Every record that matches is a hit, and counting asks for no embedding.
             total = max(end if hits else 0, await self._count(condition))
         else:

@@ -22,14 +22,15 @@ async def page(fetch, limit, offset):
 async def exact_total(fetch, limit, offset, count, said, name):
     """How many there are in all, given a page of `count` items and what the backend said.
 
-    A total beyond the page is believed. One that ends with the page may be no more than what was fetched: where the page is
-    full, the next item is asked for, and if there is one, all are counted.
+    A total beyond the page is believed. One that ends with the page, or is 0, may be no more than what was fetched: where the
+    page is full, the next item is asked for, and if there is one, all are counted.
     """
     end = offset + count
-    if said > end or (count == 0 and offset > 0 and said > 0):
+    if said > end or (count == 0 and 0 < said < offset):
         return said
     if count == 0:
-        return await _counted(fetch, 0) if offset > 0 else 0
+        at_the_end = offset == 0 or (await fetch(1, offset - 1))[0]
+        return offset if at_the_end else await _counted(fetch, 0)
     if count < limit or not (await fetch(1, end))[0]:
         return end
     logger.warning("%s answers as total how many it fetched: all pages are read to count them, which is slow", name)
