@@ -193,6 +193,10 @@ class Server:
         self.output.flush()
         return pathlib.Path(self.output.name).read_text()
 
+    def hang_up(self):
+        """Ends as a server does that was killed."""
+        self._socket.close()
+
     def close(self):
         """The exit status after a close."""
         self.send({"type": "close"})
@@ -220,7 +224,7 @@ def record(identity, text="[1] text", **values):
         "extraction_strategy": "discrete", "extraction_strategy_config": {}, "metadata": {}, "memory_hash": "0" * 64,
         "pinned": False, "access_count": 0, "created_at": 0, "last_accessed": 0, "updated_at": 0, "persisted_at": None,
         "event_date": None, **values,
-    }  # fmt: skip
+    }
 
 
 def everything():

@@ -23,10 +23,10 @@ for name in ("models", "filters", "memory_vector_db"):
     setattr(reference, name, module)
     spec.loader.exec_module(module)
 
-from _agent_memory_bridge import conditions, exact_json  # noqa: E402
-from _agent_memory_bridge.failures import CallError  # noqa: E402
-from _agent_memory_bridge.records import date_of, microseconds_of  # noqa: E402
-from agent_memory_server import filters, models  # noqa: E402
+from _agent_memory_bridge import conditions, exact_json
+from _agent_memory_bridge.failures import CallError
+from _agent_memory_bridge.records import date_of, microseconds_of
+from agent_memory_server import filters, models
 
 REFERENCE_TAGS = {"eq", "ne", "any", "all", "startswith"}
 
@@ -65,7 +65,10 @@ class TagTests(unittest.TestCase):
             field = chooser.choice(["user_id", "topics", "memory_type", "discrete_memory_extracted", "id"])
             values = {"memory_type": conditions.CLOSED["memory_type"], "discrete_memory_extracted": ["t", "f"]}
             values = values.get(field, words)
-            some = lambda most: chooser.sample(values, chooser.randint(0, min(most, len(values))))  # noqa: E731
+
+            def some(most):
+                return chooser.sample(values, chooser.randint(0, min(most, len(values))))
+
             prefix = chooser.choice(["a", "ab", "x"]) if chooser.random() < 0.1 and values is words else None
             tag = {"all": some(2) if chooser.random() < 0.4 else [], "any": [], "none": some(2), "startswith": prefix}
             if prefix:
@@ -83,7 +86,7 @@ class TagTests(unittest.TestCase):
             for part, expected in [
                 ({"all": ["a"]}, {"eq": "a"}), ({"none": ["a"]}, {"ne": "a"}), ({"any": [["a", "b"]]}, {"any": ["a", "b"]}),
                 ({"startswith": "a"}, {"startswith": "a"}),
-            ]:  # fmt: skip
+            ]:
                 made = conditions.Filter({"tags": {field: empty | part}, "dates": {}})
                 made = made.arguments("list_memories", lambda field: True, combined=False)[field]
                 self.assertEqual(type(made).__name__, conditions.CLASSES[field])
@@ -139,7 +142,7 @@ class StandInTests(unittest.TestCase):
             lambda: filters.UserId(startswith="a", eq="a"), lambda: filters.UserId(eq=3), lambda: filters.UserId(any="abc"),
             lambda: filters.MemoryType(eq="other"), lambda: filters.CreatedAt(between=[datetime.min]),
             lambda: filters.CreatedAt(between=[datetime.min] * 2, eq=datetime.min), lambda: filters.TagFilter(eq="a"),
-        ]:  # fmt: skip
+        ]:
             self.assertRaises(ValueError, make)
         self.assertRaises(NotImplementedError, filters.UserId(eq="a").to_filter)
 
@@ -153,7 +156,7 @@ class StandInTests(unittest.TestCase):
             {}, {"id": "a"}, {"id": 1, "text": "t"}, {"id": "a", "text": "t", "topics": ["a,b"]},
             {"id": "a", "text": "t", "memory_type": "x"}, {"id": "a", "text": "t", "access_count": -1},
             {"id": "a", "text": "t", "created_at": "soon"}, {"id": "a", "text": "t", "topics": "a"},
-        ]:  # fmt: skip
+        ]:
             self.assertRaises(ValueError, models.MemoryRecord, **values)
         self.assertRaises(ValueError, models.MemoryRecordResult, id="a", text="t")
 
@@ -161,7 +164,7 @@ class StandInTests(unittest.TestCase):
         made = models.MemoryRecordResult(
             id="a", text="t", dist=0.25, created_at=0, last_accessed=0, updated_at=0, memory_type="episodic",
             metadata=exact_json.decode('{"n":1.00,"l":[{}]}'), topics=["x"],
-        )  # fmt: skip
+        )
         self.assertEqual(made.model_dump()["memory_type"], models.MemoryTypeEnum.EPISODIC)
         dumped = made.model_dump(mode="json", exclude_none=True)
         self.assertEqual((dumped["memory_type"], dumped["created_at"]), ("episodic", "1970-01-01T00:00:00Z"))

@@ -28,7 +28,7 @@ class ExampleTests(unittest.TestCase):
             metadata={"a": None, "b": True, "c": {"d": [1, "2", 3.25]}, "big": 12345678901234567890, "é": "e\u0301"},
             created_at=-62135596800000000, last_accessed=253402300799999999, updated_at=1_700_000_000_123_457,
             persisted_at=-1, event_date=8_589_934_592_000_001,
-        )  # fmt: skip
+        )
         bare = record("bare")
         self.assertEqual(self.server.add(full, bare), ["full", "bare"])
         self.assertEqual(self.server.record("full"), full)
@@ -146,7 +146,7 @@ class ExampleTests(unittest.TestCase):
                 ("search", search("[1] q")),
                 ("update", {"updates": [{"id": "b", "set": {"topics": ["t"]}, "access": None},
                                         {"id": "a", "set": {"text": "[1] new"}, "access": None}]}),
-            ]:  # fmt: skip
+            ]:
                 with self.subTest(fault=fault, operation=operation):
                     status, message = self.server.failure(operation, request)
                     self.assertEqual(status, "embedding_failed")
@@ -163,7 +163,7 @@ class ExampleTests(unittest.TestCase):
         self.server.answer(900)
         self.server.update({"id": "a", "set": {"pinned": True}})
         self.server.send({"type": "call", "call": 901, "operation": "list", "timeout_ms": 1,
-                          "request": {"filter": everything(), "limit": 1, "offset": 0}})  # fmt: skip
+                          "request": {"filter": everything(), "limit": 1, "offset": 0}})
         text = self.server.receive_text()
         self.assertEqual(text.count(metadata), 2, text)
 

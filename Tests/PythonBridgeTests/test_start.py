@@ -37,7 +37,7 @@ class FailureTests(unittest.TestCase):
         self.expect(
             "import_error", WHOLE, "there is no module 'nobodys_backends'", sys.executable, "PYTHONPATH",
             "(the working directory)", factory="nobodys_backends.create",
-        )  # fmt: skip
+        )
         self.expect("import_error", WHOLE, "there is no module 'my_backends.more'", factory="my_backends.more.create")
 
     def test_no_path(self):
@@ -48,14 +48,14 @@ class FailureTests(unittest.TestCase):
         self.expect(
             "import_error", "\nimport nobodys_driver.client\n", "needs the module 'nobodys_driver'", "my_backends.py, line 2",
             "-m pip install nobodys_driver",
-        )  # fmt: skip
+        )
         self.assertIn("Traceback", self.logs[0]["message"])
 
     def test_missing_part_of_the_reference(self):
         self.expect(
             "import_error", "from agent_memory_server.config import settings", "needs agent_memory_server.config",
             "memory_vector_db, models, filters",
-        )  # fmt: skip
+        )
 
     def test_name_that_a_module_lacks(self):
         self.expect("import_error", "from json import nothing", "cannot import name 'nothing'", "my_backends.py, line 1")
@@ -71,7 +71,7 @@ class FailureTests(unittest.TestCase):
         self.expect(
             "function_not_found", WHOLE + "\ndef create_other(e): ...\nMyBackend = Whole\nnumber_of_backends = 1",
             "my_backends has no 'create_my_backend'; it has create_other, MyBackend",
-        )  # fmt: skip
+        )
         self.expect("function_not_found", "x = 1", "nothing in it looks like a factory")
         self.expect("function_not_found", "create_my_backend = 'x'", "is a str, not a function")
         self.expect("function_not_found", WHOLE, "my_backends.Whole has no 'make'", factory="my_backends.Whole.make")
@@ -101,7 +101,7 @@ class FailureTests(unittest.TestCase):
         self.expect(
             "runtime_error", "def create_my_backend(e):\n  raise ValueError('no such store')",
             "my_backends.create_my_backend raised ValueError: no such store", "my_backends.py, line 2, in create_my_backend",
-        )  # fmt: skip
+        )
         self.expect("runtime_error", "async def create_my_backend(e):\n  raise OSError('x')", "raised OSError: x")
         self.expect("runtime_error", "def create_my_backend(): ...", "cannot be called with one argument, the embeddings")
         self.expect("runtime_error", "def create_my_backend(e):\n  import json\n  json.loads('{')", "my_backends.py, line 3")

@@ -45,6 +45,11 @@ class Modules:
 
 
 os.set_blocking(3, True)
+if sys.version_info < (3, 10):
+    message = f"Python 3.10 or later is needed, and {sys.executable} is {sys.version.split()[0]}"
+    frame = json.dumps({"type": "refused", "failure": "import_error", "message": message}).encode()
+    os.write(3, len(frame).to_bytes(4, "little") + frame)
+    sys.exit(1)
 start = json.loads(read(int.from_bytes(read(4), "little")))
 sys.meta_path.append(Modules(start["modules"]))
 importlib.import_module(f"_agent_memory_bridge.{start['main']}").main(3)

@@ -57,9 +57,10 @@ def _write(value, put):
     elif isinstance(value, ExactFloat):
         put(value.literal)
     elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"JSON has no number {float.__repr__(value)}")
-        put(float.__repr__(value))
+        if math.isnan(value):
+            raise ValueError("JSON has no number nan")
+        # A number beyond a float's range, of which a backend has lost the digits: it stays one, and the record readable.
+        put(float.__repr__(value).replace("inf", "1e999"))
     elif isinstance(value, dict):
         separator = "{"
         for name, member in value.items():

@@ -16,9 +16,7 @@ LISTS = ("topics", "entities", "extracted_from")
 OBJECTS = ("extraction_strategy_config", "metadata")
 HASHED = ("memory_type", "namespace", "session_id", "text", "user_id")
 # What an update can set.
-SETTABLE = frozenset(HASHED) | frozenset(LISTS) | {
-    "discrete_memory_extracted", "metadata", "pinned", "event_date", "updated_at",
-}  # fmt: skip
+SETTABLE = {*HASHED, *LISTS, "discrete_memory_extracted", "metadata", "pinned", "event_date", "updated_at"}
 
 
 def date_of(microseconds):
