@@ -13,6 +13,13 @@ let strict: [SwiftSetting] = [
 /// Tests are no one's interface.
 let testing: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
 
+/// The modules of the Python program that runs backends written in Python.
+let bridge = [
+    "backend", "bootstrap", "bridge", "busy_records", "channel", "conditions", "embeddings", "exact_json",
+    "factory", "failures", "matching", "operations", "paging", "plain_model", "recency", "records",
+    "shim_filters", "shim_llm__embeddings", "shim_memory_vector_db", "shim_models",
+]
+
 let package = Package(
     name: "agent-memory",
     platforms: [.macOS(.v15)],
@@ -134,7 +141,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            exclude: ["README.md"],
+            exclude: ["README.md", "Python/README.md"],
+            resources: bridge.map { .embedInCode("Python/Bridge/\($0).py") },
             swiftSettings: strict),
         .target(
             name: "MemoryService",

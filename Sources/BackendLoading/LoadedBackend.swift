@@ -94,8 +94,12 @@ public final class LoadedBackend: MemoryVectorDatabase {
     /// Removes all that the backend keeps in its scope, if it can; else what ``list(_:)`` shows.
     public func drop() async throws {
         if transport.has(.drop) {
-            _ = try await call(.drop)
-            return
+            do {
+                _ = try await transport.call(.drop, BackendRequest.drop.json(analyzer: nil))
+                return
+            } catch let error as MemoryError where error.code == .unsupported {
+                // It turned out not to be there.
+            }
         }
         while true {
             let ids = try await list(ListQuery(page: PageRequest(limit: 1000))).items.map(\.id)

@@ -9,7 +9,7 @@ extension PendingCalls.Reply {
     func value(of operation: BackendOperation, backend: String) throws -> JSONValue {
         let value =
             switch content {
-            case .text(let json): try? JSONValue(parsing: json)
+            case .text(let json): try? JSONValue(fromBorder: json)
             case .value(let value): value
             }
         guard let status = BackendStatus(rawValue: status) else {

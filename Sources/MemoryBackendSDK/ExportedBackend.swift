@@ -73,7 +73,7 @@ final class ExportedBackend: @unchecked Sendable {
 
     private func outcome(of operation: BackendOperation, _ request: [UInt8]) async -> (BackendStatus, [UInt8]) {
         do {
-            let json = try JSONValue(parsing: request)
+            let json = try JSONValue(fromBorder: request)
             return (.ok, try await answer(to: try BackendRequest(operation, json: json)))
         } catch {
             return (BackendStatus(error), BackendFailure.json(error))

@@ -21,7 +21,7 @@ struct Host: @unchecked Sendable {
 
     func settings() throws(MemoryError) -> BackendSettings {
         do {
-            return try BackendSettings(json: try JSONValue(parsing: structure.pointee.settings.bytes))
+            return try BackendSettings(json: try JSONValue(fromBorder: structure.pointee.settings.bytes))
         } catch let error as MemoryError {
             throw error
         } catch {

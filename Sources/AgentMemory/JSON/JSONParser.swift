@@ -19,16 +19,19 @@ extension JSONValue {
 
     /// Parses one JSON text (RFC 8259) in UTF-8.
     ///
+    /// - Parameter maximumDepth: levels of nesting; more only for what wraps values that were accepted before.
     /// - Throws: ``JSONSyntaxError``.
-    public init(parsing bytes: some Sequence<UInt8>) throws(JSONSyntaxError) {
+    public init(
+        parsing bytes: some Sequence<UInt8>, maximumDepth: Int = JSONValue.maximumDepth
+    ) throws(JSONSyntaxError) {
         let parsed: Result<JSONValue, JSONSyntaxError>? = bytes.withContiguousStorageIfAvailable { buffer in
-            var parser = JSONParser(bytes: buffer)
+            var parser = JSONParser(bytes: buffer, maximumDepth: maximumDepth)
             return Result { () throws(JSONSyntaxError) in try parser.document() }
         }
         if let parsed {
             self = try parsed.get()
         } else {
-            try self.init(parsing: Array(bytes))
+            try self.init(parsing: Array(bytes), maximumDepth: maximumDepth)
         }
     }
 
@@ -42,11 +45,13 @@ extension JSONValue {
 
 private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
+    let maximumDepth: Int
     var position = 0
     var depth = 0
 
-    init(bytes: UnsafeBufferPointer<UInt8>) {
+    init(bytes: UnsafeBufferPointer<UInt8>, maximumDepth: Int) {
         self.bytes = bytes
+        self.maximumDepth = maximumDepth
     }
 
     mutating func document() throws(JSONSyntaxError) -> JSONValue {
@@ -93,8 +98,8 @@ private struct JSONParser {
     private mutating func enter() throws(JSONSyntaxError) {
         position += 1
         depth += 1
-        guard depth <= JSONValue.maximumDepth else {
-            throw error("nested deeper than \(JSONValue.maximumDepth) levels")
+        guard depth <= maximumDepth else {
+            throw error("nested deeper than \(maximumDepth) levels")
         }
     }
 

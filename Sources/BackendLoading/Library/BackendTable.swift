@@ -68,7 +68,7 @@ struct BackendTable: @unchecked Sendable {
             throw refuse("a memory_backend whose describe gives no text.")
         }
         do {
-            return try BackendDescription(json: try JSONValue(parsing: bytes))
+            return try BackendDescription(json: try JSONValue(fromBorder: bytes))
         } catch let error as MemoryError {
             throw refuse("a memory_backend whose description does not fit the schema: \(error.message).")
         } catch {

@@ -158,7 +158,7 @@ final class LibraryHost: Sendable {
 
     /// - Returns: 0, or -1 if `json` is no record or there is no room to write to.
     private static func writeHash(of json: [UInt8]?, to hash: UnsafeMutablePointer<CChar>?) -> Int32 {
-        guard let json, let hash, let record = try? JSONValue(parsing: json),
+        guard let json, let hash, let record = try? JSONValue(fromBorder: json),
             let text = record["text"]?.stringValue,
             let type = record["memory_type"]?.stringValue.flatMap(MemoryType.init)
         else { return -1 }

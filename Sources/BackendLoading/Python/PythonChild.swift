@@ -70,7 +70,7 @@ final class PythonChild: Sendable {
             for await frame in frames {
                 let message: PythonMessage
                 do {
-                    message = try PythonMessage(try JSONValue(parsing: frame.readableBytesView))
+                    message = try PythonMessage(try JSONValue(fromBorder: frame.readableBytesView))
                 } catch {
                     logger.warning(
                         "the Python program sent a frame that cannot be read",

@@ -1,6 +1,5 @@
 """The operations of a request, carried out by the methods of the reference's interface."""
 
-import logging
 from datetime import datetime, timezone
 
 from _agent_memory_bridge import recency
@@ -13,7 +12,6 @@ from _agent_memory_bridge.records import date_of, number_of, record_of, updated,
 IDS_AT_ONCE = 1000
 COUNTED_FIELDS = frozenset(("namespace", "user_id", "session_id"))
 HEALTHY = [{"component": "store", "reason": None, "version": None}]
-logger = logging.getLogger("agent-memory")
 
 
 class Operations:
@@ -37,10 +35,9 @@ class Operations:
         return {}
 
     async def drop(self, request):
-        if self._backend.has("drop"):
-            await self._backend.call("drop")
-        else:
-            logger.warning("the backend has no drop(): what is stored in its scope stays")
+        if not self._backend.has("drop"):
+            raise CallError("unsupported", "the backend has no drop()")
+        await self._backend.call("drop")
         return {}
 
     async def health(self, request):
