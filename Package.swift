@@ -224,6 +224,18 @@ let package = Package(
             name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
             exclude: ["README.md", "fake_embeddings.py"],
             swiftSettings: testing),
+        .target(
+            name: "BackendFixtures", path: "Tests/BackendFixtures",
+            exclude: [
+                "README.md", "base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c",
+            ], swiftSettings: testing),
+        .testTarget(
+            name: "BackendLoadingTests",
+            dependencies: [
+                "AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
         .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
         .testTarget(
             name: "SentenceModelTests", dependencies: ["AgentMemory", "SentenceModel"], exclude: ["Fixtures"],
@@ -267,7 +279,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "PostgresDriver",
+                "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "PostgresDriver",
                 "RESTConformance", "RedisDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],

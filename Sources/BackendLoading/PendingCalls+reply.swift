@@ -16,7 +16,15 @@ extension PendingCalls.Reply {
             throw MemoryError(
                 .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)")
         }
-        guard status == .ok else { throw BackendFailure.error(status, value, backend: backend) }
+        switch status {
+        case .ok: break
+        case .cancelled where !Task.isCancelled, .misconfigured where operation != .prepare:
+            throw MemoryError(
+                .internalError,
+                "the backend \(backend) answered \(operation.rawValue) with \(status.word), which does not fit",
+                underlying: value?["message"]?.stringValue)
+        default: throw BackendFailure.error(status, value, backend: backend)
+        }
         guard let value else {
             throw MemoryError(.internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
         }
