@@ -190,7 +190,8 @@ let package = Package(
         .target(
             name: "BackendHarnesses",
             dependencies: [
-                "AgentMemory", "BackendLoading", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend",
+                "AgentMemory", "BackendLoading", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "RedisBackend",
                 "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -279,7 +280,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "PostgresDriver",
+                "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance",
+                "PostgresDriver",
                 "RESTConformance", "RedisDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -14,7 +14,8 @@ extension PendingCalls.Reply {
             }
         guard let status = BackendStatus(rawValue: status) else {
             throw MemoryError(
-                .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)")
+                .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)"
+            )
         }
         switch status {
         case .ok: break
@@ -26,7 +27,8 @@ extension PendingCalls.Reply {
         default: throw BackendFailure.error(status, value, backend: backend)
         }
         guard let value else {
-            throw MemoryError(.internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
+            throw MemoryError(
+                .internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
         }
         return value
     }

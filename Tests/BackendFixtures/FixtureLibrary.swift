@@ -32,7 +32,9 @@ public enum FixtureLibrary {
     /// `lifetimes.c`: factories that count themselves, or that do not end.
     public static func lifetimes() async throws -> String { try await library("lifetimes", ["lifetimes.c"]) }
     /// Uses a function that nobody has.
-    public static func undefinedSymbol() async throws -> String { try await library("undefined", ["undefined_symbol.c"]) }
+    public static func undefinedSymbol() async throws -> String {
+        try await library("undefined", ["undefined_symbol.c"])
+    }
 
     /// The example in `Examples/c-backend`.
     public static func example() async throws -> String {

@@ -56,7 +56,8 @@ import Testing
     @Test func dottedNames() async throws {
         let good = URL(fileURLWithPath: try await FixtureLibrary.misbehaving())
         try await expect(
-            "my_backends.create", .importError, ["MEMORY_VECTOR_DB_PLUGIN_PATH is not set", "python:my_backends.create"])
+            "my_backends.create", .importError,
+            ["MEMORY_VECTOR_DB_PLUGIN_PATH is not set", "python:my_backends.create"])
         try await expect(
             "acme.backends.create", .importError, ["/nowhere/acme/libbackends.so", "/opt/acme/libbackends.so"],
             folders: ["/nowhere", "/opt"])
@@ -80,7 +81,8 @@ import Testing
     @Test func aFunctionThatIsNotThere() async throws {
         let library = try await FixtureLibrary.misbehaving()
         try await expect(
-            "\(library):create_nothing", .functionNotFound, ["no function create_nothing", "create_good", "create_twice"])
+            "\(library):create_nothing", .functionNotFound,
+            ["no function create_nothing", "create_good", "create_twice"])
         // The library of mathematics has functions, but none that looks like a factory.
         let failure = try #require(await LoaderFixture().failure("libm.so.6:create_acme"))
         #expect(failure.code == .functionNotFound)

@@ -178,7 +178,8 @@ import Testing
     // MARK: The end
 
     @Test func closingThatNeverEnds() async throws {
-        try await LoaderFixture().with("\(try await FixtureLibrary.lifetimes()):create_unclosable") { (backend) async throws in
+        try await LoaderFixture().with("\(try await FixtureLibrary.lifetimes()):create_unclosable") {
+            (backend) async throws in
             #expect(try await backend.count(.everything) == 0)
         }
     }
@@ -187,7 +188,8 @@ import Testing
         let fixture = LoaderFixture()
         let setting = "\(try await FixtureLibrary.lifetimes()):create_after_close"
         for _ in 0..<3 {
-            try await fixture.with(setting) { backend async throws in #expect(try await backend.count(.everything) == 0) }
+            try await fixture.with(setting) { backend async throws in #expect(try await backend.count(.everything) == 0)
+            }
         }
         #expect(try await fixture.log.has("has ended already", "backend=fixture"))
     }

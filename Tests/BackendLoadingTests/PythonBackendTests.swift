@@ -24,18 +24,19 @@ import Testing
         return name
     }
 
-    @Test(arguments: [
-        ("import nobody_has_this", .importError, ["nobody_has_this"]),
-        ("def create(:", .importError, [".py", "line 1"]),
-        ("def create_acme(embeddings): pass", .functionNotFound, ["create_acme"]),
-        ("def create(embeddings): pass", .invalidReturnType, ["None"]),
-        ("def create(embeddings): return 7", .invalidReturnType, ["int"]),
-        (
-            "def create(embeddings): raise RuntimeError('the licence has expired')", .runtimeError,
-            ["RuntimeError", "the licence has expired"]
-        ),
-        ("import os\ndef create(embeddings): os._exit(3)", .runtimeError, ["exit status 3"]),
-    ] as [(String, BackendFactoryError.Code, [String])])
+    @Test(
+        arguments: [
+            ("import nobody_has_this", .importError, ["nobody_has_this"]),
+            ("def create(:", .importError, [".py", "line 1"]),
+            ("def create_acme(embeddings): pass", .functionNotFound, ["create_acme"]),
+            ("def create(embeddings): pass", .invalidReturnType, ["None"]),
+            ("def create(embeddings): return 7", .invalidReturnType, ["int"]),
+            (
+                "def create(embeddings): raise RuntimeError('the licence has expired')", .runtimeError,
+                ["RuntimeError", "the licence has expired"]
+            ),
+            ("import os\ndef create(embeddings): os._exit(3)", .runtimeError, ["exit status 3"]),
+        ] as [(String, BackendFactoryError.Code, [String])])
     func failures(_ source: String, _ code: BackendFactoryError.Code, _ parts: [String]) async throws {
         let factory = "\(try module(source)).create"
         let failure = try #require(await LoaderFixture().failure("python:\(factory)"))

@@ -22,7 +22,8 @@ import Testing
                 ]
             case .swift:
                 let library = try #require(
-                    ProcessInfo.processInfo.environment["TEST_SWIFT_BACKEND"], "TEST_SWIFT_BACKEND is not set: run make test")
+                    ProcessInfo.processInfo.environment["TEST_SWIFT_BACKEND"],
+                    "TEST_SWIFT_BACKEND is not set: run make test")
                 let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).sqlite")
                 return [
                     "MEMORY_VECTOR_DB_FACTORY": "\(library):create_sqlite_backend", "SQLITE_BACKEND_PATH": file.path,
@@ -172,7 +173,10 @@ import Testing
 
     @Test func stateStoresThatDoNotFit() async throws {
         for (settings, expected) in [
-            (try await Example.c.environment().merging(["STATE_STORE_URL": "mysql://h/d"]) { $1 }, "STATE_STORE_URL must be"),
+            (
+                try await Example.c.environment().merging(["STATE_STORE_URL": "mysql://h/d"]) { $1 },
+                "STATE_STORE_URL must be"
+            ),
             (["MEMORY_VECTOR_DB_FACTORY": "reference", "STATE_STORE_URL": "redis://h"], "STATE_STORE_URL is set"),
         ] {
             let (status, output) = try await ServerProcess.command(
