@@ -231,6 +231,9 @@ let package = Package(
                 "README.md", "base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c",
             ], swiftSettings: testing),
         .testTarget(
+            name: "BackendProtocolTests", dependencies: ["AgentMemory", "BackendProtocol"], exclude: ["validate.py"],
+            swiftSettings: testing),
+        .testTarget(
             name: "BackendLoadingTests",
             dependencies: [
                 "AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance",
