@@ -47,7 +47,7 @@ struct Host: @unchecked Sendable {
             let receiver = Unmanaged.passRetained(Receiver(continuation))
             // All texts in one piece of memory, because they must be there at the same time.
             let bytes = texts.map { Array($0.utf8) }
-            let joined = bytes.flatMap { $0 + [0] }
+            let joined = Array(bytes.map { $0 + [0] }.joined())
             joined.withUnsafeBytes { memory in
                 var start = 0
                 let pieces = bytes.map { text in

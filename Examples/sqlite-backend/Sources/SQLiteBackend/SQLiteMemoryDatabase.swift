@@ -1,0 +1,182 @@
+public import AgentMemory
+import Foundation
+import GRDB
+public import MemoryBackendSDK
+
+/// Memories in a file, searched by looking at every row.
+///
+/// It has semantic search with filters and distance thresholds, and says that it has nothing else. A database for one machine and some
+/// thousands of memories; several servers on the machine may share the file.
+public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
+    public let name = "sqlite"
+    public let capabilities = BackendCapabilities(
+        keywordSearch: false, hybridSearch: false, serverSideRecency: false, distanceThreshold: true, textScorers: [])
+
+    private let context: BackendContext
+    private let file: DatabaseFile
+
+    /// Reads the setting `SQLITE_BACKEND_PATH`: the file, by default `agent-memory.sqlite` in the working folder.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the setting is there and empty.
+    public init(_ context: BackendContext) throws {
+        let path = ProcessInfo.processInfo.environment["SQLITE_BACKEND_PATH"] ?? "agent-memory.sqlite"
+        guard !path.isEmpty else {
+            throw MemoryError(.misconfigured, "SQLITE_BACKEND_PATH is empty: it names the file of the memories")
+        }
+        self.context = context
+        file = DatabaseFile(
+            path: path, scope: context.scope, timeout: context.timeout,
+            vectors: VectorSpace(model: context.embedder.model, dimensions: context.embedder.dimensions))
+    }
+
+    // MARK: Life
+
+    public func prepare() async throws {
+        try await file.open()
+    }
+
+    public func run() async throws {
+        // SQLite keeps itself in order: wait to be cancelled.
+        let (stream, continuation) = AsyncStream<Never>.makeStream()
+        await withTaskCancellationHandler {
+            for await _ in stream {}
+        } onCancel: {
+            continuation.finish()
+        }
+    }
+
+    public func close() async {
+        do {
+            try await file.close()
+        } catch {
+            // Nothing is lost: the next one to open the file tidies up.
+            context.log(.warning, "the SQLite file was not closed in order: \(error)")
+        }
+    }
+
+    public func drop() async throws {
+        try await file.drop()
+    }
+
+    public func health() async -> [ComponentHealth] {
+        do {
+            let version = try await file.read { try String.fetchOne($0, sql: "SELECT sqlite_version()") }
+            return [ComponentHealth("store", version: version.map { "SQLite \($0)" })]
+        } catch {
+            let reason = (error as? MemoryError)?.message ?? "the question for its state was cancelled"
+            return [ComponentHealth("store", reason: reason)]
+        }
+    }
+
+    // MARK: Writing
+
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        // All texts first: if embedding fails, nothing was written (rule R7).
+        let vectors = try await context.embedder.checkedEmbeddings(of: records.map(\.text))
+        try await file.write { db in
+            for (record, vector) in zip(records, vectors) { try db.store(record, vector) }
+        }
+        return records.map(\.id)
+    }
+
+    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+        var vectors: [ExactString: [Float]] = [:]
+        while true {
+            // While texts are embedded other calls change what is stored. So the transaction that would write looks first, and gives
+            // back the texts that it has no vectors for instead of writing.
+            switch try await file.write({ [vectors] in try Self.apply(updates, vectors, in: $0) }) {
+            case .changed(let count): return count
+            case .needs(let texts):
+                for (text, vector) in zip(texts, try await context.embedder.checkedEmbeddings(of: texts)) {
+                    vectors[ExactString(text)] = vector
+                }
+            }
+        }
+    }
+
+    private enum Outcome: Sendable {
+        case changed(Int)
+        case needs([String])
+    }
+
+    private static func apply(
+        _ updates: [RecordUpdate], _ vectors: [ExactString: [Float]], in db: Database
+    ) throws -> Outcome {
+        var changed: [ExactString: (before: MemoryRecord, after: MemoryRecord)] = [:]
+        for update in updates {
+            let id = ExactString(update.id)
+            guard let before = try changed[id]?.before ?? db.record(update.id) else { continue }
+            var after = changed[id]?.after ?? before
+            if let access = update.changes.access, !access.isDue(lastAccessed: after.lastAccessed) { continue }
+            after.apply(update.changes)
+            changed[id] = (before, after)
+        }
+        // Only where the text is another one (rule U2).
+        func isNew(_ text: String, _ before: MemoryRecord) -> Bool { ExactString(text) != ExactString(before.text) }
+        let missing = changed.values.filter { isNew($0.after.text, $0.before) }.map(\.after.text).exactlyDistinct()
+            .filter { vectors[ExactString($0)] == nil }
+        guard missing.isEmpty else { return .needs(missing) }
+        for (before, after) in changed.values {
+            let vector = isNew(after.text, before) ? vectors[ExactString(after.text)] : nil
+            try db.change(after, vector)
+        }
+        return .changed(changed.count)
+    }
+
+    public func delete(_ ids: [String]) async throws -> Int {
+        guard !ids.isEmpty else { return 0 }
+        return try await file.write { db in
+            try ids.reduce(0) { $0 + (try db.remove($1)) }
+        }
+    }
+
+    // MARK: Reading
+
+    public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+        try await file.read { db in
+            var shown: [MemoryRecord] = []
+            var total = 0
+            // Newest first, then by id; SQLite compares texts byte by byte (rule P1).
+            try db.forEachRow(matching: query.filter, "ORDER BY created_at DESC, id") { row in
+                if (query.page.offset..<query.page.end).contains(total) { shown.append(try row.record) }
+                total += 1
+            }
+            return Page(items: shown, total: total, request: query.page)
+        }
+    }
+
+    public func count(_ filter: MemoryFilter) async throws -> Int {
+        try await file.read { db in
+            var total = 0
+            try db.forEachRow(matching: filter) { _ in total += 1 }
+            return total
+        }
+    }
+
+    public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        // What was not declared is refused, never ignored.
+        try capabilities.check(query.ranking, backend: name)
+        guard case .semantic(let threshold) = query.ranking else {
+            return Page(items: [], total: 0, request: query.page)
+        }
+        let vector = try await context.embedder.checkedEmbeddings(of: [query.text])[0]
+        return try await file.read { db in
+            var nearest: [(id: String, distance: Double)] = []
+            // The filter comes first, then the nearest of what is left (rule S4).
+            try db.forEachRow(matching: query.filter) { row in
+                let distance = context.metric.distance(try row.vector(dimensions: vector.count), vector)
+                if distance <= threshold ?? .infinity { nearest.append((row.id, distance)) }
+            }
+            // Equal distances are ordered by id (rule S2).
+            nearest.sort { a, b in
+                a.distance != b.distance ? a.distance < b.distance : ExactString(a.id) < ExactString(b.id)
+            }
+            let page = nearest[min(query.page.offset, nearest.count)..<min(query.page.end, nearest.count)]
+            let shown = try page.compactMap { hit in
+                try db.record(hit.id).map { SearchHit($0, distance: hit.distance) }
+            }
+            return Page(items: shown, total: nearest.count, request: query.page)
+        }
+    }
+}
