@@ -34,6 +34,7 @@ conformance: deps ## Holds the built-in backends against the contract and writes
 
 bench: deps ## Measures both backends on throw-away services
 	@Scripts/with-services Benchmarks/run
+	@Scripts/with-services Benchmarks/sessions
 
 format: ## Formats the Swift sources
 	@Scripts/format

@@ -191,7 +191,8 @@ let package = Package(
         .target(
             name: "BackendHarnesses",
             dependencies: [
-                "AgentMemory", "BackendLoading", "MemoryConformance", "PgvectorBackend", "PostgresDriver", "RedisBackend",
+                "AgentMemory", "BackendLoading", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "RedisBackend",
                 "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -224,6 +225,21 @@ let package = Package(
         .target(
             name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
             exclude: ["README.md", "fake_embeddings.py"],
+            swiftSettings: testing),
+        .target(
+            name: "BackendFixtures", path: "Tests/BackendFixtures",
+            exclude: [
+                "README.md", "base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c",
+            ], swiftSettings: testing),
+        .testTarget(
+            name: "BackendProtocolTests", dependencies: ["AgentMemory", "BackendProtocol"], exclude: ["validate.py"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "BackendLoadingTests",
+            dependencies: [
+                "AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: testing),
         .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
         .testTarget(
@@ -268,7 +284,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "agent-memory", "AgentMemory", "FakeEmbeddings", "HTTPClient", "MemoryConformance", "PostgresDriver",
+                "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance",
+                "PostgresDriver",
                 "RESTConformance", "RedisDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],

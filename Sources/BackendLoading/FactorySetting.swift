@@ -25,7 +25,8 @@ enum FactorySetting: Equatable {
             else {
                 throw BackendFactoryError(
                     .unknownFactory, setting: setting,
-                    "after python: the dotted name of a function is needed, such as python:my_backends.create_my_backend")
+                    "after python: the dotted name of a function is needed, such as python:my_backends.create_my_backend"
+                )
             }
             self = .python(factory: factory)
         } else if let colon = setting.lastIndex(of: ":") {

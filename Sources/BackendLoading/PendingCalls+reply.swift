@@ -14,11 +14,21 @@ extension PendingCalls.Reply {
             }
         guard let status = BackendStatus(rawValue: status) else {
             throw MemoryError(
-                .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)")
+                .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)"
+            )
         }
-        guard status == .ok else { throw BackendFailure.error(status, value, backend: backend) }
+        switch status {
+        case .ok: break
+        case .cancelled where !Task.isCancelled, .misconfigured where operation != .prepare:
+            throw MemoryError(
+                .internalError,
+                "the backend \(backend) answered \(operation.rawValue) with \(status.word), which does not fit",
+                underlying: value?["message"]?.stringValue)
+        default: throw BackendFailure.error(status, value, backend: backend)
+        }
         guard let value else {
-            throw MemoryError(.internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
+            throw MemoryError(
+                .internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
         }
         return value
     }

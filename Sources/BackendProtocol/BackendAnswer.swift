@@ -97,7 +97,8 @@ public enum BackendAnswer {
     ) throws(MemoryError) -> Int {
         let number = try MemberReader(json, of: "the answer to \(operation.rawValue)").required(name, \.intValue)
         guard (0...maximum).contains(number) else {
-            throw MemoryError(.internalError, "the answer to \(operation.rawValue) has an impossible \(name): \(number)")
+            throw MemoryError(
+                .internalError, "the answer to \(operation.rawValue) has an impossible \(name): \(number)")
         }
         return number
     }

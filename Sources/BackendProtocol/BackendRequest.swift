@@ -82,7 +82,9 @@ public enum BackendRequest: Sendable {
         case .remove: self = .remove(try reader.strings("ids"))
         case .update:
             var updates: [RecordUpdate] = []
-            for update in try reader.required("updates", \.arrayValue) { updates.append(try RecordUpdate(json: update)) }
+            for update in try reader.required("updates", \.arrayValue) {
+                updates.append(try RecordUpdate(json: update))
+            }
             self = .update(updates)
         }
     }

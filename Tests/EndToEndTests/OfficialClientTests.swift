@@ -34,7 +34,8 @@ import Testing
         }
     }
 
-    private static func python(_ script: String, _ arguments: [String]) async throws {
+    /// - Parameter script: one of this folder; ends with the line `all as expected`.
+    static func python(_ script: String, _ arguments: [String]) async throws {
         let python = try #require(
             ProcessInfo.processInfo.environment["TEST_PYTHON"], "TEST_PYTHON is not set: run make test")
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(script).path

@@ -16,6 +16,7 @@ final class RunningProcess: Sendable {
     }
 
     var output: String { text.withLock(\.self) }
+    var processIdentifier: Int32 { identifier.withLock(\.self) }
 
     /// - Parameter environment: on top of this process's own, without what would configure a server.
     static func start(

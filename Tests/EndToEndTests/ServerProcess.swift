@@ -73,11 +73,14 @@ final class ServerProcess: Sendable {
         return (status, process.output)
     }
 
+    /// Of the process.
+    var identifier: Int32 { process.processIdentifier }
+
     /// What the server has logged so far.
     var log: String { process.output }
 
     /// The port that the server says it listens on.
-    private static func port(of process: RunningProcess) async throws -> Int {
+    static func port(of process: RunningProcess) async throws -> Int {
         for await _ in process.outputChanges {
             if let match = process.output.firstMatch(of: #/address=\[IPv4\][^ ]*:(\d+) /#), let port = Int(match.1) {
                 return port

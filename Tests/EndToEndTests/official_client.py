@@ -1,6 +1,8 @@
 """The official Python client against a running server: what its users call, with answers checked.
 
-    official_client.py URL
+    official_client.py URL [--core]
+
+--core: the backend has semantic search alone; what else is asked for must be refused.
 """
 
 import asyncio
@@ -8,7 +10,7 @@ import sys
 from datetime import datetime, timezone
 
 from agent_memory_client import MemoryAPIClient, MemoryClientConfig
-from agent_memory_client.exceptions import MemoryNotFoundError
+from agent_memory_client.exceptions import MemoryNotFoundError, MemoryServerError
 from agent_memory_client.filters import CreatedAt, Entities, MemoryType, Namespace, SessionId, Topics, UserId
 from agent_memory_client.models import ClientMemoryRecord, MemoryTypeEnum, RecencyConfig
 
@@ -22,7 +24,7 @@ def date(day):
     return datetime(2024, 1, day, tzinfo=timezone.utc)
 
 
-async def check(url):
+async def check(url, core):
     async with MemoryAPIClient(MemoryClientConfig(base_url=url, default_namespace="client")) as client:
         health = await client.health_check()
         expect("health", abs(health.now / 1000 - datetime.now().timestamp()) < 60, True)
@@ -74,8 +76,16 @@ async def check(url):
         expect("the nearest", hit.memories[0].id, "c7")
         expect("its distance", hit.memories[0].dist < 1e-5, True)
         expect("next_offset", hit.next_offset, 1)
-        fresh = await client.search_long_term_memory(text="tea", recency=RecencyConfig(server_side_recency=True))
-        expect("server-side recency", len(fresh.memories), 10)
+        recency = RecencyConfig(server_side_recency=True)
+        if core:
+            try:
+                await client.search_long_term_memory(text="tea", recency=recency)
+                raise SystemExit("what the backend cannot do was not refused")
+            except MemoryServerError as error:
+                expect("the refusal", error.status_code, 422)
+        else:
+            fresh = await client.search_long_term_memory(text="tea", recency=recency)
+            expect("server-side recency", len(fresh.memories), 10)
 
         for batch in (7, 50):
             seen = [m.id async for m in client.search_all_long_term_memories(text="tea", batch_size=batch)]
@@ -107,5 +117,5 @@ async def check(url):
         expect("all after the bulk", await total(), 78)
 
 
-asyncio.run(check(sys.argv[1]))
+asyncio.run(check(sys.argv[1], "--core" in sys.argv))
 print("all as expected")

@@ -47,7 +47,8 @@ struct BackendTable: @unchecked Sendable {
         let missing = Self.required.filter { !$0.isThere(table) }.map(\.name)
         guard missing.isEmpty else {
             throw refuse(
-                "a memory_backend without \(missing.joined(separator: ", ")). Only prepare, health, drop and cancel may be NULL.")
+                "a memory_backend without \(missing.joined(separator: ", ")). Only prepare, health, drop and cancel may be NULL."
+            )
         }
         self.table = table
         description = try Self.description(of: table, refuse)

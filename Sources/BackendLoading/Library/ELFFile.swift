@@ -71,7 +71,8 @@ struct ELFFile {
         guard let base = Int(exactly: table)?.addingReportingOverflow(index * 64), !base.overflow else { return nil }
         let start = base.partialValue
         guard let type: UInt32 = Self.number(data, at: start + 4),
-            let offset: UInt64 = Self.number(data, at: start + 24), let size: UInt64 = Self.number(data, at: start + 32),
+            let offset: UInt64 = Self.number(data, at: start + 24),
+            let size: UInt64 = Self.number(data, at: start + 32),
             let link: UInt32 = Self.number(data, at: start + 40), let offset = Int(exactly: offset),
             let size = Int(exactly: size), offset <= data.count, size <= data.count - offset
         else { return nil }

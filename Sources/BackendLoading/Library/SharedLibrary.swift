@@ -80,7 +80,8 @@ struct SharedLibrary {
             return switch error {
             case .unreadable: "\(path) cannot be read. Give the server's user the right to read it."
             case .notELF: "\(path) is not a shared library."
-            case .foreignLayout: "\(path) is for another kind of machine (not 64 bits, little-endian). Build it for this machine."
+            case .foreignLayout:
+                "\(path) is for another kind of machine (not 64 bits, little-endian). Build it for this machine."
             }
         }
     }

@@ -36,10 +36,12 @@ final class PythonChild: Sendable {
             case .noInterpreter:
                 throw BackendFactoryError(
                     .importError, setting: setting,
-                    "there is no Python interpreter \(interpreter). Install one, or name yours in MEMORY_VECTOR_DB_PYTHON.")
+                    "there is no Python interpreter \(interpreter). Install one, or name yours in MEMORY_VECTOR_DB_PYTHON."
+                )
             case .system(let reason):
                 throw BackendFactoryError(
-                    .importError, setting: setting, "the Python interpreter \(interpreter) could not be started: \(reason)")
+                    .importError, setting: setting,
+                    "the Python interpreter \(interpreter) could not be started: \(reason)")
             }
         }
         let (frames, continuation) = AsyncStream<ByteBuffer>.makeStream()
@@ -113,7 +115,8 @@ final class PythonChild: Sendable {
         if case .failure(let error) = outcome { throw error }
         throw BackendFactoryError(
             .runtimeError, setting: setting,
-            "the Python interpreter \(interpreter) ended with \(status) before \(factory) had made a backend. Its output is above.")
+            "the Python interpreter \(interpreter) ended with \(status) before \(factory) had made a backend. Its output is above."
+        )
     }
 
     func send(_ json: [UInt8]) {

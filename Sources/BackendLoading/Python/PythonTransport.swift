@@ -112,7 +112,8 @@ final class PythonTransport: BackendTransport {
         guard let child else {
             throw MemoryError(
                 .storeUnavailable,
-                "the Python program of the backend \(description.name) has ended (\(ending)) and is being started again")
+                "the Python program of the backend \(description.name) has ended (\(ending)) and is being started again"
+            )
         }
         let reply = try await calls.perform(operation, backend: description.name) { number in
             child.send(

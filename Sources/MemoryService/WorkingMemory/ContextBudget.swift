@@ -21,6 +21,9 @@ public struct ContextBudget: Sendable, Equatable {
     /// Messages, counted from the end, that can matter: none has fewer than two tokens.
     var messagesThatMayFit: Int { max(1, limit / 2 + 1) }
 
+    /// As ``messagesThatMayFit``, where none has fewer than 16 tokens: a first guess, that holds for most conversations.
+    var messagesThatUsuallyFit: Int { max(1, limit / 16 + 1) }
+
     /// The longest end of the conversation that fits; always the last message.
     func fitting(_ messages: [SessionMessage], counter: TokenCounter) -> ArraySlice<SessionMessage> {
         var left = limit

@@ -43,18 +43,29 @@ public struct WorkingMemorySessions: Sendable {
     public func session(
         _ selector: SessionSelector, recentMessages: Int? = nil, budget: ContextBudget? = nil
     ) async throws -> View {
-        let key = try await key(of: selector)
-        guard let key, var session = try await store.read(key, lastMessages: Self.needed(recentMessages, budget))
+        guard let key = try await key(of: selector),
+            let session = try await read(key, recentMessages: recentMessages, budget: budget)
         else { throw selector.notFound }
-        if let budget {
-            session.memory.messages = Array(budget.fitting(session.memory.messages, counter: counter))
-        }
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
-    private static func needed(_ recentMessages: Int?, _ budget: ContextBudget?) -> Int? {
+    /// Reads no more messages than are shown, or not many more: how many a window holds, only they can tell.
+    private func read(_ key: SessionKey, recentMessages: Int?, budget: ContextBudget?) async throws -> StoredSession? {
         let recent = recentMessages.flatMap { $0 > 0 ? $0 : nil }
-        return [recent, budget?.messagesThatMayFit].compactMap(\.self).min()
+        guard let budget else { return try await store.read(key, lastMessages: recent) }
+        let most = min(recent ?? .max, budget.messagesThatMayFit)
+        var asked = min(most, budget.messagesThatUsuallyFit)
+        while true {
+            guard var session = try await store.read(key, lastMessages: asked) else { return nil }
+            let messages = session.memory.messages
+            let fitting = budget.fitting(messages, counter: counter)
+            // Where all of them fit, there may be room for earlier ones.
+            if fitting.count < messages.count || messages.count < asked || asked == most {
+                session.memory.messages = Array(fitting)
+                return session
+            }
+            asked = asked < most / 4 ? asked * 4 : most
+        }
     }
 
     /// Replaces the session, or adds to it what the client added (``SessionMerge``); what it holds for long-term memory is queued

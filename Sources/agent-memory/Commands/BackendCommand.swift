@@ -8,7 +8,7 @@ import MemoryConformance
 struct BackendCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backend", abstract: "Looks at the backend that MEMORY_VECTOR_DB_FACTORY names.",
-        subcommands: [Check.self], defaultSubcommand: Check.self)
+        subcommands: [Check.self, BackendMeasureCommand.self], defaultSubcommand: Check.self)
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -19,8 +19,8 @@ struct BackendCommand: AsyncParsableCommand {
                 `agent-memory conformance` runs all checks.
                 """)
 
-        @Flag(help: "Show the backend, and check nothing.")
-        var only = false
+        @Option(help: "How many random histories to compare with the reference backend.")
+        var histories = 500
 
         func run() async throws {
             do {
@@ -28,7 +28,7 @@ struct BackendCommand: AsyncParsableCommand {
                 LoggingSystem.bootstrap(level: settings.logLevel)
                 let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
                 try await BackendCommand.show(settings.factory, assembly)
-                if !only { try await BackendCommand.checkCore(settings.factory, assembly) }
+                try await BackendCommand.checkCore(settings.factory, assembly, histories: histories)
             } catch let error as SettingsError {
                 throw Refusal(error.description)
             } catch let error as BackendFactoryError {
@@ -59,9 +59,11 @@ struct BackendCommand: AsyncParsableCommand {
     }
 
     /// - Throws: `ExitCode` 1 if a MUST does not hold.
-    private static func checkCore(_ setting: String, _ assembly: Assembly) async throws {
+    private static func checkCore(_ setting: String, _ assembly: Assembly, histories: Int) async throws {
         let run = try ConformanceRun(
-            ConformanceRun.Options(levels: [.core], settings: CheckSettings(oracle: ConformanceHarnesses.oracle)))
+            ConformanceRun.Options(
+                levels: [.core],
+                settings: CheckSettings(histories: histories, oracle: ConformanceHarnesses.oracle)))
         let harness = try ConformanceHarnesses.harness(setting, assembly)
         let progress = ConformanceProgress(several: false)
         let report = await endingOnSignals { await run.run(on: [harness]) { progress.tell($0) } }

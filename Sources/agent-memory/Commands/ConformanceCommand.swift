@@ -23,7 +23,9 @@ struct ConformanceCommand: AsyncParsableCommand {
     }
 
     @Argument(
-        help: "The backends to check side by side: redis, pgvector, reference, or what MEMORY_VECTOR_DB_FACTORY can name; the configured one if none is given.")
+        help:
+            "The backends to check side by side: redis, pgvector, reference, or what MEMORY_VECTOR_DB_FACTORY can name; the configured one if none is given."
+    )
     var backends: [String] = []
 
     @Option(help: "A server of the REST API to check from outside, such as http://localhost:8000; can be repeated.")

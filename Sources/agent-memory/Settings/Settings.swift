@@ -109,7 +109,8 @@ struct Settings {
     init(_ variables: [String: String]) throws(SettingsError) {
         var reader = SettingsReader(variables)
         factory = reader.string("MEMORY_VECTOR_DB_FACTORY", default: "redis")
-        pluginFolders = (reader.optionalString("MEMORY_VECTOR_DB_PLUGIN_PATH") ?? "").split(separator: ":").map(String.init)
+        pluginFolders = (reader.optionalString("MEMORY_VECTOR_DB_PLUGIN_PATH") ?? "").split(separator: ":").map(
+            String.init)
         python = reader.string("MEMORY_VECTOR_DB_PYTHON", default: "python3")
         backendThreads = reader.int("MEMORY_VECTOR_DB_THREADS", in: 1...256, default: 8)
         stateStoreURL = reader.url("STATE_STORE_URL", default: nil)

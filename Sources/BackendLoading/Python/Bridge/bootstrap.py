@@ -44,6 +44,7 @@ class Modules:
             exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
 
 
+os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # Whatever the server forgot to close: a socket or pipe held open here would keep others waiting.
 os.set_blocking(3, True)
 if sys.version_info < (3, 10):
     message = f"Python 3.10 or later is needed, and {sys.executable} is {sys.version.split()[0]}"

@@ -1,0 +1,102 @@
+import AgentMemory
+import ArgumentParser
+import BackendLoading
+import Logging
+
+/// `agent-memory backend measure`: how long the operations of a loaded backend take, from the server's side of the border.
+struct BackendMeasureCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "measure",
+        abstract: "Times the operations of a backend that is loaded, in a scope of its own.",
+        discussion: """
+            One call after the other, without HTTP; embeddings come from memory. Prints a line for each operation: the median and the 99th percentile in \
+            milliseconds.
+            """)
+
+    @Option(help: "How many records to store.")
+    var records = 1000
+
+    @Option(help: "The length of the vectors.")
+    var dimensions = 384
+
+    @Option(help: "How many calls of each operation.")
+    var calls = 1000
+
+    func validate() throws {
+        if !(1...100_000).contains(records) { throw ValidationError("--records must be between 1 and 100000") }
+        if !(1...32_768).contains(dimensions) { throw ValidationError("--dimensions must be between 1 and 32768") }
+        if !(1...1_000_000).contains(calls) { throw ValidationError("--calls must be between 1 and 1000000") }
+    }
+
+    func run() async throws {
+        do {
+            let settings = try Settings.load()
+            LoggingSystem.bootstrap(level: settings.logLevel)
+            let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
+            let backend = try await assembly.loader.load(
+                settings.factory, embedder: FixedEmbedder(dimensions: dimensions), scope: "measure")
+            do {
+                try await measure(backend)
+            } catch {
+                try? await backend.drop()
+                await backend.close()
+                throw error
+            }
+            try await backend.drop()
+            await backend.close()
+        } catch let error as SettingsError {
+            throw Refusal(error.description)
+        } catch let error as BackendFactoryError {
+            throw Refusal(error.message)
+        } catch let error as MemoryError {
+            throw Refusal(error.message)
+        }
+    }
+
+    private func measure(_ backend: LoadedBackend) async throws {
+        try await backend.prepare()
+        guard try await backend.count(.everything) == 0 else {
+            throw MemoryError(
+                .misconfigured, "the backend \(backend.name) does not keep scopes apart: a new one is not empty")
+        }
+        for start in stride(from: 0, to: records, by: 100) {
+            let batch = try (start..<min(start + 100, records)).map { number in
+                try MemoryRecord(
+                    id: "measure-\(number)", text: "note \(number) about the weather", userID: "user-\(number % 10)",
+                    topics: ["weather", "notes"])
+            }
+            _ = try await backend.add(batch)
+        }
+        let page = try PageRequest(limit: 10)
+        let search = try SearchQuery(
+            text: "what about the weather?", ranking: .semantic(distanceThreshold: nil), page: page)
+        try await time("search") { _ = try await backend.search(search) }
+        try await time("list") { _ = try await backend.list(ListQuery(page: page)) }
+        try await time("count") { _ = try await backend.count(.everything) }
+    }
+
+    private func time(_ name: String, _ call: () async throws -> Void) async throws {
+        for _ in 0..<min(calls, 50) { try await call() }
+        var durations: [Duration] = []
+        for _ in 0..<calls { durations.append(try await ContinuousClock().measure { try await call() }) }
+        durations.sort()
+        let median = durations[durations.count / 2] / .milliseconds(1)
+        let high = durations[durations.count * 99 / 100] / .milliseconds(1)
+        print("\(name)\tp50_ms \(median)\tp99_ms \(high)")
+    }
+}
+
+/// One vector for every text, made before the clock starts.
+private struct FixedEmbedder: Embedder {
+    let model = "fixed"
+    let dimensions: Int
+    private let vector: [Float]
+
+    init(dimensions: Int) {
+        self.dimensions = dimensions
+        vector = (0..<dimensions).map { Float($0 % 7 + 1) / 8 }
+    }
+
+    func embed(_ texts: [String]) async throws -> [[Float]] { texts.map { _ in vector } }
+    func unavailability() async -> String? { nil }
+}

@@ -1,0 +1,107 @@
+import AgentMemory
+import BackendFixtures
+import BackendLoading
+import Foundation
+import Testing
+
+/// The four failures of libraries, each with a real one.
+@Suite struct LibraryFailureTests {
+    private func expect(
+        _ setting: String, _ code: BackendFactoryError.Code, _ parts: [String], folders: [String] = [],
+        _ location: SourceLocation = #_sourceLocation
+    ) async throws {
+        let failure = try #require(
+            await LoaderFixture(folders: folders).failure(setting), "it was loaded", sourceLocation: location)
+        #expect(failure.code == code, "\(failure)", sourceLocation: location)
+        for part in ["MEMORY_VECTOR_DB_FACTORY=\(setting)"] + parts {
+            #expect(failure.message.contains(part), "\(part) is not in: \(failure)", sourceLocation: location)
+        }
+    }
+
+    // MARK: Import errors
+
+    @Test func aFileThatIsNotThere() async throws {
+        try await expect("/nowhere/libacme.so:create", .importError, ["there is no file /nowhere/libacme.so"])
+    }
+
+    @Test func aDependencyThatIsNotThere() async throws {
+        let library = try await FixtureLibrary.missingDependency()
+        try await expect(
+            "\(library):create_dependent", .importError, ["needs the library libmissing_dep.so", "LD_LIBRARY_PATH"])
+    }
+
+    @Test func anotherKindOfMachine() async throws {
+        try await expect(
+            "\(try await FixtureLibrary.foreign()):create_good", .importError,
+            ["for another kind of machine", "x86-64", "ARM64"])
+    }
+
+    @Test func aFileThatIsNoLibrary() async throws {
+        let file = FixtureLibrary.folder.appendingPathComponent("text.so")
+        try Data("a text".utf8).write(to: file)
+        try await expect("\(file.path):create_good", .importError, ["is not a shared library"])
+    }
+
+    @Test func aFunctionOfAnotherVersion() async throws {
+        try await expect(
+            "\(try await FixtureLibrary.undefinedSymbol()):create_undefined", .importError,
+            ["acme_function_of_another_version"])
+    }
+
+    @Test func aNameWithoutAPathThatNobodyHas() async throws {
+        try await expect(
+            "libnobodyhasthis.so:create", .importError, ["MEMORY_VECTOR_DB_PLUGIN_PATH", "libnobodyhasthis.so"])
+    }
+
+    @Test func dottedNames() async throws {
+        let good = URL(fileURLWithPath: try await FixtureLibrary.misbehaving())
+        try await expect(
+            "my_backends.create", .importError,
+            ["MEMORY_VECTOR_DB_PLUGIN_PATH is not set", "python:my_backends.create"])
+        try await expect(
+            "acme.backends.create", .importError, ["/nowhere/acme/libbackends.so", "/opt/acme/libbackends.so"],
+            folders: ["/nowhere", "/opt"])
+        let folder = FixtureLibrary.folder.appendingPathComponent("acme")
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try? FileManager.default.copyItem(at: good, to: folder.appendingPathComponent("libbackends.so"))
+        let folders = ["/nowhere", FixtureLibrary.folder.path]
+        #expect(await LoaderFixture(folders: folders).failure("acme.backends.create_good") == nil)
+        #expect(await LoaderFixture(folders: folders).failure("libmisbehaving.so:create_good") == nil)
+    }
+
+    @Test(arguments: ["mongo", ":create", "libacme.so:", "acme.", ".create", "python:", "python:create", "python:a."])
+    func namesThatSayNothing(_ setting: String) async throws {
+        let failure = try #require(await LoaderFixture().failure(setting))
+        #expect(failure.code == .unknownFactory, "\(failure)")
+        #expect(failure.message.contains("such as") || failure.message.contains("libacme.so:create_my_backend"))
+    }
+
+    // MARK: The other three
+
+    @Test func aFunctionThatIsNotThere() async throws {
+        let library = try await FixtureLibrary.misbehaving()
+        try await expect(
+            "\(library):create_nothing", .functionNotFound,
+            ["no function create_nothing", "create_good", "create_twice"])
+        // The library of mathematics has functions, but none that looks like a factory.
+        let failure = try #require(await LoaderFixture().failure("libm.so.6:create_acme"))
+        #expect(failure.code == .functionNotFound)
+        #expect(failure.message.contains("exports no function that looks like a factory"), "\(failure)")
+    }
+
+    @Test(arguments: [
+        ("create_null", ["NULL", "host->fail"]), ("create_wrong_magic", ["12345678", "MEMORY_BACKEND_MAGIC"]),
+        ("create_wrong_version", ["version 2", "version 1"]), ("create_too_small", ["sizeof(memory_backend)"]),
+        ("create_without_search", ["without search"]), ("create_bad_description", ["gives no JSON"]),
+        ("create_nameless", ["name"]), ("create_empty_description", ["no JSON"]),
+    ])
+    func aTableThatIsWrong(_ symbol: String, _ parts: [String]) async throws {
+        try await expect("\(try await FixtureLibrary.misbehaving()):\(symbol)", .invalidReturnType, parts)
+    }
+
+    @Test func aFactoryThatFails() async throws {
+        try await expect(
+            "\(try await FixtureLibrary.misbehaving()):create_failing", .runtimeError,
+            [#"create_failing failed: the licence of "acme" has expired"#])
+    }
+}

@@ -1,0 +1,114 @@
+import AgentMemory
+import BackendFixtures
+import BackendLoading
+import Foundation
+import Testing
+
+/// Backends in Python: the four failures, and a program that dies.
+@Suite struct PythonBackendTests {
+    /// A folder in which the interpreters that tests start look for modules, beside that of the example.
+    private static let modules: URL = {
+        let folder = FixtureLibrary.folder.appendingPathComponent("modules")
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let example = FixtureLibrary.project.appendingPathComponent("Examples/python-backend")
+        setenv("PYTHONPATH", "\(folder.path):\(example.path)", 1)
+        return folder
+    }()
+
+    /// Makes a module.
+    ///
+    /// - Returns: its name.
+    private func module(_ source: String) throws -> String {
+        let name = "module_\(UUID().uuidString.prefix(8))"
+        try Data(source.utf8).write(to: Self.modules.appendingPathComponent("\(name).py"))
+        return name
+    }
+
+    @Test(
+        arguments: [
+            ("import nobody_has_this", .importError, ["nobody_has_this"]),
+            ("def create(:", .importError, [".py", "line 1"]),
+            ("def create_acme(embeddings): pass", .functionNotFound, ["create_acme"]),
+            ("def create(embeddings): pass", .invalidReturnType, ["None"]),
+            ("def create(embeddings): return 7", .invalidReturnType, ["int"]),
+            (
+                "def create(embeddings): raise RuntimeError('the licence has expired')", .runtimeError,
+                ["RuntimeError", "the licence has expired"]
+            ),
+            ("import os\ndef create(embeddings): os._exit(3)", .runtimeError, ["exit status 3"]),
+        ] as [(String, BackendFactoryError.Code, [String])])
+    func failures(_ source: String, _ code: BackendFactoryError.Code, _ parts: [String]) async throws {
+        let factory = "\(try module(source)).create"
+        let failure = try #require(await LoaderFixture().failure("python:\(factory)"))
+        #expect(failure.code == code, "\(failure)")
+        for part in ["MEMORY_VECTOR_DB_FACTORY=python:\(factory)"] + parts {
+            #expect(failure.message.contains(part), "\(part) is not in: \(failure)")
+        }
+    }
+
+    @Test func aModuleThatIsNotThere() async throws {
+        let failure = try #require(await LoaderFixture().failure("python:nobody_has_this.create"))
+        #expect(failure.code == .importError, "\(failure)")
+        #expect(failure.message.contains("nobody_has_this") && failure.message.contains("PYTHONPATH"), "\(failure)")
+    }
+
+    @Test func anInterpreterThatIsNotThere() async throws {
+        let failure = try #require(await LoaderFixture(python: "/nowhere/python3").failure("python:a.create"))
+        #expect(failure.code == .importError)
+        #expect(failure.message.contains("MEMORY_VECTOR_DB_PYTHON"), "\(failure)")
+    }
+
+    @Test func aProgramThatDiesIsStartedAgain() async throws {
+        let source = """
+            import os
+            import my_backends
+            class Mortal(my_backends.create_my_backend(None).__class__):
+                async def delete_memories(self, memory_ids):
+                    os.kill(os.getpid(), 9)
+            def create(embeddings):
+                return Mortal(embeddings)
+            """
+        let module = try module(source)
+        let fixture = LoaderFixture()
+        try await fixture.with("python:\(module).create") { (backend) async throws in
+            let upkeep = Task { try await backend.run() }
+            #expect(try await backend.add([MemoryRecord(id: "a", text: "tea")]) == ["a"])
+            let error = await #expect(throws: MemoryError.self) { try await backend.delete(["a"]) }
+            #expect(error?.code == .storeUnavailable)
+            // It comes back by itself, with another, empty memory.
+            let deadline = ContinuousClock.now + .seconds(30)
+            var count: Int?
+            while count == nil, ContinuousClock.now < deadline {
+                do {
+                    count = try await backend.count(.everything)
+                } catch let error as MemoryError {
+                    #expect(error.code == .storeUnavailable, "\(error)")
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            #expect(count == 0)
+            #expect(try await fixture.log.has("signal 9", "\(module).create"))
+            upkeep.cancel()
+            _ = await upkeep.result
+        }
+    }
+
+    @Test func callsThatTakeTooLong() async throws {
+        let source = """
+            import asyncio
+            import my_backends
+            class Slow(my_backends.create_my_backend(None).__class__):
+                async def delete_memories(self, memory_ids):
+                    await asyncio.sleep(3600)
+            def create(embeddings):
+                return Slow(embeddings)
+            """
+        let module = try module(source)
+        let fixture = LoaderFixture(timeout: .seconds(2))
+        try await fixture.with("python:\(module).create") { (backend) async throws in
+            let error = await #expect(throws: MemoryError.self) { try await backend.delete(["a"]) }
+            #expect(error?.code == .timedOut)
+            #expect(try await backend.count(.everything) == 0)
+        }
+    }
+}
