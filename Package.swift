@@ -96,6 +96,7 @@ let package = Package(
             resources: [
                 .embedInCode("0001_create_memories.sql"),
                 .embedInCode("0002_create_sessions_and_jobs.sql"),
+                .embedInCode("0003_create_vector_spaces.sql"),
             ], swiftSettings: strict),
         .target(
             name: "PostgresDriver",

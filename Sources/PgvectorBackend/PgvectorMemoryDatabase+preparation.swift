@@ -11,8 +11,16 @@ extension PgvectorMemoryDatabase {
     func prepareNow(evenIfDone: Bool) async throws {
         try await database.prepare(evenIfDone: evenIfDone)
         try await mappingErrors {
-            let index = VectorIndex(space: sql.space, logger: logger)
-            try await database.session.withLock(.vectorIndex) { connection in try await index.ensure(on: connection) }
+            let session = database.session
+            let registry = SpaceRegistry(space: EmbeddingSpace(of: embedder), logger: logger)
+            let own = try await session.withLock(.vectorSpaces) { connection in
+                try await registry.settle(on: connection)
+            }
+            settle(on: own.table)
+            let index = VectorIndex(space: space, logger: logger)
+            try await session.withLock(.vectorIndex(of: own.table)) { connection in
+                try await index.ensure(on: connection)
+            }
         }
     }
 
@@ -22,6 +30,7 @@ extension PgvectorMemoryDatabase {
             prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } }
         ) {
             try await foldTotals()
+            try await completeVectors()
         }
     }
 
@@ -68,9 +77,10 @@ extension PgvectorMemoryDatabase {
     private func indexHealth(_ deadline: ContinuousClock.Instant) async -> ComponentHealth {
         guard preparation.isDone else { return ComponentHealth("index", reason: "the schema is still being prepared") }
         do {
-            let result = try await pool.query(VectorIndex.listing, retry: .repeatable, deadline: deadline)
-            guard sql.space.algorithm == .hnsw else { return ComponentHealth("index") }
-            for row in result.rows where try row.text(0) == sql.space.indexName {
+            let result = try await pool.query(
+                VectorIndex(space: space, logger: logger).listing, retry: .repeatable, deadline: deadline)
+            guard space.algorithm == .hnsw else { return ComponentHealth("index") }
+            for row in result.rows where try row.text(0) == space.indexName {
                 return ComponentHealth("index", reason: try row.bool(1) ? nil : "the vector index is not complete")
             }
             return ComponentHealth("index", reason: "the vector index is missing")

@@ -107,7 +107,7 @@ extension PgvectorMemoryDatabase {
     ) async throws -> (PostgresResult, SearchPlan) {
         let plan = SearchPlan.choose(
             matches: matches, total: total, candidates: candidates, zone: SearchDepth.exactZone,
-            indexed: sql.space.algorithm == .hnsw)
+            indexed: space.algorithm == .hnsw)
         if case .approximate(let candidates, _) = plan {
             let settings = sql.settings(for: plan, filtered: matches < total)
             let results = try await pool.pipeline(

@@ -10,14 +10,14 @@ extension PgvectorMemoryDatabase {
         for record in records { latest[ExactString(record.id)] = record }
         let unique = latest.values.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
         let vectors = try await embedder.checkedEmbeddings(of: unique.map(\.text))
-        var statements: [PostgresStatement] = []
-        statements.reserveCapacity(unique.count + 1)
-        for (record, vector) in zip(unique, vectors) {
-            statements.append(RecordSQL.upsert(record, embedding: vector, words: analyzer.words(in: record.text)))
-        }
-        if unique.count > 16 { statements.append(Self.totalsFold) }
-        let batch = statements
+        let words = unique.map { analyzer.words(in: $0.text) }
         try await call { deadline in
+            let table = self.space.table
+            var statements = unique.indices.map {
+                RecordSQL.upsert(unique[$0], embedding: vectors[$0], words: words[$0], vectorsIn: table)
+            }
+            if unique.count > 16 { statements.append(Self.totalsFold) }
+            let batch = statements
             // One pipeline is one transaction. To run it twice leaves the same behind.
             try await self.database.retryingConflicts {
                 _ = try await self.pool.pipeline(batch, retry: .repeatable, deadline: deadline)
@@ -89,7 +89,8 @@ extension PgvectorMemoryDatabase {
                 let text = ExactString(record.text)
                 let rewritten =
                     current[ExactString(record.id)].map { ExactString($0.text) } == text ? nil : vectors[text]
-                return RecordSQL.update(record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) })
+                return RecordSQL.update(
+                    record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) }, vectorsIn: space.table)
             }
             statements.append(PostgresStatement("COMMIT"))
             _ = try await connection.pipeline(statements, deadline: deadline)

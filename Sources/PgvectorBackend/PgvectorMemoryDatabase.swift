@@ -1,6 +1,7 @@
 public import AgentMemory
 public import Logging
 import PostgresDriver
+import Synchronization
 
 /// Memories in PostgreSQL with pgvector.
 ///
@@ -14,11 +15,15 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
     let embedder: any Embedder
     let analyzer: TextAnalyzer
     let logger: Logger
-    let sql: SearchSQL
+    /// That of the embedder, in the table that the preparation found for it.
+    private let settledSpace: Mutex<VectorSpace>
     /// That of the tables and of what depends on the embedding model.
     let preparation: Preparation
+    let vectorUpkeep = PacedWork()
 
     var pool: PostgresPool { database.pool }
+    var space: VectorSpace { settledSpace.withLock(\.self) }
+    var sql: SearchSQL { SearchSQL(space: space) }
 
     /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
     ///
@@ -27,7 +32,7 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
         database: PostgresDatabase, metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw,
         embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
     ) throws {
-        sql = SearchSQL(space: try algorithm.space(dimensions: embedder.dimensions, metric: metric))
+        settledSpace = Mutex(try algorithm.space(dimensions: embedder.dimensions, metric: metric))
         self.database = database
         self.embedder = embedder
         self.analyzer = analyzer
@@ -50,6 +55,11 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
 
     public func close() async {
         database.leave()
+    }
+
+    /// From now on the vectors in `table` are meant.
+    func settle(on table: String) {
+        settledSpace.withLock { $0.table = table }
     }
 
     public func count(_ filter: MemoryFilter) async throws -> Int {
@@ -88,11 +98,11 @@ public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
             do {
                 return try await body(deadline)
             } catch let error as PostgresError {
-                guard let other = sql.space.otherDimensions(in: error) else { throw error }
+                guard let other = space.otherDimensions(in: error) else { throw error }
                 throw MemoryError(
                     .misconfigured,
                     """
-                    the embedding model has \(sql.space.dimensions) dimensions, the store now holds vectors of \(other): \
+                    the embedding model has \(space.dimensions) dimensions, the store now holds vectors of \(other): \
                     another server has changed them
                     """, underlying: error.description)
             }

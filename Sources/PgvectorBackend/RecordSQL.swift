@@ -21,8 +21,10 @@ enum RecordSQL {
 
     /// Stores the record whole, in place of one with its id, with its vector.
     ///
-    /// - Parameter persistedAt: for a record that says nothing itself.
-    static func upsert(_ record: MemoryRecord, embedding: [Float], words: [String]) -> PostgresStatement {
+    /// - Parameter table: that of the vectors.
+    static func upsert(
+        _ record: MemoryRecord, embedding: [Float], words: [String], vectorsIn table: String
+    ) -> PostgresStatement {
         var sql = SQLBuilder()
         let values = binds(record, words: words).map { sql.bind($0) }
         let vector = sql.bind(embedding)
@@ -32,13 +34,17 @@ enum RecordSQL {
             INSERT INTO memories (\((columns + keywordColumns).joined(separator: ", "))) \
             VALUES (\(values.joined(separator: ", "))) \
             ON CONFLICT (id) DO UPDATE SET \(assignments) RETURNING number) \
-            INSERT INTO memory_embeddings (number, embedding) SELECT number, \(vector) FROM stored \
+            INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
             ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
             """)
     }
 
     /// Writes all fields of a record that exists, and its vector where there is a new one.
-    static func update(_ record: MemoryRecord, rewritten: (embedding: [Float], words: [String])?) -> PostgresStatement {
+    ///
+    /// - Parameter table: that of the vectors.
+    static func update(
+        _ record: MemoryRecord, rewritten: (embedding: [Float], words: [String])?, vectorsIn table: String
+    ) -> PostgresStatement {
         var sql = SQLBuilder()
         let columns = self.columns.dropFirst() + (rewritten == nil ? [] : keywordColumns)
         let values = binds(record, words: rewritten?.words).dropFirst().map { sql.bind($0) }
@@ -49,7 +55,7 @@ enum RecordSQL {
         return sql.statement(
             """
             WITH stored AS (\(update) RETURNING number) \
-            INSERT INTO memory_embeddings (number, embedding) SELECT number, \(vector) FROM stored \
+            INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
             ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
             """)
     }

@@ -4,11 +4,16 @@ import PostgresDriver
 
 /// A connection for changes of the schema: without a statement timeout, one process at a time.
 struct SchemaSession: Sendable {
-    /// What only one process does at a time. The two have locks of their own, because building an index may take long, and
-    /// nothing that needs only the tables shall wait for it.
-    enum Work: String {
-        case migrations = "agent-memory"
-        case vectorIndex = "agent-memory-vector-index"
+    /// What only one process does at a time. Each has a lock of its own, because building an index may take long, and nothing that
+    /// needs only the tables, or another index, shall wait for it.
+    struct Work: Sendable {
+        let name: String
+
+        static let migrations = Work(name: "agent-memory")
+        /// Finding or making the place of a model's vectors.
+        static let vectorSpaces = Work(name: "agent-memory-vector-spaces")
+        /// What depends on settings in one table of vectors.
+        static func vectorIndex(of table: String) -> Work { Work(name: "agent-memory-vector-index-\(table)") }
     }
 
     let schema: SchemaName
@@ -65,7 +70,7 @@ struct SchemaSession: Sendable {
             // again.
             let attempt = PostgresStatement(
                 "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 0))",
-                [.text(work.rawValue), .text(schema.name)])
+                [.text(work.name), .text(schema.name)])
             while try await !connection.query(attempt, deadline: .now + .seconds(30)).singleRow().bool(0) {
                 try await Task.sleep(for: .milliseconds(50))
             }

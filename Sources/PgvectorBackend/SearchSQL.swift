@@ -105,15 +105,15 @@ struct SearchSQL {
             // A subquery for each row, because the planner would rather join all vectors when it overestimates the
             // filter.
             return """
-                nearest AS MATERIALIZED (SELECT m.number, m.id, (SELECT \(distance) FROM memory_embeddings e \
-                WHERE e.number = m.number) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
+                nearest AS MATERIALIZED (SELECT m.number, m.id, coalesce((SELECT \(distance) FROM \(space.table) e \
+                WHERE e.number = m.number), \(space.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
                 """
         case .approximate(let candidates, _):
             // The filter is a subquery for the same reason: what is left to the planner is the walk through the index.
             let sameRecord = FilterSQL.whereClause(["m.number = e.number"] + conditions)
             let matches = conditions.isEmpty ? "" : " WHERE (SELECT true FROM memories m\(sameRecord))"
             return """
-                found AS MATERIALIZED (SELECT e.number, \(distance) AS distance FROM memory_embeddings e\(matches) \
+                found AS MATERIALIZED (SELECT e.number, \(distance) AS distance FROM \(space.table) e\(matches) \
                 ORDER BY \(space.indexedOrder(to: vector)) LIMIT \(candidates)), \
                 nearest AS MATERIALIZED (SELECT f.number, m.id, f.distance FROM found f CROSS JOIN LATERAL \
                 (SELECT m.id FROM memories m WHERE m.number = f.number OFFSET 0) m)

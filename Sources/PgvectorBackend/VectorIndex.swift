@@ -10,7 +10,7 @@ struct VectorIndex: Sendable {
     /// Builds without blocking writers from this many vectors on; a smaller table is quicker without.
     private static let concurrentFrom = 5000
 
-    /// Makes what is missing; the caller holds the schema's lock.
+    /// Makes what is missing; the caller holds the lock of the index.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another length.
     func ensure(on connection: PostgresConnection) async throws {
@@ -19,22 +19,23 @@ struct VectorIndex: Sendable {
         try await ensureIndex(on: connection)
     }
 
-    private func ensureDimensions(on connection: PostgresConnection) async throws {
+    /// Lets vectors of the right length in, and no others; the caller holds the lock of the index.
+    func ensureDimensions(on connection: PostgresConnection) async throws {
         let deadline = SchemaSession.deadline()
         let existing = try await connection.query(
             PostgresStatement(
                 """
                 SELECT conname::text FROM pg_constraint \
-                WHERE conrelid = 'memory_embeddings'::regclass AND starts_with(conname::text, $1)
+                WHERE conrelid = '\(space.table)'::regclass AND starts_with(conname::text, $1)
                 """, [.text(VectorSpace.constraintPrefix)]), deadline: deadline
         ).rows.map { try $0.text(0) }
         if existing == [space.constraintName] { return }
         try await connection.withTransaction(deadline: deadline) {
-            try await connection.script("LOCK TABLE memory_embeddings IN ACCESS EXCLUSIVE MODE", deadline: deadline)
+            try await connection.script("LOCK TABLE \(space.table) IN ACCESS EXCLUSIVE MODE", deadline: deadline)
             let stored = try await connection.query(
                 PostgresStatement(
                     """
-                    SELECT vector_dims(embedding)::bigint FROM memory_embeddings \
+                    SELECT vector_dims(embedding)::bigint FROM \(space.table) \
                     WHERE vector_dims(embedding) <> $1 LIMIT 1
                     """,
                     [.int4(Int32(space.dimensions))]), deadline: deadline)
@@ -50,16 +51,16 @@ struct VectorIndex: Sendable {
             // Nothing of another length is stored, so an index for another length is empty. Deleted vectors still lie
             // about and would fail the build of the new one: emptying the table is rid of them.
             let isEmpty = try await connection.query(
-                PostgresStatement("SELECT NOT EXISTS (SELECT FROM memory_embeddings)"), deadline: deadline
+                PostgresStatement("SELECT NOT EXISTS (SELECT FROM \(space.table))"), deadline: deadline
             ).singleRow().bool(0)
             let stale = try await indexes(on: connection).filter { $0.name != space.indexName }
             let changes =
-                (isEmpty ? ["TRUNCATE memory_embeddings"] : [])
-                + existing.map { "ALTER TABLE memory_embeddings DROP CONSTRAINT \($0)" }
+                (isEmpty ? ["TRUNCATE \(space.table)"] : [])
+                + existing.map { "ALTER TABLE \(space.table) DROP CONSTRAINT \($0)" }
                 + stale.map { "DROP INDEX \($0.name)" }
                 + [
                     """
-                    ALTER TABLE memory_embeddings ADD CONSTRAINT \(space.constraintName) \
+                    ALTER TABLE \(space.table) ADD CONSTRAINT \(space.constraintName) \
                     CHECK (vector_dims(embedding) = \(space.dimensions))
                     """
                 ]
@@ -67,7 +68,7 @@ struct VectorIndex: Sendable {
         }
     }
 
-    private func ensureIndex(on connection: PostgresConnection) async throws {
+    func ensureIndex(on connection: PostgresConnection) async throws {
         let deadline = SchemaSession.deadline()
         var existing = try await indexes(on: connection)
         if let broken = existing.first(where: { $0.name == space.indexName && !$0.isValid }) {
@@ -79,7 +80,7 @@ struct VectorIndex: Sendable {
             let many =
                 try await connection.query(
                     PostgresStatement(
-                        "SELECT count(*) FROM (SELECT FROM memory_embeddings LIMIT $1) probe",
+                        "SELECT count(*) FROM (SELECT FROM \(space.table) LIMIT $1) probe",
                         [
                             .int8(Int64(Self.concurrentFrom))
                         ]), deadline: deadline
@@ -95,14 +96,16 @@ struct VectorIndex: Sendable {
     }
 
     private func indexes(on connection: PostgresConnection) async throws -> [(name: String, isValid: Bool)] {
-        try await connection.query(Self.listing, deadline: SchemaSession.deadline())
+        try await connection.query(listing, deadline: SchemaSession.deadline())
             .rows.map { (try $0.text(0), try $0.bool(1)) }
     }
 
     /// The names and the validity of all vector indexes.
-    static let listing = PostgresStatement(
-        """
-        SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-        WHERE i.indrelid = 'memory_embeddings'::regclass AND starts_with(c.relname::text, $1)
-        """, [.text(VectorSpace.indexPrefix)])
+    var listing: PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+            WHERE i.indrelid = '\(space.table)'::regclass AND starts_with(c.relname::text, $1)
+            """, [.text(space.indexPrefix)])
+    }
 }

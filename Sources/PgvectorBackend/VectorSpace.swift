@@ -11,6 +11,8 @@ struct VectorSpace: Sendable, Equatable {
     let dimensions: Int
     let metric: DistanceMetric
     let algorithm: Algorithm
+    /// That of the vectors.
+    var table = "memory_embeddings"
 
     /// pgvector's limit for an index on `vector`; above it the index holds half-precision values.
     static let maximumFullPrecision = 2000
@@ -42,11 +44,11 @@ struct VectorSpace: Sendable, Equatable {
 
     /// The name says all that the index depends on, so that a change of a setting is seen.
     var indexName: String {
-        "memory_embeddings_hnsw_\(metric.rawValue.lowercased())_\(usesHalfPrecision ? "half_" : "")\(dimensions)"
+        indexPrefix + "\(metric.rawValue.lowercased())_\(usesHalfPrecision ? "half_" : "")\(dimensions)"
     }
 
     var indexDefinition: String {
-        "\(indexName) ON memory_embeddings USING hnsw ((embedding::\(indexedType)) \(operatorClass))"
+        "\(indexName) ON \(table) USING hnsw ((embedding::\(indexedType)) \(operatorClass))"
     }
 
     /// The name of the constraint that keeps vectors of another length out.
@@ -69,7 +71,8 @@ struct VectorSpace: Sendable, Equatable {
         default: return nil
         }
     }
-    static let indexPrefix = "memory_embeddings_hnsw_"
+
+    var indexPrefix: String { "\(table)_hnsw_" }
 
     /// The distance as the contract defines it, of the alias `e` and a bound vector.
     func distance(to vector: String) -> String {
@@ -79,6 +82,9 @@ struct VectorSpace: Sendable, Equatable {
         case .innerProduct: "1 + (e.embedding <#> \(vector))"
         }
     }
+
+    /// What stands for the distance of a record that has no vector yet: farther than any other, and finite.
+    var farthest: String { metric == .l2 ? "1e30" : "2" }
 
     /// What the index orders by; the cast must be the one of the index.
     func indexedOrder(to vector: String) -> String {

@@ -20,6 +20,8 @@ final class IndexKeeper: Sendable {
         let name: String
         let isComplete: Bool
         let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
+        let vectorField: String
+        let findsMissingVectors: Bool
     }
 
     /// An index that can be asked now.
@@ -27,24 +29,29 @@ final class IndexKeeper: Sendable {
         let name: String
         /// How its vectors are searched; `nil` where it has none.
         let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
+        /// The hash field of its vectors.
+        let vectorField: String
+        /// Whether it can be asked for records without a vector.
+        let findsMissingVectors: Bool
         let epoch: Int
         let settings: EngineSettings
     }
 
     private let state = Mutex(State())
-    private let name: String
-    private let schema: any SearchIndex
+    private let plan: @Sendable (RedisClient) async throws -> IndexPlan
     private let patience: Duration
     private let limit: Duration
     private let logger: Logger
 
     /// - Parameters:
-    ///   - name: the index's name as configured.
+    ///   - plan: tells which index to use, anew with each look-up.
     ///   - patience: how long a call waits for an index that is being built before it is refused.
     ///   - limit: how long one look-up may take.
-    init(name: String, schema: any SearchIndex, patience: Duration, limit: Duration, logger: Logger) {
-        self.name = name
-        self.schema = schema
+    init(
+        patience: Duration, limit: Duration, logger: Logger,
+        plan: @escaping @Sendable (RedisClient) async throws -> IndexPlan
+    ) {
+        self.plan = plan
         self.patience = patience
         self.limit = limit
         self.logger = logger
@@ -104,7 +111,8 @@ final class IndexKeeper: Sendable {
                     return nil
                 }
                 return Ready(
-                    name: found.name, algorithm: found.algorithm, epoch: state.epoch, settings: state.settings)
+                    name: found.name, algorithm: found.algorithm, vectorField: found.vectorField,
+                    findsMissingVectors: found.findsMissingVectors, epoch: state.epoch, settings: state.settings)
             }
             if let known { return known }
             let found = try await look(client)
@@ -147,9 +155,12 @@ final class IndexKeeper: Sendable {
         let start = ContinuousClock.now
         while true {
             let epoch = state.withLock { $0.epoch }
-            let info = try await findOrCreate(client)
+            let plan = try await plan(client)
+            let info = try await findOrCreate(plan, client)
             let found = Found(
-                name: info.name, isComplete: !info.isScanning, algorithm: info.algorithm)
+                name: info.name, isComplete: !info.isScanning, algorithm: info.algorithm,
+                vectorField: (plan.schema as? IndexSchema)?.vectorField ?? RecordHash.vector,
+                findsMissingVectors: info.findsMissingVectors)
             state.withLock { state in
                 // A connection that was made in between may lead to another server.
                 if state.epoch == epoch { state.seen = (epoch, found) }
@@ -159,11 +170,12 @@ final class IndexKeeper: Sendable {
         }
     }
 
-    /// The index under the configured name if it is ours or none is there, else one beside it.
-    private func findOrCreate(_ client: RedisClient) async throws -> IndexInfo {
-        for candidate in [name, "\(name)_v1"] {
-            let info = try await inspectOrCreate(candidate, client)
-            switch try schema.fitness(of: info) {
+    /// The index under the planned name if it is ours or none is there, else one beside it.
+    private func findOrCreate(_ plan: IndexPlan, _ client: RedisClient) async throws -> IndexInfo {
+        let candidates = IndexPlan.names(plan.name)
+        for candidate in candidates {
+            let info = try await inspectOrCreate(candidate, plan.schema, client)
+            switch try plan.schema.fitness(of: info) {
             case .ours: return info
             case .foreign:
                 logger.info("leaving a foreign Redis index alone", metadata: ["index": "\(candidate)"])
@@ -171,25 +183,28 @@ final class IndexKeeper: Sendable {
         }
         throw MemoryError(
             .misconfigured,
-            "the Redis indexes \(name) and \(name)_v1 both belong to something else: choose another index name")
+            "the Redis indexes \(candidates.joined(separator: " and ")) both belong to something else: choose another index name"
+        )
     }
 
-    private func inspectOrCreate(_ name: String, _ client: RedisClient) async throws -> IndexInfo {
-        if let info = try await inspect(name, client) { return info }
+    private func inspectOrCreate(
+        _ name: String, _ schema: any SearchIndex, _ client: RedisClient
+    ) async throws -> IndexInfo {
+        if let info = try await Self.inspect(name, client) { return info }
         do {
             try await client.send(schema.creation(named: name))
             logger.info("created a Redis index", metadata: ["index": "\(name)"])
         } catch let error as RedisError where error.saysIndexExists {
             // Another server was quicker: its index is like ours.
         }
-        guard let info = try await inspect(name, client) else {
+        guard let info = try await Self.inspect(name, client) else {
             throw MemoryError(.storeUnavailable, "the Redis index \(name) does not last")
         }
         return info
     }
 
     /// `nil` if there is no such index.
-    func inspect(_ name: String, _ client: RedisClient) async throws -> IndexInfo? {
+    static func inspect(_ name: String, _ client: RedisClient) async throws -> IndexInfo? {
         do {
             let reply = try await client.send(RedisCommand("FT.INFO", name), isRead: true)
             guard let info = IndexInfo(name: name, reply: reply) else {
@@ -204,7 +219,7 @@ final class IndexKeeper: Sendable {
     /// What is known of the index, for a readiness answer.
     func unavailability(_ client: RedisClient) async throws -> String? {
         let ready = try await existing(client)
-        guard let info = try await inspect(ready.name, client) else {
+        guard let info = try await Self.inspect(ready.name, client) else {
             lost(ready)
             return "the Redis index \(ready.name) is missing"
         }

@@ -7,6 +7,8 @@ struct IndexSchema: SearchIndex {
     let dimensions: Int
     let metric: DistanceMetric
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm
+    /// The hash field of the vectors; queries know it as ``RecordHash/vector``, whatever it is.
+    var vectorField = RecordHash.vector
 
     /// What single-valued tags are cut at: a control character, which no value can hold.
     private static let noSeparator = "\u{1F}"
@@ -19,7 +21,7 @@ struct IndexSchema: SearchIndex {
     /// The fields that queries rely on.
     private static let required: Set<String> = Set(singleTags).union([
         "id_", RecordHash.exactID, "topics", "entities", RecordHash.keywordTerms, "created_at", "last_accessed",
-        "event_date", "updated_at", RecordHash.vector,
+        "event_date", "updated_at",
     ])
 
     /// The tags that filters compare.
@@ -42,13 +44,16 @@ struct IndexSchema: SearchIndex {
             "created_at", "NUMERIC", "SORTABLE", "last_accessed", "NUMERIC", "SORTABLE", "event_date", "NUMERIC",
             "updated_at", "NUMERIC",
         ])
+        command.append(vectorField == RecordHash.vector ? [vectorField] : [vectorField, "AS", RecordHash.vector])
         let vector = ["TYPE", "FLOAT32", "DIM", String(dimensions), "DISTANCE_METRIC", metric.rawValue]
         switch algorithm {
-        case .flat: command.append([RecordHash.vector, "VECTOR", "FLAT", String(vector.count)] + vector)
+        case .flat: command.append(["VECTOR", "FLAT", String(vector.count)] + vector)
         case .hnsw:
             let options = vector + ["M", "16", "EF_CONSTRUCTION", "200"]
-            command.append([RecordHash.vector, "VECTOR", "HNSW", String(options.count)] + options)
+            command.append(["VECTOR", "HNSW", String(options.count)] + options)
         }
+        // Finds the records that a server with another model has written.
+        command.append("INDEXMISSING")
         return command
     }
 
@@ -62,11 +67,7 @@ struct IndexSchema: SearchIndex {
                     + "holds vectors of \(length): choose the model that filled it, or another index name and key prefix"
             )
         }
-        guard Self.required.isSubset(of: index.fields), index.caseSensitive.isSuperset(of: Self.compared),
-            index.prefixes == [keyPrefix]
-        else {
-            return .foreign
-        }
+        guard Self.isOwn(index, keyPrefix: keyPrefix, vectorField: vectorField) else { return .foreign }
         if let other = index.metric, other != metric.rawValue {
             throw MemoryError(
                 .misconfigured,
@@ -74,5 +75,11 @@ struct IndexSchema: SearchIndex {
                     + "with \(other): set it so, or choose another index name")
         }
         return .ours
+    }
+
+    /// Whether the index is one that this backend makes over these keys and vectors.
+    static func isOwn(_ index: IndexInfo, keyPrefix: String, vectorField: String) -> Bool {
+        required.isSubset(of: index.fields) && index.fields.contains(vectorField)
+            && index.caseSensitive.isSuperset(of: compared) && index.prefixes == [keyPrefix]
     }
 }

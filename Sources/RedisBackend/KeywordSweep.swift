@@ -62,7 +62,7 @@ extension RedisMemoryDatabase {
     private func completion(of key: String, _ values: [RedisValue]) -> RedisCommand? {
         let terms = terms(of: values[0].string ?? "")
         if let stored = values[2].string, stored == terms { return nil }
-        var command = RedisCommand("EVAL", Self.completionScript, "1", key)
+        var command = RedisCommand("EVAL", Self.completionScript, "2", key, finder.registry.key)
         for (field, value) in [("text", values[0]), (RecordHash.keywordTerms, values[2])] {
             command.append(field)
             if case .bytes(let bytes) = value {
@@ -82,7 +82,8 @@ extension RedisMemoryDatabase {
         return command
     }
 
-    /// ARGV: two fields with whether they are there and their values, as conditions; then fields with values to write.
+    /// ARGV: two fields with whether they are there and their values, as conditions; then fields with values to write. Where there were
+    /// terms, the reference has changed the text and its own vector, and those of other models are out of date.
     private static let completionScript = """
         if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
         for i = 1, 6, 3 do
@@ -96,6 +97,11 @@ extension RedisMemoryDatabase {
         local fields = {}
         for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
         redis.call('HSET', KEYS[1], unpack(fields))
+        if ARGV[5] == '1' then
+          for field in string.gmatch(redis.call('HGET', KEYS[2], '\(SpaceRegistry.vectorFields)') or '', '%S+') do
+            if field ~= '\(RecordHash.vector)' then redis.call('HDEL', KEYS[1], field) end
+          end
+        end
         return 1
         """
 }

@@ -9,6 +9,7 @@ enum RecordHash {
     /// Only where an id begins or ends with a blank: the id between `<` and `>`. An index of tags trims its values, so
     /// in `id_` such an id could not be told from the one without the blank.
     static let exactID = "id_exact"
+    /// The reference's, and the name under which queries find the vectors of any field.
     static let vector = "vector"
 
     /// What a record is read from: every field but the vector, which is large and never shown.
@@ -50,7 +51,11 @@ enum RecordHash {
     }
 
     /// The command that writes a record whole to a key that holds nothing.
-    static func write(_ record: MemoryRecord, terms: String, vector: [Float], key: String) -> RedisCommand {
+    ///
+    /// - Parameter field: that of the vector.
+    static func write(
+        _ record: MemoryRecord, terms: String, vector: [Float], in field: String, key: String
+    ) -> RedisCommand {
         let fields = fields(of: record)
         var command = RedisCommand("HSET", key)
         command.reserve(
@@ -63,7 +68,7 @@ enum RecordHash {
         }
         command.append(keywordTerms)
         command.append(terms)
-        command.append(Self.vector)
+        command.append(field)
         command.append(bytes: bytes(of: vector))
         return command
     }

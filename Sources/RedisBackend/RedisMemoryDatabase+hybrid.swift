@@ -15,8 +15,9 @@ extension RedisMemoryDatabase {
             // Without a word there is nothing but the distance to rank by.
             let alpha = words.isEmpty ? 1 : alpha
             let ranked = Ranked.sorted(
-                found.union(found.total <= SearchDepth.exactZone ? nil : candidates).compactMap { id in
-                    guard let distance = found.distances[ExactString(id)] else { return nil }
+                found.union(found.total <= SearchDepth.exactZone ? nil : candidates).map { id in
+                    // Only a record without a vector has none.
+                    let distance = found.distances[ExactString(id)] ?? farthest
                     let similarity = configuration.distanceMetric.similarity(ofDistance: distance)
                     let relative = found.bestRank > 0 ? (found.ranks[ExactString(id)] ?? 0) / found.bestRank : 0
                     return Ranked(id: id, value: alpha * similarity + (1 - alpha) * relative, distance: distance)
@@ -93,6 +94,10 @@ extension RedisMemoryDatabase {
             let exact = commands.nearest(
                 scope.query, to: vector, candidates: candidates, scan: .exact, .init(limit: candidates))
             near = try SearchRow.rows(try await client.send(exact, isRead: true))
+        }
+        if isExact, scope.keys == nil {
+            near = try await completed(
+                near, commands, scope.query, total: lists.total, try PageRequest(limit: SearchDepth.exactZone))
         }
         for row in near {
             lists.nearest.append(row.id)

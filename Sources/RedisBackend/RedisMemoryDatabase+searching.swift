@@ -52,7 +52,9 @@ extension RedisMemoryDatabase {
         }
         func rows(_ reply: RedisValue, total: Int) async throws -> [SearchRow] {
             let rows = try SearchRow.rows(reply)
-            guard let candidates, !isExact(total) else { return rows }
+            guard let candidates, !isExact(total) else {
+                return try await completed(rows, commands, query, total: total, page)
+            }
             guard commands.algorithm == .hnsw, SearchRow.showManyEquals(rows) else {
                 return Array(rows.dropFirst(page.offset).prefix(page.limit))
             }

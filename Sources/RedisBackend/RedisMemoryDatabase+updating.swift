@@ -26,6 +26,7 @@ extension RedisMemoryDatabase {
         for _ in 0..<Self.attempts {
             try Task.checkCancellation()
             let stored = try await timed { try await client.pipeline(order.map(readCommand), isRead: true) }
+            let field = try await timed { try await keeper.existing(client) }.vectorField
             var plans: [UpdatePlan] = []
             for (id, reply) in zip(order, stored) {
                 let values = try await timed { try reply.get().array ?? [] }
@@ -38,7 +39,7 @@ extension RedisMemoryDatabase {
             }
             for i in plans.indices {
                 guard let text = plans[i].newText, let vector = vectors[ExactString(text)] else { continue }
-                plans[i].setText(terms: terms(of: text), vector: vector)
+                plans[i].setText(terms: terms(of: text), vector: vector, in: field)
             }
             let planned = plans
             if try await timed({ try await write(planned) }) { return plans.count }
@@ -51,7 +52,8 @@ extension RedisMemoryDatabase {
 
     /// - Returns: false if a record has changed since it was read; nothing was written then.
     private func write(_ plans: [UpdatePlan]) async throws -> Bool {
-        let reply = try await client.evaluate(UpdatePlan.script, keys: plans.map(\.key)) { command in
+        let reply = try await client.evaluate(UpdatePlan.script, keys: [finder.registry.key] + plans.map(\.key)) {
+            command in
             for plan in plans { plan.append(to: &command) }
         }
         return reply.integer == 1

@@ -9,12 +9,18 @@ extension RedisMemoryDatabase {
     public func run() async throws {
         // Records may have been updated while no server of ours ran, and clocks differ.
         var since = Timestamp.now().advanced(bySeconds: -86_400)
-        let upkeep = Upkeep(interval: configuration.sweepInterval, logger: logger)
+        var nextSweep = ContinuousClock.now
+        let upkeep = Upkeep(
+            interval: min(configuration.sweepInterval, configuration.vectorSweepInterval), logger: logger)
         try await upkeep.run(isSettled: { keeper.hasFoundIndex }) {
             try await prepare()
-            let start = Timestamp.now()
-            try await sweep(updatedSince: since)
-            since = start.advanced(bySeconds: -120)
+            if nextSweep <= .now {
+                let start = Timestamp.now()
+                try await sweep(updatedSince: since)
+                since = start.advanced(bySeconds: -120)
+                nextSweep = .now + configuration.sweepInterval
+            }
+            try await completeVectors()
         }
     }
 }

@@ -6,16 +6,17 @@ extension RedisMemoryDatabase {
         guard !records.isEmpty else { return [] }
         let kept = Self.lastOfEachID(records)
         let vectors = try await embedder.checkedEmbeddings(of: kept.map(\.text))
-        var commands: [RedisCommand] = []
-        commands.reserveCapacity(kept.count * 2)
-        for (record, vector) in zip(kept, vectors) {
-            let key = key(record.id)
-            // What the old record had and the new one has not would stay otherwise.
-            commands.append(RedisCommand("DEL", key))
-            commands.append(
-                RecordHash.write(record, terms: terms(of: record.text), vector: vector, key: key))
-        }
-        try await writing { [commands] probe in
+        let words = kept.map { terms(of: $0.text) }
+        try await writing { field, probe in
+            var commands: [RedisCommand] = []
+            commands.reserveCapacity(kept.count * 2)
+            for i in kept.indices {
+                let key = key(kept[i].id)
+                // What the old record had and the new one has not would stay otherwise, vectors of other models among it.
+                commands.append(RedisCommand("DEL", key))
+                commands.append(
+                    RecordHash.write(kept[i], terms: words[i], vector: vectors[i], in: field, key: key))
+            }
             let (replies, following) = try await client.transaction(commands, following: [probe])
             for reply in replies { _ = try reply.get() }
             return following[0]
@@ -42,11 +43,12 @@ extension RedisMemoryDatabase {
     }
 
     /// Runs a write and makes sure that the index is there when it returns: a server that came up empty takes writes
-    /// without one. The body answers with the reply of the probe, which it sends after its own commands.
-    func writing(_ body: @Sendable (RedisCommand) async throws -> RedisValue) async throws {
+    /// without one. The body gets the field for vectors, and answers with the reply of the probe, which it sends after its own
+    /// commands.
+    func writing(_ body: @Sendable (String, RedisCommand) async throws -> RedisValue) async throws {
         try await translating {
             let ready = try await keeper.existing(client)
-            let probed = try await body(commands(ready).probe)
+            let probed = try await body(ready.vectorField, commands(ready).probe)
             do {
                 _ = try probed.get()
                 if keeper.stands(ready) { return }

@@ -31,6 +31,8 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         public var connectTimeout: Duration = .seconds(2)
         /// How often records that the reference server wrote get their keyword terms; default: 1 minute.
         public var sweepInterval: Duration = .seconds(60)
+        /// How often records that servers with another embedding model wrote get a vector of this one; default: 5 seconds.
+        public var vectorSweepInterval: Duration = .seconds(5)
 
         public init(endpoint: RedisEndpoint) {
             self.endpoint = endpoint
@@ -50,6 +52,7 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
     let configuration: Configuration
     let client: RedisClient
     let keeper: IndexKeeper
+    let finder: SpaceFinder
     let embedder: any Embedder
     let analyzer: TextAnalyzer
     let logger: Logger
@@ -65,12 +68,12 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         self.embedder = embedder
         self.analyzer = analyzer
         self.logger = logger
+        let finder = SpaceFinder(
+            configuration: configuration, space: EmbeddingSpace(of: embedder), logger: logger)
         let keeper = IndexKeeper(
-            name: configuration.indexName,
-            schema: IndexSchema(
-                keyPrefix: configuration.keyPrefix + ":", dimensions: embedder.dimensions,
-                metric: configuration.distanceMetric, algorithm: configuration.algorithm),
-            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger)
+            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger
+        ) { client in try await finder.plan(client) }
+        self.finder = finder
         self.keeper = keeper
         var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
         driver.connections = configuration.connections
@@ -168,7 +171,7 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SearchCommands(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
-            algorithm: ready.algorithm ?? configuration.algorithm)
+            algorithm: ready.algorithm ?? configuration.algorithm, findsMissingVectors: ready.findsMissingVectors)
     }
 
     /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.

@@ -7,6 +7,8 @@ struct SearchCommands: Sendable {
     /// For the engine, in milliseconds; 0 is none.
     let timeout: Int
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm
+    /// Whether the index can be asked for records without a vector.
+    var findsMissingVectors = false
 
     /// Under this name answers hold the distance.
     static let distance = "distance"
@@ -46,6 +48,14 @@ struct SearchCommands: Sendable {
     func newest(_ query: QueryText, _ window: Window) -> RedisCommand {
         var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
         sort(&command, ["@created_at", "DESC", "@id_", "ASC"], window)
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids, in their order.
+    func identified(_ query: QueryText, _ window: Window) -> RedisCommand {
+        var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
+        sort(&command, ["@id_", "ASC"], window)
         finish(&command, query)
         return command
     }
@@ -107,6 +117,13 @@ struct SearchCommands: Sendable {
             "FT.SEARCH", index, "ismissing(@\(RecordHash.keywordTerms))", "NOCONTENT", "LIMIT", "0", String(limit),
             "TIMEOUT",
             String(timeout), "DIALECT", "2")
+    }
+
+    /// Keys of hashes that have no vector yet.
+    func withoutVector(_ window: Window) -> RedisCommand {
+        RedisCommand(
+            "FT.SEARCH", index, "ismissing(@\(RecordHash.vector))", "NOCONTENT", "LIMIT", String(window.offset),
+            String(window.limit), "TIMEOUT", String(timeout), "DIALECT", "2")
     }
 
     /// Keys of hashes that were updated at a date or later.
@@ -173,6 +190,13 @@ struct SearchRow: Sendable, Equatable {
             if run > 32 { return true }
         }
         return false
+    }
+
+    init(id: String, distance: Double) {
+        self.id = id
+        self.distance = distance
+        score = nil
+        terms = nil
     }
 
     init?(_ row: RedisValue) {

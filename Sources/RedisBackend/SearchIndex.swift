@@ -10,6 +10,15 @@ protocol SearchIndex: Sendable {
     func fitness(of index: IndexInfo) throws(MemoryError) -> IndexFitness
 }
 
+/// Which index is to be used, or made.
+struct IndexPlan: Sendable {
+    let name: String
+    let schema: any SearchIndex
+
+    /// Under which names it may be found: the second one where somebody else has the first.
+    static func names(_ name: String) -> [String] { [name, "\(name)_v1"] }
+}
+
 /// What an existing index is to us.
 enum IndexFitness: Equatable {
     case ours
@@ -31,6 +40,8 @@ struct IndexInfo: Sendable, Equatable {
     let metric: String?
     /// How the index was made, whatever is configured now.
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
+    /// Whether records without a vector can be asked for.
+    let findsMissingVectors: Bool
     /// Whether the engine still scans hashes that were there before the index.
     let isScanning: Bool
     /// 0 to 1
@@ -52,6 +63,7 @@ struct IndexInfo: Sendable, Equatable {
         var dimensions: Int?
         var metric: String?
         var algorithm: RedisMemoryDatabase.Configuration.Algorithm?
+        var findsMissingVectors = false
         for attribute in top["attributes"]?.array ?? [] {
             // Names with values, and single words such as SORTABLE among them.
             let words = attribute.array ?? []
@@ -64,7 +76,8 @@ struct IndexInfo: Sendable, Equatable {
             guard let field = value(after: "identifier")?.string else { continue }
             fields.insert(field)
             if words.contains(where: { $0.string == "CASESENSITIVE" }) { caseSensitive.insert(field) }
-            if field == RecordHash.vector {
+            if value(after: "type")?.string?.uppercased() == "VECTOR" {
+                findsMissingVectors = words.contains { $0.string == "INDEXMISSING" }
                 dimensions = value(after: "dim")?.integer
                 metric = value(after: "distance_metric")?.string?.uppercased()
                 algorithm = value(after: "algorithm")?.string.flatMap { .init(rawValue: $0.uppercased()) }
@@ -75,6 +88,7 @@ struct IndexInfo: Sendable, Equatable {
         self.dimensions = dimensions
         self.metric = metric
         self.algorithm = algorithm
+        self.findsMissingVectors = findsMissingVectors
     }
 
     private static func pairs(_ value: RedisValue) -> [String: RedisValue]? {

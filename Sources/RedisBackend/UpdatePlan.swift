@@ -10,6 +10,8 @@ struct UpdatePlan: Sendable {
     private let conditions: [(field: String, value: [UInt8]?)]
     private var sets: [(field: String, value: [UInt8])]
     private let removals: [String]
+    /// Where a new text has its vector; those of other models are removed then.
+    private var vectorField: String?
 
     /// `nil` if there is no record, or if the changes leave it alone because its access is not due.
     ///
@@ -57,9 +59,10 @@ struct UpdatePlan: Sendable {
     }
 
     /// What follows from another text.
-    mutating func setText(terms: String, vector: [Float]) {
+    mutating func setText(terms: String, vector: [Float], in field: String) {
         sets.append((RecordHash.keywordTerms, Array(terms.utf8)))
-        sets.append((RecordHash.vector, RecordHash.bytes(of: vector)))
+        sets.append((field, RecordHash.bytes(of: vector)))
+        vectorField = field
     }
 
     private static func dictionary(_ record: MemoryRecord) -> [String: String] {
@@ -88,7 +91,7 @@ struct UpdatePlan: Sendable {
 
     // MARK: The script
 
-    /// Takes a plan for each key. Writes nothing and answers 0 if a record is gone or a condition does not hold;
+    /// Takes the key of the registry of models, then a plan for each further key. Writes nothing and answers 0 if a record is gone or a condition does not hold;
     /// otherwise writes everything and answers 1.
     static let script = RedisScript(
         """
@@ -98,7 +101,8 @@ struct UpdatePlan: Sendable {
           return ARGV[at]
         end
         local plans = {}
-        for i, key in ipairs(KEYS) do
+        for i = 2, #KEYS do
+          local key = KEYS[i]
           if redis.call('EXISTS', key) == 0 then return 0 end
           for _ = 1, tonumber(take()) do
             local field = take()
@@ -115,7 +119,13 @@ struct UpdatePlan: Sendable {
           for _ = 1, tonumber(take()) * 2 do sets[#sets + 1] = take() end
           local removals = {'HDEL', key}
           for _ = 1, tonumber(take()) do removals[#removals + 1] = take() end
-          plans[i] = {removals, sets}
+          local vector = take()
+          if vector ~= '' then
+            for field in string.gmatch(redis.call('HGET', KEYS[1], '\(SpaceRegistry.vectorFields)') or '', '%S+') do
+              if field ~= vector then removals[#removals + 1] = field end
+            end
+          end
+          plans[i - 1] = {removals, sets}
         end
         for _, plan in ipairs(plans) do
           for _, command in ipairs(plan) do
@@ -139,5 +149,6 @@ struct UpdatePlan: Sendable {
         }
         command.append(removals.count)
         command.append(removals)
+        command.append(vectorField ?? "")
     }
 }

@@ -39,13 +39,13 @@ enum TestStore {
     static func database(
         schema: String, dimensions: Int = 64, metric: DistanceMetric = .cosine,
         algorithm: PgvectorMemoryDatabase.Configuration.Algorithm = .hnsw, url: String? = nil, autoMigrate: Bool = true,
-        timeout: Duration = .seconds(20)
+        timeout: Duration = .seconds(20), model: String = "test/hashing"
     ) throws -> PgvectorMemoryDatabase {
         try PgvectorMemoryDatabase(
             configuration: .init(
                 databaseURL: try url ?? Self.url(), schema: schema, poolSize: 4, timeout: timeout, metric: metric,
                 algorithm: algorithm, autoMigrate: autoMigrate),
-            embedder: HashingEmbedder(dimensions: dimensions), logger: logger)
+            embedder: HashingEmbedder(model: model, dimensions: dimensions), logger: logger)
     }
 
     /// A prepared database in a schema of its own.
@@ -68,16 +68,16 @@ extension ContinuousClock.Instant {
     static var soon: ContinuousClock.Instant { .now + .seconds(20) }
 }
 
-/// Vectors from the words of a text: the same words, the same vector.
+/// Vectors from the words of a text: the same words and the same model, the same vector.
 struct HashingEmbedder: Embedder {
-    let model = "test/hashing"
+    var model = "test/hashing"
     let dimensions: Int
 
     func embed(_ texts: [String]) async throws -> [[Float]] {
         texts.map { text in
             var vector = [Float](repeating: 0, count: dimensions)
             for word in TextAnalyzer().words(in: text) + ["bias"] {
-                var state = word.utf8.reduce(UInt64(1_469_598_103_934_665_603)) {
+                var state = (model + word).utf8.reduce(UInt64(1_469_598_103_934_665_603)) {
                     ($0 ^ UInt64($1)) &* 1_099_511_628_211
                 }
                 for index in vector.indices {
@@ -93,6 +93,12 @@ struct HashingEmbedder: Embedder {
 }
 
 extension PgvectorMemoryDatabase {
+    /// The names of the indexes over the vectors of this one's model.
+    func vectorIndexes() async throws -> [String] {
+        let listing = VectorIndex(space: space, logger: TestStore.logger).listing
+        return try await ask(listing.sql, listing.parameters).rows.map { try $0.text(0) }
+    }
+
     /// The answer to a statement of the test's own.
     func ask(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresResult {
         try await pool.query(PostgresStatement(sql, parameters), retry: .repeatable, deadline: .soon)

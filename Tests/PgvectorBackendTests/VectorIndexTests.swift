@@ -17,8 +17,7 @@ import Testing
                 try await group.waitForAll()
             }
             try await databases[0].prepare()
-            let indexes = try await databases[0].ask(VectorIndex.listing.sql, VectorIndex.listing.parameters)
-            #expect(try indexes.rows.map { try $0.text(0) } == ["memory_embeddings_hnsw_cosine_64"])
+            #expect(try await databases[0].vectorIndexes() == ["memory_embeddings_hnsw_cosine_64"])
             #expect(await databases[0].health().allSatisfy(\.isOK))
             for database in databases { await database.close() }
         }
@@ -49,8 +48,7 @@ import Testing
             _ = try await cosine.add([record("a")])
             let euclidean = try TestStore.database(schema: schema, metric: .l2)
             try await euclidean.prepare()
-            let indexes = try await euclidean.ask(VectorIndex.listing.sql, VectorIndex.listing.parameters)
-            #expect(try indexes.rows.map { try $0.text(0) } == ["memory_embeddings_hnsw_l2_64"])
+            #expect(try await euclidean.vectorIndexes() == ["memory_embeddings_hnsw_l2_64"])
             await cosine.close()
             await euclidean.close()
         }

@@ -171,7 +171,9 @@ import Testing
 
     @Test func refusesVectorsOfAnotherLength() async throws {
         try await TestStore.run { store in
-            try await store.withDatabase { _ in }
+            try await store.withDatabase { database in
+                _ = try await database.add([MemoryRecord(id: "a", text: "tea")])
+            }
             let other = try store.database(dimensions: 8)
             let error = await #expect(throws: MemoryError.self) { try await other.prepare() }
             #expect(error?.code == .misconfigured)

@@ -9,7 +9,7 @@ import Testing
 /// Vectors that a test can choose: a text that begins with `[1,0,0,0]` has this one, every other text one that follows
 /// from its bytes.
 struct TestEmbedder: Embedder {
-    var model: String { "test" }
+    var model = "test"
     var dimensions = 4
 
     func embed(_ texts: [String]) async throws -> [[Float]] {
@@ -21,7 +21,7 @@ struct TestEmbedder: Embedder {
                 if chosen.count == dimensions { return chosen }
             }
             var seed: UInt64 = 0xCBF2_9CE4_8422_2325
-            for byte in text.utf8 { seed = (seed ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            for byte in (model + text).utf8 { seed = (seed ^ UInt64(byte)) &* 0x100_0000_01B3 }
             return (0..<dimensions).map { _ in
                 seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 return Float(seed >> 40) / Float(1 << 24) + 0.01
@@ -72,12 +72,14 @@ struct TestStore: Sendable {
     }
 
     func database(
-        dimensions: Int = 4, _ change: (inout RedisMemoryDatabase.Configuration) -> Void = { _ in }
+        dimensions: Int = 4, model: String = "test",
+        _ change: (inout RedisMemoryDatabase.Configuration) -> Void = { _ in }
     ) throws -> RedisMemoryDatabase {
         var configuration = configuration()
         change(&configuration)
         return try RedisMemoryDatabase(
-            configuration: configuration, embedder: TestEmbedder(dimensions: dimensions), logger: Logger(label: "test"))
+            configuration: configuration, embedder: TestEmbedder(model: model, dimensions: dimensions),
+            logger: Logger(label: "test"))
     }
 
     /// Runs `body` with a prepared database over this store.
@@ -99,12 +101,13 @@ struct TestStore: Sendable {
     }
 
     func dropIndexes() async throws {
-        for name in [index, "\(index)_v1", sessionIndex, "\(sessionIndex)_v1"] {
+        for name in [index, "\(index)_v1", "\(index)_2", "\(index)_3", sessionIndex, "\(sessionIndex)_v1"] {
             _ = try await client.pipeline([RedisCommand("FT.DROPINDEX", name)])
         }
     }
 
     func deleteKeys() async throws {
+        try await client.send(RedisCommand("DEL", "\(index)_spaces"))
         var cursor = "0"
         repeat {
             let reply = try await client.send(RedisCommand("SCAN", cursor, "MATCH", "\(name):*", "COUNT", "5000"))

@@ -41,9 +41,11 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
         self.configuration = configuration
         self.logger = logger
+        let plan = IndexPlan(
+            name: configuration.indexName, schema: SessionIndex(keyPrefix: configuration.keyPrefix + ":"))
         let keeper = IndexKeeper(
-            name: configuration.indexName, schema: SessionIndex(keyPrefix: configuration.keyPrefix + ":"),
-            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger)
+            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger
+        ) { _ in plan }
         self.keeper = keeper
         var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
         driver.connections = configuration.connections

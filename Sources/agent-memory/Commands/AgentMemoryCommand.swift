@@ -12,7 +12,7 @@ struct AgentMemoryCommand: AsyncParsableCommand {
         subcommands: [
             APICommand.self, ConformanceCommand.self, MigrateCommand.self, JobsCommand.self, EmbedCommand.self,
             BackendCommand.self,
-            VersionCommand.self,
+            ReembedCommand.self, VersionCommand.self,
         ],
         defaultSubcommand: APICommand.self)
 }

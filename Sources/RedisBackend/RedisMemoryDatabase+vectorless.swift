@@ -1,0 +1,37 @@
+import AgentMemory
+import RedisDriver
+
+/// Records that a server with another embedding model has written, until the upkeep gives them a vector of this one: they rank as the
+/// farthest of all, so that no answer is short.
+extension RedisMemoryDatabase {
+    /// What stands for the distance of a record without a vector: farther than any other, and finite.
+    var farthest: Double { configuration.distanceMetric == .l2 ? 1e30 : 2 }
+
+    /// The page of the nearest records with those without a vector behind them.
+    ///
+    /// - Parameters:
+    ///   - rows: the page as the engine gave it, which knows only records with a vector.
+    ///   - total: of all matching records.
+    func completed(
+        _ rows: [SearchRow], _ commands: SearchCommands, _ query: QueryText, total: Int, _ page: PageRequest
+    ) async throws -> [SearchRow] {
+        let wanted = min(page.limit, total - page.offset)
+        guard commands.findsMissingVectors, rows.count < wanted else { return rows }
+        let query = query.withoutVector
+        let without = try Self.total(try await client.send(commands.count(query), isRead: true))
+        guard without > 0 else { return rows }
+        let window = SearchCommands.Window(
+            offset: max(0, page.offset - (total - without)), limit: wanted - rows.count)
+        let missing = try SearchRow.rows(try await client.send(commands.identified(query, window), isRead: true))
+        return rows + missing.map { SearchRow(id: $0.id, distance: farthest) }
+    }
+}
+
+extension QueryText {
+    /// Only the records among them that have no vector.
+    var withoutVector: QueryText {
+        var query = self
+        query.add("ismissing(@\(RecordHash.vector))")
+        return query
+    }
+}
