@@ -14,9 +14,11 @@ protocol BackendTransport: Sendable {
 
     /// The answer of one call.
     ///
-    /// - Parameter request: JSON.
+    /// - Parameters:
+    ///   - request: JSON.
+    ///   - texts: those in the request of which the backend may need the vectors.
     /// - Throws: ``MemoryError``; `CancellationError`.
-    func call(_ operation: BackendOperation, _ request: [UInt8]) async throws -> JSONValue
+    func call(_ operation: BackendOperation, _ request: [UInt8], texts: [String]) async throws -> JSONValue
 
     /// Keeps the backend alive until the task is cancelled.
     func run() async throws

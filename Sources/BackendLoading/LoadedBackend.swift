@@ -95,7 +95,7 @@ public final class LoadedBackend: MemoryVectorDatabase {
     public func drop() async throws {
         if transport.has(.drop) {
             do {
-                _ = try await transport.call(.drop, BackendRequest.drop.json(analyzer: nil))
+                _ = try await transport.call(.drop, BackendRequest.drop.json(analyzer: nil), texts: [])
                 return
             } catch let error as MemoryError where error.code == .unsupported {
                 // It turned out not to be there.
@@ -180,7 +180,8 @@ public final class LoadedBackend: MemoryVectorDatabase {
 
     private func call(_ request: BackendRequest) async throws -> JSONValue {
         do {
-            return try await transport.call(request.operation, request.json(analyzer: analyzer))
+            return try await transport.call(
+                request.operation, request.json(analyzer: analyzer), texts: request.textsToEmbed)
         } catch let error as MemoryError {
             log(error, request.operation)
             throw error

@@ -26,6 +26,16 @@ public enum BackendRequest: Sendable {
         }
     }
 
+    /// The texts of which a backend needs the vectors, as far as the request tells.
+    public var textsToEmbed: [String] {
+        switch self {
+        case .add(let records): records.map(\.text)
+        case .search(let query):
+            if case .keyword = query.ranking { [] } else { [query.text] }
+        case .prepare, .list, .count, .remove, .update, .health, .drop: []
+        }
+    }
+
     /// - Parameter analyzer: makes the words of texts that are stored; `nil` for backends that do not search by words.
     public func json(analyzer: TextAnalyzer?) -> [UInt8] {
         var writer = JSONWriter()

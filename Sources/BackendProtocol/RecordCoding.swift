@@ -38,7 +38,7 @@ extension MemoryRecord {
     /// - Parameter source: what an error says the object is part of.
     /// - Throws: ``MemoryError`` with code `internalError` that names the member at fault.
     public init(fromBackend json: JSONValue, of source: String) throws(MemoryError) {
-        let reader = MemberReader(json, of: source)
+        var reader = OrderedMembers(json, of: source)
         self.init(
             storedID: try reader.required("id", \.stringValue), text: try reader.required("text", \.stringValue),
             sessionID: try reader.optional("session_id", \.stringValue),

@@ -118,8 +118,14 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     public var doubleValue: Double? { if case .number(let value) = self { value.double } else { nil } }
     public var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
     public var arrayValue: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    /// The elements of an array of strings alone.
+    public var stringsValue: [String]? {
+        guard let elements = arrayValue else { return nil }
+        let strings = elements.compactMap(\.stringValue)
+        return strings.count == elements.count ? strings : nil
+    }
     public var objectValue: JSONObject? { if case .object(let value) = self { value } else { nil } }
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool { if case .null = self { true } else { false } }
 
     /// The member `name`, if this is an object that has it.
     public subscript(name: String) -> JSONValue? { objectValue?[name] }

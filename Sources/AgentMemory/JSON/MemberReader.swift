@@ -35,11 +35,7 @@ public struct MemberReader: Sendable {
     ///
     /// - Throws: as ``required(_:_:)`` for anything else.
     public func optionalStrings(_ name: String) throws(MemoryError) -> [String]? {
-        try optional(name) { value in
-            guard let elements = value.arrayValue else { return nil }
-            let strings = elements.compactMap(\.stringValue)
-            return strings.count == elements.count ? strings : nil
-        }
+        try optional(name, \.stringsValue)
     }
 
     /// - Throws: as ``required(_:_:)``.

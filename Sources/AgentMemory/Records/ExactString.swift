@@ -11,7 +11,8 @@ public struct ExactString: Sendable, Hashable, Comparable {
     }
 
     public static func == (a: ExactString, b: ExactString) -> Bool {
-        a.value.utf8.count == b.value.utf8.count && a.value.utf8.elementsEqual(b.value.utf8)
+        // Swift's own comparison first: it knows most pairs apart, or the same, without looking at their bytes.
+        a.value == b.value && a.value.utf8.elementsEqual(b.value.utf8)
     }
 
     public static func < (a: ExactString, b: ExactString) -> Bool {

@@ -10,7 +10,8 @@ import Synchronization
 /// no longer used.
 final class LibraryHost: Sendable {
     let calls: PendingCalls
-    private let embedder: any Embedder
+    let expected = ExpectedEmbeddings()
+    let embedder: any Embedder
     private let logger: Logger
     /// Embeddings are delivered on threads apart from those on which operations may wait for them.
     private let threads: BackendThreads
@@ -69,6 +70,7 @@ final class LibraryHost: Sendable {
     // MARK: Answers
 
     private func complete(_ call: UInt64, _ status: Int32, _ json: [UInt8]?) {
+        expected.end(call)
         switch calls.answer(call, PendingCalls.Reply(status: status, content: .text(json ?? []))) {
         case .taken: break
         case .late:
@@ -119,6 +121,7 @@ final class LibraryHost: Sendable {
         guard valid.count == count else {
             return threads.deliver { receiver.refuse(.invalidInput, "a text to embed is missing or is not UTF-8") }
         }
+        if let vectors = expected.take(call, texts: valid) { return receiver.receive(vectors) }
         calls.beginEmbedding(call)
         Task { [embedder, calls, threads] in
             let outcome: Result<[[Float]], any Error>

@@ -54,16 +54,18 @@ final class LibraryTransport: BackendTransport {
 
     func has(_ operation: BackendOperation) -> Bool { backend.function(operation) != nil }
 
-    func call(_ operation: BackendOperation, _ request: [UInt8]) async throws -> JSONValue {
+    func call(_ operation: BackendOperation, _ request: [UInt8], texts: [String]) async throws -> JSONValue {
         let name = description.name
         guard let function = backend.function(operation) else {
             throw MemoryError(.unsupported, "the backend \(name) has no operation \(operation.rawValue)")
         }
         let timeout = UInt32(clamping: host.calls.timeoutMilliseconds)
+        let vectors = try await host.expected.vectors(of: texts, for: operation, by: host.embedder)
         let reply = try await host.calls.perform(operation, backend: name) { number in
             threads.operate {
                 // It may have waited long for a free thread.
                 guard self.host.calls.isPending(number) else { return }
+                self.host.expected.begin(number, operation, texts: texts, vectors: vectors)
                 (request + [0]).withUnsafeBytes { bytes in
                     function(
                         self.backend.table.`self`, number, timeout,
@@ -72,6 +74,7 @@ final class LibraryTransport: BackendTransport {
                 }
             }
         } giveUp: { number in
+            self.host.expected.end(number)
             guard let cancel = self.backend.table.cancel else { return }
             self.threads.deliver { cancel(self.backend.table.`self`, number) }
         }

@@ -107,7 +107,7 @@ final class PythonTransport: BackendTransport {
 
     var generation: Int { state.withLock(\.generation) }
 
-    func call(_ operation: BackendOperation, _ request: [UInt8]) async throws -> JSONValue {
+    func call(_ operation: BackendOperation, _ request: [UInt8], texts: [String]) async throws -> JSONValue {
         let (child, ending) = state.withLock { ($0.child, $0.ending) }
         guard let child else {
             throw MemoryError(
