@@ -30,16 +30,19 @@ final class PendingCalls: Sendable {
     private struct Call {
         let continuation: CheckedContinuation<Reply, any Error>
         let operation: BackendOperation
+        let backend: String
+        let giveUp: @Sendable (UInt64) -> Void
         var deadline: ContinuousClock.Instant
         /// While the server embeds for this call its clock stands still.
         var embeddings = 0
         var embeddingSince: ContinuousClock.Instant?
-        var timer: Task<Void, Never>?
     }
 
     private struct State {
         var lastNumber: UInt64 = 0
         var calls: [UInt64: Call] = [:]
+        /// Whether a task looks for calls whose time has passed.
+        var isWatched = false
     }
 
     private let state = Mutex(State())
@@ -73,16 +76,13 @@ final class PendingCalls: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 state.withLock {
                     $0.calls[number] = Call(
-                        continuation: continuation, operation: operation, deadline: .now + timeout)
+                        continuation: continuation, operation: operation, backend: backend, giveUp: giveUp,
+                        deadline: .now + timeout)
                 }
                 // Cancelled before the call was there to be ended.
                 if Task.isCancelled { return cancel() }
-                let timer = Task { await self.watch(number, backend: backend, giveUp: giveUp) }
-                let isPending = state.withLock { state in
-                    state.calls[number]?.timer = timer
-                    return state.calls[number] != nil
-                }
-                if isPending { send(number) } else { timer.cancel() }
+                startWatch()
+                send(number)
             }
         } onCancel: {
             cancel()
@@ -131,29 +131,41 @@ final class PendingCalls: Sendable {
 
     private func end(_ number: UInt64, _ result: Result<Reply, any Error>) -> Bool {
         guard let call = state.withLock({ $0.calls.removeValue(forKey: number) }) else { return false }
-        call.timer?.cancel()
         call.continuation.resume(with: result)
         return true
     }
 
-    /// Ends the call when its time has passed.
-    private func watch(_ number: UInt64, backend: String, giveUp: @Sendable (UInt64) -> Void) async {
-        while let (left, operation) = remaining(number) {
-            guard left > .zero else {
-                let error = MemoryError(
-                    .timedOut, "the backend \(backend) has not answered \(operation.rawValue) within \(timeout)")
-                if end(number, .failure(error)) { giveUp(number) }
-                return
-            }
-            do { try await Task.sleep(for: left) } catch { return }
+    /// Sees to it that a task watches over the time of all calls. One for all of them, and only while there are calls: a timer for each would cost
+    /// more than the rest of a short call.
+    private func startWatch() {
+        let isNew = state.withLock { state in
+            defer { state.isWatched = true }
+            return !state.isWatched
+        }
+        guard isNew else { return }
+        Task {
+            // Calls may take this much longer than they should.
+            let pause = min(max(timeout / 20, .milliseconds(5)), .milliseconds(50))
+            repeat { try? await Task.sleep(for: pause) } while endOverdue()
         }
     }
 
-    /// What a call has left; all of it while the server embeds for the call, which has a deadline of its own.
-    private func remaining(_ number: UInt64) -> (Duration, BackendOperation)? {
-        state.withLock { state in
-            guard let call = state.calls[number] else { return nil }
-            return (call.embeddings > 0 ? timeout : call.deadline - .now, call.operation)
+    /// Ends the calls whose time has passed.
+    ///
+    /// - Returns: whether there are others to watch.
+    private func endOverdue() -> Bool {
+        let now = ContinuousClock.now
+        let (overdue, isWatched) = state.withLock { state in
+            // While the server embeds for a call, that has a deadline of its own.
+            let overdue = state.calls.filter { $1.embeddings == 0 && $1.deadline <= now }
+            state.isWatched = overdue.count < state.calls.count
+            return (overdue, state.isWatched)
         }
+        for (number, call) in overdue {
+            let error = MemoryError(
+                .timedOut, "the backend \(call.backend) has not answered \(call.operation.rawValue) within \(timeout)")
+            if end(number, .failure(error)) { call.giveUp(number) }
+        }
+        return isWatched
     }
 }

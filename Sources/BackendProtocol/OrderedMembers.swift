@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// Takes members out of an object that most likely has them in the order in which they are asked for, as every writer of records that follows
-/// the schema does: then none has to be looked for, which costs more than all else about a record. Any other order is as good.
+/// Takes members out of an object that most likely has them in the order in which they are asked for, or nearly so: the search for each begins
+/// behind the last one that was found. (Looking each up from the beginning costs more than all else about a record.) Any order is as good.
 struct OrderedMembers {
     private let members: [(name: String, value: JSONValue)]
     private let reader: MemberReader
@@ -15,8 +15,7 @@ struct OrderedMembers {
 
     /// - Throws: ``MemoryError`` with code `internalError` that names the member, if it is absent or `convert` does not take it.
     mutating func required<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value {
-        guard let member = take(name) else { return try reader.required(name, convert) }
-        guard let value = convert(member) else { throw reader.unreadable(name) }
+        guard let index = find(name), let value = convert(members[index].value) else { throw reader.unreadable(name) }
         return value
     }
 
@@ -24,9 +23,8 @@ struct OrderedMembers {
     ///
     /// - Throws: as ``required(_:_:)`` for one that `convert` does not take.
     mutating func optional<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value? {
-        guard let member = take(name) else { return try reader.optional(name, convert) }
-        if member.isNull { return nil }
-        guard let value = convert(member) else { throw reader.unreadable(name) }
+        guard let index = find(name), !members[index].value.isNull else { return nil }
+        guard let value = convert(members[index].value) else { throw reader.unreadable(name) }
         return value
     }
 
@@ -35,10 +33,15 @@ struct OrderedMembers {
         try required(name, \.stringsValue)
     }
 
-    /// The next member, if it has this name.
-    private mutating func take(_ name: String) -> JSONValue? {
-        guard next < members.count, ExactString(members[next].name) == ExactString(name) else { return nil }
-        defer { next += 1 }
-        return members[next].value
+    private mutating func find(_ name: String) -> Int? {
+        let wanted = ExactString(name)
+        for step in members.indices {
+            let index = (next + step) % members.count
+            if ExactString(members[index].name) == wanted {
+                next = index + 1
+                return index
+            }
+        }
+        return nil
     }
 }

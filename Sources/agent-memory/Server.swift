@@ -38,10 +38,8 @@ struct Server {
             embedder = try assembly.makeEmbedder(client: client)
             stores = try assembly.stateStores()
             database = try await assembly.registry(embedder: embedder).makeBackend(settings.factory)
-        } catch let error as MemoryError {
-            throw Refusal(error.message)
-        } catch let error as BackendFactoryError {
-            throw Refusal(error.message)
+        } catch {
+            throw Refusal(error) ?? error
         }
         do {
             try await serve(embedder: embedder, database: database, stores: stores)

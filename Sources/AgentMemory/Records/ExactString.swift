@@ -11,8 +11,12 @@ public struct ExactString: Sendable, Hashable, Comparable {
     }
 
     public static func == (a: ExactString, b: ExactString) -> Bool {
-        // Swift's own comparison first: it knows most pairs apart, or the same, without looking at their bytes.
-        a.value == b.value && a.value.utf8.elementsEqual(b.value.utf8)
+        guard a.value.utf8.count == b.value.utf8.count else { return false }
+        // Over the bytes in memory, many times as quick as over the views' own iterators.
+        let isEqual = a.value.utf8.withContiguousStorageIfAvailable { first in
+            b.value.utf8.withContiguousStorageIfAvailable { second in first.elementsEqual(second) }
+        }
+        return isEqual.flatMap(\.self) ?? a.value.utf8.elementsEqual(b.value.utf8)
     }
 
     public static func < (a: ExactString, b: ExactString) -> Bool {

@@ -41,12 +41,3 @@ extension LoggingSystem {
         }
     }
 }
-
-/// Ends the program with a message on standard error and exit status 1.
-struct Refusal: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ message: String) {
-        description = message
-    }
-}

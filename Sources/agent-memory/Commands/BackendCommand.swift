@@ -23,18 +23,12 @@ struct BackendCommand: AsyncParsableCommand {
         var histories = 500
 
         func run() async throws {
-            do {
+            try await Refusal.wrapping {
                 let settings = try Settings.load()
                 LoggingSystem.bootstrap(level: settings.logLevel)
                 let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
                 try await BackendCommand.show(settings.factory, assembly)
                 try await BackendCommand.checkCore(settings.factory, assembly, histories: histories)
-            } catch let error as SettingsError {
-                throw Refusal(error.description)
-            } catch let error as BackendFactoryError {
-                throw Refusal(error.message)
-            } catch let error as MemoryError {
-                throw Refusal(error.message)
             }
         }
     }

@@ -29,7 +29,7 @@ struct BackendMeasureCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        do {
+        try await Refusal.wrapping {
             let settings = try Settings.load()
             LoggingSystem.bootstrap(level: settings.logLevel)
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
@@ -44,12 +44,6 @@ struct BackendMeasureCommand: AsyncParsableCommand {
             }
             try await backend.drop()
             await backend.close()
-        } catch let error as SettingsError {
-            throw Refusal(error.description)
-        } catch let error as BackendFactoryError {
-            throw Refusal(error.message)
-        } catch let error as MemoryError {
-            throw Refusal(error.message)
         }
     }
 

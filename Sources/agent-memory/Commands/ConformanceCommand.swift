@@ -72,7 +72,7 @@ struct ConformanceCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        do {
+        try await Refusal.wrapping {
             let options = try runOptions()
             if list {
                 for check in try options.checks() { print(check.listing) }
@@ -97,12 +97,6 @@ struct ConformanceCommand: AsyncParsableCommand {
                 }
             if let output { try Self.write(text, to: output) } else { print(text, terminator: "") }
             if !report.succeeded { throw ExitCode(report.interrupted ? 130 : 1) }
-        } catch let error as MemoryError {
-            throw Refusal(error.message)
-        } catch let error as SettingsError {
-            throw Refusal(error.description)
-        } catch let error as BackendFactoryError {
-            throw Refusal(error.message)
         }
     }
 

@@ -15,20 +15,16 @@ struct EmbedCommand: AsyncParsableCommand {
     var texts: [String]
 
     func run() async throws {
-        let client = HTTPClient()
-        do {
-            try await embed(through: client)
-        } catch let error as MemoryError {
+        try await Refusal.wrapping {
+            let client = HTTPClient()
+            do {
+                try await embed(through: client)
+            } catch {
+                await client.shutdown()
+                throw error
+            }
             await client.shutdown()
-            throw Refusal(error.message)
-        } catch let error as SettingsError {
-            await client.shutdown()
-            throw Refusal(error.description)
-        } catch {
-            await client.shutdown()
-            throw error
         }
-        await client.shutdown()
     }
 
     private func embed(through client: HTTPClient) async throws {

@@ -64,7 +64,7 @@ struct JobsCommand: AsyncParsableCommand {
     }
 
     private static func withQueue(_ body: (any JobQueue) async throws -> Void) async throws {
-        do {
+        try await Refusal.wrapping {
             let settings = try Settings.load()
             LoggingSystem.bootstrap(level: settings.logLevel)
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
@@ -81,12 +81,6 @@ struct JobsCommand: AsyncParsableCommand {
                 throw error
             }
             await stores.close()
-        } catch let error as SettingsError {
-            throw Refusal(error.description)
-        } catch let error as BackendFactoryError {
-            throw Refusal(error.message)
-        } catch let error as MemoryError {
-            throw Refusal(error.message)
         }
     }
 }

@@ -50,14 +50,10 @@ struct MigrateCommand: AsyncParsableCommand {
     }
 
     private static func migrating(_ body: (Migrator) async throws -> Void) async throws {
-        do {
+        try await Refusal.wrapping {
             let settings = try Settings.load()
             LoggingSystem.bootstrap(level: settings.logLevel)
             try await body(try Assembly(settings: settings, logger: Logger(label: "agent-memory")).migrator())
-        } catch let error as SettingsError {
-            throw Refusal(error.description)
-        } catch let error as MemoryError {
-            throw Refusal(error.message)
         }
     }
 }

@@ -39,13 +39,10 @@ struct ReembedCommand: AsyncParsableCommand {
         }
         switch outcome {
         case .success: return
-        case .failure(let error as MemoryError): throw Refusal(error.message)
-        case .failure(let error as SettingsError): throw Refusal(error.description)
-        case .failure(let error as BackendFactoryError): throw Refusal(error.message)
         case .failure(is CancellationError):
             fputs("interrupted: run the same command to go on where it stopped\n", stderr)
             throw ExitCode(130)
-        case .failure(let error): throw error
+        case .failure(let error): throw Refusal(error) ?? error
         }
     }
 

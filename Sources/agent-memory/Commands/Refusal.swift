@@ -1,0 +1,30 @@
+import AgentMemory
+import BackendLoading
+
+/// Ends the program with a message on standard error and exit status 1.
+struct Refusal: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ message: String) {
+        description = message
+    }
+
+    /// `nil` for an error that is not meant for the person at the command line.
+    init?(_ error: any Error) {
+        switch error {
+        case let error as SettingsError: description = error.description
+        case let error as BackendFactoryError: description = error.message
+        case let error as MemoryError: description = error.message
+        default: return nil
+        }
+    }
+
+    /// Runs the work of a command: what settings, factories and stores have to say becomes a refusal.
+    static func wrapping<Value>(_ work: () async throws -> Value) async throws -> Value {
+        do {
+            return try await work()
+        } catch {
+            throw Refusal(error) ?? error
+        }
+    }
+}
