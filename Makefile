@@ -4,7 +4,7 @@
 .PHONY: help run stop demo test test-tsan conformance bench format lint deps clean
 
 # The test targets that need no service, for the thread sanitizer.
-UNIT_TESTS ?= AgentMemoryTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests
+UNIT_TESTS ?= AgentMemoryTests|BackendProtocolTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests
 
 help: ## Lists the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
