@@ -33,24 +33,23 @@ public final class LoadedBackend: MemoryVectorDatabase {
 
     public func prepare() async throws {
         let generation = transport.generation
-        let (task, isMine) = preparation.withLock { state -> (Task<Void, any Error>?, Bool) in
-            if state.generation == generation { return (nil, false) }
-            if let running = state.running { return (running, false) }
+        let task = preparation.withLock { state -> Task<Void, any Error>? in
+            if state.generation == generation { return nil }
+            if let running = state.running { return running }
             let task = Task { try await self.prepareBackend(generation) }
             state.running = task
-            return (task, true)
+            return task
         }
         guard let task else { return }
-        if isMine {
-            let result = await task.result
-            preparation.withLock { $0.running = nil }
-            try result.get()
-        } else {
-            try await task.value
-        }
+        // Shared by all who wait for it, so it goes on when one of them gives up; and that one must not wait for it.
+        let (ends, end) = AsyncStream<Result<Void, any Error>>.makeStream()
+        Task { end.yield(await task.result) }
+        for await result in ends { return try result.get() }
+        throw CancellationError()
     }
 
     private func prepareBackend(_ generation: Int) async throws {
+        defer { preparation.withLock { $0.running = nil } }
         if transport.has(.prepare) { _ = try await call(.prepare) }
         preparation.withLock { $0.generation = generation }
     }
@@ -101,9 +100,15 @@ public final class LoadedBackend: MemoryVectorDatabase {
                 // It turned out not to be there.
             }
         }
+        var left = Int.max
         while true {
-            let ids = try await list(ListQuery(page: PageRequest(limit: 1000))).items.map(\.id)
-            guard !ids.isEmpty, try await delete(ids) > 0 else { return }
+            let page = try await list(ListQuery(page: PageRequest(limit: 1000)))
+            if page.items.isEmpty { return }
+            guard page.total < left else {
+                throw MemoryError(.internalError, "the backend \(name) still lists what it was told to delete")
+            }
+            left = page.total
+            _ = try await delete(page.items.map(\.id))
         }
     }
 

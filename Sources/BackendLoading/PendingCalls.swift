@@ -36,6 +36,10 @@ final class PendingCalls: Sendable {
         /// While the server embeds for this call its clock stands still.
         var embeddings = 0
         var embeddingSince: ContinuousClock.Instant?
+        /// Whether the other side has been given the call, and so can be told that nobody waits for it.
+        var isStarted = false
+        /// What the server does for the call; ends with it.
+        var work: [Task<Void, Never>] = []
     }
 
     private struct State {
@@ -59,7 +63,7 @@ final class PendingCalls: Sendable {
     /// - Parameters:
     ///   - backend: its name, for errors.
     ///   - send: is given the call's number; must not block.
-    ///   - giveUp: is given the number of a call that nobody waits for any more; must not block.
+    ///   - giveUp: is given the number of a call that was started and that nobody waits for any more; must not block.
     /// - Throws: ``MemoryError`` with code `timedOut`; `CancellationError`; what ``failAll(_:)`` was given.
     func perform(
         _ operation: BackendOperation, backend: String, send: @Sendable (UInt64) -> Void,
@@ -69,9 +73,7 @@ final class PendingCalls: Sendable {
             state.lastNumber += 1
             return state.lastNumber
         }
-        let cancel: @Sendable () -> Void = {
-            if self.end(number, .failure(CancellationError())) { giveUp(number) }
-        }
+        let cancel: @Sendable () -> Void = { self.abandon(number, .failure(CancellationError())) }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 state.withLock {
@@ -89,10 +91,25 @@ final class PendingCalls: Sendable {
         }
     }
 
-    var timeoutMilliseconds: Int { Int(timeout / .milliseconds(1)) }
+    /// The other side is about to be given the call.
+    ///
+    /// - Returns: the milliseconds that the call has left; `nil` if it has ended already.
+    func start(_ number: UInt64) -> Int? {
+        state.withLock { state in
+            guard let deadline = state.calls[number]?.deadline else { return nil }
+            state.calls[number]?.isStarted = true
+            return max(1, Int((deadline - .now) / .milliseconds(1)))
+        }
+    }
 
-    func isPending(_ number: UInt64) -> Bool {
-        state.withLock { $0.calls[number] != nil }
+    /// Cancels the task when the call ends; at once where it has ended. A number of no call (0) lets it run.
+    func end(_ task: Task<Void, Never>, with number: UInt64) {
+        let isKept = state.withLock { state in
+            guard state.calls[number] != nil else { return number == 0 || number > state.lastNumber }
+            state.calls[number]?.work.append(task)
+            return true
+        }
+        if !isKept { task.cancel() }
     }
 
     /// Gives a call its answer.
@@ -131,8 +148,15 @@ final class PendingCalls: Sendable {
 
     private func end(_ number: UInt64, _ result: Result<Reply, any Error>) -> Bool {
         guard let call = state.withLock({ $0.calls.removeValue(forKey: number) }) else { return false }
+        for task in call.work { task.cancel() }
         call.continuation.resume(with: result)
         return true
+    }
+
+    /// Ends a call that the other side may still be at work on, and tells it so.
+    private func abandon(_ number: UInt64, _ result: Result<Reply, any Error>) {
+        let call = state.withLock { $0.calls[number] }
+        if end(number, result), let call, call.isStarted { call.giveUp(number) }
     }
 
     /// Sees to it that a task watches over the time of all calls. One for all of them, and only while there are calls: a timer for each would cost
@@ -164,7 +188,7 @@ final class PendingCalls: Sendable {
         for (number, call) in overdue {
             let error = MemoryError(
                 .timedOut, "the backend \(call.backend) has not answered \(call.operation.rawValue) within \(timeout)")
-            if end(number, .failure(error)) { call.giveUp(number) }
+            abandon(number, .failure(error))
         }
         return isWatched
     }

@@ -41,10 +41,10 @@ public enum BackendAnswer {
                         writer.name("record")
                         hit.record.writeForBackend(to: &writer)
                         writer.name("distance")
-                        writer.double(hit.distance)
+                        writer.finite(hit.distance)
                         guard let score = hit.score else { return }
                         writer.name("score")
-                        writer.double(score)
+                        writer.finite(score)
                     }
                 }
             }
@@ -168,5 +168,12 @@ public enum BackendAnswer {
                 "\(source) has a total of \(total), but \(items.count) items from offset \(page.offset) on")
         }
         return Page(items: items, total: total, request: page)
+    }
+}
+
+extension JSONWriter {
+    /// A number, or `null` for one that JSON does not have: whoever reads it refuses that where a number is needed.
+    fileprivate mutating func finite(_ value: Double) {
+        if value.isFinite { double(value) } else { null() }
     }
 }

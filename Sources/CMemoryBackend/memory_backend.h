@@ -110,8 +110,8 @@ typedef struct memory_backend_host {
 
     /*
      * Asks for one vector for each of `count` texts. `call` is the call that needs them (0: none), whose clock stops meanwhile. `embedded` is
-     * called exactly once, with `receiver` as its first argument: from a thread of the server, possibly before this function returns. It must
-     * not block for long. Embed before you write: if the embeddings fail, nothing may have been written.
+     * called exactly once, with `receiver` as its first argument, also when the call has ended meanwhile: from any thread, possibly from the
+     * caller's own before this function returns. It must not block for long. Embed before you write: if the embeddings fail, nothing may have been written.
      */
     void (*embed)(void *context, uint64_t call, const memory_backend_text *texts, size_t count, memory_backend_embedded embedded,
                   void *receiver);
@@ -147,8 +147,8 @@ typedef struct memory_backend {
     memory_backend_text (*describe)(void *self);
 
     /*
-     * Optional. Connects, makes tables and indexes; request and answer are {}. Called at the start, and again while it fails with
-     * MEMORY_BACKEND_STORE_UNAVAILABLE or MEMORY_BACKEND_TIMED_OUT. No other operation is called before it has succeeded once.
+     * Optional. Connects, makes tables and indexes; request and answer are {}. Called at the start, and again while it fails with anything but
+     * MEMORY_BACKEND_MISCONFIGURED, also when a request comes first. No other operation is called before it has succeeded once.
      */
     memory_backend_operation prepare;
 
@@ -165,10 +165,14 @@ typedef struct memory_backend {
     /* Optional. Removes all that is stored in this instance's scope: {} -> {}. Called only where the settings name a scope. */
     memory_backend_operation drop;
 
-    /* Optional. Nobody waits for this call any more: end it soon, and still complete it. */
+    /* Optional. Nobody waits for this call any more: end it soon, and still complete it. May come when the call has just been completed. */
     void (*cancel)(void *self, uint64_t call);
 
-    /* Ends everything: no function of the host may be called after it has returned. Called once, on a thread that may block. */
+    /*
+     * Ends everything: no function of the host may be called after it has returned. Called once, on a thread that may block for 5 s, after which the
+     * server ends without it. No other function is entered any more, but operations that have not returned may still be inside, and embeddings
+     * that were asked for still come: wait for both.
+     */
     void (*close)(void *self);
 } memory_backend;
 

@@ -65,8 +65,8 @@ final class ExportedBackend: @unchecked Sendable {
                 let (status, json) = await HostEmbedder.$call.withValue(call) {
                     await self.outcome(of: operation, request)
                 }
-                self.tasks.withLock { $0[call] = nil }
                 self.host.complete(call, status, json)
+                self.tasks.withLock { $0[call] = nil }
             }
         }
     }

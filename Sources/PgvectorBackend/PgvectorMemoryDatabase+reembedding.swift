@@ -35,11 +35,18 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
     public func embedMissing(from position: Int, limit: Int) async throws -> ReembeddingStep {
         try await mappingErrors {
             let table = space.table
+            let last = try await pool.query(
+                PostgresStatement("SELECT coalesce(max(number), 0) FROM memories"), retry: .repeatable,
+                deadline: database.deadline
+            ).singleRow().int(0)
             let rows = try await pool.query(
                 Self.missing(in: table, from: position, limit: limit), retry: .repeatable, deadline: database.deadline
             ).rows
             let records = try rows.map { (number: try $0.int(0), text: try $0.text(1)) }
-            guard !records.isEmpty else { return ReembeddingStep(found: 0, embedded: 0, position: position) }
+            let end = records.count < limit ? position + Self.window : (records.last?.number ?? position) + 1
+            guard !records.isEmpty else {
+                return ReembeddingStep(found: 0, embedded: 0, position: end, isLast: end > last)
+            }
             let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
             let statements = zip(records, vectors).map { record, vector in
                 Self.completion(of: record.number, record.text, vector, in: table)
@@ -48,8 +55,8 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
                 try await pool.pipeline(statements, retry: .repeatable, deadline: database.deadline)
             }
             return ReembeddingStep(
-                found: records.count, embedded: results.reduce(0) { $0 + $1.affectedRows },
-                position: records.last.map { $0.number + 1 } ?? position)
+                found: records.count, embedded: results.reduce(0) { $0 + $1.affectedRows }, position: end,
+                isLast: end > last)
         }
     }
 
@@ -74,22 +81,28 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
     public func dropOtherSpaces() async throws -> [EmbeddingSpace] {
         try await database.prepare(evenIfDone: false)
         return try await mappingErrors {
-            try await database.session.withLock(.vectorSpaces) { connection in
+            let (own, dropped) = try await database.session.withLock(.vectorSpaces) { connection in
                 try await registry.dropOthers(on: connection)
             }
+            settle(on: own.table)
+            return dropped
         }
     }
 
     // MARK: Statements
 
-    /// Rows: number and text of records without a vector, by number from `position` on.
+    /// How many numbers one look for missing vectors spans: it must end within the time of a call, however many vectors are there already.
+    private static let window = 20_000
+
+    /// Rows: number and text of records without a vector, by number, in the ``window`` from `position` on.
     static func missing(in table: String, from position: Int, limit: Int) -> PostgresStatement {
         var sql = SQLBuilder()
         let from = sql.bind(position)
+        let end = sql.bind(position + window)
         let limit = sql.bind(limit)
         return sql.statement(
             """
-            SELECT m.number, m.text FROM memories m WHERE m.number >= \(from) \
+            SELECT m.number, m.text FROM memories m WHERE m.number >= \(from) AND m.number < \(end) \
             AND NOT EXISTS (SELECT FROM \(table) e WHERE e.number = m.number) ORDER BY m.number LIMIT \(limit)
             """)
     }

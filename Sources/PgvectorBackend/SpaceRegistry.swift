@@ -27,10 +27,7 @@ struct SpaceRegistry: Sendable {
         let recorded = try await recorded(on: connection)
         if let own = recorded.first(where: { $0.space == space }) { return own }
         if let own = try await takeEmptyStore(recorded, on: connection) { return own }
-        let deadline = SchemaSession.deadline()
-        return try await connection.withTransaction(deadline: deadline) {
-            try await make(isReady: false, on: connection)
-        }
+        return try await withoutBlocking(connection) { try await make(isReady: false, on: connection) }
     }
 
     /// All that is on record, in the order of the numbers. Vectors of an older schema are put on record first, without a model.
@@ -68,18 +65,18 @@ struct SpaceRegistry: Sendable {
         }
     }
 
-    /// Takes all others off the record, then drops their tables.
+    /// Drops the tables of all others and takes them off the record.
     ///
+    /// - Returns: the own space, and those that were dropped.
     /// - Throws: ``MemoryError`` with code `misconfigured` if the own space is not there or not ready.
-    func dropOthers(on connection: PostgresConnection) async throws -> [EmbeddingSpace] {
+    func dropOthers(on connection: PostgresConnection) async throws -> (own: RecordedSpace, dropped: [EmbeddingSpace]) {
         let recorded = try await recorded(on: connection)
         guard let own = recorded.first(where: { $0.space == space }), own.isReady else {
             throw recorded.refusal(of: space)
         }
         let others = recorded.filter { $0.number != own.number }
-        try await forget(others, on: connection)
-        try await dropTables(except: own, on: connection)
-        return others.map(\.space)
+        for other in others { try await drop(other, on: connection) }
+        return (own, others.map(\.space))
     }
 
     // MARK: Making and removing
@@ -105,19 +102,25 @@ struct SpaceRegistry: Sendable {
         _ recorded: [RecordedSpace], on connection: PostgresConnection
     ) async throws -> RecordedSpace? {
         guard !recorded.isEmpty else { return try await record(1, space, isReady: true, on: connection) }
-        let deadline = SchemaSession.deadline()
-        let taken = try await connection.withTransaction(deadline: deadline) { () async throws -> RecordedSpace? in
+        // Most stores have records: then there is no lock to ask for.
+        guard try await hasNoRecords(connection) else { return nil }
+        let taken = try await withoutBlocking(connection) { () async throws -> RecordedSpace? in
             // Nobody writes between the look and the change; readers go on.
-            try await connection.script("LOCK TABLE memories IN SHARE ROW EXCLUSIVE MODE", deadline: deadline)
-            let isEmpty = try await connection.query(
-                PostgresStatement("SELECT NOT EXISTS (SELECT FROM memories)"), deadline: deadline
-            ).singleRow().bool(0)
-            guard isEmpty else { return nil }
-            try await forget(recorded, on: connection)
+            try await connection.script(
+                "LOCK TABLE memories IN SHARE ROW EXCLUSIVE MODE", deadline: SchemaSession.deadline())
+            guard try await hasNoRecords(connection) else { return nil }
             return try await make(isReady: true, on: connection)
         }
-        if let taken { try await dropTables(except: taken, on: connection) }
+        if taken != nil {
+            for other in recorded { try await drop(other, on: connection) }
+        }
         return taken
+    }
+
+    private func hasNoRecords(_ connection: PostgresConnection) async throws -> Bool {
+        try await connection.query(
+            PostgresStatement("SELECT NOT EXISTS (SELECT FROM memories)"), deadline: SchemaSession.deadline()
+        ).singleRow().bool(0)
     }
 
     /// A table for the own vectors, and its row.
@@ -152,36 +155,29 @@ struct SpaceRegistry: Sendable {
         return made
     }
 
-    private func forget(_ spaces: [RecordedSpace], on connection: PostgresConnection) async throws {
-        guard !spaces.isEmpty else { return }
-        let numbers = spaces.map { String($0.number) }.joined(separator: ", ")
-        try await connection.script(
-            "DELETE FROM vector_spaces WHERE number IN (\(numbers))", deadline: SchemaSession.deadline())
+    /// Table and row together: a table that is there without its row would keep vectors of texts that have changed.
+    private func drop(_ space: RecordedSpace, on connection: PostgresConnection) async throws {
+        try await withoutBlocking(connection) {
+            try await connection.script(
+                "DROP TABLE IF EXISTS \(space.table); DELETE FROM vector_spaces WHERE number = \(space.number)",
+                deadline: SchemaSession.deadline())
+        }
     }
 
-    /// Drops every table of vectors that is not on record any more: also one that an interrupted call has left.
-    private func dropTables(except own: RecordedSpace, on connection: PostgresConnection) async throws {
+    /// Runs a transaction that locks `memories` for a moment. Whoever comes after it waits as long as it waits for its lock, so it does not wait for a
+    /// long search or a vacuum, but gives up and tries again.
+    private func withoutBlocking<Value: Sendable>(
+        _ connection: PostgresConnection, _ work: () async throws -> Value
+    ) async throws -> Value {
         let deadline = SchemaSession.deadline()
-        let stale = try await connection.query(
-            PostgresStatement(
-                """
-                SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relname <> $1 \
-                AND relname ~ '^\(Self.first)(_[0-9]+)?$' \
-                AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'memories'::regclass)
-                """, [.text(own.table)]), deadline: deadline
-        ).rows.map { try $0.text(0) }
-        for table in stale {
-            // Dropping needs `memories` for a moment: what waits for it must not wait for a long search as well.
-            while true {
-                do {
-                    try await connection.withTransaction(deadline: deadline) {
-                        try await connection.script(
-                            "SET LOCAL lock_timeout = '300ms'; DROP TABLE IF EXISTS \(table)", deadline: deadline)
-                    }
-                    break
-                } catch let error as PostgresError where error.sqlState == "55P03" || error.isTransactionConflict {
-                    try await Task.sleep(for: .milliseconds(200))
+        while true {
+            do {
+                return try await connection.withTransaction(deadline: deadline) {
+                    try await connection.script("SET LOCAL lock_timeout = '300ms'", deadline: deadline)
+                    return try await work()
                 }
+            } catch let error as PostgresError where error.sqlState == "55P03" || error.isTransactionConflict {
+                try await Task.sleep(for: .milliseconds(200))
             }
         }
     }

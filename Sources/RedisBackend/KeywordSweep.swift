@@ -82,8 +82,8 @@ extension RedisMemoryDatabase {
         return command
     }
 
-    /// ARGV: two fields with whether they are there and their values, as conditions; then fields with values to write. Where there were
-    /// terms, the reference has changed the text and its own vector, and those of other models are out of date.
+    /// ARGV: two fields with whether they are there and their values, as conditions; then fields with values to write. The
+    /// reference has made or changed the text, with its own vector; those of other models may be out of date, and are made anew.
     private static let completionScript = """
         if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
         for i = 1, 6, 3 do
@@ -97,10 +97,8 @@ extension RedisMemoryDatabase {
         local fields = {}
         for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
         redis.call('HSET', KEYS[1], unpack(fields))
-        if ARGV[5] == '1' then
-          for field in string.gmatch(redis.call('HGET', KEYS[2], '\(SpaceRegistry.vectorFields)') or '', '%S+') do
-            if field ~= '\(RecordHash.vector)' then redis.call('HDEL', KEYS[1], field) end
-          end
+        for field in string.gmatch(redis.call('HGET', KEYS[2], '\(SpaceRegistry.vectorFields)') or '', '%S+') do
+          if field ~= '\(RecordHash.vector)' then redis.call('HDEL', KEYS[1], field) end
         end
         return 1
         """

@@ -47,7 +47,9 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
             try await client.pipeline(completions).reduce(0) { $0 + (try $1.get().integer == 1 ? 1 : 0) }
         }
         // What was embedded is missing no more: those after it have moved up.
-        return ReembeddingStep(found: keys.count, embedded: embedded, position: position + keys.count - embedded)
+        return ReembeddingStep(
+            found: keys.count, embedded: embedded, position: position + keys.count - embedded,
+            isLast: keys.count < limit)
     }
 
     public func indexReembedded() async throws {
@@ -139,11 +141,10 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
 
     // MARK: Upkeep
 
-    /// Makes the vectors that servers with other models have left out. Where there are no others there is nothing to look for.
+    /// Makes the vectors that servers with other models, or the reference, have left out.
     func completeVectors() async throws {
         let ready = try await translating { try await keeper.ready(client) }
-        let known = try await translating { try await finder.registry.read(client).contents }
-        guard ready.findsMissingVectors, let known, known.spaces.count > 1 else { return }
+        guard ready.findsMissingVectors else { return }
         let completed = try await embedMissing(batchSize: 200)
         if completed > 0 {
             logger.info("embedded records of servers with another model", metadata: ["count": "\(completed)"])

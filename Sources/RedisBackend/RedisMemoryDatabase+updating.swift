@@ -26,7 +26,7 @@ extension RedisMemoryDatabase {
         for _ in 0..<Self.attempts {
             try Task.checkCancellation()
             let stored = try await timed { try await client.pipeline(order.map(readCommand), isRead: true) }
-            let field = try await timed { try await keeper.existing(client) }.vectorField
+            let ready = try await timed { try await keeper.existing(client) }
             var plans: [UpdatePlan] = []
             for (id, reply) in zip(order, stored) {
                 let values = try await timed { try reply.get().array ?? [] }
@@ -39,10 +39,15 @@ extension RedisMemoryDatabase {
             }
             for i in plans.indices {
                 guard let text = plans[i].newText, let vector = vectors[ExactString(text)] else { continue }
-                plans[i].setText(terms: terms(of: text), vector: vector, in: field)
+                plans[i].setText(terms: terms(of: text), vector: vector, in: ready.vectorField)
             }
             let planned = plans
-            if try await timed({ try await write(planned) }) { return plans.count }
+            switch try await timed({ try await write(planned) }) {
+            case 1: return plans.count
+            // Looked for again at the next attempt, which says what has become of it.
+            case -1: keeper.lost(ready)
+            default: break
+            }
         }
         throw MemoryError(.storeUnavailable, "a record is being changed by too many at once: try again")
     }
@@ -50,12 +55,12 @@ extension RedisMemoryDatabase {
     /// Each attempt fails only because another one succeeded.
     private static let attempts = 200
 
-    /// - Returns: false if a record has changed since it was read; nothing was written then.
-    private func write(_ plans: [UpdatePlan]) async throws -> Bool {
+    /// - Returns: what the script answers.
+    private func write(_ plans: [UpdatePlan]) async throws -> Int? {
         let reply = try await client.evaluate(UpdatePlan.script, keys: [finder.registry.key] + plans.map(\.key)) {
             command in
             for plan in plans { plan.append(to: &command) }
         }
-        return reply.integer == 1
+        return reply.integer
     }
 }

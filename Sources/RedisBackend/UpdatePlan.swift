@@ -91,8 +91,8 @@ struct UpdatePlan: Sendable {
 
     // MARK: The script
 
-    /// Takes the key of the registry of models, then a plan for each further key. Writes nothing and answers 0 if a record is gone or a condition does not hold;
-    /// otherwise writes everything and answers 1.
+    /// Takes the key of the registry of models, then a plan for each further key. Writes nothing and answers 0 if a record is gone or a condition does not hold, -1 if the
+    /// vectors of this server's model were removed; otherwise writes everything and answers 1.
     static let script = RedisScript(
         """
         local at = 0
@@ -121,9 +121,12 @@ struct UpdatePlan: Sendable {
           for _ = 1, tonumber(take()) do removals[#removals + 1] = take() end
           local vector = take()
           if vector ~= '' then
-            for field in string.gmatch(redis.call('HGET', KEYS[1], '\(SpaceRegistry.vectorFields)') or '', '%S+') do
-              if field ~= vector then removals[#removals + 1] = field end
+            local fields = redis.call('HGET', KEYS[1], '\(SpaceRegistry.vectorFields)')
+            local known = not fields or fields == ''
+            for field in string.gmatch(fields or '', '%S+') do
+              if field == vector then known = true else removals[#removals + 1] = field end
             end
+            if not known then return -1 end
           end
           plans[i - 1] = {removals, sets}
         end

@@ -77,7 +77,8 @@ import Testing
             let interrupted = try open(Self.new, dimensions)
             #expect(try await interrupted.beginReembedding().map(\.isReady) == [true, false])
             #expect(
-                try await interrupted.embedMissing(from: 0, limit: 20) == .init(found: 20, embedded: 20, position: 0))
+                try await interrupted.embedMissing(from: 0, limit: 20)
+                    == .init(found: 20, embedded: 20, position: 0, isLast: false))
             #expect(try await interrupted.reembeddingProgress() == .init(done: 20, total: 50))
             // Half done is no model to serve with.
             let refused = await refusal(of: try open(Self.new, dimensions))

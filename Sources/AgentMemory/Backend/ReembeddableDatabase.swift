@@ -46,17 +46,20 @@ public struct ReembeddingProgress: Sendable, Equatable {
 
 /// What one call of ``ReembeddableDatabase/embedMissing(from:limit:)`` did.
 public struct ReembeddingStep: Sendable, Equatable {
-    /// Records without a vector that were looked at; fewer than the limit at the end of a pass.
+    /// Records without a vector that were looked at.
     public let found: Int
     /// Those that have one now; the others were changed at the same moment.
     public let embedded: Int
     /// Where the next step of the pass begins.
     public let position: Int
+    /// Whether the pass has ended with this step.
+    public let isLast: Bool
 
-    public init(found: Int, embedded: Int, position: Int) {
+    public init(found: Int, embedded: Int, position: Int, isLast: Bool) {
         self.found = found
         self.embedded = embedded
         self.position = position
+        self.isLast = isLast
     }
 }
 
@@ -95,6 +98,17 @@ public struct Reembedding: Sendable {
         tell(.progress(try await database.reembeddingProgress()))
     }
 
+    /// Removes what all other models have, and makes the vectors that are missing then: what their servers stored last, nobody else would find.
+    ///
+    /// - Returns: the models whose vectors were removed.
+    /// - Throws: as ``ReembeddableDatabase/dropOtherSpaces()``; ``MemoryError``; `CancellationError`.
+    public func dropOthers() async throws -> [EmbeddingSpace] {
+        let dropped = try await database.dropOtherSpaces()
+        var progress = ReembeddingProgress(done: 0, total: 0)
+        try await embedAll(&progress) { _ in }
+        return dropped
+    }
+
     /// Until nothing is missing; where servers go on writing, until three passes have found hardly anything. The rest is made by the
     /// upkeep of the servers that start with the new model.
     private func embedAll(_ progress: inout ReembeddingProgress, _ tell: (Event) -> Void) async throws {
@@ -126,7 +140,7 @@ extension ReembeddableDatabase {
             found += step.found
             position = step.position
             if step.found > 0 { tell(step) }
-            if step.found < batchSize { return found }
+            if step.isLast { return found }
         }
     }
 }

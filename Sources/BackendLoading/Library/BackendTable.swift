@@ -94,9 +94,10 @@ struct BackendTable: @unchecked Sendable {
 }
 
 extension memory_backend_text {
-    /// A copy; `nil` for a text that is not there.
+    /// A copy; `nil` for a text that is not there, or whose size cannot be: of more than a gigabyte, or of -1 as C functions say that they failed.
     var bytes: [UInt8]? {
         guard let data else { return size == 0 ? [] : nil }
+        guard (0...(1 << 30)).contains(size) else { return nil }
         return Array(UnsafeRawBufferPointer(start: data, count: size))
     }
 }

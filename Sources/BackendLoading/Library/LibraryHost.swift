@@ -94,9 +94,11 @@ final class LibraryHost: Sendable {
             matrix.reserveCapacity(vectors.count * columns)
             for vector in vectors { matrix += vector }
             matrix.withUnsafeBufferPointer { matrix in
-                function?(
-                    context, BackendStatus.ok.rawValue, matrix.baseAddress, vectors.count, columns,
-                    memory_backend_text(data: nil, size: 0))
+                "".withCString { empty in
+                    function?(
+                        context, BackendStatus.ok.rawValue, matrix.baseAddress, vectors.count, columns,
+                        memory_backend_text(data: empty, size: 0))
+                }
             }
         }
 
@@ -114,16 +116,16 @@ final class LibraryHost: Sendable {
         guard receiver.function != nil else {
             return warn("the backend asked for embeddings without a function to receive them", [:])
         }
-        let copies = UnsafeBufferPointer(start: texts, count: texts == nil ? 0 : max(0, count)).map { text in
+        let readable = (0...1_000_000).contains(count) && (texts != nil || count == 0)
+        let valid = UnsafeBufferPointer(start: texts, count: readable && texts != nil ? count : 0).compactMap { text in
             text.bytes.flatMap { String(validating: $0, as: UTF8.self) }
         }
-        let valid = copies.compactMap(\.self)
-        guard valid.count == count else {
+        guard readable, valid.count == count else {
             return threads.deliver { receiver.refuse(.invalidInput, "a text to embed is missing or is not UTF-8") }
         }
         if let vectors = expected.take(call, texts: valid) { return receiver.receive(vectors) }
         calls.beginEmbedding(call)
-        Task { [embedder, calls, threads] in
+        let work = Task { [embedder, calls, threads] in
             let outcome: Result<[[Float]], any Error>
             do {
                 outcome = .success(try await embedder.checkedEmbeddings(of: valid))
@@ -135,10 +137,12 @@ final class LibraryHost: Sendable {
                 switch outcome {
                 case .success(let vectors): receiver.receive(vectors)
                 case .failure(let error as MemoryError): receiver.refuse(BackendStatus(error), error.message)
+                case .failure(is CancellationError): receiver.refuse(.cancelled, "the call has ended")
                 case .failure: receiver.refuse(.embeddingFailed, "the embeddings could not be made")
                 }
             }
         }
+        calls.end(work, with: call)
     }
 
     // MARK: The rest

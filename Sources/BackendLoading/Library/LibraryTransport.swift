@@ -2,6 +2,7 @@ import AgentMemory
 import BackendProtocol
 import CMemoryBackend
 import Logging
+import Synchronization
 
 /// Calls a backend in a shared library that was opened in this process.
 final class LibraryTransport: BackendTransport {
@@ -11,6 +12,16 @@ final class LibraryTransport: BackendTransport {
     /// How long `close` of the backend may take before the server ends without it.
     private static let closingLimit: Duration = .seconds(5)
 
+    /// How long operations that are still at work may hold up `close`.
+    private static let leavingLimit: Duration = .seconds(1)
+
+    private struct Gate {
+        /// How many threads are in functions of the backend.
+        var inside = 0
+        var isClosed = false
+    }
+
+    private let gate = Mutex(Gate())
     private let backend: BackendTable
     private let host: LibraryHost
     private let threads: BackendThreads
@@ -59,24 +70,25 @@ final class LibraryTransport: BackendTransport {
         guard let function = backend.function(operation) else {
             throw MemoryError(.unsupported, "the backend \(name) has no operation \(operation.rawValue)")
         }
-        let timeout = UInt32(clamping: host.calls.timeoutMilliseconds)
         let vectors = try await host.expected.vectors(of: texts, for: operation, by: host.embedder)
         let reply = try await host.calls.perform(operation, backend: name) { number in
             threads.operate {
-                // It may have waited long for a free thread.
-                guard self.host.calls.isPending(number) else { return }
                 self.host.expected.begin(number, operation, texts: texts, vectors: vectors)
-                (request + [0]).withUnsafeBytes { bytes in
-                    function(
-                        self.backend.table.`self`, number, timeout,
-                        memory_backend_text(
-                            data: bytes.baseAddress?.assumingMemoryBound(to: CChar.self), size: request.count))
+                // It may have waited long for a free thread.
+                guard let left = self.host.calls.start(number) else { return self.host.expected.end(number) }
+                self.entering {
+                    (request + [0]).withUnsafeBytes { bytes in
+                        function(
+                            self.backend.table.`self`, number, UInt32(clamping: left),
+                            memory_backend_text(
+                                data: bytes.baseAddress?.assumingMemoryBound(to: CChar.self), size: request.count))
+                    }
                 }
             }
         } giveUp: { number in
             self.host.expected.end(number)
             guard let cancel = self.backend.table.cancel else { return }
-            self.threads.deliver { cancel(self.backend.table.`self`, number) }
+            self.threads.deliver { self.entering { cancel(self.backend.table.`self`, number) } }
         }
         return try reply.value(of: operation, backend: name)
     }
@@ -91,8 +103,26 @@ final class LibraryTransport: BackendTransport {
         }
     }
 
+    /// Calls a function of the backend, unless that is closed.
+    private func entering(_ body: () -> Void) {
+        let isOpen = gate.withLock { gate in
+            if !gate.isClosed { gate.inside += 1 }
+            return !gate.isClosed
+        }
+        guard isOpen else { return }
+        body()
+        gate.withLock { $0.inside -= 1 }
+    }
+
     func close() async {
+        let wasClosed = gate.withLock { gate in
+            defer { gate.isClosed = true }
+            return gate.isClosed
+        }
+        guard !wasClosed else { return }
         host.calls.failAll(MemoryError(.storeUnavailable, "the server is shutting down"))
+        let end = ContinuousClock.now + Self.leavingLimit
+        while gate.withLock({ $0.inside > 0 }), .now < end { try? await Task.sleep(for: .milliseconds(2)) }
         await threads.run(within: Self.closingLimit) { self.backend.table.close(self.backend.table.`self`) }
     }
 }

@@ -84,7 +84,7 @@ final class PythonTransport: BackendTransport {
                     }
                 case .embed(let request, let call, let texts):
                     calls.beginEmbedding(call)
-                    Task {
+                    let work = Task {
                         do {
                             send(PythonFrame.embedded(request, try await embedder.checkedEmbeddings(of: texts)))
                         } catch {
@@ -92,6 +92,7 @@ final class PythonTransport: BackendTransport {
                         }
                         calls.endEmbedding(call)
                     }
+                    calls.end(work, with: call)
                 case .log(let level, let message):
                     logger.log(
                         level: Logger.Level(rawValue: level) ?? .error, "\(message)",
@@ -116,9 +117,8 @@ final class PythonTransport: BackendTransport {
             )
         }
         let reply = try await calls.perform(operation, backend: description.name) { number in
-            child.send(
-                PythonFrame.call(
-                    number, operation, timeoutMilliseconds: recipe.settings.timeoutMilliseconds, request: request))
+            guard let left = calls.start(number) else { return }
+            child.send(PythonFrame.call(number, operation, timeoutMilliseconds: left, request: request))
             // Its end may have come before this call was there to be failed by it.
             if state.withLock({ $0.child !== child }) { calls.failAll(Self.gone(description.name)) }
         } giveUp: { number in
@@ -131,7 +131,7 @@ final class PythonTransport: BackendTransport {
         MemoryError(.storeUnavailable, "the Python program of the backend \(name) ended during the call")
     }
 
-    /// Watches over the program, and starts it again when it ends: at once the first time, then after pauses that double.
+    /// Watches over the program, and starts it again when it ends, after pauses that double.
     func run() async throws {
         var pause = Self.shortestPause
         while !Task.isCancelled {

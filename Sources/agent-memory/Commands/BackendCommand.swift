@@ -1,5 +1,6 @@
 import AgentMemory
 import ArgumentParser
+import BackendHarnesses
 import BackendLoading
 import Logging
 import MemoryConformance
@@ -22,6 +23,8 @@ struct BackendCommand: AsyncParsableCommand {
         @Option(help: "How many random histories to compare with the reference backend.")
         var histories = 500
 
+        func validate() throws { try ConformanceCommand.validate(histories: histories) }
+
         func run() async throws {
             try await Refusal.wrapping {
                 let settings = try Settings.load()
@@ -35,7 +38,12 @@ struct BackendCommand: AsyncParsableCommand {
 
     /// Makes the backend once, to see what it says of itself.
     private static func show(_ setting: String, _ assembly: Assembly) async throws {
-        let backend = try await assembly.registry(embedder: SteeredEmbedder(dimensions: 64)).makeBackend(setting)
+        let embedder = SteeredEmbedder(dimensions: 64)
+        // A factory may make its tables, so one that is loaded gets a scope here, too.
+        let backend: any MemoryVectorDatabase =
+            try BackendRegistry.builtInName(setting) == nil
+            ? await assembly.loader.load(setting, embedder: embedder, scope: HarnessScope().name)
+            : await assembly.registry(embedder: embedder).makeBackend(setting)
         let capabilities = backend.capabilities
         let version = (backend as? LoadedBackend)?.version
         let lines = [

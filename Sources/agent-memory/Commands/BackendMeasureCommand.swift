@@ -1,7 +1,8 @@
 import AgentMemory
 import ArgumentParser
-import BackendLoading
+import BackendHarnesses
 import Logging
+import MemoryConformance
 
 /// `agent-memory backend measure`: how long the operations of a loaded backend take, from the server's side of the border.
 struct BackendMeasureCommand: AsyncParsableCommand {
@@ -33,26 +34,19 @@ struct BackendMeasureCommand: AsyncParsableCommand {
             let settings = try Settings.load()
             LoggingSystem.bootstrap(level: settings.logLevel)
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
-            let backend = try await assembly.loader.load(
-                settings.factory, embedder: FixedEmbedder(dimensions: dimensions), scope: "measure")
+            let harness = LoadedHarness(settings.factory, name: settings.factory, loader: assembly.loader)
+            let scoped = try await harness.makeDatabase(embedder: FixedEmbedder(dimensions: dimensions))
             do {
-                try await measure(backend)
+                try await measure(scoped.database)
             } catch {
-                try? await backend.drop()
-                await backend.close()
+                try? await scoped.remove()
                 throw error
             }
-            try await backend.drop()
-            await backend.close()
+            try await scoped.remove()
         }
     }
 
-    private func measure(_ backend: LoadedBackend) async throws {
-        try await backend.prepare()
-        guard try await backend.count(.everything) == 0 else {
-            throw MemoryError(
-                .misconfigured, "the backend \(backend.name) does not keep scopes apart: a new one is not empty")
-        }
+    private func measure(_ backend: any MemoryVectorDatabase) async throws {
         for start in stride(from: 0, to: records, by: 100) {
             let batch = try (start..<min(start + 100, records)).map { number in
                 try MemoryRecord(

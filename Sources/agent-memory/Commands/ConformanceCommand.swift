@@ -67,8 +67,12 @@ struct ConformanceCommand: AsyncParsableCommand {
     @Flag(help: "Print the checks, and run none.")
     var list = false
 
-    func validate() throws {
-        if histories < 0 { throw ValidationError("--histories must not be negative") }
+    func validate() throws { try Self.validate(histories: histories) }
+
+    static func validate(histories: Int) throws {
+        if !(0...1_000_000).contains(histories) {
+            throw ValidationError("--histories must be between 0 and 1000000")
+        }
     }
 
     func run() async throws {

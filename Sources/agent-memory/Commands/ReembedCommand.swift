@@ -19,7 +19,7 @@ struct ReembedCommand: AsyncParsableCommand {
         abstract:
             "Embeds every memory with the model that EMBEDDING_MODEL names now, beside the vectors of the old one.",
         discussion: """
-            Servers with the old model go on serving and storing meanwhile. When it has ended, start them anew with the new model; when \
+            Bring every server to this version first. Servers with the old model go on serving and storing meanwhile. When it has ended, start them anew with the new model; when \
             none with the old one is left, `agent-memory reembed --drop-others` frees what the old vectors take. It can be interrupted at \
             any time: the same command goes on where it stopped.
             """)
@@ -61,7 +61,7 @@ struct ReembedCommand: AsyncParsableCommand {
                     )
                 }
                 if dropOthers {
-                    try await drop(reembeddable, embedder)
+                    try await drop(reembeddable, embedder, batchSize: settings.embeddingBatchSize)
                 } else {
                     try await reembed(reembeddable, embedder, batchSize: settings.embeddingBatchSize)
                 }
@@ -105,8 +105,10 @@ struct ReembedCommand: AsyncParsableCommand {
             """)
     }
 
-    private static func drop(_ database: any ReembeddableDatabase, _ embedder: any Embedder) async throws {
-        let dropped = try await database.dropOtherSpaces()
+    private static func drop(
+        _ database: any ReembeddableDatabase, _ embedder: any Embedder, batchSize: Int
+    ) async throws {
+        let dropped = try await Reembedding(database, batchSize: min(batchSize, 256)).dropOthers()
         for space in dropped { print("removed the vectors of \(space)") }
         if dropped.isEmpty { print("nothing to remove: all vectors are of \(EmbeddingSpace(of: embedder))") }
     }

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import threading
+import traceback
 
 from _agent_memory_bridge import factory
 from _agent_memory_bridge.backend import Backend
 from _agent_memory_bridge.channel import Channel, ChannelLog
 from _agent_memory_bridge.embeddings import Call, Embeddings, current_call
-from _agent_memory_bridge.failures import EmbeddingError, Refusal, answer, bounded, detail, named
+from _agent_memory_bridge.failures import answer, bounded, CallError, detail, EmbeddingError, named, Refusal
 from _agent_memory_bridge.operations import Operations
 
 # Threads of the backend may be stuck when all is closed; the process does not wait for them for longer.
@@ -79,12 +80,17 @@ class Bridge:
 
     def _receive(self, loop):
         """The thread that reads. Embeddings go to who waits for them, who may be blocking the loop."""
-        while True:
-            frame = self._channel.receive()
-            if frame["type"] == "embedded":
-                self._embeddings.received(frame)
-            else:
-                loop.call_soon_threadsafe(self._received, frame)
+        try:
+            while True:
+                frame = self._channel.receive()
+                if frame["type"] == "embedded":
+                    self._embeddings.received(frame)
+                else:
+                    loop.call_soon_threadsafe(self._received, frame)
+        except BaseException:
+            # Without this thread the process is deaf; the server starts another one.
+            traceback.print_exc()
+            os._exit(1)
 
     def _received(self, frame):
         if frame["type"] == "call":
@@ -117,9 +123,11 @@ class Bridge:
         members = answer(asyncio.CancelledError(), operation) if task.cancelled() else task.result()
         try:
             self._channel.send({"type": "answer", "call": number, **members})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             # The backend gave something that JSON does not have, such as a metadata value of another type.
-            self._channel.send({"type": "answer", "call": number, **answer(error, operation)})
+            told = CallError("internal_error", f"the backend gave what JSON does not have: {error}")
+            told.__cause__ = error
+            self._channel.send({"type": "answer", "call": number, **answer(told, operation)})
 
     async def _close(self, backend):
         tasks = list(self._tasks.values())

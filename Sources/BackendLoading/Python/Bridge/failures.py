@@ -50,8 +50,9 @@ def answer(error, operation):
     else:
         cause = error
         status = "misconfigured" if operation == "prepare" and isinstance(error, ValueError) else "internal_error"
+    # The texts of other exceptions may hold addresses, queries and stored texts: they are for the log, and in prepare for the operator.
     own = isinstance(cause, (CallError, EmbeddingError))
-    message = bounded(cause) if own else named(cause)
+    message = bounded(cause) if own else named(cause) if operation == "prepare" else f"the backend raised {type(cause).__name__}"
     members = {"status": status, "message": message or status, "detail": detail(error)}
     if isinstance(cause, CallError) and cause.path is not None:
         members["path"] = cause.path
