@@ -62,7 +62,7 @@ import Testing
             (["nope"], "there is no backend \"nope\""), (["reference", "--only", "fliter/"], "no check begins with"),
             (["reference", "--expected-failures", "/nonexistent"], "/nonexistent cannot be read"),
             (["reference", "--only", "record/R3", "--output", "/nonexistent/report"], "cannot be written"),
-            (["reference", "--histories=-1"], "must not be negative"),
+            (["reference", "--histories=-1"], "must be between 0 and 1000000"),
             (["reference", "--replay", "/nonexistent"], "/nonexistent cannot be read"),
         ])
     func wrongArgumentsAreRefused(_ arguments: [String], _ message: String) async throws {
