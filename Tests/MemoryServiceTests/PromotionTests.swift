@@ -144,6 +144,8 @@ import Testing
         attempts: Int = 3,
         _ body: (_ until: (() async throws -> Bool) async throws -> Void) async throws -> Void
     ) async throws {
+        // Of its own, because what wakes a worker ends with the worker.
+        let jobs = BackgroundJobs(queue: queue)
         let worker = BackgroundWorker(
             queue: queue, jobs: jobs,
             handlers: [PromotionHandler(memory: memory, store: store, jobs: jobs, now: { Self.now })],
@@ -152,10 +154,11 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await worker.run() }
             try await body { condition in
-                let deadline = ContinuousClock.now + .seconds(20)
+                let deadline = ContinuousClock.now + .seconds(60)
                 while try await !condition() {
                     guard ContinuousClock.now < deadline else { throw MemoryError(.timedOut, "it did not come true") }
-                    await Task.yield()
+                    // Asking without a pause would keep the worker from its work, where there are few threads.
+                    try await Task.sleep(for: .milliseconds(2))
                 }
             }
             group.cancelAll()
