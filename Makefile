@@ -1,7 +1,7 @@
 # Every target installs what it lacks (or says which packages to install) and needs no Docker.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop demo test test-tsan conformance bench format lint deps clean
+.PHONY: help run stop demo test test-unit test-tsan conformance bench format lint deps clean
 
 # The test targets that need no service, for the thread sanitizer.
 UNIT_TESTS ?= AgentMemoryTests|BackendProtocolTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests
@@ -24,6 +24,9 @@ demo: ## Stores and searches a few dozen memories on the running server
 
 test: ## Checks the tree and runs every test on both backends
 	@Scripts/test
+
+test-unit: ## Runs the tests that need no service, in less than a minute once they are built
+	@Scripts/test unit
 
 test-tsan: deps ## Runs the tests that need no service under the thread sanitizer
 	swift test --scratch-path .build-tsan --sanitize thread --filter '^($(UNIT_TESTS))\.'

@@ -1,14 +1,24 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// "make test" sets this. Its debug build is optimised, because the conformance kit and the servers that it
+/// starts compute for minutes otherwise, and it fetches what the example packages need, so that all packages
+/// share one build folder. Packages that depend on this one never see it: they may not use unsafe flags.
+let isTestBuild = Context.environment["AGENT_MEMORY_TEST_BUILD"] == "1"
+let optimization: [SwiftSetting] =
+    isTestBuild ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : []
+let exampleDependencies: [Package.Dependency] =
+    isTestBuild ? [.package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0")] : []
+
 /// Every target is built with the same strictness: explicit existentials, explicit imports of every member used,
 /// and imports that do not leak into a module's interface unless they say so.
-let strict: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+let strict: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ] + optimization
 
 /// Tests are no one's interface.
 let testing: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
@@ -38,9 +48,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        // Without its reader of settings, which would compile a package more.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: ["FullFoundation"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-    ],
+    ] + exampleDependencies,
     targets: [
         // C libraries: a module map and a shim each, imported by exactly one driver.
         .systemLibrary(
@@ -216,9 +228,9 @@ let package = Package(
                 "AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             exclude: ["reference-working-memory.jsonl"], swiftSettings: testing),
         .target(name: "TestServices", path: "Tests/Services", exclude: ["README.md"], swiftSettings: testing),

@@ -1,21 +1,25 @@
 import AgentMemory
 import HTTPTypes
 import Hummingbird
-import HummingbirdTesting
 import Logging
 import MemoryConformance
 import MemoryHTTP
 import MemoryService
 import NIOCore
+import NIOEmbedded
 import ReferenceBackend
+import Synchronization
 
 /// The whole API over the reference backend, without a socket.
+///
+/// Requests go straight to the router's responder: HummingbirdTesting does the same, but brings an HTTP client
+/// with HTTP/2 along, which a build of the tests would have to compile.
 struct APIFixture {
     /// 2026-01-02T03:04:05.000006Z
     static let now = Timestamp(microseconds: 1_767_323_045_000_006) ?? .earliest
 
     let embedder: SteeredEmbedder
-    let client: any TestClientProtocol
+    private let responder: RouterResponder<APIContext>
     let database: ReferenceMemoryDatabase
     let jobs: ReferenceJobQueue
 
@@ -34,17 +38,15 @@ struct APIFixture {
             sessions: WorkingMemorySessions(store: store, promotion: promotion, now: { now }),
             readiness: Readiness(database: database, embedder: embedder, sessions: store, jobs: queue),
             configuration: configuration, now: { now })
-        let app = Application(router: api.router())
-        try await app.test(.router) { client in
-            try await body(APIFixture(client: client, embedder: embedder, database: database, jobs: queue))
-        }
+        try await body(
+            APIFixture(responder: api.router().buildResponder(), embedder: embedder, database: database, jobs: queue))
     }
 
     private init(
-        client: any TestClientProtocol, embedder: SteeredEmbedder, database: ReferenceMemoryDatabase,
+        responder: RouterResponder<APIContext>, embedder: SteeredEmbedder, database: ReferenceMemoryDatabase,
         jobs: ReferenceJobQueue
     ) {
-        self.client = client
+        self.responder = responder
         self.embedder = embedder
         self.database = database
         self.jobs = jobs
@@ -71,15 +73,22 @@ struct APIFixture {
         _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil, headers: HTTPFields = [:]
     ) async throws -> Answer {
         var headers = headers
-        if body != nil, headers[.contentType] == nil { headers[.contentType] = "application/json" }
-        return try await client.execute(
-            uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }
-        ) { response in
-            let text = String(buffer: response.body)
-            return Answer(
-                status: response.status.code, headers: response.headers, text: text,
-                json: (try? JSONValue(parsing: text)) ?? .null)
+        if let body {
+            if headers[.contentType] == nil { headers[.contentType] = "application/json" }
+            headers[.contentLength] = "\(body.utf8.count)"
         }
+        let request = Request(
+            head: HTTPRequest(
+                method: method, scheme: "http", authority: "localhost", path: path, headerFields: headers),
+            body: RequestBody(buffer: ByteBuffer(string: body ?? "")))
+        let context = APIContext(source: .init(channel: NIOAsyncTestingChannel(), logger: Logger(label: "test")))
+        let response = try await responder.respond(to: request, context: context)
+        let written = WrittenBody()
+        try await response.body.write(written)
+        let text = String(buffer: written.bytes.withLock(\.self))
+        return Answer(
+            status: response.status.code, headers: response.headers, text: text,
+            json: (try? JSONValue(parsing: text)) ?? .null)
     }
 
     func create(_ memories: String) async throws {
@@ -92,4 +101,12 @@ struct APIFixture {
     func search(_ body: String) async throws -> Answer {
         try await send(.post, "/v1/long-term-memory/search", body)
     }
+}
+
+/// Gathers the body of an answer.
+private final class WrittenBody: ResponseBodyWriter {
+    let bytes = Mutex(ByteBuffer())
+
+    func write(_ buffer: ByteBuffer) async throws { bytes.withLock { _ = $0.writeImmutableBuffer(buffer) } }
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }

@@ -42,13 +42,16 @@ struct SentenceEmbedderTests {
         }
     }
 
+    /// More than any machine embeds while a deadline or another call passes.
+    private static let manyTexts = [String](repeating: String(repeating: "dog is ill ", count: 40), count: 200_000)
+
     /// The import alone takes many seconds; if the query had to wait for it, it would come second.
     @Test func aQueryDoesNotWaitForAnImport() async throws {
         let embedder = try make { $0.threads = 1 }
         let order = try await withThrowingTaskGroup(of: String.self) { group in
             group.addTask {
                 await #expect(throws: CancellationError.self) {
-                    try await embedder.embed([String](repeating: "dog is ill", count: 200_000))
+                    try await embedder.embed(Self.manyTexts)
                 }
                 return "import"
             }
@@ -76,7 +79,7 @@ struct SentenceEmbedderTests {
             $0.deadline = .milliseconds(20)
         }
         await #expect {
-            try await embedder.embed([String](repeating: "dog is ill", count: 200_000))
+            try await embedder.embed(Self.manyTexts)
         } throws: { error in
             (error as? MemoryError)?.code == .timedOut
         }
