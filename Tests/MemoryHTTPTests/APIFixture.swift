@@ -72,16 +72,25 @@ struct APIFixture {
     func send(
         _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil, headers: HTTPFields = [:]
     ) async throws -> Answer {
+        try await send(method, path, bytes: body.map { Array($0.utf8) }, headers: headers)
+    }
+
+    func send(
+        _ method: HTTPRequest.Method, _ path: String, bytes: [UInt8]?, headers: HTTPFields = [:]
+    ) async throws -> Answer {
         var headers = headers
-        if let body {
+        if let bytes {
             if headers[.contentType] == nil { headers[.contentType] = "application/json" }
-            headers[.contentLength] = "\(body.utf8.count)"
+            headers[.contentLength] = "\(bytes.count)"
         }
         let request = Request(
             head: HTTPRequest(
                 method: method, scheme: "http", authority: "localhost", path: path, headerFields: headers),
-            body: RequestBody(buffer: ByteBuffer(string: body ?? "")))
-        let context = APIContext(source: .init(channel: NIOAsyncTestingChannel(), logger: Logger(label: "test")))
+            body: RequestBody(buffer: ByteBuffer(bytes: bytes ?? [])))
+        var logger = Logger(label: "test")
+        // Where Hummingbird's server puts the request's id.
+        logger[metadataKey: "hb.request.id"] = "test"
+        let context = APIContext(source: .init(channel: NIOAsyncTestingChannel(), logger: logger))
         let response = try await responder.respond(to: request, context: context)
         let written = WrittenBody()
         try await response.body.write(written)
