@@ -70,10 +70,16 @@ struct APIFixture {
     func send(
         _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil, headers: HTTPFields = [:]
     ) async throws -> Answer {
+        try await send(method, path, bytes: body.map { Array($0.utf8) }, headers: headers)
+    }
+
+    func send(
+        _ method: HTTPRequest.Method, _ path: String, bytes: [UInt8]?, headers: HTTPFields = [:]
+    ) async throws -> Answer {
         var headers = headers
-        if body != nil, headers[.contentType] == nil { headers[.contentType] = "application/json" }
+        if bytes != nil, headers[.contentType] == nil { headers[.contentType] = "application/json" }
         return try await client.execute(
-            uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }
+            uri: path, method: method, headers: headers, body: bytes.map { ByteBuffer(bytes: $0) }
         ) { response in
             let text = String(buffer: response.body)
             return Answer(
