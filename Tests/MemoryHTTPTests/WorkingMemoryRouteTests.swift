@@ -79,6 +79,7 @@ import Testing
             let now = try await api.send(.get, path)
             #expect(Self.ids(now) == ["m1", "m2", "m3"])
             #expect(now.headers[.eTag] == "\"3\"")
+            #expect(now.headers[.cacheControl] == "no-store")
             // Without a stamp, PUT replaces.
             #expect(Self.ids(try await api.send(.put, path, Self.body([]))).isEmpty)
         }

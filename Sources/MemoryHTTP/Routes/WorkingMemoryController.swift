@@ -87,6 +87,8 @@ struct WorkingMemoryController: Sendable {
             }
         }
         response.headers[.eTag] = Self.tag(view.session)
+        // A cache would ask again with If-None-Match, which a GET does not look at: persisted_at changes without a new revision.
+        response.headers[.cacheControl] = "no-store"
         return response
     }
 
