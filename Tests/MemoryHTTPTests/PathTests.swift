@@ -17,8 +17,10 @@ import Testing
             #expect(try await api.send(.get, session).json["session_id"] == .string(id))
             #expect(try await api.send(.head, session).status == 200)
             let message = #"{"messages":[{"role":"user","content":"x"}]}"#
-            let appended = try await api.send(.post, "\(session)/messages", message)
-            #expect(appended.json["message_count"] == (path.hasSuffix("/") ? nil : 1))
+            if !path.hasSuffix("/") {
+                let appended = try await api.send(.post, "\(session)/messages", message)
+                #expect(appended.json["message_count"] == 1)
+            }
             #expect(try await api.send(.delete, session).status == 200)
             #expect(try await api.send(.get, session).status == 404)
 
