@@ -6,10 +6,12 @@
 
 Every route, every parameter, the extremes of every number, and what is not what it should be: types
 swapped, names misspelt and repeated, bytes that are not UTF-8, depths, lengths; not what the HTTP
-codec itself refuses. The same seed makes the same requests. Failures are: no answer, an answer of the server's own fault (5xx; 501 and a 503
-with a reason are answers), an error that is not JSON with a detail, an answer later than --slowest, a
-process (--pid) that ends, or that has grown by more than --memory at the end. The end says how many
-requests there were, the slowest, and the memory; exit status 1 after a failure.
+codec itself refuses. The same seed makes the same requests.
+
+Failures are: no answer, an answer of the server's own fault (5xx; 501 and a 503 with a reason are
+answers), an error that is not JSON with a detail, an answer later than --slowest twice in a row, and
+a process (--pid) that ends, or that has grown by more than --memory in the end. The last lines say
+how many requests there were, the slowest, and the memory; exit status 1 after a failure.
 """
 
 import argparse
@@ -411,7 +413,12 @@ class Run:
             duration = time.monotonic() - start
             wrong = fault(method, answer)
             if not wrong and duration > self.options.slowest:
-                wrong = f"answered after {duration:.1f} s"
+                # Other work on the machine may have held it up: what is slow is slow again.
+                start = time.monotonic()
+                wrong = fault(method, connection.send(method, data))
+                again = time.monotonic() - start
+                if not wrong and again > self.options.slowest:
+                    wrong = f"answered after {duration:.1f} s, and when sent again after {again:.1f} s"
             with self.lock:
                 self.statuses[answer[0] if answer else None] += 1
                 if answer and answer[0] == 503:
