@@ -27,6 +27,8 @@ COPY --from=model /models /usr/share/agent-memory/models
 USER agent-memory
 # Inside a container every address is the container's own.
 ENV HOST=0.0.0.0 PORT=8000 LOCAL_MODEL_CACHE=/usr/share/agent-memory/models
+# Should the server crash, it ends at once: a backtrace takes seconds in which it holds its port and answers nobody.
+ENV SWIFT_BACKTRACE=enable=no
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD curl --fail --silent --show-error --output /dev/null "http://127.0.0.1:$PORT/v1/health"

@@ -301,7 +301,8 @@ let package = Package(
                 "RESTConformance", "RedisDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
-            exclude: ["README.md", "official_client.py", "read_index.py", "working_memory.py"], swiftSettings: testing),
+            exclude: ["README.md", "integrations.py", "official_client.py", "read_index.py", "working_memory.py"],
+            swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",
             dependencies: [

@@ -72,7 +72,8 @@ public struct LongTermMemory: Sendable {
                 let page = try await database.list(
                     ListQuery(filter: filter, page: try PageRequest(limit: PageRequest.maximumLimit, offset: from)))
                 found += page.items
-                offset = page.nextOffset
+                // A backend whose total is larger than what it has must not be asked for ever.
+                offset = page.items.isEmpty ? nil : page.nextOffset
             }
         }
         return found

@@ -30,13 +30,13 @@ enum KeywordSQL {
     }
 
     /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records that hold a word of the query, each
-    /// with its BM25 over the whole store.
-    static func matching(_ query: KeywordQuery, filter: MemoryFilter, _ sql: inout SQLBuilder) -> String {
+    /// with its rank value over the whole store.
+    static func matching(
+        _ query: KeywordQuery, scorer: TextScorer, filter: MemoryFilter, _ sql: inout SQLBuilder
+    ) -> String {
         let list = sql.bind(query.words)
         let conditions =
             ["\(words) && \(list)"] + phraseConditions(query.phrases, &sql) + FilterSQL.conditions(filter, &sql)
-        let k1 = BM25.k1
-        let b = BM25.b
         return """
             statistics AS MATERIALIZED (SELECT coalesce(sum(records), 0)::float8 AS records, \
             coalesce(sum(words)::float8 / nullif(sum(records), 0), 0)::float8 AS average FROM memory_totals), \
@@ -45,21 +45,41 @@ enum KeywordSQL {
             FROM statistics s, unnest(\(list)) AS t (word), \
             LATERAL (SELECT count(*)::float8 AS holding FROM memories m WHERE \(words) @> ARRAY[t.word]) c), \
             matching AS MATERIALIZED (SELECT m.number, m.id, \
-            (SELECT coalesce(sum(t.idf * f.times * \(k1 + 1) / \
-            (f.times + \(k1) * (1 - \(b) + \(b) * m.keyword_count / s.average))), 0) \
+            (SELECT coalesce(\(rank(scorer)), 0) \
             FROM statistics s, terms t, LATERAL (SELECT ((octet_length(m.keyword_text) \
             - octet_length(replace(m.keyword_text, t.padded, ''))) / t.bytes)::float8 AS times) f \
             WHERE f.times > 0 AND s.average > 0) AS rank \
             FROM memories m\(FilterSQL.whereClause(conditions)))
             """
     }
+
+    /// ``KeywordRank`` as an aggregate over the words that a record holds: `t.idf` of each, `f.times` that it is there.
+    private static func rank(_ scorer: TextScorer) -> String {
+        let k1 = BM25.k1
+        let b = BM25.b
+        let standard = """
+            sum(t.idf * f.times * \(k1 + 1) / \
+            (f.times + \(k1) * (1 - \(b) + \(b) * m.keyword_count / s.average)))
+            """
+        return switch scorer {
+        case .bm25std, .bm25stdNorm: standard
+        case .bm25stdTanh: "tanh(\(standard) / \(KeywordRank.tanhFactor))"
+        case .bm25: "sum(t.idf * f.times / (f.times + \(k1) * (1 - \(b) + \(b) * s.average)))"
+        case .tfidf: "sum(t.idf * f.times) / max(f.times)"
+        case .tfidfDocnorm: "sum(t.idf * f.times) / nullif(m.keyword_count, 0)"
+        case .dismax: "max(f.times)"
+        case .docscore, .hamming: "max(1::float8)"
+        }
+    }
 }
 
 extension SearchSQL {
     /// Rows: total, null, rank of the best, rank relative to the best, record (rule S5).
-    func keyword(_ query: KeywordQuery, filter: MemoryFilter, page: PageRequest) -> PostgresStatement {
+    func keyword(
+        _ query: KeywordQuery, scorer: TextScorer = .bm25std, filter: MemoryFilter, page: PageRequest
+    ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let matching = KeywordSQL.matching(query, filter: filter, &sql)
+        let matching = KeywordSQL.matching(query, scorer: scorer, filter: filter, &sql)
         let ranked = """
             ranked AS MATERIALIZED (SELECT number, id, rank AS distance, \
             coalesce(rank / nullif(max(rank) OVER (), 0), 0) AS score FROM matching)
@@ -73,8 +93,8 @@ extension SearchSQL {
     ///   - query: `nil` or without words ranks by similarity alone.
     ///   - candidates: of the keyword list; `nil` is all, and then every matching record is a candidate.
     func hybrid(
-        _ vector: [Float], _ query: KeywordQuery, alpha: Double, filter: MemoryFilter, plan: SearchPlan,
-        candidates: Int?, page: PageRequest
+        _ vector: [Float], _ query: KeywordQuery, scorer: TextScorer = .bm25std, alpha: Double, filter: MemoryFilter,
+        plan: SearchPlan, candidates: Int?, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let nearest = nearest(vector, filter: filter, phrases: query.phrases, plan: plan, &sql)
@@ -86,7 +106,7 @@ extension SearchSQL {
                 """
             return relative([nearest, valued], plan, page, &sql)
         }
-        let matching = KeywordSQL.matching(query, filter: filter, &sql)
+        let matching = KeywordSQL.matching(query, scorer: scorer, filter: filter, &sql)
         // PostgreSQL takes a product too small for a double for an error.
         let weight = sql.bind(alpha < 1e-9 ? 0 : alpha)
         let best = "(SELECT nullif(max(rank), 0) FROM matching)"

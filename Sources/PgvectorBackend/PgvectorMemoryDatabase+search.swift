@@ -7,8 +7,8 @@ extension PgvectorMemoryDatabase {
         switch query.ranking {
         case .semantic(let threshold): return try await semanticSearch(query, threshold: threshold)
         case .semanticWithRecency(let weights): return try await recencySearch(query, weights)
-        case .keyword: return try await keywordSearch(query)
-        case .hybrid(let alpha, _): return try await hybridSearch(query, alpha: alpha)
+        case .keyword(let scorer): return try await keywordSearch(query, scorer)
+        case .hybrid(let alpha, let scorer): return try await hybridSearch(query, alpha: alpha, scorer)
         }
     }
 
@@ -53,20 +53,22 @@ extension PgvectorMemoryDatabase {
         }
     }
 
-    private func keywordSearch(_ query: SearchQuery) async throws -> Page<SearchHit> {
+    private func keywordSearch(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
         let keywords = analyzer.query(query.text)
         guard !keywords.isEmpty else { return Page(items: [], total: 0, request: query.page) }
         return try await call { deadline in
             let result = try await self.pool.query(
-                self.sql.keyword(keywords, filter: query.filter, page: query.page), retry: .repeatable,
-                deadline: deadline)
+                self.sql.keyword(keywords, scorer: scorer, filter: query.filter, page: query.page),
+                retry: .repeatable, deadline: deadline)
             return try self.page(result, total: try result[0].int(0), query) {
                 SearchHit($0, relativeScore: $1.score, .keyword)
             }
         }
     }
 
-    private func hybridSearch(_ query: SearchQuery, alpha: Double) async throws -> Page<SearchHit> {
+    private func hybridSearch(
+        _ query: SearchQuery, alpha: Double, _ scorer: TextScorer
+    ) async throws -> Page<SearchHit> {
         let vector = try await embedding(of: query.text)
         let keywords = analyzer.query(query.text)
         return try await call { deadline in
@@ -78,8 +80,8 @@ extension PgvectorMemoryDatabase {
                 query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 statement: { plan in
                     self.sql.hybrid(
-                        vector, keywords, alpha: alpha, filter: query.filter, plan: plan, candidates: candidates,
-                        page: query.page)
+                        vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,
+                        candidates: candidates, page: query.page)
                 })
             return try self.page(result, total: matches, query) {
                 SearchHit($0, relativeScore: $1.score, .hybrid)

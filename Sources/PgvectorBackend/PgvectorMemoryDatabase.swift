@@ -9,7 +9,7 @@ import Synchronization
 /// decides which of them to send, and turns rows into pages.
 public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
     public let name = "pgvector"
-    public let capabilities = BackendCapabilities()
+    public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
 
     let database: PostgresDatabase
     let embedder: any Embedder

@@ -97,8 +97,6 @@ struct KeywordScoring: Sendable {
     /// The rank value of a row; 0 without one.
     func rank(_ row: SearchRow?) -> Double {
         guard let score = row?.score, score.isFinite else { return 0 }
-        // RediSearch: tanh(score / BM25STD_TANH_FACTOR), whose default is 4.
-        return isTanh ? tanh(score / 4) : score
+        return isTanh ? tanh(score / KeywordRank.tanhFactor) : score
     }
-
 }

@@ -46,8 +46,7 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
 
     public let name = "redis"
 
-    public let capabilities = BackendCapabilities(
-        textScorers: [.bm25std, .bm25stdNorm, .bm25stdTanh, .bm25, .tfidf, .tfidfDocnorm, .dismax, .docscore])
+    public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
 
     let configuration: Configuration
     let client: RedisClient

@@ -3,7 +3,7 @@ public import AgentMemory
 /// The contract in memory: every operation written as directly as the rules say it, by full scans.
 public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
     public nonisolated let name = "reference"
-    public nonisolated let capabilities = BackendCapabilities()
+    public nonisolated let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
 
     struct Entry {
         var record: MemoryRecord
@@ -66,18 +66,18 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
         case .semanticWithRecency(let weights):
             let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
             return rankedWithRecency(matching, vector, weights, query)
-        case .keyword:
-            let ranked = rankedByKeywords(matching, keywords)
+        case .keyword(let scorer):
+            let ranked = rankedByKeywords(matching, keywords, scorer)
             let best = ranked.first?.value ?? 1
             return Self.page(ranked, query.page, total: ranked.count) {
                 SearchHit($0.entry.record, relativeScore: $0.value / best, .keyword)
             }
-        case .hybrid(let alpha, _):
+        case .hybrid(let alpha, let scorer):
             let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
             let required = matching.filter { entry in keywords.phrases.allSatisfy { entry.words.containsRun($0) } }
             // A query without any word has only its vector to rank by.
             let effective = keywords.isEmpty ? 1 : alpha
-            return rankedHybrid(required, vector, keywords, effective, query)
+            return rankedHybrid(required, vector, keywords, scorer, effective, query)
         }
     }
 
@@ -189,8 +189,8 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
         }
     }
 
-    /// The records that hold one of the words and every phrase, best first by BM25 over the whole store.
-    private func rankedByKeywords(_ matching: [Entry], _ keywords: KeywordQuery) -> [Ranked] {
+    /// The records that hold one of the words and every phrase, best first by the scorer over the whole store.
+    private func rankedByKeywords(_ matching: [Entry], _ keywords: KeywordQuery, _ scorer: TextScorer) -> [Ranked] {
         guard !keywords.isEmpty, !entries.isEmpty else { return [] }
         let averageLength = Double(entries.values.reduce(0) { $0 + $1.words.count }) / Double(entries.count)
         let idf = keywords.words.map { word in
@@ -200,25 +200,24 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
         return Self.sorted(
             matching.compactMap { entry in
                 guard keywords.phrases.allSatisfy({ entry.words.containsRun($0) }) else { return nil }
-                var value = 0.0
-                var found = false
-                for (word, idf) in zip(keywords.words, idf) {
+                let words = zip(keywords.words, idf).compactMap { word, idf -> KeywordRank.Word? in
                     let frequency = entry.words.count { $0 == word }
-                    guard frequency > 0 else { continue }
-                    found = true
-                    value += BM25.termScore(
-                        idf: idf, frequency: frequency, documentLength: entry.words.count,
-                        averageDocumentLength: averageLength)
+                    return frequency > 0 ? KeywordRank.Word(idf: idf, frequency: frequency) : nil
                 }
-                return found ? Ranked(entry: entry, value: value) : nil
+                guard !words.isEmpty else { return nil }
+                return Ranked(
+                    entry: entry,
+                    value: KeywordRank.value(
+                        scorer, words: words, documentLength: entry.words.count, averageDocumentLength: averageLength))
             })
     }
 
     private func rankedHybrid(
-        _ matching: [Entry], _ vector: [Float], _ keywords: KeywordQuery, _ alpha: Double, _ query: SearchQuery
+        _ matching: [Entry], _ vector: [Float], _ keywords: KeywordQuery, _ scorer: TextScorer, _ alpha: Double,
+        _ query: SearchQuery
     ) -> Page<SearchHit> {
         let near = nearest(matching, to: vector)
-        let lexical = rankedByKeywords(matching, keywords)
+        let lexical = rankedByKeywords(matching, keywords, scorer)
         let best = lexical.first?.value ?? 1
         let keywordValues = Dictionary(
             uniqueKeysWithValues: lexical.map { (ExactString($0.entry.record.id), $0.value / best) })

@@ -17,6 +17,13 @@ import Testing
         }
     }
 
+    @Test(arguments: Store.allCases)
+    func thePythonClientsToolsForAgentsAndIDsWithSlashes(_ store: Store) async throws {
+        try await ServerProcess.run(try store.environment()) { server in
+            try await Self.python("integrations.py", [server.url])
+        }
+    }
+
     @Test func redisVLOpensAndSearchesOurIndex() async throws {
         let environment = try Store.redis.environment()
         try await ServerProcess.run(environment) { server in

@@ -19,7 +19,7 @@ import Testing
 
     @Test func unknownPathsAndMethods() async throws {
         try await APIFixture.run { api async throws in
-            for path in ["/", "/v1/nope", "/v1/long-term-memory/a/b"] {
+            for path in ["/", "/v1/nope", "/v1/memory/prompt/x"] {
                 let answer = try await api.send(.get, path)
                 #expect(answer.status == 404)
                 #expect(answer.detail == "Not Found")
@@ -28,6 +28,10 @@ import Testing
                 (HTTPRequest.Method.post, "/v1/health", "GET, HEAD"), (.put, "/v1/long-term-memory/", "DELETE, POST"),
                 (.get, "/v1/long-term-memory/", "DELETE, POST"),
                 (.delete, "/v1/long-term-memory/x", "GET, HEAD, PATCH"),
+                (.post, "/v1/long-term-memory/search/x", "GET, HEAD, PATCH"),
+                (.post, "/v1/working-memory/s", "DELETE, GET, HEAD, PUT"),
+                (.post, "/v1/working-memory/messages", "DELETE, GET, HEAD, PUT"),
+                (.patch, "/v1/working-memory/s/messages", "DELETE, GET, HEAD, POST, PUT"),
             ] {
                 let answer = try await api.send(method, path)
                 #expect(answer.status == 405, "\(method) \(path)")

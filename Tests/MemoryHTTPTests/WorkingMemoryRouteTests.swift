@@ -16,7 +16,7 @@ import Testing
 
     @Test func severalSessionsOfOneIDAreAConflictThatNamesTheChoices() async throws {
         try await APIFixture.run { api async throws in
-            for scope in ["", #","user_id":"a","namespace":"n""#, #","user_id":"b","namespace":"n""#] {
+            for scope in [#","user_id":"c""#, #","user_id":"a","namespace":"n""#, #","user_id":"b","namespace":"n""#] {
                 #expect(try await api.send(.put, "/v1/working-memory/s", Self.body([], scope)).status == 200)
             }
             let open = try await api.send(.get, "/v1/working-memory/s?namespace=n")
@@ -24,13 +24,38 @@ import Testing
             #expect(open.detail?.contains("user_id=a") == true)
             #expect(open.detail?.contains("user_id=b") == true)
             #expect(try await api.send(.get, "/v1/working-memory/s?user_id=b").json["user_id"] == "b")
-            #expect(try await api.send(.get, "/v1/working-memory/s?user_id=&namespace=").json["user_id"] == .null)
-            #expect(try await api.send(.get, "/v1/working-memory/s?user_id=c").status == 404)
+            #expect(try await api.send(.get, "/v1/working-memory/s?namespace=").json["user_id"] == "c")
+            #expect(try await api.send(.get, "/v1/working-memory/s?user_id=d").status == 404)
             #expect(try await api.send(.delete, "/v1/working-memory/s").status == 409)
             #expect(try await api.send(.delete, "/v1/working-memory/s?user_id=a").status == 200)
             let list = try await api.send(.get, "/v1/working-memory")
             #expect(list.json["sessions"] == ["s"])
             #expect(list.json["total"] == 1)
+        }
+    }
+
+    @Test func theSessionThatHasOnlyWhatIsNamedComesFirst() async throws {
+        try await APIFixture.run { api async throws in
+            for scope in ["", #","user_id":"a""#, #","user_id":"a","namespace":"n""#, #","namespace":"n""#] {
+                #expect(try await api.send(.put, "/v1/working-memory/s", Self.body([], scope)).status == 200)
+            }
+            func found(_ query: String) async throws -> [JSONValue?] {
+                let session = try await api.send(.get, "/v1/working-memory/s\(query)").json
+                return [session["user_id"], session["namespace"]]
+            }
+            #expect(try await found("") == [.null, .null])
+            #expect(try await found("?user_id=a") == ["a", .null])
+            #expect(try await found("?namespace=n") == [.null, "n"])
+            #expect(try await found("?user_id=a&namespace=n") == ["a", "n"])
+            // An append goes where the GET looks.
+            let append = try await api.send(.post, "/v1/working-memory/s/messages", Self.body([Self.messages[0]]))
+            #expect(append.json["user_id"] == .null)
+            // Each DELETE takes the one that is meant; without such a one, several that match are a conflict.
+            for (query, status) in [("", 200), ("", 409), ("?namespace=n", 200), ("", 409), ("?user_id=a", 200)] {
+                let deleted = try await api.send(.delete, "/v1/working-memory/s\(query)")
+                #expect(deleted.status == status, "\(query)")
+            }
+            #expect(try await found("") == ["a", "n"])
         }
     }
 
@@ -54,6 +79,7 @@ import Testing
             let now = try await api.send(.get, path)
             #expect(Self.ids(now) == ["m1", "m2", "m3"])
             #expect(now.headers[.eTag] == "\"3\"")
+            #expect(now.headers[.cacheControl] == "no-store")
             // Without a stamp, PUT replaces.
             #expect(Self.ids(try await api.send(.put, path, Self.body([]))).isEmpty)
         }

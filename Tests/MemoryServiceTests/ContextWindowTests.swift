@@ -107,7 +107,7 @@ import Testing
         #expect(await store.asked == [63, 70])
     }
 
-    @Test(arguments: [-1, 1, 2]) func theLastMessageIsAlwaysThere(window: Int) async throws {
+    @Test(arguments: [.min, -1, 1, 2]) func theLastMessageIsAlwaysThere(window: Int) async throws {
         try await store(["a", "b"])
         #expect(try await shown(window) == ["m1"])
     }

@@ -18,15 +18,18 @@ import Testing
         _ = try await database.add(try Self.texts.map { try MemoryRecord(id: $0.key, text: $0.value, userID: "u") })
     }
 
-    private func search(_ text: String, _ database: PgvectorMemoryDatabase, _ page: PageRequest? = nil) async throws
-        -> Page<SearchHit>
-    {
+    private func search(
+        _ text: String, _ database: PgvectorMemoryDatabase, _ page: PageRequest? = nil,
+        scorer: TextScorer = .bm25std
+    ) async throws -> Page<SearchHit> {
         try await database.search(
-            SearchQuery(text: text, ranking: .keyword(.bm25std), page: try page ?? PageRequest(limit: 100)))
+            SearchQuery(text: text, ranking: .keyword(scorer), page: try page ?? PageRequest(limit: 100)))
     }
 
-    /// The scores as the domain's BM25 computes them from the analyser's words.
-    private func expected(_ text: String, of texts: [String: String]) -> [(id: String, score: Double)] {
+    /// The scores as the domain computes them from the analyser's words.
+    private func expected(
+        _ text: String, of texts: [String: String], scorer: TextScorer
+    ) -> [(id: String, score: Double)] {
         let analyzer = TextAnalyzer()
         let documents = texts.mapValues { analyzer.words(in: $0) }
         let average = Double(documents.values.reduce(0) { $0 + $1.count }) / Double(documents.count)
@@ -35,24 +38,26 @@ import Testing
         for (id, words) in documents where words.contains(where: query.words.contains) {
             let padded = KeywordSQL.text(of: words)
             guard query.phrases.allSatisfy({ padded.contains(KeywordSQL.text(of: $0)) }) else { continue }
-            let rank = query.words.reduce(0.0) { sum, word in
-                let holding = documents.values.count { $0.contains(word) }
-                let idf = BM25.inverseDocumentFrequency(documents: documents.count, containing: holding)
-                return sum
-                    + BM25.termScore(
-                        idf: idf, frequency: words.count { $0 == word }, documentLength: words.count,
-                        averageDocumentLength: average)
+            let held = query.words.filter(words.contains).map { word in
+                KeywordRank.Word(
+                    idf: BM25.inverseDocumentFrequency(
+                        documents: documents.count, containing: documents.values.count { $0.contains(word) }),
+                    frequency: words.count { $0 == word })
             }
+            let rank = KeywordRank.value(
+                scorer, words: held, documentLength: words.count, averageDocumentLength: average)
             ranks.append((id, rank))
         }
         let best = ranks.map(\.score).max() ?? 1
         return ranks.map { ($0.id, $0.score / best) }.sorted { ($1.score, $0.id) < ($0.score, $1.id) }
     }
 
-    private func check(_ text: String, _ database: PgvectorMemoryDatabase, _ texts: [String: String]) async throws {
-        let page = try await search(text, database)
-        let expected = expected(text, of: texts)
-        #expect(page.items.map(\.record.id) == expected.map(\.id), "\(text)")
+    private func check(
+        _ text: String, _ database: PgvectorMemoryDatabase, _ texts: [String: String], scorer: TextScorer = .bm25std
+    ) async throws {
+        let page = try await search(text, database, scorer: scorer)
+        let expected = expected(text, of: texts, scorer: scorer)
+        #expect(page.items.map(\.record.id) == expected.map(\.id), "\(text), \(scorer)")
         #expect(page.total == expected.count)
         for (hit, wanted) in zip(page.items, expected) {
             #expect(abs((hit.score ?? -1) - wanted.score) < 1e-12)
@@ -68,6 +73,18 @@ import Testing
                 "quick fox", "\"quick brown\"", "fox \"brown fox\"", "foxes", "лиса", "snake", "naïve", "nothingness",
             ] {
                 try await check(query, database, Self.texts)
+            }
+        }
+    }
+
+    @Test func everyScorerRanksAsTheDomainDoes() async throws {
+        try await TestStore.withDatabase { database in
+            try await store(database)
+            #expect(database.capabilities.textScorers == TextScorer.offered)
+            for scorer in TextScorer.offered {
+                for query in ["quick fox", "\"brown fox\"", "quick", "nothingness"] {
+                    try await check(query, database, Self.texts, scorer: scorer)
+                }
             }
         }
     }

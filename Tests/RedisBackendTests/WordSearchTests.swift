@@ -85,7 +85,8 @@ import Testing
                     .userID: try TagCondition(field: .userID, eq: "u"),
                     .namespace: try TagCondition(field: .namespace, eq: "odd"),
                 ])
-                for scorer in database.capabilities.textScorers.subtracting([.docscore]) {
+                #expect(database.capabilities.textScorers == TextScorer.offered)
+                for scorer in TextScorer.offered.subtracting([.docscore]) {
                     let all = try await database.search(
                         SearchQuery(
                             text: "tea", ranking: .keyword(scorer), filter: filter, page: PageRequest(limit: 100)))

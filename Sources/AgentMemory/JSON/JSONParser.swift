@@ -17,21 +17,29 @@ extension JSONValue {
     /// Nesting deeper than this is refused: a parser that follows its input down would run out of stack.
     public static let maximumDepth = 256
 
+    /// What is done with an object that has one name twice, with different values.
+    public enum RepeatedNames: Sendable {
+        case lastCounts
+        /// For requests: one of the two may be what keeps other people's data out of the answer.
+        case refused
+    }
+
     /// Parses one JSON text (RFC 8259) in UTF-8.
     ///
     /// - Parameter maximumDepth: levels of nesting; more only for what wraps values that were accepted before.
     /// - Throws: ``JSONSyntaxError``.
     public init(
-        parsing bytes: some Sequence<UInt8>, maximumDepth: Int = JSONValue.maximumDepth
+        parsing bytes: some Sequence<UInt8>, maximumDepth: Int = JSONValue.maximumDepth,
+        repeatedNames: RepeatedNames = .lastCounts
     ) throws(JSONSyntaxError) {
         let parsed: Result<JSONValue, JSONSyntaxError>? = bytes.withContiguousStorageIfAvailable { buffer in
-            var parser = JSONParser(bytes: buffer, maximumDepth: maximumDepth)
+            var parser = JSONParser(bytes: buffer, maximumDepth: maximumDepth, repeatedNames: repeatedNames)
             return Result { () throws(JSONSyntaxError) in try parser.document() }
         }
         if let parsed {
             self = try parsed.get()
         } else {
-            try self.init(parsing: Array(bytes), maximumDepth: maximumDepth)
+            try self.init(parsing: Array(bytes), maximumDepth: maximumDepth, repeatedNames: repeatedNames)
         }
     }
 
@@ -46,12 +54,14 @@ extension JSONValue {
 private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let maximumDepth: Int
+    let repeatedNames: JSONValue.RepeatedNames
     var position = 0
     var depth = 0
 
-    init(bytes: UnsafeBufferPointer<UInt8>, maximumDepth: Int) {
+    init(bytes: UnsafeBufferPointer<UInt8>, maximumDepth: Int, repeatedNames: JSONValue.RepeatedNames) {
         self.bytes = bytes
         self.maximumDepth = maximumDepth
+        self.repeatedNames = repeatedNames
     }
 
     mutating func document() throws(JSONSyntaxError) -> JSONValue {
@@ -115,11 +125,16 @@ private struct JSONParser {
         while true {
             skipBlanks()
             guard next == UInt8(ascii: "\"") else { throw error("a member name in double quotes was expected") }
+            let start = position
             let name = try string()
             skipBlanks()
             guard next == UInt8(ascii: ":") else { throw error("':' was expected") }
             position += 1
-            object[name] = try value()
+            let value = try value()
+            if repeatedNames == .refused, let given = object[name], given != value {
+                throw error("the object has this name twice, with different values", at: start)
+            }
+            object[name] = value
             skipBlanks()
             switch next {
             case UInt8(ascii: ","): position += 1

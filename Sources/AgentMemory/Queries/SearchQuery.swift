@@ -59,8 +59,8 @@ public struct ListQuery: Sendable, Equatable {
     }
 }
 
-/// The scoring functions that RediSearch names. `bm25std` is what the contract means by keyword rank; a backend says in
-/// its capabilities which others it has.
+/// The scoring functions that RediSearch names. `bm25std` is what the contract means by keyword rank (``KeywordRank``); a backend
+/// says in its capabilities which others it has.
 public enum TextScorer: String, Sendable, CaseIterable, Hashable {
     case bm25std = "BM25STD"
     case bm25 = "BM25"
@@ -71,6 +71,9 @@ public enum TextScorer: String, Sendable, CaseIterable, Hashable {
     case dismax = "DISMAX"
     case docscore = "DOCSCORE"
     case hamming = "HAMMING"
+
+    /// What the backends of this package take, all of them the same. HAMMING compares payloads, which records do not have.
+    public static let offered = Set(allCases).subtracting([.hamming])
 }
 
 /// One record of a search result.

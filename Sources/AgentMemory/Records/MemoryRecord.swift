@@ -132,7 +132,8 @@ public struct MemoryRecord: Sendable, Equatable {
         if case .set(let value) = changes.eventDate { eventDate = value }
         if let access = changes.access {
             lastAccessed = access.at
-            accessCount += 1
+            // What is stored may have been written by anyone.
+            accessCount = accessCount == .max ? .max : accessCount + 1
         }
         if changes.touchesHash { memoryHash = computedHash() }
     }

@@ -53,7 +53,9 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
     /// This point moved by `seconds`, held within the years 1 to 9999.
     public func advanced(bySeconds seconds: Int64) -> Timestamp {
-        let moved = microseconds &+ seconds &* 1_000_000
+        let (step, isLong) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (moved, isFar) = microseconds.addingReportingOverflow(step)
+        guard !isLong, !isFar else { return seconds < 0 ? .earliest : .latest }
         return Timestamp(uncheckedMicroseconds: min(max(moved, Self.earliest.microseconds), Self.latest.microseconds))
     }
 }

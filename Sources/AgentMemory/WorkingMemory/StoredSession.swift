@@ -51,11 +51,15 @@ public struct SessionRevision: Sendable, Equatable {
         ]
     }
 
+    /// Numbers beyond this one are not ours: the next ones could not be told apart in a double, as Redis counts.
+    private static let largestNumber = 1 << 53
+
     /// Reads ``json``; `nil` for anything else.
     public init?(json: JSONValue) {
         guard let fields = json.arrayValue, fields.count == 4, let number = fields[0].intValue,
+            (0..<Self.largestNumber).contains(number),
             let stamp = fields[1].intValue.flatMap({ Timestamp(microseconds: Int64($0)) }),
-            let messageCount = fields[3].intValue
+            let messageCount = fields[3].intValue, (0..<Self.largestNumber).contains(messageCount)
         else { return nil }
         self.init(
             number: number, stamp: stamp,

@@ -6,6 +6,11 @@ struct ObjectReader {
     let object: JSONObject
     let location: [MemoryError.PathComponent]
 
+    init(_ object: JSONObject, at location: [MemoryError.PathComponent]) {
+        self.object = object
+        self.location = location
+    }
+
     /// The object at `location`; notes an issue and answers `nil` if the value is something else.
     init?(_ value: JSONValue, at location: [MemoryError.PathComponent], _ issues: inout IssueList) {
         guard case .object(let object) = value else {
@@ -15,8 +20,7 @@ struct ObjectReader {
                     "Input should be a valid dictionary or object to extract fields from", input: value))
             return nil
         }
-        self.object = object
-        self.location = location
+        self.init(object, at: location)
     }
 
     func location(of name: String) -> [MemoryError.PathComponent] {
@@ -121,10 +125,8 @@ struct ObjectReader {
         let parsed: Int
         switch value {
         case .number(let number):
-            if let int = number.int {
+            if let int = number.int ?? Self.heldInteger(number.literal) {
                 parsed = int
-            } else if number.isIntegerLiteral {
-                parsed = number.literal.hasPrefix("-") ? .min : .max
             } else {
                 issues.add(
                     ValidationIssue(
@@ -132,14 +134,24 @@ struct ObjectReader {
                         "Input should be a valid integer, got a number with a fractional part", input: value))
                 return nil
             }
-        case .string(let string) where Int(string) != nil:
-            parsed = Int(string) ?? 0
+        case .string(let string):
+            guard let int = Int(string) ?? Self.heldInteger(string) else { fallthrough }
+            parsed = int
         default:
             issues.add(
                 ValidationIssue("int_type", at: location(of: name), "Input should be a valid integer", input: value))
             return nil
         }
         return inRange(parsed, range, name, value, &issues) { .int($0) }
+    }
+
+    /// The largest or the smallest integer, for the digits of a whole number beyond 64 bits.
+    private static func heldInteger(_ text: String) -> Int? {
+        let digits = text.utf8.drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+        guard text.utf8.count - digits.count <= 1, !digits.isEmpty,
+            digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+        else { return nil }
+        return text.utf8.first == UInt8(ascii: "-") ? .min : .max
     }
 
     func double(_ name: String, in range: ClosedRange<Double>, _ issues: inout IssueList) -> Double? {
@@ -205,6 +217,31 @@ struct ObjectReader {
                 ))
         }
         return date
+    }
+
+    /// Refuses members that are not among `known`.
+    func refuseUnknown(_ known: [String], _ message: String, _ issues: inout IssueList) {
+        for member in object.members where !known.contains(member.name) && !issues.isFull {
+            issues.add(
+                ValidationIssue(
+                    "extra_forbidden", at: location(of: member.name),
+                    "\(message); known are \(known.joined(separator: ", "))", input: member.value))
+        }
+    }
+
+    /// A text that narrows a request to one user or one namespace. An empty or blank one is refused: it would narrow nothing, and the
+    /// answer would be about everybody.
+    func scope(_ name: String, _ issues: inout IssueList) -> String? {
+        guard let value = string(name, &issues) else { return nil }
+        guard !SearchQuery.isBlank(value) else {
+            issues.add(
+                ValidationIssue(
+                    "value_error", at: location(of: name),
+                    "Value error, \(name) must not be empty; leave it out where any \(name) will do",
+                    input: .string(value)))
+            return nil
+        }
+        return value
     }
 
     /// One of the values of an enumeration.

@@ -1,18 +1,53 @@
 import AgentMemory
 
-/// The parameters of a query string, as HTML forms and Python's httpx encode them: `+` is a blank, names may repeat.
-struct QueryParameters {
+/// The parameters of a query string, as HTML forms and Python's httpx encode them: `+` is a blank.
+///
+/// What was given and cannot be used is refused, never dropped: a parameter that is not read is one
+/// that does not narrow the request, and then the answer is about other people's data too.
+struct QueryParameters: Sendable {
+    /// What a route takes in its query string; anything else is refused.
+    struct Expected: Sendable {
+        /// Taken once, or several times with the same value.
+        var names: [String] = []
+        /// May have several values.
+        var lists: [String] = []
+        /// Sent by the reference's clients, and without meaning to the reference and here.
+        var ignored: [String] = []
+    }
+
     private let parameters: [(name: String, value: String)]
 
     /// - Parameter query: what stands after the `?`, still encoded.
-    init(_ query: some StringProtocol) {
-        parameters = query.utf8.split(separator: UInt8(ascii: "&")).compactMap { pair in
+    /// - Throws: ``ValidationFailure`` that names each parameter that is not percent-encoded UTF-8, that the
+    ///   route does not take, or that has two different values.
+    init(_ query: some StringProtocol, expecting expected: Expected) throws(ValidationFailure) {
+        var issues = IssueList()
+        var parameters: [(name: String, value: String)] = []
+        for pair in query.utf8.split(separator: UInt8(ascii: "&")) where !issues.isFull {
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = percentDecoded(parts[0], plusIsBlank: true),
-                let value = percentDecoded(parts.count > 1 ? parts[1] : parts[0].suffix(0), plusIsBlank: true)
-            else { return nil }
-            return (name, value)
+            guard let name = percentDecoded(parts[0], plusIsBlank: true) else {
+                issues.add(Self.undecodable(at: [.key("query")], "The name of a parameter", parts[0]))
+                continue
+            }
+            guard let value = percentDecoded(parts.count > 1 ? parts[1] : parts[0].suffix(0), plusIsBlank: true)
+            else {
+                issues.add(Self.undecodable(at: Self.location(of: name), "The value", parts[1]))
+                continue
+            }
+            if expected.names.contains(name) {
+                guard let given = parameters.first(where: { $0.name == name }) else {
+                    parameters.append((name, value))
+                    continue
+                }
+                if ExactString(given.value) != ExactString(value) { issues.add(Self.contradiction(name, value)) }
+            } else if expected.lists.contains(name) {
+                parameters.append((name, value))
+            } else if !expected.ignored.contains(name) {
+                issues.add(Self.unknown(name, value, expected))
+            }
         }
+        try issues.check()
+        self.parameters = parameters
     }
 
     /// Every value that was given under `name`.
@@ -20,17 +55,42 @@ struct QueryParameters {
         parameters.filter { $0.name == name }.map(\.value)
     }
 
-    /// The values as texts by their names; of a name given twice the last one.
-    var object: JSONObject {
+    /// The values as texts by their names, as members of an object.
+    var reader: ObjectReader {
         var object = JSONObject()
         for parameter in parameters { object[parameter.name] = .string(parameter.value) }
-        return object
+        return ObjectReader(object, at: [.key("query")])
+    }
+
+    private static func location(of name: String) -> [MemoryError.PathComponent] { [.key("query"), .key(name)] }
+
+    private static func undecodable(
+        at location: [MemoryError.PathComponent], _ what: String, _ raw: some Sequence<UInt8>
+    ) -> ValidationIssue {
+        ValidationIssue(
+            "string_unicode", at: location, "\(what) should be percent-encoded UTF-8",
+            input: .string(String(decoding: Array(raw), as: UTF8.self)))
+    }
+
+    private static func contradiction(_ name: String, _ value: String) -> ValidationIssue {
+        ValidationIssue(
+            "value_error", at: location(of: name), "Value error, \(name) is given twice, with different values",
+            input: .string(value))
+    }
+
+    private static func unknown(_ name: String, _ value: String, _ expected: Expected) -> ValidationIssue {
+        let known = expected.names + expected.lists
+        let hint = known.isEmpty ? "this route takes none" : "known are \(known.joined(separator: ", "))"
+        return ValidationIssue(
+            "extra_forbidden", at: location(of: name), "Unknown parameter; \(hint)", input: .string(value))
     }
 }
 
-/// Resolves `%hh`; `nil` for a broken escape or for bytes that are not UTF-8.
+/// Resolves `%hh`; `nil` for a broken escape, for bytes that are not UTF-8, and for what a URL cannot hold unencoded: a `#`,
+/// or the replacement character, which stands where the HTTP codec has met bytes that are not UTF-8.
 func percentDecoded(_ bytes: some Sequence<UInt8>, plusIsBlank: Bool = false) -> String? {
     var decoded: [UInt8] = []
+    var last: (UInt8, UInt8) = (0, 0)
     var iterator = bytes.makeIterator()
     while let byte = iterator.next() {
         switch byte {
@@ -41,9 +101,14 @@ func percentDecoded(_ bytes: some Sequence<UInt8>, plusIsBlank: Bool = false) ->
             decoded.append(high << 4 | low)
         case UInt8(ascii: "+") where plusIsBlank:
             decoded.append(UInt8(ascii: " "))
+        case UInt8(ascii: "#"):
+            return nil
+        case 0xBD where last == (0xEF, 0xBF):
+            return nil
         default:
             decoded.append(byte)
         }
+        last = (last.1, byte)
     }
     return String(validating: decoded, as: UTF8.self)
 }

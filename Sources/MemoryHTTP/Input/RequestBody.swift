@@ -1,4 +1,5 @@
 import AgentMemory
+import HTTPTypes
 import Hummingbird
 import NIOCore
 
@@ -7,8 +8,10 @@ struct RequestBody: Sendable {
     /// Bytes that a body may have; more is answered with 413.
     let limit: Int
 
-    /// - Throws: ``ValidationFailure`` for a body that is missing or not JSON; ``MemoryError`` with code `invalidCombination` (400) for
-    ///   one that is not UTF-8; Hummingbird's error for one that is too large.
+    /// Reads UTF-8, with or without a byte order mark.
+    ///
+    /// - Throws: ``ValidationFailure`` for a body that is missing or not JSON; ``UnsupportedBody`` for one in another encoding;
+    ///   ``MemoryError`` with code `invalidCombination` (400) for one that is not UTF-8; Hummingbird's error for one that is too large.
     func json(_ request: Request) async throws -> JSONValue {
         let buffer = try await request.body.collect(upTo: limit)
         guard buffer.readableBytes > 0 else {
@@ -25,17 +28,38 @@ struct RequestBody: Sendable {
                 )
             ])
         }
+        var bytes = buffer.readableBytesView
+        try Self.checkEncoding(bytes, request.headers)
+        let mark = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        bytes = bytes.dropFirst(mark)
         do {
-            return try JSONValue(parsing: buffer.readableBytesView)
+            return try JSONValue(parsing: bytes, repeatedNames: .refused)
         } catch {
             if error.isEncodingError {
                 throw MemoryError(.invalidCombination, "There was an error parsing the body: it is not UTF-8")
             }
             throw ValidationFailure(issues: [
                 ValidationIssue(
-                    "json_invalid", at: [.key("body"), .index(error.offset)], "JSON decode error", input: [:],
+                    "json_invalid", at: [.key("body"), .index(mark + error.offset)], "JSON decode error", input: [:],
                     context: ["error": .string(error.message)])
             ])
+        }
+    }
+
+    /// - Throws: ``UnsupportedBody``.
+    private static func checkEncoding(_ bytes: ByteBufferView, _ headers: HTTPFields) throws {
+        if let coding = headers[.contentEncoding], coding.lowercased() != "identity" {
+            throw UnsupportedBody("the body has the Content-Encoding \(coding); send it without one")
+        }
+        let charset = headers[.contentType]?.split(separator: ";").dropFirst().lazy
+            .map { $0.lowercased().filter { $0 != " " && $0 != "\t" && $0 != "\"" } }
+            .first { $0.hasPrefix("charset=") }?.dropFirst("charset=".count)
+        if let charset, !["utf-8", "utf8", "us-ascii"].contains(charset) {
+            throw UnsupportedBody("the body has the charset \(charset); send it in UTF-8")
+        }
+        // No JSON text in UTF-8 begins with one of these, or has a NUL among its first two bytes.
+        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) || bytes.prefix(2).contains(0) {
+            throw UnsupportedBody("the body is in UTF-16 or UTF-32; send it in UTF-8")
         }
     }
 
@@ -44,5 +68,14 @@ struct RequestBody: Sendable {
         guard let contentType else { return true }
         let type = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         return type == "application/json" || (type.hasPrefix("application/") && type.hasSuffix("+json"))
+    }
+}
+
+/// A body in an encoding that the server does not read: 415.
+struct UnsupportedBody: Error {
+    let message: String
+
+    init(_ message: String) {
+        self.message = message
     }
 }

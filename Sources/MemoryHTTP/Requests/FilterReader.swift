@@ -31,8 +31,9 @@ struct FilterReader {
         _ field: TagField, _ reader: ObjectReader, _ issues: inout IssueList
     ) throws -> TagCondition? {
         let before = issues.issues.count
-        refuseUnknown(
-            reader, known: ["eq", "ne", "not_eq", "any", "in_", "in", "all", "none", "not_in", "startswith"], &issues)
+        reader.refuseUnknown(
+            ["eq", "ne", "not_eq", "any", "in_", "in", "all", "none", "not_in", "startswith"], "Unknown operator",
+            &issues)
         let equal = reader.string("eq", &issues)
         let unequal = [reader.string("ne", &issues), reader.string("not_eq", &issues)].compactMap(\.self)
         let any = ["any", "in_", "in"].compactMap { reader.strings($0, &issues) }
@@ -58,7 +59,8 @@ struct FilterReader {
     ) throws -> DateCondition? {
         let before = issues.issues.count
         let comparisons = DateCondition.Comparison.allCases
-        refuseUnknown(reader, known: comparisons.map(\.rawValue) + ["not_eq", "between", "inclusive"], &issues)
+        reader.refuseUnknown(
+            comparisons.map(\.rawValue) + ["not_eq", "between", "inclusive"], "Unknown operator", &issues)
         var bounds = comparisons.compactMap { comparison in
             reader.date(comparison.rawValue, &issues).map { DateCondition.Bound(comparison, $0) }
         }
@@ -87,15 +89,6 @@ struct FilterReader {
         guard issues.issues.count == before else { return nil }
         return try issues.collect(at: reader.location, input: .object(reader.object)) { () throws(MemoryError) in
             try DateCondition(field: field, bounds)
-        }
-    }
-
-    private static func refuseUnknown(_ reader: ObjectReader, known: [String], _ issues: inout IssueList) {
-        for member in reader.object.members where !known.contains(member.name) {
-            issues.add(
-                ValidationIssue(
-                    "extra_forbidden", at: reader.location(of: member.name),
-                    "Unknown operator; known are \(known.joined(separator: ", "))", input: member.value))
         }
     }
 }

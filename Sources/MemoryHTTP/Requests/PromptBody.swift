@@ -9,6 +9,8 @@ enum PromptBody {
         guard let reader = ObjectReader(body, at: [.key("body")], &issues) else {
             throw ValidationFailure(issues: issues.issues)
         }
+        // A name that is none of these might be a user or a namespace misspelt: the prompt would hold what others have said.
+        reader.refuseUnknown(["query", "session", "long_term_search"], "Unknown field", &issues)
         let query = reader.requiredString("query", &issues)
         let session = try readSession(reader, summarizationThreshold, &issues)
         var search: MemoryPrompt.Request.Search?
@@ -34,9 +36,13 @@ enum PromptBody {
             let session = ObjectReader(value, at: reader.location(of: "session"), &issues)
         else { return nil }
         let before = issues.issues.count
+        session.refuseUnknown(
+            [
+                "session_id", "namespace", "user_id", "model_name", "context_window_max", "long_term_memory_strategy",
+            ], "Unknown field", &issues)
         let id = session.requiredString("session_id", &issues)
-        let namespace = session.string("namespace", &issues)
-        let userID = session.string("user_id", &issues)
+        let namespace = session.scope("namespace", &issues)
+        let userID = session.scope("user_id", &issues)
         let model = session.choice("model_name", ModelName.self, &issues)
         let maximum = session.int("context_window_max", in: Int.min...Int.max, &issues)
         guard let id, issues.issues.count == before else { return nil }

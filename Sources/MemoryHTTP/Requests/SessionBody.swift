@@ -70,6 +70,7 @@ struct SessionBody {
         guard let reader = ObjectReader(body, at: [.key("body")], &issues) else {
             throw ValidationFailure(issues: issues.issues)
         }
+        reader.refuseUnknown(["messages"], "Unknown field (the session is named in the query)", &issues)
         var messages = Messages()
         if reader.member("messages") == nil { reader.missing("messages", &issues) }
         try readMessages(reader, into: &messages, &issues)

@@ -28,8 +28,8 @@ public struct APIRouter: Sendable {
 
     public typealias Context = APIContext
     typealias Handler = @Sendable (Request, Context) async throws -> Response
-    /// A handler of a route with an id in its path, which arrives decoded.
-    typealias ResourceHandler = @Sendable (Request, String) async throws -> Response
+    /// Which methods of a route the very path of a request has.
+    typealias PathMethods = @Sendable (Request, HTTPRequest.Method) -> Bool
 
     private let longTermMemory: LongTermMemoryController
     private let workingMemory: WorkingMemoryController
@@ -74,45 +74,82 @@ public struct APIRouter: Sendable {
 
     private func addLongTermMemoryRoutes(to router: Router<Context>) {
         let controller = longTermMemory
-        let record: [HTTPRequest.Method: ResourceHandler] = [
-            .get: { _, id in try await controller.get(id: id) },
-            .patch: { request, id in try await controller.edit(request, id: id) },
+        // Clients in JavaScript send a namespace along, which has never meant anything here: ids are unique without it.
+        let namespaced = QueryParameters.Expected(ignored: ["namespace"])
+        let record: [HTTPRequest.Method: Handler] = [
+            .get: Self.route(RouteInputs(query: namespaced)) { call in
+                try await controller.get(id: try call.id("memory_id"))
+            },
+            .patch: Self.route(RouteInputs(takesBody: true)) { call in
+                try await controller.edit(call.request, id: try call.id("memory_id"))
+            },
         ]
+        let ids = QueryParameters.Expected(lists: ["memory_ids"], ignored: ["namespace"])
         add(
             "/v1/long-term-memory",
             enabled([
-                .post: { request, _ in try await controller.create(request) },
-                .delete: { request, _ in try await controller.delete(request) },
+                .post: Self.route(RouteInputs(query: namespaced, takesBody: true)) { call in
+                    try await controller.create(call.request)
+                },
+                .delete: Self.route(RouteInputs(query: ids)) { call in try await controller.delete(call.query) },
             ]), to: router)
         let actions: [(String, Handler)] = [
-            ("search", { request, _ in try await controller.search(request) }),
-            ("list", { request, _ in try await controller.list(request) }),
-            ("count", { request, _ in try await controller.count(request) }),
+            (
+                "search",
+                Self.route(RouteInputs(query: SearchBody.ofQuery, takesBody: true)) { call in
+                    try await controller.search(call.request, call.query)
+                }
+            ),
+            ("list", Self.route(RouteInputs(takesBody: true)) { call in try await controller.list(call.request) }),
+            ("count", Self.route(RouteInputs(takesBody: true)) { call in try await controller.count(call.request) }),
             ("compact", Self.notBuilt),
             ("forget", Self.notBuilt),
         ]
         for (name, handler) in actions {
             // A record may have the id "search": reading and editing it must not end at the action of that name.
-            var handlers: [HTTPRequest.Method: Handler] = [.post: handler]
-            for (method, resource) in record { handlers[method] = { request, _ in try await resource(request, name) } }
+            let handlers = record.merging([.post: handler]) { $1 }
             add(RouterPath("/v1/long-term-memory/\(name)"), enabled(handlers), to: router)
         }
-        add("/v1/long-term-memory/{id}", enabled(record.mapValues(Self.decodingID)), to: router)
+        add("/v1/long-term-memory/**", enabled(record), to: router)
     }
 
     private func addWorkingMemoryRoutes(to router: Router<Context>) {
         let controller = workingMemory
         let prompt = prompt
-        add("/v1/working-memory", [.get: { request, _ in try await controller.list(request) }], to: router)
-        let session: [HTTPRequest.Method: ResourceHandler] = [
-            .get: { request, id in try await controller.get(request, id: id) },
-            .put: { request, id in try await controller.put(request, id: id) },
-            .delete: { request, id in try await controller.delete(request, id: id) },
+        add(
+            "/v1/working-memory",
+            [
+                .get: Self.route(RouteInputs(query: SessionParameters.ofList)) { call in
+                    try await controller.list(call.query)
+                }
+            ], to: router)
+        let action = "/messages"
+        let session: [HTTPRequest.Method: Handler] = [
+            .get: Self.route(RouteInputs(query: SessionParameters.ofGet)) { call in
+                try await controller.get(id: try call.id("session_id"), call.query)
+            },
+            .put: Self.route(
+                RouteInputs(query: SessionParameters.ofPut, takesBody: true, takesConditions: true)
+            ) { call in
+                try await controller.put(call.request, id: try call.id("session_id"), call.query)
+            },
+            .delete: Self.route(RouteInputs(query: SessionParameters.ofDelete, takesConditions: true)) { call in
+                try await controller.delete(call.request, id: try call.id("session_id"), call.query)
+            },
+            .post: Self.route(RouteInputs(query: SessionParameters.ofAppend, takesBody: true)) { call in
+                try await controller.append(call.request, id: try call.id("session_id", before: action), call.query)
+            },
         ]
-        add("/v1/working-memory/{id}", session.mapValues(Self.decodingID), to: router)
-        let messages: ResourceHandler = { request, id in try await controller.append(request, id: id) }
-        add("/v1/working-memory/{id}/messages", [.post: Self.decodingID(messages)], to: router)
-        add("/v1/memory/prompt", [.post: { request, _ in try await prompt.prompt(request) }], to: router)
+        add("/v1/working-memory/**", session, to: router) { request, method in
+            method != .post || request.resource.utf8.suffix(action.utf8.count).elementsEqual(action.utf8)
+        }
+        add(
+            "/v1/memory/prompt",
+            [
+                .post: Self.route(RouteInputs(query: SearchBody.ofQuery, takesBody: true)) { call in
+                    try await prompt.prompt(call.request, call.query)
+                }
+            ], to: router)
     }
 
     /// Routes of the API that this version does not have yet.
@@ -142,20 +179,16 @@ public struct APIRouter: Sendable {
         }
     }
 
-    private static func decodingID(_ handler: @escaping ResourceHandler) -> Handler {
-        { request, context in
-            let raw = context.parameters.get("id") ?? ""
-            // Ids hold any character, so the path carries them percent-encoded, a slash too.
-            guard let id = percentDecoded(raw.utf8) else {
-                return ErrorAnswer.response(.notFound, "Nothing has the ID \(raw)")
-            }
-            return try await handler(request, id)
-        }
+    private static func route(
+        _ inputs: RouteInputs, _ handler: @escaping @Sendable (RouteCall) async throws -> Response
+    ) -> Handler {
+        { request, _ in try await handler(RouteCall(request: request, query: try await inputs.check(request))) }
     }
 
     /// Adds the handlers of one path: HEAD goes where GET goes, every other method answers 405 and says what is allowed.
     private func add(
-        _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler], to router: Router<Context>
+        _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler], to router: Router<Context>,
+        where isThere: @escaping PathMethods = { _, _ in true }
     ) {
         var handlers = handlers
         if let get = handlers[.get] {
@@ -167,16 +200,16 @@ public struct APIRouter: Sendable {
                 return response
             }
         }
-        let allowed = handlers.keys.map(\.rawValue).sorted().joined(separator: ", ")
+        let offered = handlers
         for method in [HTTPRequest.Method.get, .head, .post, .put, .patch, .delete, .options, .trace] {
-            if let handler = handlers[method] {
-                router.on(path, method: method) { request, context in try await handler(request, context) }
-            } else {
-                router.on(path, method: method) { _, _ in
-                    var response = ErrorAnswer.response(.methodNotAllowed, "Method Not Allowed")
-                    response.headers[.allow] = allowed
-                    return response
+            router.on(path, method: method) { request, context in
+                if let handler = offered[method], isThere(request, method) {
+                    return try await handler(request, context)
                 }
+                var response = ErrorAnswer.response(.methodNotAllowed, "Method Not Allowed")
+                let allowed = offered.keys.filter { isThere(request, $0) }
+                response.headers[.allow] = allowed.map(\.rawValue).sorted().joined(separator: ", ")
+                return response
             }
         }
     }

@@ -15,7 +15,8 @@ struct LongTermMemoryController: Sendable {
         return .status("ok")
     }
 
-    func search(_ request: Request) async throws -> Response {
+    func search(_ request: Request, _ query: QueryParameters) async throws -> Response {
+        try SearchBody.check(query)
         let page = try await memory.search(try SearchBody.read(try await body.json(request)))
         return Self.answer(page) { $1.writeMembers(to: &$0) }
     }
@@ -45,9 +46,8 @@ struct LongTermMemoryController: Sendable {
             try await memory.edit(id: id) { now throws(MemoryError) in try edit.changes(updatedAt: now) })
     }
 
-    func delete(_ request: Request) async throws -> Response {
-        let ids = QueryParameters(request.uri.query ?? "").all("memory_ids")
-        let deleted = try await memory.delete(ids: ids)
+    func delete(_ query: QueryParameters) async throws -> Response {
+        let deleted = try await memory.delete(ids: query.all("memory_ids"))
         return .status("ok, deleted \(deleted) memories")
     }
 

@@ -9,7 +9,8 @@ struct PromptController: Sendable {
     let summarizationThreshold: Double
     let longTermMemory: Bool
 
-    func prompt(_ request: Request) async throws -> Response {
+    func prompt(_ request: Request, _ query: QueryParameters) async throws -> Response {
+        try SearchBody.check(query)
         let wishes = try PromptBody.read(
             try await body.json(request), summarizationThreshold: summarizationThreshold)
         guard longTermMemory || wishes.search == nil else {

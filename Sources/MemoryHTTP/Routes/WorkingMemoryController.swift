@@ -15,8 +15,8 @@ struct WorkingMemoryController: Sendable {
     let summarizationThreshold: Double
     let now: @Sendable () -> Timestamp
 
-    func list(_ request: Request) async throws -> Response {
-        let (namespace, userID, page) = try SessionParameters.list(request.uri.query ?? "")
+    func list(_ query: QueryParameters) async throws -> Response {
+        let (namespace, userID, page) = try SessionParameters.list(query)
         let ids = try await sessions.list(namespace: namespace, userID: userID, page: page)
         return .json { writer in
             writer.object { writer in
@@ -28,16 +28,16 @@ struct WorkingMemoryController: Sendable {
         }
     }
 
-    func get(_ request: Request, id: String) async throws -> Response {
-        let parameters = try SessionParameters(request.uri.query ?? "")
+    func get(id: String, _ query: QueryParameters) async throws -> Response {
+        let parameters = try SessionParameters(query)
         let view = try await sessions.session(
             try parameters.selector(sessionID: id), recentMessages: parameters.recentMessagesLimit,
             budget: budget(parameters))
         return answer(view)
     }
 
-    func put(_ request: Request, id: String) async throws -> Response {
-        let parameters = try SessionParameters(request.uri.query ?? "")
+    func put(_ request: Request, id: String, _ query: QueryParameters) async throws -> Response {
+        let parameters = try SessionParameters(query)
         let reading = try SessionBody(rules: rules, now: now()).put(
             try await body.json(request), sessionID: id, parameters: parameters,
             condition: try WriteCondition(request.headers))
@@ -46,8 +46,8 @@ struct WorkingMemoryController: Sendable {
     }
 
     /// Adds messages without sending those that are there. An addition to the API of the reference.
-    func append(_ request: Request, id: String) async throws -> Response {
-        let parameters = try SessionParameters(request.uri.query ?? "")
+    func append(_ request: Request, id: String, _ query: QueryParameters) async throws -> Response {
+        let parameters = try SessionParameters(query)
         let reading = try SessionBody(rules: rules, now: now()).append(
             try await body.json(request), sessionID: id, parameters: parameters)
         let session = try await sessions.append(reading.content.messages, to: reading.content.key)
@@ -62,8 +62,8 @@ struct WorkingMemoryController: Sendable {
         return warning(response, if: reading.lacksDates)
     }
 
-    func delete(_ request: Request, id: String) async throws -> Response {
-        let parameters = try SessionParameters(request.uri.query ?? "")
+    func delete(_ request: Request, id: String, _ query: QueryParameters) async throws -> Response {
+        let parameters = try SessionParameters(query)
         try await sessions.delete(
             try parameters.selector(sessionID: id), condition: try WriteCondition(request.headers))
         return .status("ok")
@@ -87,6 +87,8 @@ struct WorkingMemoryController: Sendable {
             }
         }
         response.headers[.eTag] = Self.tag(view.session)
+        // A cache would ask again with If-None-Match, which a GET does not look at: persisted_at changes without a new revision.
+        response.headers[.cacheControl] = "no-store"
         return response
     }
 

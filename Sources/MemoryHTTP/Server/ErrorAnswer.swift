@@ -60,6 +60,8 @@ struct ErrorMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let failure as ValidationFailure {
             return ErrorAnswer.response(failure.issues)
+        } catch let error as UnsupportedBody {
+            return ErrorAnswer.response(.unsupportedMediaType, error.message)
         } catch let error as MemoryError {
             return ErrorAnswer.response(error, logger: context.requestLogger)
         } catch let error as any HTTPResponseError {

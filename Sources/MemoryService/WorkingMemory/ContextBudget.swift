@@ -2,7 +2,7 @@ import AgentMemory
 
 /// How many tokens of messages a client's model takes, and what share of them a session uses.
 public struct ContextBudget: Sendable, Equatable {
-    /// Tokens that the messages may have; zero and less leave room for one message only.
+    /// Tokens that the messages may have, 0 or more; 0 leaves room for one message only.
     public let limit: Int
     /// The share of the window from which on the reference summarises a conversation; clients are told how near they are.
     public let summarizationThreshold: Double
@@ -11,10 +11,10 @@ public struct ContextBudget: Sendable, Equatable {
 
     /// `nil` where the client says nothing about its model. (A maximum of 0 says nothing either, unless a model is named too.)
     ///
-    /// - Parameter maximum: comes before the model's own window.
+    /// - Parameter maximum: comes before the model's own window; a negative one is a window of 0.
     public init?(model: ModelName?, maximum: Int?, summarizationThreshold: Double = Self.standardThreshold) {
         guard model != nil || (maximum ?? 0) != 0 else { return nil }
-        limit = maximum ?? model?.contextWindow ?? 0
+        limit = max(0, maximum ?? model?.contextWindow ?? 0)
         self.summarizationThreshold = summarizationThreshold
     }
 
@@ -36,7 +36,7 @@ public struct ContextBudget: Sendable, Equatable {
         return messages[start...]
     }
 
-    /// - Returns: `nil` for a window of zero tokens or less, of which there are no percentages.
+    /// - Returns: `nil` for a window of zero tokens, of which there are no percentages.
     func usage(of messages: [SessionMessage], counter: TokenCounter) -> ContextUsage? {
         guard !messages.isEmpty else { return ContextUsage(totalUsed: 0, untilSummarization: 0) }
         guard limit > 0 else { return nil }

@@ -180,11 +180,12 @@ public struct WorkingMemorySessions: Sendable {
         try await store.sessionIDs(namespace: namespace, userID: userID, page: page)
     }
 
-    /// The key of the one session that matches; `nil` where none does.
+    /// The key of the session that has nothing but what the selector names, else of the one that matches; `nil` where none does.
     private func key(of selector: SessionSelector) async throws -> SessionKey? {
         if let key = selector.exactKey { return key }
         let keys = try await store.matching(selector.reference, limit: PageRequest.maximumLimit).filter(
             selector.matches)
+        if keys.contains(selector.plainKey) { return selector.plainKey }
         guard keys.count > 1 else { return keys.first }
         throw selector.ambiguous(
             Array(keys.prefix(Self.choicesShown)), more: keys.count > Self.choicesShown)

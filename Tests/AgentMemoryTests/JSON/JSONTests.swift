@@ -64,4 +64,16 @@ import Testing
         #expect(object["k50"] == nil)
         #expect(object["k99"] == 99)
     }
+
+    @Test func aNameWithTwoValuesIsRefusedWhereAsked() throws {
+        for (text, offset) in [(#"{"a":1,"a":2}"#, 7), (#"[{"a":{"b":1, "b":null}}]"#, 14)] {
+            #expect(throws: Never.self) { try JSONValue(parsing: text) }
+            let error = #expect(throws: JSONSyntaxError.self) {
+                try JSONValue(parsing: text.utf8, repeatedNames: .refused)
+            }
+            #expect(error?.offset == offset)
+        }
+        let same = try JSONValue(parsing: #"{"a":[1],"a":[1]}"#.utf8, repeatedNames: .refused)
+        #expect(same == ["a": [1]])
+    }
 }

@@ -67,4 +67,10 @@ import Testing
         #expect(composed != decomposed)
         #expect(composed.memoryHash != decomposed.memoryHash)
     }
+
+    @Test func anAccessCountThatIsFullStays() throws {
+        var record = try MemoryRecord(id: "a", text: "x", accessCount: .max)
+        record.apply(try RecordChanges(access: .init(at: .latest)))
+        #expect(record.accessCount == .max)
+    }
 }

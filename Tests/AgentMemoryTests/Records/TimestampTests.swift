@@ -44,6 +44,10 @@ import Testing
         #expect(Timestamp(microseconds: Timestamp.latest.microseconds + 1) == nil)
         #expect(Timestamp(secondsSinceEpoch: .infinity) == nil)
         #expect(Timestamp.latest.advanced(bySeconds: 10) == .latest)
+        for date in [Timestamp.earliest, .latest, Timestamp(parsing: "2026-01-01")] {
+            #expect(date?.advanced(bySeconds: .max) == .latest)
+            #expect(date?.advanced(bySeconds: .min) == .earliest)
+        }
         #expect(Timestamp.earliest.days(until: .earliest.advanced(bySeconds: 86_400)) == 1)
         #expect(Timestamp.latest.days(until: .earliest) == 0)
     }

@@ -1,0 +1,77 @@
+import AgentMemory
+import HTTPTypes
+import Hummingbird
+
+/// What a route looks at in a request. What else a request gives to narrow or to guard what it does is refused, because ignoring
+/// it would do more than the client asked for.
+struct RouteInputs: Sendable {
+    var query = QueryParameters.Expected()
+    var takesBody = false
+    /// Whether the route evaluates If-Match and If-None-Match.
+    var takesConditions = false
+
+    /// - Throws: ``ValidationFailure`` that names what the route does not take.
+    func check(_ request: Request) async throws -> QueryParameters {
+        var issues = IssueList()
+        let ignored: [HTTPField.Name] = takesConditions ? [] : [.ifMatch, .ifNoneMatch]
+        for name in ignored + [.ifUnmodifiedSince] where request.headers[name] != nil {
+            issues.add(
+                ValidationIssue(
+                    "value_error", at: [.key("header"), .key(name.rawName)],
+                    "Value error, this route does not look at \(name.rawName)"))
+        }
+        if !takesBody, try await Self.hasBody(request) {
+            issues.add(ValidationIssue("extra_forbidden", at: [.key("body")], "This route takes no body"))
+        }
+        try issues.check()
+        return try QueryParameters(request.rawQuery, expecting: query)
+    }
+
+    private static func hasBody(_ request: Request) async throws -> Bool {
+        if let length = request.headers[.contentLength] { return Int(length) != 0 }
+        guard request.headers[.transferEncoding] != nil else { return false }
+        for try await chunk in request.body where chunk.readableBytes > 0 { return true }
+        return false
+    }
+}
+
+/// A request that a route has been found for and whose inputs have been checked.
+struct RouteCall: Sendable {
+    let request: Request
+    let query: QueryParameters
+
+    /// The id that ends the path, decoded.
+    ///
+    /// - Parameters:
+    ///   - name: what errors call it.
+    ///   - action: what follows the id in the path, such as `/messages`.
+    /// - Throws: ``ValidationFailure`` where it is not percent-encoded UTF-8.
+    func id(_ name: String, before action: String = "") throws -> String {
+        let raw = request.resource.dropLast(action.utf8.count)
+        guard let id = percentDecoded(raw.utf8) else {
+            throw ValidationFailure(issues: [
+                ValidationIssue(
+                    "string_unicode", at: [.key("path"), .key(name)], "\(name) should be percent-encoded UTF-8",
+                    input: .string(String(raw)))
+            ])
+        }
+        return id
+    }
+}
+
+extension Request {
+    /// What stands after the first `?` of the request's target, still encoded.
+    fileprivate var rawQuery: Substring {
+        Substring(uri.string[...].utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst())
+    }
+
+    /// What follows the collection in the path (`/v1/<collection>/`), still encoded, slashes included: the reference's Python
+    /// client does not encode those of ids. One slash at the end does not count.
+    var resource: Substring {
+        let slash = UInt8(ascii: "/")
+        var rest = uri.path[...].utf8
+        for _ in 0..<2 { rest = rest.drop { $0 == slash }.drop { $0 != slash } }
+        rest = rest.dropFirst()
+        return Substring(rest.last == slash ? rest.dropLast() : rest)
+    }
+}

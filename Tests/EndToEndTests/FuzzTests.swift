@@ -1,0 +1,13 @@
+import Testing
+
+/// A bounded part of what `Tests/Fuzz/fuzz_requests.py` can send; its own first lines say what fails.
+@Suite struct FuzzTests {
+    @Test(arguments: Store.allCases)
+    func requestsThatNobodySendsOnPurposeAreAnswered(_ store: Store) async throws {
+        try await ServerProcess.run(try store.environment()) { server in
+            try await OfficialClientTests.python(
+                "../Fuzz/fuzz_requests.py",
+                [server.url, "--pid", String(server.identifier), "--requests", "3000", "--seed", "1"])
+        }
+    }
+}
