@@ -54,6 +54,7 @@ struct JobsCommand: AsyncParsableCommand {
 
         func validate() throws {
             if ids.isEmpty != all { throw ValidationError("Name jobs, or say --all.") }
+            if ids.contains("") { throw ValidationError("The id of a job is empty.") }
         }
 
         func run() async throws {
@@ -65,8 +66,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     private static func withQueue(_ body: (any JobQueue) async throws -> Void) async throws {
         try await Refusal.wrapping {
-            let settings = try Settings.load()
-            LoggingSystem.bootstrap(level: settings.logLevel)
+            let settings = try Settings.start()
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             guard let stores = try assembly.durableStateStores() else {
                 throw Refusal(
