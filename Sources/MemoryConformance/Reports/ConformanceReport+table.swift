@@ -6,6 +6,7 @@ extension ConformanceReport {
         for backend in backends {
             let versions = backend.versions.isEmpty ? "" : " (\(backend.versions.joined(separator: "; ")))"
             lines.append("\(backend.name)\(versions)\(backend.failure.map { ": \($0)" } ?? "")")
+            lines += backend.notes.map { "note: \($0)" }
         }
         lines.append("")
         lines += Self.aligned(backends.count == 1 ? chapterRows(of: backends[0]) : checkRows)

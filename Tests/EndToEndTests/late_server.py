@@ -1,0 +1,44 @@
+"""A proxy that answers a create before it passes it on: late_server.py ORIGIN MILLISECONDS. Prints its port."""
+
+import http.client
+import http.server
+import sys
+import threading
+import urllib.parse
+
+ORIGIN, DELAY = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2]) / 1000
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def handle_one(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.command == "POST" and self.path == "/v1/long-term-memory/":
+            threading.Timer(DELAY, self.forward, [body]).start()
+            return self.reply(200, b'{"status":"ok"}')
+        self.reply(*self.forward(body))
+
+    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_one
+
+    def forward(self, body):
+        connection = http.client.HTTPConnection(ORIGIN.hostname, ORIGIN.port)
+        headers = {"Content-Type": "application/json"} if body else {}
+        connection.request(self.command, self.path, body or None, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    def reply(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+print(f"port {server.server_port}", flush=True)
+server.serve_forever()
