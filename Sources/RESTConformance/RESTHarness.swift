@@ -29,11 +29,15 @@ public final class RESTHarness: ConformanceHarness {
     public var notes: [String] {
         guard let settling else { return [] }
         let tally = settling.tally
-        let lost = tally.lost == 0 ? "" : ", \(tally.lost) not even then"
+        let slowest = Int((tally.slowest / .milliseconds(1)).rounded())
+        let end =
+            tally.lost == 0
+            ? "Only the checks of rule R6 fail for this"
+            : "\(tally.lost) were not seen even then: checks that read those fail for this"
         return [
             """
             each write was given up to \(settling.limit) to be seen: \(tally.late) of \(tally.writes) were not seen at once, the slowest after \
-            \(tally.slowest)\(lost). Only the checks of rule R6 fail for this
+            \(slowest) ms. \(end)
             """
         ]
     }

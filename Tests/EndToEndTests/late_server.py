@@ -11,22 +11,17 @@ ORIGIN, DELAY = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2]) / 1000
 
 class Proxy(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
 
     def handle_one(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.command == "POST" and self.path == "/v1/long-term-memory/":
-            threading.Timer(DELAY, self.forward, [body]).start()
+            threading.Timer(DELAY, forward, [self.command, self.path, body]).start()
             return self.reply(200, b'{"status":"ok"}')
-        self.reply(*self.forward(body))
+        self.reply(*forward(self.command, self.path, body))
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_one
-
-    def forward(self, body):
-        connection = http.client.HTTPConnection(ORIGIN.hostname, ORIGIN.port)
-        headers = {"Content-Type": "application/json"} if body else {}
-        connection.request(self.command, self.path, body or None, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
 
     def reply(self, status, body):
         self.send_response(status)
@@ -37,6 +32,14 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def forward(command, path, body):
+    connection = http.client.HTTPConnection(ORIGIN.hostname, ORIGIN.port)
+    headers = {"Content-Type": "application/json"} if body else {}
+    connection.request(command, path, body or None, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)

@@ -24,6 +24,14 @@ struct JobsCommand: AsyncParsableCommand {
         @Option(help: "How many to skip.")
         var offset = 0
 
+        func validate() throws {
+            do throws(MemoryError) {
+                _ = try PageRequest(limit: limit, offset: offset)
+            } catch {
+                throw ValidationError("--limit or --offset: \(error.message)")
+            }
+        }
+
         func run() async throws {
             try await JobsCommand.withQueue { queue in
                 let page = try await queue.list(state.state, page: try PageRequest(limit: limit, offset: offset))
