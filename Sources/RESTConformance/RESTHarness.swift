@@ -52,7 +52,10 @@ public final class RESTHarness: ConformanceHarness {
         let database = RESTMemoryDatabase(
             connection.reopened(), scope: scope, features: features, settling: settling)
         var lateWrites: (@Sendable () -> Int)?
-        if let settling { lateWrites = { settling.tally.late } }
+        if let settling {
+            let before = settling.tally.late
+            lateWrites = { settling.tally.late - before }
+        }
         return ScopedDatabase(
             database: database,
             reopen: { [settling] _ in

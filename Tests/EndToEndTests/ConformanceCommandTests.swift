@@ -85,7 +85,7 @@ import Testing
             let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
                 "late_server.py")
             let proxy = try await RunningProcess.start(
-                URL(fileURLWithPath: "/usr/bin/env"), ["python3", script.path, server.url, "60"])
+                URL(fileURLWithPath: "/usr/bin/env"), ["python3", script.path, server.url, "2"])
             do {
                 for await _ in proxy.outputChanges where proxy.output.hasSuffix("\n") { break }
                 let port = try #require(proxy.output.split(whereSeparator: \.isWhitespace).last)

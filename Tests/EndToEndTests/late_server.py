@@ -1,4 +1,7 @@
-"""A proxy that answers a create before it passes it on: late_server.py ORIGIN MILLISECONDS. Prints its port."""
+"""A proxy that answers a create before it is stored: late_server.py ORIGIN LOOKS. Prints its port.
+
+It passes a create on once it has answered LOOKS other requests, so that they cannot see what was created, however slow the machine is.
+"""
 
 import http.client
 import http.server
@@ -6,7 +9,10 @@ import sys
 import threading
 import urllib.parse
 
-ORIGIN, DELAY = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2]) / 1000
+ORIGIN, LOOKS = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2])
+lock = threading.Lock()
+# Of each create: how many requests it still waits for, and what to send.
+pending = []
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -17,9 +23,16 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     def handle_one(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.command == "POST" and self.path == "/v1/long-term-memory/":
-            threading.Timer(DELAY, forward, [self.command, self.path, body]).start()
+            with lock:
+                pending.append([LOOKS, (self.command, self.path, body)])
             return self.reply(200, b'{"status":"ok"}')
         self.reply(*forward(self.command, self.path, body))
+        self.wfile.flush()
+        with lock:
+            for create in pending:
+                create[0] -= 1
+            while pending and pending[0][0] <= 0:
+                forward(*pending.pop(0)[1])
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_one
 

@@ -136,8 +136,8 @@ import Testing
                 $0.trimmingCharacters(in: CharacterSet(charactersIn: " `"))
             }
             let defaults =
-                names.count == 1
-                ? [cells[1]]
+                names.count == 1 || cells[1].isEmpty
+                ? names.map { _ in cells[1] }
                 : cells[1].split(separator: ",", omittingEmptySubsequences: false).map {
                     $0.trimmingCharacters(in: .whitespaces)
                 }
