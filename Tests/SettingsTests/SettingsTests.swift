@@ -50,6 +50,7 @@ import Testing
         ("MEMORY_VECTOR_DB_PLUGIN_PATH=/tmp:/nowhere/x", "/nowhere/x"), ("MEMORY_VECTOR_DB_PLUGIN_PATH=/tmp:", "empty"),
         ("MEMORY_VECTOR_DB_PLUGIN_PATH=/etc/passwd", "no folder /etc/passwd"),
         ("EMBEDDING_API_KEY_HEADER='Authorization: hunter2'", "EMBEDDING_API_KEY_HEADER"),
+        ("EMBEDDING_API_KEY_HEADER=sk-hunter2", "EMBEDDING_API_KEY_HEADER"),
         ("EMBEDDING_API_VERSION='1&key=hunter2'", "EMBEDDING_API_VERSION"),
         ("MEMORY_VECTOR_DB_FACTORY=postgresql://u:hunter2@h/d", "MEMORY_VECTOR_DB_FACTORY"),
         ("PORT=redis://:hunter2@h", "PORT"), ("HOST=https://u:hunter2@h", "HOST"),

@@ -87,7 +87,8 @@ struct SettingsReader {
             inForce.append((name, ""))
             return nil
         }
-        guard value.unicodeScalars.allSatisfy(characters) else {
+        // What begins so is a key of OpenAI's in the wrong place.
+        guard value.unicodeScalars.allSatisfy(characters), !value.hasPrefix("sk-") else {
             problem(name, "the value is not \(what)")
             return nil
         }
