@@ -5,6 +5,7 @@ public import MemoryConformance
 /// A backend that is loaded: its factory is called anew for every check, each time with a scope of its own.
 public struct LoadedHarness: ConformanceHarness {
     public let backend: String
+    public let dimensions: Int?
 
     private let setting: String
     private let loader: BackendLoader
@@ -12,9 +13,11 @@ public struct LoadedHarness: ConformanceHarness {
     /// - Parameters:
     ///   - setting: as MEMORY_VECTOR_DB_FACTORY has it.
     ///   - name: as a report shows it.
-    public init(_ setting: String, name: String, loader: BackendLoader) {
+    ///   - dimensions: the length of vectors that the backend is set up for; `nil` if it takes any.
+    public init(_ setting: String, name: String, loader: BackendLoader, dimensions: Int? = nil) {
         self.setting = setting
         backend = name
+        self.dimensions = dimensions
         self.loader = loader
     }
 

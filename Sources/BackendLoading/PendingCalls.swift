@@ -36,6 +36,8 @@ final class PendingCalls: Sendable {
         /// While the server embeds for this call its clock stands still.
         var embeddings = 0
         var embeddingSince: ContinuousClock.Instant?
+        /// Why the embedding service refuses for good; the border has no status for that.
+        var refusal: MemoryError?
         /// Whether the other side has been given the call, and so can be told that nobody waits for it.
         var isStarted = false
         /// What the server does for the call; ends with it.
@@ -114,7 +116,10 @@ final class PendingCalls: Sendable {
 
     /// Gives a call its answer.
     func answer(_ number: UInt64, _ reply: Reply) -> Reception {
-        if end(number, .success(reply)) { return .taken }
+        let refusal = state.withLock { $0.calls[number]?.refusal }
+        var result: Result<Reply, any Error> = .success(reply)
+        if let refusal, reply.status == BackendStatus.embeddingFailed.rawValue { result = .failure(refusal) }
+        if end(number, result) { return .taken }
         return state.withLock { number > 0 && number <= $0.lastNumber } ? .late : .neverMade
     }
 
@@ -131,6 +136,12 @@ final class PendingCalls: Sendable {
             if call.embeddings == 1 { call.embeddingSince = .now }
             state.calls[number] = call
         }
+    }
+
+    /// The server could not embed for a call. Where that is for good, the call fails with this error if the backend passes it on.
+    func embeddingFailed(_ number: UInt64, _ error: any Error) {
+        guard let error = error as? MemoryError, error.code == .embeddingRefused else { return }
+        state.withLock { $0.calls[number]?.refusal = error }
     }
 
     /// The server has embedded for a call.

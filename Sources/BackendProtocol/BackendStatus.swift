@@ -44,7 +44,7 @@ public enum BackendStatus: Int32, Sendable, CaseIterable {
             case .unsupported: .unsupported
             case .storeUnavailable: .storeUnavailable
             case .timedOut: .timedOut
-            case .embeddingFailed: .embeddingFailed
+            case .embeddingFailed, .embeddingRefused: .embeddingFailed
             case .misconfigured: .misconfigured
             case .internalError, .notFound, .conflict, .preconditionFailed: .internalError
             }

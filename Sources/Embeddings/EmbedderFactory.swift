@@ -32,6 +32,19 @@ public enum EmbedderFactory {
             base, maximumEntries: configuration.cacheEntries, maximumBytes: configuration.cacheBytes)
     }
 
+    /// The length of the vectors that the configuration's embedder makes, without making or asking it.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting or the file.
+    public static func dimensions(_ configuration: EmbedderConfiguration) throws(MemoryError) -> Int {
+        if configuration.model.hasPrefix(HashingEmbedder.modelPrefix) { return try hashing(configuration).dimensions }
+        if configuration.model.hasPrefix(localPrefix) {
+            var unloaded = configuration
+            unloaded.loadsLocalModelAtStart = false
+            return try sentenceModel(unloaded).dimensions
+        }
+        return try OpenAICompatibleEmbedder.dimensions(configuration)
+    }
+
     /// What the names of models begin with that are computed here.
     public static let localPrefix = "local/"
 

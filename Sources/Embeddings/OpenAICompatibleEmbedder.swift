@@ -36,13 +36,7 @@ public struct OpenAICompatibleEmbedder: Embedder {
         guard !known.name.isEmpty else {
             throw MemoryError(.misconfigured, "EMBEDDING_MODEL names no embedding model")
         }
-        guard let dimensions = configuration.dimensions ?? known.defaultDimensions else {
-            throw MemoryError(
-                .misconfigured,
-                "the length of the vectors of the embedding model \(configuration.model) is not known: set "
-                    + "REDISVL_VECTOR_DIMENSIONS to it")
-        }
-        guard dimensions > 0 else { throw MemoryError(.misconfigured, "REDISVL_VECTOR_DIMENSIONS is not positive") }
+        let dimensions = try Self.dimensions(configuration)
         model = configuration.model
         self.dimensions = dimensions
         self.configuration = configuration
@@ -53,6 +47,20 @@ public struct OpenAICompatibleEmbedder: Embedder {
         self.logger = logger
         self.time = time
         health = ServiceHealth(time: time)
+    }
+
+    /// The length of the vectors, as the settings have it or as is known of the model.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    static func dimensions(_ configuration: EmbedderConfiguration) throws(MemoryError) -> Int {
+        guard let dimensions = configuration.dimensions ?? KnownModel(configuration.model).defaultDimensions else {
+            throw MemoryError(
+                .misconfigured,
+                "the length of the vectors of the embedding model \(configuration.model) is not known: set "
+                    + "REDISVL_VECTOR_DIMENSIONS to it")
+        }
+        guard dimensions > 0 else { throw MemoryError(.misconfigured, "REDISVL_VECTOR_DIMENSIONS is not positive") }
+        return dimensions
     }
 
     public func embed(_ texts: [String]) async throws -> [[Float]] {

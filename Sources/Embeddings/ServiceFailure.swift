@@ -32,14 +32,28 @@ struct ServiceFailure: Error {
     init(_ response: HTTPClient.Response, model: String, texts: ArraySlice<String>, secret: String?, now: Int) {
         let summary = ServiceFailure.summary(response.body, texts: texts, secret: secret)
         let reason = summary.message.map { ": \($0)" } ?? ""
+        let advice = Self.advice(onRefusal: response.status)
         error = MemoryError(
-            .embeddingFailed,
-            "the embedding service answered \(response.status) for the model \(model)\(reason)")
+            advice == nil ? .embeddingFailed : .embeddingRefused,
+            "the embedding service answered \(response.status) for the model \(model)\(reason)\(advice.map { "; \($0)" } ?? "")"
+        )
         // A spent quota has the status of a rate limit, but waiting does not bring it back.
         let isQuota = summary.code == "insufficient_quota"
         isWorthRetrying = [408, 429].contains(response.status) && !isQuota || response.status >= 500
         concernsService = ![400, 413, 422].contains(response.status)
         retryAfter = response.headers["retry-after"].flatMap { ServiceFailure.retryAfter($0, now: now) }
+    }
+
+    /// What to look at where the service will refuse the same again; `nil` for what may go better later.
+    private static func advice(onRefusal status: Int) -> String? {
+        switch status {
+        case 408, 425, 429, 500...: nil
+        case 401, 403: "check OPENAI_API_KEY"
+        case 404, 405, 410: "check EMBEDDING_MODEL and OPENAI_API_BASE"
+        case 400, 413, 415, 422: "the texts were refused, or EMBEDDING_MODEL or REDISVL_VECTOR_DIMENSIONS is wrong"
+        case 300..<400: "check OPENAI_API_BASE: it redirects, which is not followed"
+        default: "check OPENAI_API_BASE, OPENAI_API_KEY and EMBEDDING_MODEL"
+        }
     }
 
     /// `Retry-After` is a number of seconds or a date (RFC 9110, section 10.2.3).

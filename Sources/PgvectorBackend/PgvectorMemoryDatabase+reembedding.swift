@@ -138,7 +138,7 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
                     logger.info(
                         "embedded records of servers with another model", metadata: ["count": "\(completed)"])
                 }
-            } catch let error as MemoryError where error.code == .embeddingFailed {
+            } catch let error as MemoryError where [.embeddingFailed, .embeddingRefused].contains(error.code) {
                 logger.warning(
                     "records of servers with another model could not be embedded yet", metadata: ["error": "\(error)"])
             }

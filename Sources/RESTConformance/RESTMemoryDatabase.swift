@@ -10,11 +10,16 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
     private let connection: RESTConnection
     private let scope: RESTScope
     private let features: ServerFeatures
+    private let settling: WriteSettling?
 
-    init(_ connection: RESTConnection, scope: RESTScope, features: ServerFeatures) {
+    /// - Parameter settling: waits for each write; `nil` waits for none.
+    init(
+        _ connection: RESTConnection, scope: RESTScope, features: ServerFeatures, settling: WriteSettling? = nil
+    ) {
         self.connection = connection
         self.scope = scope
         self.features = features
+        self.settling = settling
     }
 
     func prepare() async throws {}
@@ -46,7 +51,32 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         let body: JSONValue = ["memories": .array(memories), "deduplicate": false]
         _ = try await connection.call(.post, "/v1/long-term-memory/", body)
         for record in records { scope.didAdd(record) }
+        try await settle(records)
         return records.map(\.id)
+    }
+
+    /// Waits until the server shows the records as they were given, of several with one id the last.
+    private func settle(_ records: [MemoryRecord]) async throws {
+        guard let settling else { return }
+        var last: [ExactString: MemoryRecord] = [:]
+        for record in records { last[ExactString(record.id)] = record }
+        for record in last.values {
+            let id = try scope.id(record.id)
+            try await settling.wait {
+                guard let shown = try await stored(id) else { return false }
+                return shown.text == record.text && shown.userID == record.userID
+                    && shown.sessionID == record.sessionID && shown.topics == record.topics
+                    && shown.pinned == record.pinned
+            }
+        }
+    }
+
+    /// The record of an id that the server has; `nil` for none.
+    private func stored(_ id: String) async throws -> MemoryRecord? {
+        let answer = try await connection.send(.get, "/v1/long-term-memory/\(Self.percentEncoded(id))")
+        if answer.status == 404 { return nil }
+        guard answer.status == 200, let body = answer.body else { throw answer.failure }
+        return try MemoryRecord(answered: body)
     }
 
     /// A record as the server is given it. Notes its names first: an answer that does not come says nothing about what is stored.
@@ -85,6 +115,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             scope.didEdit(edit.update.id, at: stored.updatedAt, shownAs: edit.update.changes.updatedAt)
             scope.willHash(try scope.own(stored), storedHash: stored.memoryHash)
             changed.insert(ExactString(edit.id))
+            try await settling?.wait { try await self.stored(edit.id)?.updatedAt == stored.updatedAt }
         }
         return changed.count
     }
@@ -94,6 +125,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         for id in ids { names.append(try scope.id(id)) }
         let deleted = try await Self.delete(names, over: connection)
         scope.didRemove(names)
+        for name in names { try await settling?.wait { try await stored(name) == nil } }
         return deleted
     }
 
@@ -151,11 +183,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
 
     /// The record of an id, from the route that the reference has too.
     private func record(_ id: String, _ page: PageRequest) async throws -> Page<MemoryRecord> {
-        let path = "/v1/long-term-memory/\(Self.percentEncoded(try scope.id(id)))"
-        let answer = try await connection.send(.get, path)
-        if answer.status == 404 { return Page(items: [], total: 0, request: page) }
-        guard answer.status == 200, let body = answer.body else { throw answer.failure }
-        return Page(items: page.offset == 0 ? [try record(body)] : [], total: 1, request: page)
+        guard let stored = try await stored(scope.id(id)) else { return Page(items: [], total: 0, request: page) }
+        return Page(items: page.offset == 0 ? [try scope.own(stored)] : [], total: 1, request: page)
     }
 
     /// The results that `page` asks for, joined from requests of at most 100. Of a single request everything is as it came.

@@ -6,10 +6,13 @@ import MemoryConformance
 struct RESTWireClient: WireClient {
     private let connection: RESTConnection
     private let records: RESTScope
+    private let settling: WriteSettling?
 
-    init(_ connection: RESTConnection, scope: RESTScope) {
+    /// - Parameter settling: waits for what a request creates; `nil` does not wait.
+    init(_ connection: RESTConnection, scope: RESTScope, settling: WriteSettling?) {
         self.connection = connection
         records = scope
+        self.settling = settling
     }
 
     var scope: String { records.prefix }
@@ -22,6 +25,15 @@ struct RESTWireClient: WireClient {
         let ids = (body?["memories"]?.arrayValue ?? []).compactMap { $0["id"]?.stringValue }
         records.willStore(ids.filter { records.own($0) != nil })
         let answer = try await connection.send(known, path, body: bytes)
+        if answer.status == 200, known == .post, let settling {
+            for memory in body?["memories"]?.arrayValue ?? [] {
+                guard let id = memory["id"]?.stringValue, records.own(id) != nil else { continue }
+                let path = "/v1/long-term-memory/\(RESTMemoryDatabase.percentEncoded(id))"
+                try await settling.wait {
+                    try await connection.send(.get, path).body?["text"] == memory["text"]
+                }
+            }
+        }
         return (answer.status, answer.body)
     }
 }

@@ -26,6 +26,15 @@ struct Assembly {
     /// - Parameter client: asks embedding services; its owner ends it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
     func makeEmbedder(client: HTTPClient) throws(MemoryError) -> any Embedder {
+        try EmbedderFactory.make(embedderConfiguration, client: client, logger: logger)
+    }
+
+    /// The length of the vectors of the configured model, found out without asking a service.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func dimensions() throws(MemoryError) -> Int { try EmbedderFactory.dimensions(embedderConfiguration) }
+
+    private var embedderConfiguration: EmbedderConfiguration {
         var configuration = EmbedderConfiguration()
         configuration.model = settings.embeddingModel
         configuration.dimensions = settings.dimensions
@@ -42,7 +51,7 @@ struct Assembly {
         configuration.localModelCache = settings.localModelCache
         configuration.localThreads = settings.localEmbeddingThreads
         configuration.loadsLocalModelAtStart = settings.localModelLoad == .start
-        return try EmbedderFactory.make(configuration, client: client, logger: logger)
+        return configuration
     }
 
     /// Every factory that the setting can name.

@@ -36,6 +36,12 @@ import Testing
                 ["RuntimeError", "the licence has expired"]
             ),
             ("import os\ndef create(embeddings): os._exit(3)", .runtimeError, ["exit status 3"]),
+            // Frames that are none: too long to be one, and one that is not JSON.
+            ("import os\ndef create(embeddings): os.write(3, b'\\xff' * 64)", .runtimeError, []),
+            (
+                "import os\ndef create(embeddings):\n  os.write(3, b'\\1\\0\\0\\0{')\n  os._exit(4)", .runtimeError,
+                ["status 4"]
+            ),
         ] as [(String, BackendFactoryError.Code, [String])])
     func failures(_ source: String, _ code: BackendFactoryError.Code, _ parts: [String]) async throws {
         let factory = "\(try module(source)).create"
@@ -91,6 +97,51 @@ import Testing
             upkeep.cancel()
             _ = await upkeep.result
         }
+    }
+
+    /// A process that the backend has forked holds the socket to the server open. One with a session of its own also outlives the group.
+    @Test(arguments: [false, true])
+    func theEndOfAProgramIsSeenAlthoughAProcessOfItLives(_ hasItsOwnSession: Bool) async throws {
+        let source = """
+            import os, time
+            import my_backends
+            class Forking(my_backends.create_my_backend(None).__class__):
+                async def add_memories(self, memories):
+                    if os.fork() == 0:
+                        \(hasItsOwnSession ? "os.setsid()" : "pass")
+                        time.sleep(8)
+                        os._exit(0)
+                    return await super().add_memories(memories)
+                async def delete_memories(self, memory_ids):
+                    os.kill(os.getpid(), 9)
+            def create(embeddings):
+                return Forking(embeddings)
+            """
+        let module = try module(source)
+        let fixture = LoaderFixture()
+        let clock = ContinuousClock()
+        var closing = clock.now
+        try await fixture.with("python:\(module).create") { (backend) async throws in
+            let upkeep = Task { try await backend.run() }
+            #expect(try await backend.add([MemoryRecord(id: "a", text: "tea")]) == ["a"])
+            let killed = clock.now
+            let error = await #expect(throws: MemoryError.self) { try await backend.delete(["a"]) }
+            #expect(error?.code == .storeUnavailable)
+            #expect(clock.now - killed < .seconds(4))
+            // The next program holds up the close in the same way.
+            while true {
+                do {
+                    #expect(try await backend.add([MemoryRecord(id: "b", text: "tea")]) == ["b"])
+                    break
+                } catch let error as MemoryError where error.code == .storeUnavailable {
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            upkeep.cancel()
+            _ = await upkeep.result
+            closing = clock.now
+        }
+        #expect(clock.now - closing < .seconds(4))
     }
 
     @Test func callsThatTakeTooLong() async throws {

@@ -40,6 +40,50 @@ import Testing
             try BackendAnswer.components(JSONValue(fromBorder: BackendAnswer.health(components))) == components)
     }
 
+    /// A backend's numbers at their extremes: refused or taken, nothing else.
+    @Test(arguments: [
+        "-9223372036854775808", "-1", "0", "1", "9223372036854775807", "9223372036854775808", "1e18", "1e19", "1e308",
+        "-1e308", "4.9e-324", "0.5", "null", "\"1\"",
+    ])
+    func extremesOfAnswers(_ number: String) throws {
+        let records = try Samples.records()
+        let written = String(
+            decoding: BackendAnswer.listed(Page(items: records, total: 3, nextOffset: nil)), as: UTF8.self)
+        let hits = String(decoding: BackendAnswer.found(try Samples.hits()), as: UTF8.self)
+        func taken(_ read: () throws -> Void) throws {
+            do {
+                try read()
+            } catch let error as MemoryError {
+                #expect(error.code == .internalError)
+            }
+        }
+        for page in [
+            try PageRequest(limit: 2), try PageRequest(limit: 10_000, offset: .max),
+            try PageRequest(limit: 2, offset: 7),
+        ] {
+            for member in ["total", "access_count", "created_at", "last_accessed", "updated_at", "distance", "score"] {
+                let pattern = try Regex("\"\(member)\":[^,}]*")
+                let listed = try JSONValue(
+                    fromBorder: Array(written.replacing(pattern, with: "\"\(member)\":\(number)").utf8))
+                let found = try JSONValue(
+                    fromBorder: Array(hits.replacing(pattern, with: "\"\(member)\":\(number)").utf8))
+                try taken {
+                    let page = try BackendAnswer.records(listed, on: page)
+                    // What the server does with them next.
+                    for var record in page.items {
+                        let access = RecordChanges.Access(at: record.createdAt, minimumIntervalSeconds: 0)
+                        record.apply(try RecordChanges(access: access))
+                        _ = record.json
+                    }
+                }
+                try taken { _ = try BackendAnswer.hits(found, ranking: .semanticWithRecency(.standard), on: page) }
+            }
+        }
+        try taken {
+            _ = try BackendAnswer.number(["count": JSONValue(parsing: Array(number.utf8))], "count", answering: .count)
+        }
+    }
+
     @Test func answersThatCannotBe() throws {
         let records = try Samples.records()
         let page = try PageRequest(limit: 1, offset: 5)

@@ -134,6 +134,21 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
+    /// Times that no number, no clock and no duration holds.
+    @Test(arguments: [
+        "-1", "-9223372036854775808", "9223372036854775807", "1e308", "1e999", "nan", "inf", "0x7fffffffffffffff",
+        "99999999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 0000 00:00:00 GMT", "",
+    ])
+    func readsEveryRetryAfter(header: String) async throws {
+        try await withEmbedder { embedder, server, time in
+            try await server.control(
+                ["mode": "status", "status": 429, "times": 1, "headers": ["Retry-After": header]])
+            // Either the pause is passed over, or it is longer than the deadline.
+            if let error = await failure(embedder) { #expect(error.code == .embeddingFailed) }
+            #expect(time.sleeps.allSatisfy { $0 >= .zero && $0 < .seconds(60) })
+        }
+    }
+
     @Test func doesNotWaitBeyondTheDeadline() async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": "status", "status": 429, "headers": ["Retry-After": "60"]])
@@ -154,11 +169,16 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test(arguments: [400, 401, 403, 404, 422]) func doesNotRepeatWhatWasRefused(status: Int) async throws {
+    @Test(arguments: [
+        (301, "OPENAI_API_BASE"), (400, "EMBEDDING_MODEL"), (401, "OPENAI_API_KEY"), (402, "OPENAI_API_KEY"),
+        (403, "OPENAI_API_KEY"), (404, "EMBEDDING_MODEL"), (413, "texts"), (422, "EMBEDDING_MODEL"),
+    ])
+    func doesNotRepeatWhatWasRefused(status: Int, setting: String) async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": "status", "status": status, "message": "model not found"])
             let error = await failure(embedder)
-            #expect(error?.code == .embeddingFailed)
+            #expect(error?.code == .embeddingRefused)
+            #expect(error?.message.contains(setting) == true, "\(error?.message ?? "")")
             #expect(error?.message.contains("\(status)") == true)
             #expect(error?.message.contains("model not found") == true)
             #expect(time.sleeps.isEmpty)

@@ -63,12 +63,52 @@ import Testing
             (["reference", "--expected-failures", "/nonexistent"], "/nonexistent cannot be read"),
             (["reference", "--only", "record/R3", "--output", "/nonexistent/report"], "cannot be written"),
             (["reference", "--histories=-1"], "must be between 0 and 1000000"),
+            (["reference", "--histories", "9223372036854775808"], "--histories"),
+            (["reference", "--only", ""], "--only is empty"), (["reference", "--skip", ""], "--skip is empty"),
+            (["reference", "--output", ""], "--output is empty"), (["--url", ""], "--url is empty"), ([""], "is empty"),
+            (["reference", "--replay", "x", "--only", "record/"], "--replay"),
+            (["--list", "--url", "http://h"], "--list"), (["reference", "--settle", "1"], "--settle"),
+            (["--url", "http://h", "--settle", "1e308"], "--settle must be between"),
+            (["--url", "http://h", "--settle", "nan"], "--settle must be between"),
+            (["--url", "me:hunter2@h"], "--url (set, not shown"),
             (["reference", "--replay", "/nonexistent"], "/nonexistent cannot be read"),
         ])
     func wrongArgumentsAreRefused(_ arguments: [String], _ message: String) async throws {
         let (status, output) = try await ServerProcess.command(["conformance"] + arguments)
         #expect(status != 0)
         #expect(output.contains(message), "\(output)")
+    }
+
+    /// Of a server that stores after it has answered, the report has the cause; with --settle, only the checks of that cause fail.
+    @Test func aServerThatStoresLater() async throws {
+        try await ServerProcess.run(["MEMORY_VECTOR_DB_FACTORY": "reference"]) { server in
+            let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+                "late_server.py")
+            let proxy = try await RunningProcess.start(
+                URL(fileURLWithPath: "/usr/bin/env"), ["python3", script.path, server.url, "2"])
+            do {
+                for await _ in proxy.outputChanges where proxy.output.hasSuffix("\n") { break }
+                let port = try #require(proxy.output.split(whereSeparator: \.isWhitespace).last)
+                let arguments = [
+                    "conformance", "--url", "http://127.0.0.1:\(port)", "--only", "record/R6", "--only", "update/D1",
+                    "--only", "filter/F4",
+                ]
+                let hasty = try await ServerProcess.command(arguments)
+                #expect(hasty.status == 1)
+                #expect(hasty.output.contains("note: the first record could be read only"), "\(hasty.output)")
+                #expect(hasty.output.contains("--settle"), "\(hasty.output)")
+                let settled = try await ServerProcess.command(arguments + ["--settle", "5"])
+                #expect(settled.status == 1)
+                #expect(settled.output.contains(" 1 failed"), "\(settled.output)")
+                #expect(settled.output.contains("record/R6-read-your-writes (MUST) failed"), "\(settled.output)")
+                #expect(settled.output.contains("Only the checks of rule R6"), "\(settled.output)")
+            } catch {
+                proxy.signal(SIGKILL)
+                throw error
+            }
+            proxy.signal(SIGKILL)
+            _ = await proxy.exitStatus()
+        }
     }
 
     @Test func staleExpectationsFailTheRun() async throws {

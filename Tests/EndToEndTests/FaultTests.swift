@@ -64,6 +64,42 @@ import Testing
         }
     }
 
+    /// What the embedding service refuses for good is not "try again"; what it may do later is.
+    @Test(arguments: ["reference", "python"])
+    func aRefusalOfTheEmbeddingServiceIsNoReasonToTryAgain(_ backend: String) async throws {
+        try await FakeEmbeddingsServer.run(["--dimensions", "32"]) { embeddings in
+            var environment = ["MEMORY_VECTOR_DB_FACTORY": "reference"]
+            if backend == "python" { environment = try await LoadedBackendTests.Example.python.environment() }
+            environment.merge([
+                "EMBEDDING_MODEL": "some-model", "REDISVL_VECTOR_DIMENSIONS": "32", "OPENAI_API_KEY": "sk-secret-7",
+                "OPENAI_API_BASE": embeddings.baseURL, "EMBEDDING_DEADLINE_SECONDS": "3",
+            ]) { $1 }
+            try await ServerProcess.run(environment) { server in
+                let api = server.client
+                for (status, setting) in [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "EMBEDDING_MODEL")] {
+                    try await embeddings.control(["reset": true])
+                    try await embeddings.control([
+                        "mode": "status", "status": status, "message": "Incorrect API key provided: sk-secret-7",
+                    ])
+                    let answer = try await api.create([["id": "a", "text": "some text"]])
+                    #expect(answer.status == 502, "\(answer.detail)")
+                    #expect(answer.detail.contains(setting), "\(answer.detail)")
+                    #expect(!answer.detail.contains("secret"), "\(answer.detail)")
+                    let search = try await api.search(["text": .string("some other text \(status)")])
+                    #expect(search.status == 502, "\(search.detail)")
+                    #expect(try await embeddings.stats().requests == 2)
+                }
+                try await embeddings.control([
+                    "mode": "status", "status": 429, "headers": ["Retry-After": "9223372036854775807"],
+                ])
+                #expect(try await api.create([["id": "a", "text": "some text"]]).status == 503)
+                try await embeddings.control(["mode": "ok"])
+                #expect(try await api.create([["id": "a", "text": "some text"]]).status == 200)
+                #expect(!server.log.contains("sk-secret"))
+            }
+        }
+    }
+
     @Test(arguments: Store.allCases)
     func anEmbeddingServiceThatIsDownWritesNothing(_ store: Store) async throws {
         try await FakeEmbeddingsServer.run(["--dimensions", "32"]) { embeddings in

@@ -51,6 +51,50 @@ import Testing
         }
     }
 
+    /// Its vectors have a length of their own, as those of backends have that read it from their own settings.
+    @Test func aBackendWithAFixedDimensionIsCheckedWithIt() async throws {
+        let source = """
+            from my_backends import BruteForceDatabase
+            class Fixed(BruteForceDatabase):
+                def __init__(self, embeddings):
+                    super().__init__(embeddings)
+                    embed = embeddings.aembed_documents
+                    async def checked(texts):
+                        vectors = await embed(texts)
+                        for vector in vectors:
+                            if len(vector) != 96:
+                                raise ValueError(f"the index has 96 dimensions, the vector {len(vector)}")
+                        return vectors
+                    embeddings.aembed_documents = checked
+            def create(embeddings):
+                return Fixed(embeddings)
+            """
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fixed-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data(source.utf8).write(to: folder.appendingPathComponent("fixed_dimension.py"))
+        var environment = try await Example.python.environment()
+        environment["PYTHONPATH", default: ""] += ":\(folder.path)"
+        environment["MEMORY_VECTOR_DB_FACTORY"] = "python:fixed_dimension.create"
+        environment["EMBEDDING_MODEL"] = "local/hashing-96"
+        let right = try await ServerProcess.command(
+            [
+                "conformance", "--only", "record/R3", "--only", "record/R7", "--only", "recall/S2", "--only",
+                "differential/S4", "--histories", "8",
+            ],
+            environment)
+        #expect(right.status == 0, "\(right.output)")
+        #expect(right.output.contains(", 0 failed"), "\(right.output)")
+        environment["REDISVL_VECTOR_DIMENSIONS"] = "64"
+        environment["EMBEDDING_MODEL"] = "ollama/some-model"
+        let wrong = try await ServerProcess.command(["backend", "check", "--histories", "0"], environment)
+        #expect(wrong.status == 1, "\(wrong.output)")
+        // One cause, and not a failure of every check.
+        #expect(wrong.output.contains("could be stored with a vector of 64 numbers"), "\(wrong.output)")
+        #expect(wrong.output.contains("the index has 96 dimensions"), "\(wrong.output)")
+        #expect(!wrong.output.contains("usually wrong"), "\(wrong.output)")
+    }
+
     // MARK: The four failures
 
     @Test(arguments: [

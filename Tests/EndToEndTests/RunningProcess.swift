@@ -18,9 +18,12 @@ final class RunningProcess: Sendable {
     var output: String { text.withLock(\.self) }
     var processIdentifier: Int32 { identifier.withLock(\.self) }
 
-    /// - Parameter environment: on top of this process's own, without what would configure a server.
+    /// - Parameters:
+    ///   - environment: on top of this process's own, without what would configure a server.
+    ///   - folder: where it runs.
     static func start(
-        _ executable: URL, _ arguments: [String], environment: [String: String] = [:]
+        _ executable: URL, _ arguments: [String], environment: [String: String] = [:],
+        in folder: URL = FileManager.default.temporaryDirectory
     ) async throws -> RunningProcess {
         let (ended, endedContinuation) = AsyncStream<Void>.makeStream()
         let (changes, changesContinuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -36,7 +39,7 @@ final class RunningProcess: Sendable {
                 process.executableURL = executable
                 process.arguments = arguments
                 process.environment = merged
-                process.currentDirectoryURL = FileManager.default.temporaryDirectory
+                process.currentDirectoryURL = folder
                 let pipe = Pipe()
                 process.standardOutput = pipe
                 process.standardError = pipe
@@ -67,10 +70,15 @@ final class RunningProcess: Sendable {
         if identifier > 0, status.withLock({ $0 == nil }) { kill(identifier, number) }
     }
 
-    /// Waits for the end, with the output complete.
+    /// Waits for the end, with the output complete unless a process that this one has left behind holds it open.
     func exitStatus() async -> Int32 {
         for await _ in ended {}
-        for await _ in outputChanges {}
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await _ in self.outputChanges {} }
+            group.addTask { try? await Task.sleep(for: .seconds(2)) }
+            await group.next()
+            group.cancelAll()
+        }
         return status.withLock { $0 ?? -1 }
     }
 }

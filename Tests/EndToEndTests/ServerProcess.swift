@@ -66,9 +66,10 @@ final class ServerProcess: Sendable {
 
     /// Runs a command of the binary that ends by itself.
     static func command(
-        _ arguments: [String], _ environment: [String: String] = [:]
+        _ arguments: [String], _ environment: [String: String] = [:],
+        in folder: URL = FileManager.default.temporaryDirectory
     ) async throws -> (status: Int32, output: String) {
-        let process = try await RunningProcess.start(binary, arguments, environment: environment)
+        let process = try await RunningProcess.start(binary, arguments, environment: environment, in: folder)
         let status = await process.exitStatus()
         return (status, process.output)
     }

@@ -1,4 +1,5 @@
 import AgentMemory
+import Foundation
 import Testing
 
 /// Starts: several at once, wrong settings, settings that do not fit the store.
@@ -88,6 +89,92 @@ import Testing
         #expect(!output.contains("listening"))
     }
 
+    /// What is in the place of `.env`; every form asks for authentication, which must stop the start.
+    enum EnvironmentFileForm: String, CaseIterable, Sendable {
+        case plain, latin1, utf16, byteOrderMark, folder, danglingLink, unreadable, misspelt, twice
+
+        func make(at file: URL) throws {
+            let text = "# für uns\nAUTH_MODE=oauth2\n"
+            switch self {
+            case .plain: try Data(text.utf8).write(to: file)
+            case .latin1: try #require(text.data(using: .isoLatin1)).write(to: file)
+            case .utf16: try #require(text.data(using: .utf16)).write(to: file)
+            case .byteOrderMark: try Data([0xEF, 0xBB, 0xBF] + Array("AUTH_MODE=oauth2".utf8)).write(to: file)
+            case .folder: try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+            case .danglingLink:
+                try FileManager.default.createSymbolicLink(atPath: file.path, withDestinationPath: "/nowhere/env")
+            // No mode keeps root out; a path that goes through a file keeps everybody out.
+            case .unreadable:
+                try FileManager.default.createSymbolicLink(atPath: file.path, withDestinationPath: "/etc/passwd/env")
+            case .misspelt: try Data("AUHT_MODE=oauth2".utf8).write(to: file)
+            case .twice: try Data("AUTH_MODE=oauth2\nAUTH_MODE=disabled".utf8).write(to: file)
+            }
+        }
+    }
+
+    @Test(arguments: EnvironmentFileForm.allCases)
+    func anEnvironmentFileThatIsThereIsReadOrRefused(_ form: EnvironmentFileForm) async throws {
+        try await Self.inFolder { folder in
+            try form.make(at: folder.appendingPathComponent(".env"))
+            let (status, output) = try await ServerProcess.command(
+                ["api"], ["MEMORY_VECTOR_DB_FACTORY": "reference", "EMBEDDING_MODEL": "local/hashing-64", "PORT": "0"],
+                in: folder)
+            #expect(status == 1, "\(output)")
+            #expect(output.contains("AUTH_MODE") || output.contains(".env"), "\(output)")
+            #expect(!output.contains("listening"), "\(output)")
+        }
+    }
+
+    /// What scripts are told is what the server reads.
+    @Test(arguments: [
+        ("PORT=8123\n", "8123"), ("PORT=8123 # my port\n", "8123"), ("PORT=\"8123\" # my port\n", "8123"),
+        ("PORT=8123\r\n", "8123"), ("\u{FEFF}PORT=8123\n", "8123"), ("PORT=   # none\n", ""), ("", ""),
+        ("export PORT = '8123'\nMEMORY_VECTOR_DB_FACTORY=pgvector\n", "8123"),
+    ])
+    func oneSettingIsPrintedForScripts(_ file: String, _ expected: String) async throws {
+        try await Self.inFolder { folder in
+            try Data(file.utf8).write(to: folder.appendingPathComponent(".env"))
+            let (status, output) = try await ServerProcess.command(["settings", "get", "--given", "PORT"], in: folder)
+            #expect(status == 0, "\(output)")
+            #expect(output == (expected.isEmpty ? "" : expected + "\n"))
+            guard !file.contains("pgvector") else { return }
+            let (_, all) = try await ServerProcess.command(["api", "--print-config"], in: folder)
+            #expect(all.contains("\nPORT=\(expected.isEmpty ? "8000" : expected)\n"), "\(all)")
+        }
+    }
+
+    /// Addresses that are not understood appear nowhere: neither where the settings are printed nor where the start is refused.
+    @Test(arguments: [
+        ("redis", "REDIS_URL", "redis://me:hun?hunter2@h"), ("redis", "REDIS_URL", "redis://me:hun#hunter2@h"),
+        ("redis", "REDIS_URL", "redis://me:hun/hunter2@h"), ("redis", "REDIS_URL", "me:hunter2@h"),
+        ("redis", "REDIS_URL", "redis://h/hunter2"), ("redis", "REDIS_URL", "redis://h:hunter2"),
+        ("redis", "OPENAI_API_BASE", "https://me:12?hunter2@h/v1"), ("redis", "OPENAI_API_BASE", "me:hunter2@h"),
+        ("redis", "EMBEDDING_API_KEY_HEADER", "Authorization: Bearer hunter2"),
+        ("redis", "MEMORY_VECTOR_DB_FACTORY", "postgresql://me:hunter2@h/d"),
+        ("python:nobody.create", "STATE_STORE_URL", "me:hunter2@h"),
+    ])
+    func secretsOfMalformedAddressesAreNotTold(_ factory: String, _ name: String, _ address: String) async throws {
+        var environment = [
+            "MEMORY_VECTOR_DB_FACTORY": factory, "EMBEDDING_MODEL": "text-embedding-3-small", "PORT": "0",
+            "OPENAI_API_KEY": "sk-x",
+        ]
+        environment[name] = address
+        for arguments in [["api", "--print-config"], ["api"], ["jobs"]] {
+            // A server whose settings pass this far waits for its store.
+            if arguments == ["api"], name == "OPENAI_API_BASE", address.contains("://") { continue }
+            let (status, output) = try await ServerProcess.command(arguments, environment)
+            #expect(status == 1 || arguments.count == 2, "\(output)")
+            #expect(!output.contains("hunter2"), "\(arguments): \(output)")
+        }
+    }
+
+    private static func inFolder(_ body: (URL) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("start-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try await body(folder)
+    }
+
     @Test(arguments: Store.allCases)
     func vectorsOfAnotherLengthAreRefusedAtTheStart(_ store: Store) async throws {
         var environment = try store.environment()
@@ -107,7 +194,6 @@ import Testing
             ("DATABASE_URL", "host=h user=u password = hunter2 dbname=d"),
             ("DATABASE_URL", #"password='a\'b hunter2' host=h"#),
             ("DATABASE_URL", "postgresql://h/d?sslpassword=hunter2&user=u"),
-            ("REDIS_URL", "redis://:hun/hunter2@h:6379"),
         ] {
             let (_, output) = try await ServerProcess.command(["api", "--print-config"], [name: value])
             #expect(!output.contains("hunter2"), "\(output)")

@@ -132,6 +132,25 @@ import Testing
         #expect(try await memory.record(id: "a").text == "text of a")
     }
 
+    /// The delay of other failures is none here, so that a job of theirs would be given up at once.
+    @Test func aServiceThatRefusesForGoodIsAskedAgainOnlyAfterTheLongestDelay() async throws {
+        _ = try await sessions().put(try put(["a"]))
+        let database = ReferenceMemoryDatabase(embedder: RefusingEmbedder(), now: { Self.now })
+        let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { Self.now })
+        let refusing = LongTermMemory(database: database, accessRecorder: recorder, now: { Self.now })
+        try await withWorker(memory: refusing) { until in
+            try await until {
+                try await queue.list(.waiting, page: PageRequest()).items.first?.reason?.hasPrefix("embeddingRefused")
+                    == true
+            }
+            // The worker looks for jobs every 5 ms; the delay is not over by the queue's clock, which stands still.
+            try await Task.sleep(for: .milliseconds(30))
+        }
+        let waiting = await queue.list(.waiting, page: try PageRequest()).items
+        #expect(waiting.map(\.attempts) == [1])
+        #expect(await queue.counts() == JobCounts(waiting: 1, leased: 0, dead: 0))
+    }
+
     @Test func delaysDoubleUpToTheLimit() {
         let policy = RetryPolicy(attempts: 5, base: .seconds(1), limit: .seconds(10))
         #expect((1...6).map { policy.delay(afterAttempt: $0, random: 1) } == [1, 2, 4, 8, 10, 10].map { .seconds($0) })
@@ -141,14 +160,14 @@ import Testing
 
     /// Runs a worker beside `body`, which is given a way to wait for a condition.
     private func withWorker(
-        attempts: Int = 3,
+        attempts: Int = 3, memory: LongTermMemory? = nil,
         _ body: (_ until: (() async throws -> Bool) async throws -> Void) async throws -> Void
     ) async throws {
         // Of its own, because what wakes a worker ends with the worker.
         let jobs = BackgroundJobs(queue: queue)
         let worker = BackgroundWorker(
             queue: queue, jobs: jobs,
-            handlers: [PromotionHandler(memory: memory, store: store, jobs: jobs, now: { Self.now })],
+            handlers: [PromotionHandler(memory: memory ?? self.memory, store: store, jobs: jobs, now: { Self.now })],
             configuration: .init(pollInterval: .milliseconds(5), retries: RetryPolicy(attempts: attempts, base: .zero)),
             logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -164,4 +183,16 @@ import Testing
             group.cancelAll()
         }
     }
+}
+
+/// As one whose key is wrong.
+private struct RefusingEmbedder: Embedder {
+    let model = "refusing"
+    let dimensions = 16
+
+    func embed(_ texts: [String]) async throws -> [[Float]] {
+        throw MemoryError(.embeddingRefused, "the embedding service answered 401; check OPENAI_API_KEY")
+    }
+
+    func unavailability() async -> String? { nil }
 }

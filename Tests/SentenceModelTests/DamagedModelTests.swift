@@ -114,6 +114,20 @@ struct DamagedModelTests {
             "absurd layers", { try edit($0, "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 9e18") },
             ["num_hidden_layers"]
         ),
+        (
+            "a length that no integer holds",
+            { try write($0, "tokenizer_config.json", "{\"model_max_length\": -1e300}") }, ["maximum length"]
+        ),
+        (
+            "a length below zero",
+            { try write($0, "sentence_bert_config.json", "{\"max_seq_length\": -9223372036854775808}") },
+            ["maximum length"]
+        ),
+        (
+            "absurd numbers",
+            { try edit($0, "config.json", "\"hidden_size\": 24", "\"hidden_size\": 9223372036854775807") },
+            ["hidden_size"]
+        ),
         ("a configuration that is not JSON", { try edit($0, "config.json", "{", "") }, ["config.json", "not JSON"]),
         ("a configuration that is a list", { try write($0, "config.json", "[]") }, ["model_type"]),
         (

@@ -9,7 +9,7 @@ public protocol Embedder: Sendable {
     ///
     /// An empty list gives an empty list without asking anyone.
     ///
-    /// - Throws: ``MemoryError`` with code `embeddingFailed` or `timedOut`; `CancellationError`.
+    /// - Throws: ``MemoryError`` with code `embeddingFailed`, `embeddingRefused` or `timedOut`; `CancellationError`.
     func embed(_ texts: [String]) async throws -> [[Float]]
 
     /// Whether the model can answer now; `nil` when it can, otherwise why not, in one sentence without secrets.

@@ -24,6 +24,9 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         case timedOut
         /// The embedding service is down, refused the work, or answered something that is not an embedding. REST: 503.
         case embeddingFailed
+        /// The embedding service refuses the key, the model, the address or the texts, and will until a setting changes; asking again does not
+        /// help. REST: 502.
+        case embeddingRefused
         /// A setting is wrong, or does not fit what the store holds. Stops start-up; REST: 500.
         case misconfigured
         /// The server broke a rule of its own. REST: 500.

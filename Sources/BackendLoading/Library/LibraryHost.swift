@@ -130,6 +130,7 @@ final class LibraryHost: Sendable {
             do {
                 outcome = .success(try await embedder.checkedEmbeddings(of: valid))
             } catch {
+                calls.embeddingFailed(call, error)
                 outcome = .failure(error)
             }
             calls.endEmbedding(call)

@@ -56,7 +56,7 @@ final class PythonChild: Sendable {
                 }.withConnectedSocket(process.socket).get()
         } catch {
             process.kill()
-            _ = await Self.end(of: process)
+            _ = await process.ending()
             throw BackendFactoryError(
                 .importError, setting: setting, "the Python interpreter could not be talked to: \(error)")
         }
@@ -101,6 +101,13 @@ final class PythonChild: Sendable {
                         .runtimeError, setting: setting, "\(factory) has not made a backend within \(limit)")))
         }
         defer { timer.cancel() }
+        // The stream of frames ends soon after the program, unless a process that it has forked keeps it open.
+        let ends = Self.ends(of: process, channel)
+        let watch = Task {
+            for await _ in ends {}
+            if !Task.isCancelled { started.finish() }
+        }
+        defer { watch.cancel() }
         var outcome: Result<BackendDescription, BackendFactoryError>?
         for await result in starts {
             outcome = result
@@ -110,7 +117,7 @@ final class PythonChild: Sendable {
             return PythonChild(process: process, channel: channel, description: description)
         }
         process.kill()
-        let status = await Self.end(of: process)
+        let status = await process.ending()
         channel.close(promise: nil)
         if case .failure(let error) = outcome { throw error }
         throw BackendFactoryError(
@@ -125,10 +132,21 @@ final class PythonChild: Sendable {
 
     /// Waits until the program has ended, or can no longer be talked to; returns early when the task is cancelled.
     func waitForEnd() async {
+        for await _ in Self.ends(of: process, channel) {}
+    }
+
+    /// Ends once the program has ended, and what it said last has been read, or once it can no longer be talked to.
+    private static func ends(of process: PythonProcess, _ channel: any Channel) -> AsyncStream<Never> {
         let (ends, continuation) = AsyncStream<Never>.makeStream()
         channel.closeFuture.whenComplete { _ in continuation.finish() }
-        for await _ in ends {}
+        process.whenEnded { _ in
+            _ = channel.eventLoop.scheduleTask(in: lastWordsLimit) { continuation.finish() }
+        }
+        return ends
     }
+
+    /// How long what an ended program has said may take to be read.
+    private static let lastWordsLimit: TimeAmount = .milliseconds(500)
 
     /// Waits for the end of the program, which cannot be talked to any more, and ends it if need be.
     ///
@@ -136,7 +154,7 @@ final class PythonChild: Sendable {
     func collect() async -> String {
         process.kill()
         channel.close(promise: nil)
-        return await Self.end(of: process)
+        return await process.ending()
     }
 
     /// Asks the program to end, and ends it when that takes longer than `limit`.
@@ -148,13 +166,5 @@ final class PythonChild: Sendable {
         }
         await waitForEnd()
         timer.cancel()
-    }
-
-    private static func end(of process: PythonProcess) async -> String {
-        do {
-            return try await NIOThreadPool.singleton.runIfActive { process.wait() }
-        } catch {
-            return "an unknown status"
-        }
     }
 }

@@ -1,4 +1,6 @@
 import AgentMemory
+import NIOPosix
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -9,10 +11,20 @@ import AgentMemory
 #endif
 
 /// A child process that runs Python, with one end of a socket pair as its descriptor 3.
-struct PythonProcess: Sendable {
+///
+/// Its end is what the kernel says of it, not the end of the socket: a process that it has forked may hold that open for long.
+final class PythonProcess: Sendable {
     let identifier: pid_t
     /// Our end of the socket pair; its owner closes it.
     let socket: Int32
+
+    private struct State {
+        /// How it ended, once it has.
+        var ending: String?
+        var waiters: [@Sendable (String) -> Void] = []
+    }
+
+    private let state = Mutex(State())
 
     enum StartError: Error {
         /// There is no such interpreter.
@@ -74,33 +86,68 @@ struct PythonProcess: Sendable {
         }
         self.identifier = identifier
         socket = ends[0]
-    }
-
-    /// Ends the process at once.
-    func kill() {
-        _ = signal(SIGKILL)
-    }
-
-    private func signal(_ number: Int32) -> Int32 {
-        #if canImport(Glibc)
-            Glibc.kill(identifier, number)
-        #elseif canImport(Musl)
-            Musl.kill(identifier, number)
-        #else
-            Darwin.kill(identifier, number)
-        #endif
-    }
-
-    /// Waits for the end of the process. Blocks; to be called once.
-    ///
-    /// - Returns: how it ended, such as `exit status 1` or `signal 9`.
-    func wait() -> String {
-        var status: Int32 = 0
-        while waitpid(identifier, &status, 0) < 0 {
-            guard errno == EINTR else { return "an unknown status" }
+        // A thread of its own, which waits for as long as the process runs.
+        let watcher = NIOThreadPool(numberOfThreads: 1)
+        watcher.start()
+        watcher.submit { [self] _ in
+            awaitEnd()
+            watcher.shutdownGracefully { _ in }
         }
-        let signal = status & 0x7F
-        return signal == 0 ? "exit status \((status >> 8) & 0xFF)" : "signal \(signal)"
+    }
+
+    /// Ends the process and those of its group at once.
+    func kill() {
+        // Under the lock, and only while it is not collected: later, the number may be another process's.
+        state.withLock { state in
+            if state.ending == nil { signalGroup(SIGKILL) }
+        }
+    }
+
+    /// Calls `body` with how the process ended, such as `exit status 1` or `signal 9`, once it has.
+    func whenEnded(_ body: @escaping @Sendable (String) -> Void) {
+        let ending = state.withLock { state in
+            if state.ending == nil { state.waiters.append(body) }
+            return state.ending
+        }
+        if let ending { body(ending) }
+    }
+
+    /// How the process ended, once it has.
+    func ending() async -> String {
+        await withCheckedContinuation { continuation in
+            whenEnded { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Waits for the end of the process, ends what it has left behind in its group, and collects it.
+    private func awaitEnd() {
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+        let (ending, waiters) = state.withLock { state in
+            // Not collected yet, so its number, which is the group's, is still its own.
+            signalGroup(SIGKILL)
+            var status: Int32 = 0
+            var collected = waitpid(identifier, &status, 0)
+            while collected < 0, errno == EINTR { collected = waitpid(identifier, &status, 0) }
+            let signal = status & 0x7F
+            let ending =
+                collected < 0
+                ? "an unknown status" : signal == 0 ? "exit status \((status >> 8) & 0xFF)" : "signal \(signal)"
+            state.ending = ending
+            defer { state.waiters = [] }
+            return (ending, state.waiters)
+        }
+        for waiter in waiters { waiter(ending) }
+    }
+
+    private func signalGroup(_ number: Int32) {
+        #if canImport(Glibc)
+            _ = Glibc.kill(-identifier, number)
+        #elseif canImport(Musl)
+            _ = Musl.kill(-identifier, number)
+        #else
+            _ = Darwin.kill(-identifier, number)
+        #endif
     }
 
     private static func systemError(_ number: Int32) -> String {

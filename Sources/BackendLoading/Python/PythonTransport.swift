@@ -88,6 +88,7 @@ final class PythonTransport: BackendTransport {
                         do {
                             send(PythonFrame.embedded(request, try await embedder.checkedEmbeddings(of: texts)))
                         } catch {
+                            calls.embeddingFailed(call, error)
                             send(PythonFrame.notEmbedded(request, error))
                         }
                         calls.endEmbedding(call)
@@ -163,7 +164,10 @@ final class PythonTransport: BackendTransport {
                     state.generation += 1
                     return true
                 }
-                if !isWanted { await child.close(within: .zero) }
+                if !isWanted {
+                    await child.close(within: .zero)
+                    _ = await child.collect()
+                }
                 return
             } catch {
                 logger.error(

@@ -21,6 +21,7 @@ extension ConformanceCheck {
                     _ = try await scope.database.delete([id])
                     try await scope.expectSeen("after delete, by the other", in: other, user: new, word: new, [])
                 }
+                try scope.expectNoLateWrites()
             } catch {
                 await other.close()
                 throw error

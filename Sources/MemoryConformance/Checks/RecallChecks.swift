@@ -9,6 +9,7 @@ extension ConformanceCheck {
             hint:
                 "the index looks at too few candidates, or filters what it has found instead of searching among the matches"
         ) { scope in
+            let dimensions = corpusDimensions(scope)
             let corpus = VectorCorpus(clustered: size, clusters: clusters, dimensions: dimensions)
             try await addShares(of: corpus, to: scope)
             // From the middle of clusters; and from one that the filters by namespace leave out.
@@ -21,6 +22,7 @@ extension ConformanceCheck {
                 "a graph index links equal vectors to each other only, so that a search never leaves, or reaches, their group"
         ) { scope in
             let distinct = 40
+            let dimensions = corpusDimensions(scope)
             let corpus = VectorCorpus(repeating: distinct, count: size, dimensions: dimensions)
             try await addShares(of: corpus, to: scope)
             let queries = (0..<25).map { VectorCorpus.point(in: $0, 500_000 + $0, dimensions) }
@@ -37,6 +39,7 @@ extension ConformanceCheck {
             "recall/S2-distance-threshold", needs: [.distanceThreshold, .steeredEmbeddings], dimensions: dimensions,
             hint: "beyond the exact zone a threshold keeps what the page's candidates hold, not what lies within it"
         ) { scope in
+            let dimensions = corpusDimensions(scope)
             let corpus = VectorCorpus(clustered: 6000, clusters: clusters, dimensions: dimensions)
             try await addShares(of: corpus, to: scope)
             var worst = 1.0
@@ -76,6 +79,9 @@ extension ConformanceCheck {
     private static let size = 12_000
     private static let clusters = 60
     private static let dimensions = 48
+
+    /// Longer vectors of a backend end with zeros.
+    private static func corpusDimensions(_ scope: CheckScope) -> Int { min(dimensions, scope.embedder.dimensions) }
 
     /// A filter, which of the records it matches, and its name in the report.
     private typealias Share = (name: String, filter: MemoryFilter, matches: @Sendable (Int) -> Bool)
@@ -152,7 +158,7 @@ extension ConformanceCheck {
 
     /// Asks both databases, which hold the same texts, the same questions, and reports how much of the first ten they share.
     private static func compareTops(_ scope: CheckScope, with oracle: any MemoryVectorDatabase) async throws {
-        let sentences = SentenceCorpus(count: 2000, dimensions: dimensions)
+        let sentences = SentenceCorpus(count: 2000, dimensions: corpusDimensions(scope))
         for start in stride(from: 0, to: sentences.texts.count, by: 500) {
             let records = try (start..<min(start + 500, sentences.texts.count)).map { index in
                 scope.embedder.assign(sentences.vector(of: sentences.texts[index]), to: sentences.texts[index])

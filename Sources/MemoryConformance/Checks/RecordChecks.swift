@@ -175,6 +175,7 @@ extension ConformanceCheck {
                 _ = try await scope.database.delete([id])
                 try await scope.expectSeen("after delete", in: scope.database, user: new, word: new, [])
             }
+            try scope.expectNoLateWrites()
         },
         ConformanceCheck(
             "record/R7-embedding-fails", needs: [.steeredEmbeddings],

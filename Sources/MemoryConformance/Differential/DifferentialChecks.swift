@@ -10,7 +10,7 @@ extension ConformanceCheck {
 
     private static func compareHistories(_ theme: HistoryGenerator.Theme, in scope: CheckScope) async throws {
         guard let harness = scope.settings.oracle else { throw NotApplicable("there is no oracle") }
-        let embedder = SteeredEmbedder()
+        let embedder = SteeredEmbedder(dimensions: scope.embedder.dimensions)
         let oracle = try await harness.makeDatabase(embedder: embedder)
         do {
             try await compareHistories(

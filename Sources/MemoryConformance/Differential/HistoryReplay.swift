@@ -43,7 +43,8 @@ public struct HistoryReplay: Sendable {
     public static func run(
         _ history: History, on harness: any ConformanceHarness, oracle: any ConformanceHarness
     ) async throws -> Divergence? {
-        let embedders = (SteeredEmbedder(), SteeredEmbedder())
+        let dimensions = harness.dimensions ?? SteeredEmbedder.usualDimensions
+        let embedders = (SteeredEmbedder(dimensions: dimensions), SteeredEmbedder(dimensions: dimensions))
         // Made and removed in tasks of their own, so that cancelling leaves no scope behind.
         let tested = try await Task { try await harness.makeDatabase(embedder: embedders.0) }.value
         let result: Result<Divergence?, any Error>

@@ -5,11 +5,22 @@ public protocol ConformanceHarness: Sendable {
     /// The backend's name as a report shows it.
     var backend: String { get }
 
+    /// The length of vectors that the backend is set up for, where it can have no other; by default `nil`: each check has its own.
+    var dimensions: Int? { get }
+
+    /// What a report should say about the whole run, such as how the harness has helped the backend; by default nothing.
+    var notes: [String] { get }
+
     /// An empty database in a scope of its own (an index prefix, a schema), prepared and ready for calls. It must not touch anything
     /// outside of that scope.
     ///
     /// - Parameter embedder: what the database must embed with.
     func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase
+}
+
+extension ConformanceHarness {
+    public var dimensions: Int? { nil }
+    public var notes: [String] { [] }
 }
 
 /// A database that exists for one check.
@@ -32,6 +43,8 @@ public struct ScopedDatabase: Sendable {
     /// Whether each call is one call of the store. Where a long page is put together from several answers, or an update of many records sent as
     /// several requests, checks that look at calls halfway do not apply.
     public let passesCallsWhole: Bool
+    /// Writes so far that were answered before they could be read, where the harness has waited for them; `nil` where it does not wait.
+    public let lateWrites: (@Sendable () -> Int)?
     /// A store of sessions that holds none, prepared; `nil` where there is none to check.
     public let sessions: Shared<any WorkingMemoryStore>?
     /// An empty queue of jobs, prepared; `nil` where there is none to check.
@@ -54,7 +67,7 @@ public struct ScopedDatabase: Sendable {
     public init(
         database: any MemoryVectorDatabase, reopen: Reopen? = nil, faults: StoreFaults? = nil,
         wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
-        passesCallsWhole: Bool = true,
+        passesCallsWhole: Bool = true, lateWrites: (@Sendable () -> Int)? = nil,
         sessions: Shared<any WorkingMemoryStore>? = nil, jobs: Shared<any JobQueue>? = nil,
         remove: @escaping @Sendable () async throws -> Void
     ) {
@@ -65,6 +78,7 @@ public struct ScopedDatabase: Sendable {
         self.embedsAsGiven = embedsAsGiven
         self.isAlone = isAlone
         self.passesCallsWhole = passesCallsWhole
+        self.lateWrites = lateWrites
         self.sessions = sessions
         self.jobs = jobs
         self.remove = remove

@@ -24,7 +24,12 @@ public final class SteeredEmbedder: Embedder {
     public let dimensions: Int
     private let state = Mutex(State())
 
-    public init(dimensions: Int = 16) {
+    /// The length of vectors where nothing asks for another.
+    public static let usualDimensions = 16
+    /// Checks steer into as many directions, and need room for texts beside them.
+    public static let fewestDimensions = 8
+
+    public init(dimensions: Int = usualDimensions) {
         self.dimensions = dimensions
     }
 

@@ -35,6 +35,7 @@ extension BackendReport {
             "versions": .array(versions.map { .string($0) }),
             "capabilities": capabilities?.json ?? .null,
             "failure": failure.map { .string($0) } ?? .null,
+            "notes": .array(notes.map { .string($0) }),
             "summary": .object(summary),
             "checks": .array(checks.map(\.json)),
         ])

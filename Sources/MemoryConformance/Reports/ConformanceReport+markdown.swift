@@ -25,6 +25,7 @@ extension ConformanceReport {
             lines += ["", "Measured:", ""]
             lines += Self.table(header: ["figure"] + backends.map(\.name), rows: figureRows)
         }
+        for backend in backends { lines += backend.notes.flatMap { ["", "Note on \(backend.name): \($0)"] } }
         let reasons = notApplicableReasons
         if !reasons.isEmpty { lines += ["", "Not applicable:", ""] + reasons.map { "- \($0)" } }
         for entry in staleExpectations {

@@ -6,9 +6,11 @@ extension ConformanceReport {
         for backend in backends {
             let versions = backend.versions.isEmpty ? "" : " (\(backend.versions.joined(separator: "; ")))"
             lines.append("\(backend.name)\(versions)\(backend.failure.map { ": \($0)" } ?? "")")
+            lines += backend.notes.map { "note: \($0)" }
         }
-        lines.append("")
-        lines += Self.aligned(backends.count == 1 ? chapterRows(of: backends[0]) : checkRows)
+        if !checks.isEmpty {
+            lines += [""] + Self.aligned(backends.count == 1 ? chapterRows(of: backends[0]) : checkRows)
+        }
         if !figureRows.isEmpty { lines += [""] + Self.aligned([["measured"] + backends.map(\.name)] + figureRows) }
         for failure in backends.flatMap(\.checks) where failure.result.failed {
             lines += ["", failure.verdict == .failed ? failure.result.evidence : Self.brief(failure)]
@@ -22,6 +24,7 @@ extension ConformanceReport {
 
     private var summary: String {
         let counts = backends.map { backend in
+            if backend.failure != nil { return "\(backend.name): no check was run" }
             let parts = Verdict.allCases.compactMap { verdict in
                 let count = backend.count(verdict)
                 return count == 0 && verdict != .failed ? nil : "\(count) \(verdict.rawValue)"

@@ -40,6 +40,8 @@ public struct BackendReport: Sendable {
     public let capabilities: BackendCapabilities?
     /// Why no check could run at all.
     public let failure: String?
+    /// What is to be known about the whole run on this backend.
+    public let notes: [String]
     public let checks: [CheckReport]
 
     func report(of check: ConformanceCheck) -> CheckReport? {

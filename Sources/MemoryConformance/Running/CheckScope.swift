@@ -109,6 +109,12 @@ struct CheckScope: Sendable {
 
     // MARK: Expectations
 
+    /// Expects that no write was answered before it could be read, where the harness has waited for writes (rule R6).
+    func expectNoLateWrites() throws(Mismatch) {
+        guard let late = scoped.lateWrites?() else { return }
+        try expect("writes that could be read only some time after their answer", late, 0)
+    }
+
     func expect<Value: Equatable>(_ what: String, _ got: Value, _ expected: Value) throws(Mismatch) {
         guard got == expected else { throw Mismatch(what, expected: "\(expected)", got: "\(got)") }
     }

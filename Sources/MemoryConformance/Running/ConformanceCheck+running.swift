@@ -18,7 +18,7 @@ extension ConformanceCheck {
     private func outcome(
         on harness: any ConformanceHarness, _ settings: CheckSettings, log: CallLog, figures: Figures
     ) async -> CheckResult.Outcome {
-        let embedder = SteeredEmbedder(dimensions: dimensions)
+        let embedder = SteeredEmbedder(dimensions: harness.dimensions ?? dimensions)
         let scoped: ScopedDatabase
         do {
             // Made in a task of its own: a scope that is half made when the run is cancelled could not be removed.

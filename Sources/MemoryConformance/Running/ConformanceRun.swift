@@ -80,13 +80,12 @@ public struct ConformanceRun: Sendable {
     private func run(
         on harness: any ConformanceHarness, telling: @Sendable (Event) -> Void
     ) async -> BackendReport {
-        let identity: (versions: [String], capabilities: BackendCapabilities)
+        let identity: Identity
         do {
-            identity = try await Self.identity(of: harness)
+            identity = try await Identity(of: harness)
         } catch {
             return BackendReport(
-                name: harness.backend, versions: [], capabilities: nil,
-                failure: "no database could be made: \((error as? MemoryError)?.message ?? "\(error)")", checks: [])
+                name: harness.backend, versions: [], capabilities: nil, failure: error.reason, notes: [], checks: [])
         }
         telling(.began(backend: harness.backend, versions: identity.versions, checks: checks.count))
         var reported: [CheckReport] = []
@@ -102,16 +101,104 @@ public struct ConformanceRun: Sendable {
         }
         return BackendReport(
             name: harness.backend, versions: identity.versions, capabilities: identity.capabilities, failure: nil,
-            checks: reported)
+            notes: identity.notes + harness.notes, checks: reported)
+    }
+}
+
+/// What a backend is, found out before its checks; and what would make all of them fail, so that a report has the cause and not only its
+/// consequences.
+private struct Identity {
+    let versions: [String]
+    let capabilities: BackendCapabilities
+    let notes: [String]
+
+    /// Why no check could say anything.
+    struct Failure: Error {
+        let reason: String
+
+        init(_ reason: String) {
+            self.reason = reason
+        }
+
+        init(_ what: String, _ error: any Error) {
+            reason = "\(what): \((error as? MemoryError)?.message ?? "\(error)")"
+        }
     }
 
-    private static func identity(
-        of harness: any ConformanceHarness
-    ) async throws -> (versions: [String], capabilities: BackendCapabilities) {
-        let scoped = try await harness.makeDatabase(embedder: SteeredEmbedder())
-        let versions = await scoped.database.health().compactMap(\.version)
-        let capabilities = scoped.database.capabilities
-        try await scoped.remove()
-        return (versions, capabilities)
+    private static let visibilityLimit: Duration = .seconds(5)
+
+    init(of harness: any ConformanceHarness) async throws(Failure) {
+        let dimensions = harness.dimensions ?? SteeredEmbedder.usualDimensions
+        let fewest = SteeredEmbedder.fewestDimensions
+        guard dimensions >= fewest else {
+            throw Failure(
+                "the checks cannot be made",
+                MemoryError(.misconfigured, "they need vectors of at least \(fewest) numbers, not \(dimensions)"))
+        }
+        let scoped: ScopedDatabase
+        do {
+            scoped = try await harness.makeDatabase(embedder: SteeredEmbedder(dimensions: dimensions))
+        } catch {
+            throw Failure("no database could be made", error)
+        }
+        versions = await scoped.database.health().compactMap(\.version)
+        capabilities = scoped.database.capabilities
+        let probed: Result<[String], Failure>
+        do {
+            probed = .success(
+                try await Self.probe(scoped.database, dimensions: scoped.embedsAsGiven ? dimensions : nil))
+        } catch {
+            probed = .failure(error)
+        }
+        do {
+            try await scoped.remove()
+        } catch {
+            // What kept a record from being stored is the cause of this, too.
+            _ = try probed.get()
+            throw Failure("the scope could not be removed", error)
+        }
+        notes = try probed.get()
+    }
+
+    /// Stores one record, which every check does, and looks for it.
+    ///
+    /// - Parameter dimensions: of the vectors that the database is given; `nil` where it embeds by other means.
+    /// - Returns: what is worth a note.
+    private static func probe(
+        _ database: any MemoryVectorDatabase, dimensions: Int?
+    ) async throws(Failure) -> [String] {
+        do {
+            _ = try await database.add([try MemoryRecord(id: "probe", text: "[1] probe")])
+        } catch {
+            let vector = dimensions.map { " with a vector of \($0) numbers" } ?? ""
+            // In all its words: whoever writes a backend needs those of its own code.
+            throw Failure("not even one record could be stored\(vector), so no check was run: \(error)")
+        }
+        let clock = ContinuousClock()
+        let stored = clock.now
+        var looks = 0
+        while clock.now - stored < visibilityLimit {
+            // Where it cannot be read at all, the checks say more.
+            guard let found = try? await isThere(database) else { return [] }
+            if found {
+                if looks == 0 { return [] }
+                return [lateness("only \((clock.now - stored).inSeconds) s after it was stored")]
+            }
+            looks += 1
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return [lateness("not even \(visibilityLimit.inSeconds) s after it was stored")]
+    }
+
+    private static func isThere(_ database: any MemoryVectorDatabase) async throws -> Bool {
+        let filter = MemoryFilter(tags: [.id: try TagCondition(field: .id, eq: "probe")])
+        return try await !database.list(ListQuery(filter: filter, page: PageRequest(limit: 1))).items.isEmpty
+    }
+
+    private static func lateness(_ when: String) -> String {
+        """
+        the first record could be read \(when) (rule R6). Most checks read what they have just written and fail for this reason alone; \
+        over REST, --settle SECONDS has them wait for their writes
+        """
     }
 }

@@ -42,6 +42,9 @@ enum ErrorAnswer {
         case .storeUnavailable, .timedOut, .embeddingFailed:
             logger.warning("request refused", metadata: ["error": "\(error)"])
             return response(.serviceUnavailable, error.message)
+        case .embeddingRefused:
+            logger.error("request failed", metadata: ["error": "\(error)"])
+            return response(.badGateway, error.message)
         case .misconfigured, .internalError:
             logger.error("request failed", metadata: ["error": "\(error)"])
             return response(.internalServerError, error.message)

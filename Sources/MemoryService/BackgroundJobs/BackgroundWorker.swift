@@ -107,8 +107,9 @@ public struct BackgroundWorker: Service {
             switch outcome {
             case .done:
                 _ = try await queue.complete(job)
-            case .again(let reason):
-                let delay = configuration.retries.delay(afterAttempt: job.attempt, random: .random(in: 0...1))
+            case .again(let reason), .later(let reason):
+                var delay = configuration.retries.delay(afterAttempt: job.attempt, random: .random(in: 0...1))
+                if case .later = outcome { delay = configuration.retries.limit }
                 logger.warning(
                     "job failed, will be tried again",
                     metadata: ["attempt": "\(job.attempt)", "after": "\(delay)", "reason": "\(reason)"])
@@ -132,6 +133,8 @@ public struct BackgroundWorker: Service {
     private enum Outcome: Sendable {
         case done
         case again(String)
+        /// As ``again(_:)``, but not before a setting may have been changed.
+        case later(String)
         case dead(String)
         /// Another worker has the job now.
         case lost
@@ -151,7 +154,8 @@ public struct BackgroundWorker: Service {
                     return .interrupted
                 } catch let error as MemoryError {
                     let reason = "\(error.code.rawValue): \(error.message)"
-                    return isLast || error.isFinal ? .dead(reason) : .again(reason)
+                    if isLast || error.isFinal { return .dead(reason) }
+                    return error.code == .embeddingRefused ? .later(reason) : .again(reason)
                 } catch {
                     let reason = "\(type(of: error))"
                     return isLast ? .dead(reason) : .again(reason)
@@ -182,7 +186,7 @@ extension MemoryError {
         switch code {
         case .invalidInput, .invalidCombination, .unsupported: true
         case .notFound, .conflict, .preconditionFailed, .storeUnavailable, .timedOut, .embeddingFailed,
-            .misconfigured, .internalError:
+            .embeddingRefused, .misconfigured, .internalError:
             false
         }
     }

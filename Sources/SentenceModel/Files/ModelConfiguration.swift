@@ -84,7 +84,8 @@ struct ModelConfiguration: Sendable {
             .doubleValue,
             configured < Double(longest)
         {
-            longest = Int(configured)
+            // As a double it may be any number, and is written as 1e30 where there is no limit.
+            longest = Int(max(configured, 0))
         }
         guard longest >= 3 else { throw config.refusal("goes with a maximum length of \(longest) tokens") }
         maximumTokens = longest

@@ -18,7 +18,7 @@ struct APICommand: AsyncParsableCommand {
     func run() async throws {
         let settings: Settings
         do {
-            settings = try Settings.load(overriding: [("HOST", host), ("PORT", port.map(String.init))])
+            settings = try Settings.start(overriding: [("HOST", host), ("PORT", port.map(String.init))])
         } catch {
             throw Refusal(error.description)
         }
@@ -26,8 +26,23 @@ struct APICommand: AsyncParsableCommand {
             print(settings.description)
             return
         }
-        LoggingSystem.bootstrap(level: settings.logLevel)
         try await Server(settings: settings, logger: Logger(label: "agent-memory")).run()
+    }
+}
+
+extension Settings {
+    /// Reads the settings of a command, starts the log, and says in it what may be meant otherwise.
+    ///
+    /// - Parameter options: values of the command line.
+    /// - Throws: ``SettingsError`` with every problem found.
+    static func start(
+        overriding options: [(name: String, value: String?)] = []
+    ) throws(SettingsError) -> Settings {
+        let settings = try load(overriding: options)
+        LoggingSystem.bootstrap(level: settings.logLevel)
+        let logger = Logger(label: "agent-memory")
+        for warning in settings.warnings { logger.warning("\(warning)") }
+        return settings
     }
 }
 

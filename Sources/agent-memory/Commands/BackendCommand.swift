@@ -27,8 +27,7 @@ struct BackendCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await Refusal.wrapping {
-                let settings = try Settings.load()
-                LoggingSystem.bootstrap(level: settings.logLevel)
+                let settings = try Settings.start()
                 let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
                 try await BackendCommand.show(settings.factory, assembly)
                 try await BackendCommand.checkCore(settings.factory, assembly, histories: histories)
@@ -38,7 +37,7 @@ struct BackendCommand: AsyncParsableCommand {
 
     /// Makes the backend once, to see what it says of itself.
     private static func show(_ setting: String, _ assembly: Assembly) async throws {
-        let embedder = SteeredEmbedder(dimensions: 64)
+        let embedder = SteeredEmbedder(dimensions: try assembly.dimensions())
         // A factory may make its tables, so one that is loaded gets a scope here, too.
         let backend: any MemoryVectorDatabase =
             try BackendRegistry.builtInName(setting) == nil
@@ -48,6 +47,7 @@ struct BackendCommand: AsyncParsableCommand {
         let version = (backend as? LoadedBackend)?.version
         let lines = [
             ("factory", setting), ("name", backend.name), ("version", version ?? "not told"),
+            ("dimensions", String(embedder.dimensions)),
             ("keyword search", capabilities.keywordSearch ? "yes" : "no"),
             ("hybrid search", capabilities.hybridSearch ? "yes" : "no"),
             ("recency", capabilities.serverSideRecency ? "yes" : "no"),

@@ -17,24 +17,26 @@ struct BackendMeasureCommand: AsyncParsableCommand {
     @Option(help: "How many records to store.")
     var records = 1000
 
-    @Option(help: "The length of the vectors.")
-    var dimensions = 384
+    @Option(help: "The length of the vectors; by default that of the configured embedding model.")
+    var dimensions: Int?
 
     @Option(help: "How many calls of each operation.")
     var calls = 1000
 
     func validate() throws {
         if !(1...100_000).contains(records) { throw ValidationError("--records must be between 1 and 100000") }
-        if !(1...32_768).contains(dimensions) { throw ValidationError("--dimensions must be between 1 and 32768") }
+        if let dimensions, !(1...32_768).contains(dimensions) {
+            throw ValidationError("--dimensions must be between 1 and 32768")
+        }
         if !(1...1_000_000).contains(calls) { throw ValidationError("--calls must be between 1 and 1000000") }
     }
 
     func run() async throws {
         try await Refusal.wrapping {
-            let settings = try Settings.load()
-            LoggingSystem.bootstrap(level: settings.logLevel)
+            let settings = try Settings.start()
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             let harness = LoadedHarness(settings.factory, name: settings.factory, loader: assembly.loader)
+            let dimensions = try dimensions ?? assembly.dimensions()
             let scoped = try await harness.makeDatabase(embedder: FixedEmbedder(dimensions: dimensions))
             do {
                 try await measure(scoped.database)

@@ -31,6 +31,12 @@ struct ConformanceCommand: AsyncParsableCommand {
     @Option(help: "A server of the REST API to check from outside, such as http://localhost:8000; can be repeated.")
     var url: [String] = []
 
+    @Option(
+        help:
+            "How many seconds each write of a server may take to be seen after its answer, for servers that store later: 0 to 600. The checks of rule R6 fail all the same."
+    )
+    var settle: Double = 0
+
     @Option(help: "The form of the report.")
     var format: Format = .table
 
@@ -67,7 +73,25 @@ struct ConformanceCommand: AsyncParsableCommand {
     @Flag(help: "Print the checks, and run none.")
     var list = false
 
-    func validate() throws { try Self.validate(histories: histories) }
+    func validate() throws {
+        try Self.validate(histories: histories)
+        if !(0...600).contains(settle) { throw ValidationError("--settle must be between 0 and 600") }
+        if settle > 0, url.isEmpty { throw ValidationError("--settle is about servers: it needs --url") }
+        for (option, values) in [
+            ("--url", url), ("--only", only), ("--skip", skip), ("--output", [output].compactMap(\.self)),
+            ("--expected-failures", [expectedFailures].compactMap(\.self)), ("--replay", [replay].compactMap(\.self)),
+            ("the name of a backend", backends),
+        ] where values.contains(where: \.isEmpty) {
+            throw ValidationError("\(option) is empty")
+        }
+        let chooses = !only.isEmpty || !skip.isEmpty || !level.isEmpty
+        if replay != nil, list || chooses || output != nil || expectedFailures != nil {
+            throw ValidationError("--replay runs one history: no check can be chosen or listed, and there is no report")
+        }
+        if list, output != nil || !url.isEmpty || !backends.isEmpty {
+            throw ValidationError("--list runs no check: it takes neither a backend nor --url or --output")
+        }
+    }
 
     static func validate(histories: Int) throws {
         if !(0...1_000_000).contains(histories) {
@@ -86,7 +110,8 @@ struct ConformanceCommand: AsyncParsableCommand {
                 return try await replayHistory(in: replay)
             }
             let run = try ConformanceRun(options)
-            let harnesses = try await ConformanceHarnesses.make(backends: backends, urls: url)
+            let harnesses = try await ConformanceHarnesses.make(
+                backends: backends, urls: url, settle: settle > 0 ? .seconds(settle) : nil)
             // Found out before the run, which may be long.
             if let output { try Self.write("", to: output) }
             let progress = ConformanceProgress(several: harnesses.count > 1)
@@ -133,7 +158,9 @@ struct ConformanceCommand: AsyncParsableCommand {
             throw Refusal("--replay: \(file): \(error)")
         }
         var differs = false
-        for harness in try await ConformanceHarnesses.make(backends: backends, urls: url) {
+        for harness in try await ConformanceHarnesses.make(
+            backends: backends, urls: url, settle: settle > 0 ? .seconds(settle) : nil)
+        {
             let divergence = try await HistoryReplay.run(history, on: harness, oracle: ConformanceHarnesses.oracle)
             print("\(harness.backend): \(divergence?.description ?? "agrees with the reference backend")")
             differs = differs || divergence != nil

@@ -28,8 +28,7 @@ struct EmbedCommand: AsyncParsableCommand {
     }
 
     private func embed(through client: HTTPClient) async throws {
-        let settings = try Settings.load()
-        LoggingSystem.bootstrap(level: settings.logLevel)
+        let settings = try Settings.start()
         let clock = ContinuousClock()
         let start = clock.now
         let embedder = try Assembly(settings: settings, logger: Logger(label: "agent-memory"))

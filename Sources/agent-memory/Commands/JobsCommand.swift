@@ -24,6 +24,14 @@ struct JobsCommand: AsyncParsableCommand {
         @Option(help: "How many to skip.")
         var offset = 0
 
+        func validate() throws {
+            do throws(MemoryError) {
+                _ = try PageRequest(limit: limit, offset: offset)
+            } catch {
+                throw ValidationError("--limit or --offset: \(error.message)")
+            }
+        }
+
         func run() async throws {
             try await JobsCommand.withQueue { queue in
                 let page = try await queue.list(state.state, page: try PageRequest(limit: limit, offset: offset))
@@ -54,6 +62,7 @@ struct JobsCommand: AsyncParsableCommand {
 
         func validate() throws {
             if ids.isEmpty != all { throw ValidationError("Name jobs, or say --all.") }
+            if ids.contains("") { throw ValidationError("The id of a job is empty.") }
         }
 
         func run() async throws {
@@ -65,8 +74,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     private static func withQueue(_ body: (any JobQueue) async throws -> Void) async throws {
         try await Refusal.wrapping {
-            let settings = try Settings.load()
-            LoggingSystem.bootstrap(level: settings.logLevel)
+            let settings = try Settings.start()
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             guard let stores = try assembly.durableStateStores() else {
                 throw Refusal(

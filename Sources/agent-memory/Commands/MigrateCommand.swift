@@ -51,8 +51,7 @@ struct MigrateCommand: AsyncParsableCommand {
 
     private static func migrating(_ body: (Migrator) async throws -> Void) async throws {
         try await Refusal.wrapping {
-            let settings = try Settings.load()
-            LoggingSystem.bootstrap(level: settings.logLevel)
+            let settings = try Settings.start()
             try await body(try Assembly(settings: settings, logger: Logger(label: "agent-memory")).migrator())
         }
     }

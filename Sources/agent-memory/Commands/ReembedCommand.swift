@@ -47,8 +47,7 @@ struct ReembedCommand: AsyncParsableCommand {
     }
 
     private static func run(dropOthers: Bool) async throws {
-        let settings = try Settings.load()
-        LoggingSystem.bootstrap(level: settings.logLevel)
+        let settings = try Settings.start()
         let client = HTTPClient()
         do {
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))

@@ -10,10 +10,14 @@ enum ConformanceHarnesses {
     static let oracle = ReferenceHarness()
 
     /// - Throws: ``MemoryError``, ``SettingsError`` or ``Refusal`` that name what cannot be used.
-    static func make(backends: [String], urls: [String]) async throws -> [any ConformanceHarness] {
+    ///
+    /// - Parameter settle: how long each write over REST may take to be seen; `nil` waits for none.
+    static func make(
+        backends: [String], urls: [String], settle: Duration? = nil
+    ) async throws -> [any ConformanceHarness] {
+        func server(_ url: String) throws -> any ConformanceHarness { try Self.server(url, settle: settle) }
         if backends.isEmpty, !urls.isEmpty { return try urls.map(server) }
-        let settings = try Settings.load()
-        LoggingSystem.bootstrap(level: settings.logLevel)
+        let settings = try Settings.start()
         let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
         let names = backends.isEmpty ? [settings.factory] : backends
         return try names.map { try harness($0, assembly) } + urls.map(server)
@@ -22,7 +26,9 @@ enum ConformanceHarnesses {
     /// The harness of a backend as MEMORY_VECTOR_DB_FACTORY names it.
     static func harness(_ setting: String, _ assembly: Assembly) throws -> any ConformanceHarness {
         switch try BackendRegistry.builtInName(setting) {
-        case nil: return LoadedHarness(setting, name: setting, loader: assembly.loader)
+        case nil:
+            return LoadedHarness(
+                setting, name: setting, loader: assembly.loader, dimensions: try assembly.dimensions())
         case "redis": return RedisHarness(try assembly.redisConfiguration())
         case "pgvector": return PgvectorHarness(try assembly.pgvectorConfiguration())
         case "reference": return oracle
@@ -35,11 +41,11 @@ enum ConformanceHarnesses {
         }
     }
 
-    private static func server(_ url: String) throws -> any ConformanceHarness {
+    private static func server(_ url: String, settle: Duration?) throws -> any ConformanceHarness {
         do {
-            return try RESTHarness(url: url)
+            return try RESTHarness(url: url, settle: settle)
         } catch let error as MemoryError {
-            throw Refusal("--url \(url): \(error.message)")
+            throw Refusal("--url \(ShownAddress.of(url)): \(error.message)")
         }
     }
 }

@@ -85,36 +85,33 @@ struct Settings {
 
     /// Name and value of every setting, secrets masked.
     let inForce: [(name: String, value: String)]
+    /// What the start should say of names and values that may be meant otherwise.
+    let warnings: [String]
 
     /// Reads the environment and, below it, the `.env` file of the working directory.
     ///
     /// - Parameter options: values of the command line, which come before both.
     /// - Throws: ``SettingsError`` with every problem found.
     static func load(overriding options: [(name: String, value: String?)] = []) throws(SettingsError) -> Settings {
-        var variables: [String: String] = [:]
-        if let text = try? String(contentsOfFile: ".env", encoding: .utf8) {
-            do {
-                variables = try EnvironmentFile(parsing: text).variables
-            } catch {
-                throw SettingsError(problems: [error.description])
-            }
-        }
-        variables.merge(ProcessInfo.processInfo.environment) { _, environment in environment }
-        for option in options {
-            if let value = option.value { variables[option.name] = value }
-        }
-        return try Settings(variables)
+        try Settings(SettingSources(overriding: options))
     }
 
-    init(_ variables: [String: String]) throws(SettingsError) {
-        var reader = SettingsReader(variables)
+    init(_ sources: SettingSources) throws(SettingsError) {
+        var reader = SettingsReader(sources.variables, unreadable: sources.unreadable)
+        self.init(sources, &reader)
+        if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
+    }
+
+    /// - Parameter reader: what is wrong is left in it; then these settings are not to be used.
+    init(_ sources: SettingSources, _ reader: inout SettingsReader) {
+        let variables = sources.variables
         factory = reader.string("MEMORY_VECTOR_DB_FACTORY", default: "redis")
-        pluginFolders = (reader.optionalString("MEMORY_VECTOR_DB_PLUGIN_PATH") ?? "").split(separator: ":").map(
-            String.init)
+        pluginFolders = reader.folders("MEMORY_VECTOR_DB_PLUGIN_PATH", exist: SettingSources.isFolder)
         python = reader.string("MEMORY_VECTOR_DB_PYTHON", default: "python3")
         backendThreads = reader.int("MEMORY_VECTOR_DB_THREADS", in: 1...256, default: 8)
         stateStoreURL = reader.url("STATE_STORE_URL", default: nil)
         host = reader.string("HOST", default: "127.0.0.1")
+        if host.contains(where: \.isWhitespace) { reader.problem("HOST", "the value holds a blank") }
         port = reader.int("PORT", in: 0...65_535, default: 8000)
         logLevel = reader.choice(
             "LOG_LEVEL",
@@ -167,24 +164,52 @@ struct Settings {
             "LOCAL_EMBEDDING_THREADS", in: 1...64, default: min(ProcessInfo.processInfo.activeProcessorCount, 8))
         localModelLoad = reader.choice("LOCAL_MODEL_LOAD", ["start": .start, "lazy": .lazy], default: .start)
         embeddingModel = reader.string("EMBEDDING_MODEL", default: Self.embeddingModel(localModelPath))
-        if localModelPath != nil, !embeddingModel.hasPrefix("local/") {
+        let isPathUsed = embeddingModel.hasPrefix("local/") && !embeddingModel.hasPrefix("local/hashing-")
+        if localModelPath != nil, !isPathUsed {
             reader.problem(
-                "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(embeddingModel) is no local model; leave one of them out"
+                "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(embeddingModel) is not a model in a folder; leave one of them out"
             )
         }
         openAIKey = reader.secret("OPENAI_API_KEY")
         openAIBase = reader.url("OPENAI_API_BASE", default: nil)
-        embeddingKeyHeader = reader.optionalString("EMBEDDING_API_KEY_HEADER")
-        embeddingAPIVersion = reader.optionalString("EMBEDDING_API_VERSION")
+        embeddingKeyHeader = reader.token("EMBEDDING_API_KEY_HEADER", "the name of a header", of: Self.isHeaderName)
+        embeddingAPIVersion = reader.token("EMBEDDING_API_VERSION", "a version such as 2024-10-21", of: Self.isVersion)
         embeddingTimeoutSeconds = reader.seconds("EMBEDDING_TIMEOUT_SECONDS", in: 0.1...600, default: 30)
         embeddingDeadlineSeconds = reader.seconds("EMBEDDING_DEADLINE_SECONDS", in: 0.1...3600, default: 60)
         embeddingBatchSize = reader.int("EMBEDDING_BATCH_SIZE", in: 1...2048, default: 256)
         embeddingCacheEntries = reader.int("EMBEDDING_CACHE_ENTRIES", in: 0...10_000_000, default: 10_000)
         embeddingCacheBytes = reader.int("EMBEDDING_CACHE_BYTES", in: 0...(1 << 40), default: 64 << 20)
 
-        Self.refuseAuthentication(&reader)
+        Self.refuseAuthentication(&reader, variables)
+        Self.noteContradictions(&reader, variables)
+        sources.check(known: reader.names, &reader)
         inForce = reader.inForce
-        if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
+        warnings = reader.warnings
+    }
+
+    /// A token as RFC 9110 has it, section 5.6.2.
+    private static func isHeaderName(_ scalar: Unicode.Scalar) -> Bool {
+        isVersion(scalar) || "!#$%&'*+^`|~".unicodeScalars.contains(scalar)
+    }
+
+    private static func isVersion(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "A"..."Z", "a"..."z", "0"..."9", "-", "_", ".": true
+        default: false
+        }
+    }
+
+    /// Values that are fine alone, of which one keeps the other from having an effect.
+    private static func noteContradictions(_ reader: inout SettingsReader, _ variables: [String: String]) {
+        for (name, limit) in [
+            ("JOB_BACKOFF_SECONDS", "JOB_BACKOFF_LIMIT_SECONDS"),
+            ("EMBEDDING_TIMEOUT_SECONDS", "EMBEDDING_DEADLINE_SECONDS"),
+        ] {
+            guard let value = variables[name].flatMap(Double.init), let bound = variables[limit].flatMap(Double.init),
+                value > bound
+            else { continue }
+            reader.warn("\(name) is longer than \(limit), which bounds it")
+        }
     }
 
     /// A folder of a model that is given is the model that is wanted, under the folder's name.
@@ -201,17 +226,16 @@ struct Settings {
     }
 
     /// Authentication is not built: a server that was asked to be closed must not run open.
-    private static func refuseAuthentication(_ reader: inout SettingsReader) {
-        if !reader.bool("DISABLE_AUTH", default: true) {
-            reader.problem(
-                "DISABLE_AUTH=false: this version has no authentication, and does not run open where it was asked for")
+    private static func refuseAuthentication(_ reader: inout SettingsReader, _ variables: [String: String]) {
+        let consequence = "this version has no authentication, and does not run open where it was asked for"
+        for name in SettingNames.ofAccess.sorted() where variables[name]?.isEmpty == true {
+            reader.problem(name, "the value is empty, which does not say whether the server may run open; leave it out")
         }
-        let mode = reader.string("AUTH_MODE", default: "disabled")
-        if mode.lowercased() != "disabled" {
-            reader.problem(
-                "AUTH_MODE=\(mode): this version has no authentication (only \"disabled\"), and does not run open where it was asked for"
-            )
+        if !reader.bool("DISABLE_AUTH", default: true) { reader.problem("DISABLE_AUTH=false: \(consequence)") }
+        if reader.bool("TOKEN_AUTH_ENABLED", default: false) {
+            reader.problem("TOKEN_AUTH_ENABLED=true: \(consequence)")
         }
+        _ = reader.choice("AUTH_MODE", ["disabled": true], default: true, otherwise: "\"disabled\": \(consequence)")
     }
 
     /// What `--print-config` shows.

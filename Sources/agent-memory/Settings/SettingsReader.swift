@@ -7,35 +7,108 @@ struct SettingsError: Error, CustomStringConvertible {
 /// Reads settings by their environment names, notes what is wrong, and remembers what is in force.
 struct SettingsReader {
     private let variables: [String: String]
-    private(set) var problems: [String] = []
+    private let unreadable: Set<String>
+    /// What is wrong, with the name of the setting where it is about one.
+    private(set) var faults: [(name: String?, text: String)] = []
+    /// What may be meant otherwise than it is read.
+    private(set) var warnings: [String] = []
+    /// Every name that was read, in order.
+    private(set) var names: [String] = []
     /// Name and value of every setting read, in order; secrets are masked.
     private(set) var inForce: [(name: String, value: String)] = []
 
-    init(_ variables: [String: String]) {
+    var problems: [String] { faults.map(\.text) }
+
+    /// - Parameter unreadable: names of variables whose value is not UTF-8.
+    init(_ variables: [String: String], unreadable: Set<String> = []) {
         self.variables = variables
+        self.unreadable = unreadable
     }
 
-    /// An empty value counts as not set, as in compose files that pass a variable on.
-    private func raw(_ name: String) -> String? {
-        variables[name].flatMap { $0.isEmpty ? nil : $0 }
+    /// Whether a value was given.
+    func isGiven(_ name: String) -> Bool {
+        unreadable.contains(name) || variables[name].map { !$0.isEmpty } ?? false
+    }
+
+    /// An empty value counts as not set, as in compose files that pass a variable on. A value that nobody can mean is refused without being
+    /// shown, for it may be another setting's.
+    private mutating func raw(_ name: String) -> String? {
+        names.append(name)
+        if unreadable.contains(name) {
+            problem(name, "the value is not UTF-8")
+            return nil
+        }
+        guard let value = variables[name], let first = value.first, let last = value.last else { return nil }
+        if value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
+            problem(name, "the value holds a line break or another control character")
+            return nil
+        }
+        if first.isWhitespace || last.isWhitespace {
+            problem(
+                name, value.allSatisfy(\.isWhitespace) ? "the value is blank" : "the value begins or ends with a blank")
+            return nil
+        }
+        return value
     }
 
     mutating func string(_ name: String, default fallback: String) -> String {
-        let value = raw(name) ?? fallback
+        let value = word(name) ?? fallback
         inForce.append((name, value))
         return value
     }
 
     mutating func optionalString(_ name: String) -> String? {
-        let value = raw(name)
+        let value = word(name)
         inForce.append((name, value ?? ""))
         return value
     }
 
     mutating func path(_ name: String, default fallback: String?) -> String? {
-        let value = raw(name) ?? fallback
+        let value = word(name) ?? fallback
         inForce.append((name, value ?? ""))
         return value
+    }
+
+    /// A value that is no URL. One that is given all the same may hold a password, and is not shown.
+    private mutating func word(_ name: String) -> String? {
+        guard let value = raw(name) else { return nil }
+        guard !value.contains("://") else {
+            problem(name, "the value is a URL, which this setting does not take")
+            return nil
+        }
+        return value
+    }
+
+    /// A word that is given to another program's format, such as a header's name.
+    ///
+    /// - Parameter what: what it is, for the problem that a value with other characters is.
+    mutating func token(_ name: String, _ what: String, of characters: (Unicode.Scalar) -> Bool) -> String? {
+        guard let value = raw(name) else {
+            inForce.append((name, ""))
+            return nil
+        }
+        // What begins so is a key of OpenAI's in the wrong place.
+        guard value.unicodeScalars.allSatisfy(characters), !value.hasPrefix("sk-") else {
+            problem(name, "the value is not \(what)")
+            return nil
+        }
+        inForce.append((name, value))
+        return value
+    }
+
+    /// Existing folders, with colons between them.
+    mutating func folders(_ name: String, exist: (String) -> Bool) -> [String] {
+        guard let value = word(name) else {
+            inForce.append((name, ""))
+            return []
+        }
+        inForce.append((name, value))
+        let folders = value.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        for folder in folders where !exist(folder) {
+            problem(
+                name, folder.isEmpty ? "there is an empty entry between its colons" : "there is no folder \(folder)")
+        }
+        return folders
     }
 
     /// A value that is never shown.
@@ -45,10 +118,10 @@ struct SettingsReader {
         return value
     }
 
-    /// A URL or connection string, shown without its password and its parameters' secrets.
+    /// A URL or connection string, shown without its secrets.
     mutating func url(_ name: String, default fallback: String?) -> String? {
         let value = raw(name) ?? fallback
-        inForce.append((name, value.map(maskingCredentials) ?? ""))
+        inForce.append((name, value.map(ShownAddress.of) ?? ""))
         return value
     }
 
@@ -107,27 +180,43 @@ struct SettingsReader {
     }
 
     /// One of `choices`, in any case.
+    ///
+    /// - Parameter allowed: what to say of other values; by default the choices.
     mutating func choice<Value: Equatable>(
-        _ name: String, _ choices: KeyValuePairs<String, Value>, default fallback: Value
+        _ name: String, _ choices: KeyValuePairs<String, Value>, default fallback: Value,
+        otherwise allowed: String? = nil
     ) -> Value {
         guard let text = raw(name) else {
             inForce.append((name, choices.first { $0.value == fallback }?.key ?? ""))
             return fallback
         }
         guard let choice = choices.first(where: { $0.key.lowercased() == text.lowercased() }) else {
-            problem(name, text, "one of \(choices.map(\.key).joined(separator: ", "))")
+            problem(name, text, allowed ?? "one of \(choices.map(\.key).joined(separator: ", "))")
             return fallback
         }
         inForce.append((name, choice.key))
         return choice.value
     }
 
-    mutating func problem(_ name: String, _ value: String, _ allowed: String) {
-        problems.append("\(name)=\(value): not allowed; it must be \(allowed)")
+    /// Notes a value that is not allowed; one that looks as if it held a secret is not shown.
+    private mutating func problem(_ name: String, _ value: String, _ allowed: String) {
+        let isShown =
+            value.utf8.count <= 64 && !value.contains("://") && !value.contains("@") && !value.hasPrefix("sk-")
+        let reason = "not allowed; it must be \(allowed)"
+        faults.append((name, isShown ? "\(name)=\(value): \(reason)" : "\(name): the value is \(reason)"))
+    }
+
+    /// Notes what is wrong with a setting, without its value.
+    mutating func problem(_ name: String, _ text: String) {
+        faults.append((name, "\(name): \(text)"))
     }
 
     /// Notes a problem that is not about one value's form.
     mutating func problem(_ text: String) {
-        problems.append(text)
+        faults.append((nil, text))
+    }
+
+    mutating func warn(_ text: String) {
+        warnings.append(text)
     }
 }

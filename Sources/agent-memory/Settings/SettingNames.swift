@@ -1,0 +1,78 @@
+/// Tells names that are probably meant as settings of this server, but are not read as such.
+enum SettingNames {
+    /// Why a name that no setting has is worth a word.
+    enum Suspicion: Equatable {
+        /// So near to a setting's name that it must be that one, spelt wrongly.
+        case misspelt(nearest: String)
+        /// Begins as settings of this server do.
+        case unknown(nearest: String)
+        /// A setting of redis/agent-memory-server that this version does not read.
+        case unsupported
+    }
+
+    /// What only settings of this server begin with.
+    private static let prefixes = [
+        "AUTH_", "EMBEDDING_", "LOCAL_EMBEDDING_", "LOCAL_MODEL_", "MEMORY_VECTOR_DB_", "REDISVL_", "STATE_STORE_",
+        "WORKING_MEMORY_",
+    ]
+
+    /// Where these decide who may come in, a mistake in their names must not leave the door open.
+    static let ofAccess: Set<String> = ["AUTH_MODE", "DISABLE_AUTH", "TOKEN_AUTH_ENABLED"]
+
+    /// - Parameter known: the names that are read.
+    /// - Returns: `nil` for a name that is read, or is some other program's.
+    static func suspicion(_ name: String, known: [String]) -> Suspicion? {
+        if known.contains(name) || ofScripts.contains(name) { return nil }
+        if ofReference.contains(name) { return .unsupported }
+        if let meant = ofOthers[name] { return .unknown(nearest: meant) }
+        let folded = name.uppercased()
+        let distances = known.map { (name: $0, distance: distance(folded, $0)) }
+        guard let nearest = distances.min(by: { $0.distance < $1.distance }) else { return nil }
+        if nearest.distance <= tolerance(nearest.name) { return .misspelt(nearest: nearest.name) }
+        return prefixes.contains(where: folded.hasPrefix) ? .unknown(nearest: nearest.name) : nil
+    }
+
+    /// How many slips of the pen make one name of another. Short names are near to too many others.
+    private static func tolerance(_ name: String) -> Int { ofAccess.contains(name) || name.utf8.count >= 12 ? 2 : 1 }
+
+    /// Insertions, deletions, substitutions and swaps of neighbours between two names ("optimal string alignment").
+    static func distance(_ first: String, _ second: String) -> Int {
+        let a = Array(first.utf8)
+        let b = Array(second.utf8)
+        // None is near enough that differs this much in length.
+        guard abs(a.count - b.count) <= 16, a.count <= 256 else { return Int(Int32.max) }
+        var beforeLast: [Int] = []
+        var last = Array(0...b.count)
+        for i in a.indices {
+            var row = [i + 1]
+            for j in b.indices {
+                var best = min(last[j + 1] + 1, row[j] + 1, last[j] + (a[i] == b[j] ? 0 : 1))
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, beforeLast[j - 1] + 1) }
+                row.append(best)
+            }
+            beforeLast = last
+            last = row
+        }
+        return last[b.count]
+    }
+
+    /// Other programs' names for what has another name here, and decides who sees the texts.
+    private static let ofOthers = ["OPENAI_BASE_URL": "OPENAI_API_BASE"]
+
+    /// What `Scripts/run` reads.
+    static let ofScripts: Set<String> = ["BACKEND"]
+
+    /// The settings of redis/agent-memory-server 0.15.2 that have no meaning here.
+    private static let ofReference: Set<String> = [
+        "ANTHROPIC_API_BASE", "ANTHROPIC_API_KEY", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET", "COMPACTION_EVERY_MINUTES",
+        "COMPACT_SEMANTIC_DUPLICATES", "DEDUPLICATION_DISTANCE_THRESHOLD", "DEFAULT_MCP_NAMESPACE",
+        "DEFAULT_MCP_USER_ID", "DOCKET_NAME", "ENABLE_DISCRETE_MEMORY_EXTRACTION", "ENABLE_NER",
+        "ENABLE_TOPIC_EXTRACTION", "ENABLE_WORKING_MEMORY_SUMMARIZATION", "EXTRACTION_DEBOUNCE_SECONDS", "FAST_MODEL",
+        "FORGETTING_BUDGET_KEEP_TOP_N", "FORGETTING_ENABLED", "FORGETTING_EVERY_MINUTES", "FORGETTING_MAX_AGE_DAYS",
+        "FORGETTING_MAX_INACTIVE_DAYS", "GENERATION_MODEL", "LLM_TASK_TIMEOUT_MINUTES", "MCP_HOST", "MCP_PORT",
+        "MIN_OPTIMIZED_QUERY_LENGTH", "NER_MODEL", "NER_MODEL_SOURCE", "OAUTH2_ALGORITHMS", "OAUTH2_AUDIENCE",
+        "OAUTH2_ISSUER_URL", "OAUTH2_JWKS_URL", "OAUTH2_RESOURCE_HOST", "PROGRESSIVE_SUMMARIZATION_PROMPT",
+        "QUERY_OPTIMIZATION_PROMPT_TEMPLATE", "SLOW_MODEL", "SUMMARY_VIEW_REFRESH_EVERY_MINUTES", "TOPIC_MODEL",
+        "TOPIC_MODEL_SOURCE", "TOP_K_TOPICS", "USE_DOCKET", "WORKING_MEMORY_MIGRATION_COMPLETE",
+    ]
+}

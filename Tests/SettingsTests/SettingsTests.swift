@@ -1,0 +1,159 @@
+import Foundation
+import Testing
+
+@testable import agent_memory
+
+@Suite struct SettingsTests {
+    private func settings(
+        _ environment: [String: String] = [:], file: String = "", unreadable: Set<String> = [],
+        options: [(name: String, value: String?)] = []
+    ) throws -> Settings {
+        try Settings(
+            SettingSources(
+                file: EnvironmentFile(parsing: Array(file.utf8)).entries, environment: environment,
+                unreadable: unreadable, options: options))
+    }
+
+    /// What is wrong with the settings; empty for nothing.
+    private func problems(
+        _ environment: [String: String] = [:], file: String = "", unreadable: Set<String> = [],
+        options: [(name: String, value: String?)] = []
+    ) -> [String] {
+        do {
+            _ = try settings(environment, file: file, unreadable: unreadable, options: options)
+            return []
+        } catch let error as SettingsError {
+            return error.problems
+        } catch {
+            return ["\(error)"]
+        }
+    }
+
+    @Test func theEnvironmentComesBeforeTheFileAndAnEmptyVariableBeforeNothing() throws {
+        #expect(try settings(["PORT": "1"], file: "PORT=2").port == 1)
+        #expect(try settings(["PORT": ""], file: "PORT=2").port == 2)
+        #expect(try settings(["PORT": "1"], file: "PORT=2", options: [("PORT", "3")]).port == 3)
+        #expect(try settings(["PORT": ""], file: "PORT=").port == 8000)
+        #expect(problems(options: [("HOST", "")]) == ["--host has an empty value"])
+    }
+
+    @Test(arguments: [
+        ("AUTH_MODE=oauth2", "AUTH_MODE"), ("AUTH_MODE=", "AUTH_MODE"), ("DISABLE_AUTH=maybe", "DISABLE_AUTH"),
+        ("DISABLE_AUTH=", "DISABLE_AUTH"), ("DISABLE_AUTH=false", "DISABLE_AUTH"), ("AUTH_MODE=' '", "AUTH_MODE"),
+        ("TOKEN_AUTH_ENABLED=true", "TOKEN_AUTH_ENABLED"), ("AUTH_MODE=disabled\nAUTH_MODE=oauth2", "lines"),
+        ("AUTH_MODE=\"disabled \"", "AUTH_MODE"), ("AUTH_MODE=${MODE}", "${…}"),
+        ("AUHT_MODE=oauth2", "AUTH_MODE"), ("auth_mode=oauth2", "AUTH_MODE"), ("AUTH_ENABLED=1", "AUTH_"),
+        ("DISABLE_AUHT=false", "DISABLE_AUTH"), ("EMBEDING_MODEL=x", "EMBEDDING_MODEL"), ("POTR=1", "PORT"),
+        ("OPENAI_BASE_URL=http://h/v1", "OPENAI_API_BASE"), ("REDISVL_VECTOR_DIMENSION=3", "REDISVL_VECTOR_DIMENSIONS"),
+        ("MEMORY_VECTOR_DB_PLUGINS=/x", "MEMORY_VECTOR_DB_"), ("PORT=1\nPORT=1", "line 1"),
+        ("PORT=\"1\\n\"", "PORT"), ("HOST='a b'", "HOST"), ("LONG_TERM_MEMORY=2", "LONG_TERM_MEMORY"),
+        ("MEMORY_VECTOR_DB_PLUGIN_PATH=/tmp:/nowhere/x", "/nowhere/x"), ("MEMORY_VECTOR_DB_PLUGIN_PATH=/tmp:", "empty"),
+        ("MEMORY_VECTOR_DB_PLUGIN_PATH=/etc/passwd", "no folder /etc/passwd"),
+        ("EMBEDDING_API_KEY_HEADER='Authorization: hunter2'", "EMBEDDING_API_KEY_HEADER"),
+        ("EMBEDDING_API_KEY_HEADER=sk-hunter2", "EMBEDDING_API_KEY_HEADER"),
+        ("EMBEDDING_API_VERSION='1&key=hunter2'", "EMBEDDING_API_VERSION"),
+        ("MEMORY_VECTOR_DB_FACTORY=postgresql://u:hunter2@h/d", "MEMORY_VECTOR_DB_FACTORY"),
+        ("PORT=redis://:hunter2@h", "PORT"), ("HOST=https://u:hunter2@h", "HOST"),
+        ("LOG_LEVEL=u:hunter2@h", "LOG_LEVEL"),
+        ("LOCAL_MODEL_PATH=/m\nEMBEDDING_MODEL=local/hashing-64", "LOCAL_MODEL_PATH"),
+        ("LOCAL_MODEL_PATH=/m\nEMBEDDING_MODEL=text-embedding-3-small", "LOCAL_MODEL_PATH"),
+    ])
+    func whatIsGivenAndCannotBeUsedIsNamed(_ file: String, _ expected: String) {
+        let found = problems(file: file).joined(separator: "\n")
+        #expect(expected == "lines" ? found.contains("twice") : found.contains(expected), "\(found)")
+        #expect(!found.contains("hunter2"), "\(found)")
+    }
+
+    @Test func theEnvironmentIsSharedWithOthers() throws {
+        let shared = [
+            "REDIS_URI": "x", "JOB_NAME": "x", "POSTGRES_PASSWORD": "x", "HOSTNAME": "x", "EMBEDDING_DIMENSION": "3",
+            "MCP_PORT": "9000", "PATH": "/bin",
+        ]
+        let warnings = try settings(shared).warnings.joined(separator: "\n")
+        for name in ["REDIS_URI", "EMBEDDING_DIMENSION", "MCP_PORT"] { #expect(warnings.contains(name)) }
+        for name in ["JOB_NAME", "POSTGRES_PASSWORD", "HOSTNAME", "PATH"] { #expect(!warnings.contains(name)) }
+        // But a mistake in who may come in stops the start wherever it is made.
+        for name in ["AUTH_MOED", "auth_mode", "AUTHMODE", "DISABLE_AUTHS", "Disable_Auth"] {
+            #expect(problems([name: "oauth2"]).joined().contains(name), "\(name)")
+        }
+        #expect(problems(unreadable: ["AUTH_MODE"]) == ["AUTH_MODE: the value is not UTF-8"])
+        #expect(try settings(file: "GENERATION_MODEL=gpt-5\nMY_OWN=1\nMY_OWN=2").warnings.count == 1)
+    }
+
+    @Test func extremesOfEveryNumberAreRefusedOrKept() throws {
+        let names = try settings().inForce.map(\.name)
+        let numbers = [
+            "-1", "0", "-0", "65536", "2147483648", "9223372036854775807", "-9223372036854775808",
+            "9223372036854775808", "18446744073709551616", "1e308", "1e999", "-1e308", "4.9e-324", "nan", "inf",
+            "-inf", "0x7fffffffffffffff", "+5", "1_000", "٣", "1.5", "",
+        ]
+        for name in names {
+            for number in numbers { _ = problems([name: number]) }
+        }
+        for (name, number) in [
+            ("PORT", "65536"), ("PORT", "-1"), ("STORE_TIMEOUT_SECONDS", "1e308"), ("STORE_TIMEOUT_SECONDS", "nan"),
+            ("JOB_LEASE_SECONDS", "9223372036854775807"), ("EMBEDDING_CACHE_BYTES", "9223372036854775808"),
+            ("REDISVL_VECTOR_DIMENSIONS", "0"), ("MAX_BODY_BYTES", "-9223372036854775808"),
+        ] {
+            #expect(problems([name: number]).joined().contains(name), "\(name)=\(number)")
+        }
+    }
+
+    @Test func contradictionsAreTold() throws {
+        let warnings = try settings(["JOB_BACKOFF_SECONDS": "600", "JOB_BACKOFF_LIMIT_SECONDS": "5"]).warnings
+        #expect(warnings.joined().contains("JOB_BACKOFF_LIMIT_SECONDS"))
+        #expect(try settings(["JOB_BACKOFF_SECONDS": "1"]).warnings.isEmpty)
+    }
+
+    @Test func oneSettingIsReadWhateverTheOthersAre() throws {
+        func value(_ name: String, _ file: String, onlyGiven: Bool = false) throws -> String? {
+            let sources = try SettingSources(
+                file: EnvironmentFile(parsing: Array(file.utf8)).entries, environment: [:])
+            return try Settings.value(of: name, in: sources, onlyGiven: onlyGiven)
+        }
+        #expect(try value("PORT", "") == "8000")
+        #expect(try value("PORT", "", onlyGiven: true) == nil)
+        #expect(try value("PORT", "PORT=\"8123\" # mine\r\n", onlyGiven: true) == "8123")
+        #expect(try value("PORT", "MEMORY_VECTOR_DB_FACTORY=pgvector\nJOB_ATTEMPTS=x\nPORT=1") == "1")
+        #expect(try value("BACKEND", "BACKEND=pgvector") == "pgvector")
+        #expect(try value("DATABASE_URL", "DATABASE_URL=postgresql://u:hunter2@h/d") == "postgresql://u:***@h/d")
+        #expect(try value("OPENAI_API_KEY", "OPENAI_API_KEY=hunter2") == "***")
+        #expect(throws: SettingsError.self) { try value("PORT", "PORT=x") }
+        #expect(throws: SettingsError.self) { try value("PROT", "") }
+    }
+
+    /// The table of README.md against the code: every setting has its row, every row its setting, with its default.
+    @Test func theTableOfSettingsIsTheCode() throws {
+        let readme = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("README.md")
+        let text = try String(contentsOf: readme, encoding: .utf8)
+        let section = try #require(text.split(separator: "\n## ").first { $0.hasPrefix("Settings\n") })
+        var documented: [String: String] = [:]
+        for row in section.split(separator: "\n") where row.hasPrefix("| `") {
+            let cells = row.split(separator: "|", omittingEmptySubsequences: false).dropFirst().map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+            let names = cells[0].split(separator: ",").map {
+                $0.trimmingCharacters(in: CharacterSet(charactersIn: " `"))
+            }
+            let defaults =
+                names.count == 1 || cells[1].isEmpty
+                ? names.map { _ in cells[1] }
+                : cells[1].split(separator: ",", omittingEmptySubsequences: false).map {
+                    $0.trimmingCharacters(in: .whitespaces)
+                }
+            try #require(names.count == defaults.count, "\(row)")
+            for (name, value) in zip(names, defaults) { documented[name] = value }
+        }
+        let inForce = try settings(["HOME": "~"]).inForce
+        #expect(Set(documented.keys) == Set(inForce.map(\.name)))
+        for (name, value) in inForce {
+            guard let told = documented[name] else { continue }
+            let plain = told.trimmingCharacters(in: CharacterSet(charactersIn: "`"))
+            // "the model's" and the like say in words where the default comes from.
+            if told == plain, plain.contains(" ") { continue }
+            let isSame = plain == value || (Double(plain) != nil && Double(plain) == Double(value))
+            #expect(isSame, "\(name): the table says \(told), the code \(value)")
+        }
+    }
+}
