@@ -38,7 +38,8 @@ public struct LongTermMemory: Sendable {
         try await MemoryError.tellingOutcome(.again) {
             guard deduplicate else { return records.isEmpty ? [] : try await database.add(records) }
             guard let database = database as? any AtomicMemoryDatabase else {
-                return try await inTurn(records.map { .id(ExactString($0.id)) } + records.map { .hash($0.memoryHash) }) {
+                return try await inTurn(records.map { .id(ExactString($0.id)) } + records.map { .hash($0.memoryHash) })
+                {
                     let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records) }
                     return kept.isEmpty ? [] : try await self.database.add(kept)
                 }
@@ -66,7 +67,9 @@ public struct LongTermMemory: Sendable {
             let deleted = Set(
                 try await deletions?.deleted(records.map(\.id), since: handedInAt).map(ExactString.init) ?? [])
             let outcomes = records.map { record -> PromotionOutcome in
-                if let there = stored[ExactString(record.id)] { return there.sharesOwner(with: record) ? .present : .taken }
+                if let there = stored[ExactString(record.id)] {
+                    return there.sharesOwner(with: record) ? .present : .taken
+                }
                 return deleted.contains(ExactString(record.id)) ? .deleted : .stored
             }
             let missing = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)

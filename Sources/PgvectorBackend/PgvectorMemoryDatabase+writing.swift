@@ -11,7 +11,9 @@ extension PgvectorMemoryDatabase {
             try await self.database.retryingConflicts {
                 do {
                     _ = try await self.pool.pipeline(batch, retry: .onlyIfNotExecuted, deadline: deadline)
-                } catch let lost as PostgresError where [.connectionLost, .server].contains(lost.code) && lost.endsSession {
+                } catch let lost as PostgresError
+                    where [.connectionLost, .server].contains(lost.code) && lost.endsSession
+                {
                     do {
                         _ = try await self.pool.pipeline(batch, retry: .onlyIfNotExecuted, deadline: deadline)
                     } catch let error as PostgresError {

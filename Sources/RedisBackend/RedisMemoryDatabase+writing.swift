@@ -59,7 +59,9 @@ extension RedisMemoryDatabase {
     private func withoutStoredDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
         let keys = records.map { key($0.id) }
         let existing = try await translating {
-            try await client.pipeline(keys.map { RedisCommand("EXISTS", $0) }, isRead: true).map { try $0.get().integer }
+            try await client.pipeline(keys.map { RedisCommand("EXISTS", $0) }, isRead: true).map {
+                try $0.get().integer
+            }
         }
         let stored = zip(records, existing).filter { $0.1 == 1 }.map { ExactString($0.0.id) }
         var holders: [(id: String, memoryHash: String)] = []

@@ -110,7 +110,8 @@ import Testing
                     // A PUT that was not answered may not have been done; then nothing of it is there.
                     if answer.status == 404 { return !isAnswered }
                     let marks = answer.json["memories"]?.arrayValue ?? []
-                    return marks.count == memoriesPerSession && marks.allSatisfy { $0["persisted_at"]?.stringValue != nil }
+                    return marks.count == memoriesPerSession
+                        && marks.allSatisfy { $0["persisted_at"]?.stringValue != nil }
                 })
         }
         ledger.settled(sessions.keys)

@@ -213,8 +213,11 @@ import Testing
             #expect(session.messageCount == 2)
         }
         #expect(await fixture.queue.counts().waiting == 1)
-        #expect(try await fixture.sessions.append([message("b", "two"), message("c", "three")], to: key).messageCount == 3)
-        for messages in [[try message("d", "four"), try message("a", "other")], [try message("e", "1"), try message("e", "2")]] {
+        #expect(
+            try await fixture.sessions.append([message("b", "two"), message("c", "three")], to: key).messageCount == 3)
+        for messages in [
+            [try message("d", "four"), try message("a", "other")], [try message("e", "1"), try message("e", "2")],
+        ] {
             await #expect { try await fixture.sessions.append(messages, to: key) } throws: { error in
                 (error as? MemoryError)?.code == .conflict
             }

@@ -25,7 +25,9 @@ extension ConformanceCheck {
                 try scope.expect("stored", try await scope.listed(tag(.id, startsWith: "\(round)-")), stored)
             }
             // One after the other, with replacements, scopes and texts that come twice.
-            let first = try await database.addDistinct([record("a"), record("b"), record("c", user: "v"), record("d", "[1] d")])
+            let first = try await database.addDistinct([
+                record("a"), record("b"), record("c", user: "v"), record("d", "[1] d"),
+            ])
             try scope.expect("of one call", first, ["a", "c", "d"])
             try scope.expect("a duplicate", try await database.addDistinct([record("e")]), [])
             let replacement = try await database.addDistinct([record("a", "[1] other"), record("e"), record("d")])
@@ -176,7 +178,8 @@ extension ConformanceCheck {
             try scope.expect("jobs of appends that add nothing", try await taken(), [])
         },
         ConformanceCheck(
-            "session/W13-append-again", hint: "an append that is sent again doubles its messages, or is compared by id alone"
+            "session/W13-append-again",
+            hint: "an append that is sent again doubles its messages, or is compared by id alone"
         ) { scope in
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s")
@@ -203,7 +206,8 @@ extension ConformanceCheck {
             try scope.expect("its count", more?.current.messageCount, 6)
             try scope.expect("their order", try await stored().map(\.id), ["m0", "m1", "é", "e\u{301}", "m2", "m3"])
             for wrong in [
-                try message("m1"), SessionMessage(
+                try message("m1"),
+                SessionMessage(
                     storedID: "m2", role: "assistant", content: "text", createdAt: at(0), persistedAt: nil,
                     discreteMemoryExtracted: false),
             ] {
@@ -211,7 +215,8 @@ extension ConformanceCheck {
                     _ = try await append([try message("m9"), wrong], 40)
                 }
             }
-            try scope.expect("nothing was added", try await stored().map(\.id), ["m0", "m1", "é", "e\u{301}", "m2", "m3"])
+            try scope.expect(
+                "nothing was added", try await stored().map(\.id), ["m0", "m1", "é", "e\u{301}", "m2", "m3"])
             // Other dates and marks are no other meaning; a repeat is found among the last messages, however long the session is.
             try await store.markPersisted(memoryIDs: [], messageIDs: ["m3"], at: at(50), in: key)
             let many = try (0..<SessionAppend.repeatWindow - 1).map { try message("x\($0)") }

@@ -103,7 +103,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
         recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
-        + capabilityChecks + failureChecks + concurrencyChecks + atomicityChecks + durabilityChecks + sizeChecks + recallChecks
+        + capabilityChecks + failureChecks + concurrencyChecks + atomicityChecks + durabilityChecks + sizeChecks
+        + recallChecks
         + differentialChecks + sessionChecks + sessionWriteChecks + jobChecks + wireChecks
 }
 

@@ -129,8 +129,16 @@ enum SessionScripts {
         if ARGV[11] ~= '' and #messages > 0 then
           local window = math.min(tonumber(ARGV[11]), before)
           local places = {}
-          if window > 0 then
-            local ids = cjson.decode(redis.call('JSON.GET', key, '$.messages[-' .. window .. ':].id'))
+          local listed = window > 0 and redis.call('JSON.GET', key, '$.messages[-' .. window .. ':].id') or '[]'
+          local function mayBeListed(message)
+            local id = cjson.decode(message).id
+            -- Letters and digits are the same in every spelling of JSON.
+            return string.find(id, '[^%w_.:-]') or string.find(listed, '"' .. id .. '"', 1, true)
+          end
+          local isNew = true
+          for _, message in ipairs(messages) do isNew = isNew and not mayBeListed(message) end
+          if not isNew then
+            local ids = cjson.decode(listed)
             -- Only where each message has an id are the positions theirs.
             if #ids == window then
               for i, id in ipairs(ids) do places[id] = before - window + i - 1 end
