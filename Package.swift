@@ -109,6 +109,7 @@ let package = Package(
                 .embedInCode("0001_create_memories.sql"),
                 .embedInCode("0002_create_sessions_and_jobs.sql"),
                 .embedInCode("0003_create_vector_spaces.sql"),
+                .embedInCode("0004_create_deletions.sql"),
             ], swiftSettings: strict),
         .target(
             name: "PostgresDriver",

@@ -49,6 +49,7 @@ public struct RedisHarness: ConformanceHarness {
         var configuration = RedisWorkingMemoryStore.Configuration(endpoint: scope.endpoint)
         configuration.indexName = "\(scope.indexName)_sessions"
         configuration.keyPrefix = "\(scope.keyPrefix)_sessions"
+        configuration.jobsKeyPrefix = "\(scope.keyPrefix)_jobs"
         configuration.timeout = scope.timeout
         return try RedisWorkingMemoryStore(configuration: configuration, logger: logger)
     }

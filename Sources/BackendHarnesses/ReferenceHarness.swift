@@ -10,8 +10,8 @@ public struct ReferenceHarness: ConformanceHarness {
 
     public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
         let database = ReferenceMemoryDatabase(embedder: embedder)
-        let sessions = ReferenceWorkingMemoryStore()
         let jobs = ReferenceJobQueue()
+        let sessions = ReferenceWorkingMemoryStore(jobs: jobs)
         return ScopedDatabase(
             database: database,
             reopen: { other in

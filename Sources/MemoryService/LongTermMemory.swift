@@ -2,61 +2,102 @@ public import AgentMemory
 
 /// Long-term memory: what transports call, whatever the backend.
 ///
+/// What is decided and written in one step (which of several equal texts stays; whether a promotion brings back what was deleted),
+/// an ``AtomicMemoryDatabase`` decides in its store. With any other backend the writers of this process take turns, and
+/// deletions are noted beside the jobs; two servers over one such backend can still come between each other's steps.
+///
 /// Every method throws ``MemoryError`` (or `CancellationError`).
 public struct LongTermMemory: Sendable {
     private let database: any MemoryVectorDatabase
     private let accessRecorder: AccessRecorder
     private let now: @Sendable () -> Timestamp
+    private let deletions: (any DeletionNotes)?
+    private let turns = Turns<TurnKey>()
 
     /// - Parameters:
+    ///   - deletions: remembers what was deleted, for backends that do not do so themselves.
     ///   - accessRecorder: gets the ids of what searches with recency have shown; its `run()` must be running for them to be written.
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
-        database: any MemoryVectorDatabase, accessRecorder: AccessRecorder,
+        database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.database = database
         self.accessRecorder = accessRecorder
+        self.deletions = deletions
         self.now = now
     }
 
-    /// Stores the records; they are searchable once this returns.
+    /// Stores the records; they are searchable once this returns. The same call again leaves the same behind.
     ///
     /// - Parameter deduplicate: leaves out a record whose memory hash (text, scope and type) another id has already, in the store or
     ///   earlier in the same call. A record whose own id is stored is a replacement, never a duplicate.
     /// - Returns: the ids that were stored.
     @discardableResult
     public func create(_ records: [MemoryRecord], deduplicate: Bool) async throws -> [String] {
-        let kept = deduplicate ? try await withoutDuplicates(records) : records
-        guard !kept.isEmpty else { return [] }
-        return try await database.add(kept)
+        try await MemoryError.tellingOutcome(.again) {
+            guard deduplicate else { return records.isEmpty ? [] : try await database.add(records) }
+            guard let database = database as? any AtomicMemoryDatabase else {
+                return try await inTurn(records.map { .id(ExactString($0.id)) } + records.map { .hash($0.memoryHash) })
+                {
+                    let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records) }
+                    return kept.isEmpty ? [] : try await self.database.add(kept)
+                }
+            }
+            // Most duplicates are found here, before anything is embedded; those that come at the same moment, with the write.
+            let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records) }
+            return kept.isEmpty ? [] : try await database.addDistinct(kept)
+        }
     }
 
-    /// Stores those of the records whose ids are not stored yet: what is there, perhaps edited since, stays as it is.
+    /// Stores those of the records that nothing stands against (``PromotionOutcome``).
     ///
-    /// - Returns: the ids that were stored.
-    @discardableResult
-    public func createMissing(_ records: [MemoryRecord]) async throws -> [String] {
-        let there = Set(try await stored(.id, records.map(\.id).exactlyDistinct()).map { ExactString($0.id) })
-        let missing = records.filter { !there.contains(ExactString($0.id)) }
-        return missing.isEmpty ? [] : try await database.add(missing)
+    /// - Parameters:
+    ///   - records: of different ids.
+    ///   - handedInAt: when they were handed in, by the clock of the jobs.
+    /// - Returns: what became of each record.
+    func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
+        guard !records.isEmpty else { return [] }
+        if let database = database as? any AtomicMemoryDatabase {
+            return try await database.promote(records, handedInAt: handedInAt)
+        }
+        return try await inTurn(records.map { .id(ExactString($0.id)) }) {
+            var stored: [ExactString: MemoryRecord] = [:]
+            for record in try await self.stored(.id, records.map(\.id)) { stored[ExactString(record.id)] = record }
+            let deleted = Set(
+                try await deletions?.deleted(records.map(\.id), since: handedInAt).map(ExactString.init) ?? [])
+            let outcomes = records.map { record -> PromotionOutcome in
+                if let there = stored[ExactString(record.id)] {
+                    return there.sharesOwner(with: record) ? .present : .taken
+                }
+                return deleted.contains(ExactString(record.id)) ? .deleted : .stored
+            }
+            let missing = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)
+            if !missing.isEmpty { _ = try await database.add(missing) }
+            return outcomes
+        }
+    }
+
+    /// What writers of a backend take turns for that cannot decide in its store.
+    private enum TurnKey: Hashable, Comparable {
+        case id(ExactString)
+        case hash(String)
+    }
+
+    private func inTurn<Value: Sendable>(
+        _ keys: [TurnKey], _ body: @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await turns.take(all: Set(keys), body)
     }
 
     /// What is left of a call without its duplicates, as the store will be once the call has been written: of an id given twice
     /// the last record counts, and what a stored record said before this call replaces it is no reason to drop another.
     private func withoutDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
-        var last: [ExactString: MemoryRecord] = [:]
-        for record in records { last[ExactString(record.id)] = record }
-        let final = records.map(\.id).exactlyDistinct().compactMap { last[ExactString($0)] }
-
+        let final = records.lastOfEachID()
         let replaced = Set(try await stored(.id, final.map(\.id)).map { ExactString($0.id) })
-        var taken: Set<String> = []
-        for record in try await stored(.memoryHash, final.map(\.memoryHash).exactlyDistinct())
-        where last[ExactString(record.id)] == nil { taken.insert(record.memoryHash) }
-        for record in final where replaced.contains(ExactString(record.id)) { taken.insert(record.memoryHash) }
-        return final.filter { record in
-            replaced.contains(ExactString(record.id)) || taken.insert(record.memoryHash).inserted
-        }
+        let holders = try await stored(.memoryHash, final.map(\.memoryHash).exactlyDistinct())
+        return final.withoutDuplicates(
+            storedIDs: replaced, holders: holders.map { (id: $0.id, memoryHash: $0.memoryHash) })
     }
 
     /// The stored records that have one of the values in the field.
@@ -131,17 +172,29 @@ public struct LongTermMemory: Sendable {
         -> MemoryRecord
     {
         let update = RecordUpdate(id: id, changes: try changes(now()))
-        guard (try? TagCondition(field: .id, eq: id)) != nil, try await database.update([update]) == 1 else {
+        guard (try? TagCondition(field: .id, eq: id)) != nil,
+            try await MemoryError.tellingOutcome(.again, { try await database.update([update]) }) == 1
+        else {
             throw Self.notFound(id)
         }
         return try await record(id: id)
     }
 
+    /// Removes records. What was handed in for promotion before this, under one of the ids, is not stored any more.
+    ///
     /// - Returns: how many records were removed.
     public func delete(ids: [String]) async throws -> Int {
         // An id that breaks the rules of ids cannot be stored; stores need not see it.
         let possible = ids.filter { (try? TagCondition(field: .id, eq: $0)) != nil }.exactlyDistinct()
-        return possible.isEmpty ? 0 : try await database.delete(possible)
+        guard !possible.isEmpty else { return 0 }
+        return try await MemoryError.tellingOutcome(.again) {
+            if database is any AtomicMemoryDatabase { return try await database.delete(possible) }
+            return try await inTurn(possible.map { .id(ExactString($0)) }) {
+                // Noted first: a crash in between leaves a record that no promotion would store, not one that comes back.
+                try await deletions?.noteDeleted(possible)
+                return try await database.delete(possible)
+            }
+        }
     }
 
     private static func notFound(_ id: String) -> MemoryError {

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Every statement is written by a pure function (`SearchSQL`, `KeywordSQL`, `RecordSQL`, `FilterSQL`); this type
 /// decides which of them to send, and turns rows into pages.
-public final class PgvectorMemoryDatabase: MemoryVectorDatabase {
+public final class PgvectorMemoryDatabase: AtomicMemoryDatabase {
     public let name = "pgvector"
     public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
 

@@ -21,9 +21,11 @@ enum RecordSQL {
 
     /// Stores the record whole, in place of one with its id, with its vector.
     ///
-    /// - Parameter table: that of the vectors.
+    /// - Parameters:
+    ///   - table: that of the vectors.
+    ///   - replaces: otherwise a record of the same id stays as it is, and no row is affected.
     static func upsert(
-        _ record: MemoryRecord, embedding: [Float], words: [String], vectorsIn table: String
+        _ record: MemoryRecord, embedding: [Float], words: [String], vectorsIn table: String, replaces: Bool = true
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let values = binds(record, words: words).map { sql.bind($0) }
@@ -33,7 +35,7 @@ enum RecordSQL {
             WITH stored AS (\
             INSERT INTO memories (\((columns + keywordColumns).joined(separator: ", "))) \
             VALUES (\(values.joined(separator: ", "))) \
-            ON CONFLICT (id) DO UPDATE SET \(assignments) RETURNING number) \
+            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)" : "NOTHING") RETURNING number) \
             INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
             ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
             """)

@@ -3,7 +3,16 @@ import PostgresDriver
 
 extension MemoryError {
     /// What a failure of the driver means to a client of the store.
-    init(_ error: PostgresError) {
+    ///
+    /// - Parameter mayHaveBeenDone: where the caller knows more than the error.
+    init(_ error: PostgresError, mayHaveBeenDone: Bool? = nil) {
+        let plain = MemoryError(plain: error)
+        self.init(
+            plain.code, plain.message, underlying: plain.underlying,
+            mayHaveBeenDone: mayHaveBeenDone ?? error.mayHaveBeenDone)
+    }
+
+    private init(plain error: PostgresError) {
         let detail = error.description
         switch error.code {
         case .invalidConfiguration:
@@ -51,6 +60,17 @@ extension MemoryError {
 }
 
 extension PostgresError {
+    /// Whether what was sent may have been committed although it failed.
+    fileprivate var mayHaveBeenDone: Bool {
+        if provablyNotExecuted { return false }
+        return switch code {
+        case .invalidConfiguration, .connectionFailed, .poolTimedOut: false
+        case .connectionLost, .timedOut, .closed, .unexpectedResult: true
+        // Any other error of the server undoes the transaction.
+        case .server: endsSession
+        }
+    }
+
     /// Whether a table, a column, a type or the schema is missing: the database was emptied while the server ran.
     var isMissingSchema: Bool {
         switch sqlState {

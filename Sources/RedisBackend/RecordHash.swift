@@ -73,6 +73,15 @@ enum RecordHash {
         return command
     }
 
+    /// What ``write(_:terms:vector:in:key:)`` writes, for a script.
+    static func packed(_ record: MemoryRecord, terms: String, vector: [Float], in field: String) -> [UInt8] {
+        var packed = PackedFields()
+        for (name, value) in fields(of: record) { packed.append(name, value.utf8) }
+        packed.append(keywordTerms, terms.utf8)
+        packed.append(field, bytes(of: vector))
+        return packed.bytes
+    }
+
     /// Little-endian 32-bit floats, as the engine reads them.
     static func bytes(of vector: [Float]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: vector.count * 4) { buffer, initialized in

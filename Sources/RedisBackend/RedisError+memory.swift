@@ -33,8 +33,17 @@ extension RedisError {
 
     /// The error in the words that leave the backend.
     var memoryError: MemoryError {
+        let mayHaveBeenDone =
+            switch self.code {
+            case .connectionLost, .timedOut, .closed, .protocolViolation: true
+            // Told by the server instead of doing it, or before anything was sent.
+            case .invalidEndpoint, .unsupportedServer, .connectionFailed, .authenticationFailed, .overloaded,
+                .outOfMemory, .readOnly, .notReady, .noPermission, .transactionAborted, .noScript, .server:
+                false
+            }
         func error(_ code: MemoryError.Code, _ message: String? = nil) -> MemoryError {
-            MemoryError(code, message ?? self.message, underlying: description)
+            MemoryError(
+                code, message ?? self.message, underlying: description, mayHaveBeenDone: mayHaveBeenDone)
         }
         switch code {
         case .invalidEndpoint, .unsupportedServer, .authenticationFailed:

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads
 /// and extends.
-public final class RedisMemoryDatabase: MemoryVectorDatabase {
+public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     public struct Configuration: Sendable {
         public enum Algorithm: String, Sendable, CaseIterable {
             /// A graph: approximate and fast.
@@ -145,6 +145,11 @@ public final class RedisMemoryDatabase: MemoryVectorDatabase {
     // MARK: For the operations
 
     func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
+
+    // No colon behind the index's name: where that is the keys' prefix, these are none of the records.
+    /// Where deletions are noted.
+    var deletionsKey: String { "\(configuration.indexName)_deleted" }
+    func claimKey(_ memoryHash: String) -> String { "\(configuration.indexName)_claim:\(memoryHash)" }
 
     /// Runs a read against the complete index; once more if the index was missing or the server may have been another
     /// one.

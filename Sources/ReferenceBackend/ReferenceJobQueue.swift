@@ -8,6 +8,7 @@ public actor ReferenceJobQueue: JobQueue {
     private var jobs: [Entry] = []
     private var lastID = 0
     private var lastToken = 0
+    private var deletions: [ExactString: Timestamp] = [:]
 
     private struct Entry {
         let id: String
@@ -131,6 +132,17 @@ public actor ReferenceJobQueue: JobQueue {
             count += 1
         }
         return count
+    }
+
+    public func noteDeleted(_ ids: [String]) {
+        let time = now()
+        let oldest = time.advanced(bySeconds: -Int64(DeletionNote.keptSeconds))
+        deletions = deletions.filter { $0.value >= oldest }
+        for id in ids { deletions[ExactString(id)] = time }
+    }
+
+    public func deleted(_ ids: [String], since date: Timestamp) -> [String] {
+        ids.filter { id in deletions[ExactString(id)].map { $0 >= date } ?? false }
     }
 
     private func index(of job: LeasedJob) -> Int? {

@@ -1,7 +1,7 @@
 public import AgentMemory
 
 /// The contract in memory: every operation written as directly as the rules say it, by full scans.
-public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
+public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     public nonisolated let name = "reference"
     public nonisolated let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
 
@@ -17,8 +17,9 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
     private let analyzer = TextAnalyzer()
     private let now: @Sendable () -> Timestamp
     private var entries: [ExactString: Entry] = [:]
+    private var deletions: [ExactString: Timestamp] = [:]
 
-    /// - Parameter now: the clock that recency is measured against.
+    /// - Parameter now: the clock that recency is measured against, and of deletions: that of the jobs.
     public init(
         embedder: any Embedder, metric: DistanceMetric = .cosine,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
@@ -43,12 +44,54 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
     public func close() {}
 
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
-        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
-        for (record, vector) in zip(records, vectors) {
-            entries[ExactString(record.id)] = Entry(
-                record: record, vector: vector, words: analyzer.words(in: record.text))
-        }
+        for entry in try await embedded(records) { store(entry) }
         return records.map(\.id)
+    }
+
+    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
+        let records = records.lastOfEachID()
+        let embedded = try await embedded(records)
+        // From here on nobody comes in between.
+        let kept = records.withoutDuplicates(
+            storedIDs: Set(entries.keys),
+            holders: entries.values.map { (id: $0.record.id, memoryHash: $0.record.memoryHash) })
+        let ids = Set(kept.map { ExactString($0.id) })
+        for entry in embedded where ids.contains(ExactString(entry.record.id)) { store(entry) }
+        return kept.map(\.id)
+    }
+
+    public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
+        var known: [ExactString: Entry] = [:]
+        while true {
+            // While texts are embedded another call may change what stands against a record.
+            let outcomes = records.map { outcome(of: $0, handedInAt) }
+            let wanted = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)
+            let missing = wanted.filter { known[ExactString($0.id)] == nil }
+            guard missing.isEmpty else {
+                for entry in try await embedded(missing) { known[ExactString(entry.record.id)] = entry }
+                continue
+            }
+            for record in wanted { entries[ExactString(record.id)] = known[ExactString(record.id)] }
+            return outcomes
+        }
+    }
+
+    private func outcome(of record: MemoryRecord, _ handedInAt: Timestamp) -> PromotionOutcome {
+        let id = ExactString(record.id)
+        if let stored = entries[id]?.record { return stored.sharesOwner(with: record) ? .present : .taken }
+        if let deletion = deletions[id], deletion >= handedInAt { return .deleted }
+        return .stored
+    }
+
+    private func embedded(_ records: [MemoryRecord]) async throws -> [Entry] {
+        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
+        return zip(records, vectors).map { record, vector in
+            Entry(record: record, vector: vector, words: analyzer.words(in: record.text))
+        }
+    }
+
+    private func store(_ entry: Entry) {
+        entries[ExactString(entry.record.id)] = entry
     }
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
@@ -93,7 +136,11 @@ public actor ReferenceMemoryDatabase: MemoryVectorDatabase {
     }
 
     public func delete(_ ids: [String]) -> Int {
-        ids.count { entries.removeValue(forKey: ExactString($0)) != nil }
+        let time = now()
+        let oldest = time.advanced(bySeconds: -Int64(DeletionNote.keptSeconds))
+        deletions = deletions.filter { $0.value >= oldest }
+        for id in ids { deletions[ExactString(id)] = time }
+        return ids.count { entries.removeValue(forKey: ExactString($0)) != nil }
     }
 
     public func update(_ updates: [RecordUpdate]) async throws -> Int {

@@ -5,6 +5,7 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
     public nonisolated let name = "reference"
 
     private let now: @Sendable () -> Timestamp
+    private let jobs: ReferenceJobQueue
     private var sessions: [SessionKey: Entry] = [:]
 
     private struct Entry {
@@ -12,8 +13,11 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
         var expiresAt: Timestamp?
     }
 
-    /// - Parameter now: the clock that times to live are measured against.
-    public init(now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }) {
+    /// - Parameters:
+    ///   - jobs: gets the jobs of writes.
+    ///   - now: the clock that times to live are measured against.
+    public init(jobs: ReferenceJobQueue, now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }) {
+        self.jobs = jobs
         self.now = now
     }
 
@@ -45,8 +49,9 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
 
     @discardableResult
     public func write(
-        _ memory: WorkingMemory, expecting expectation: SessionExpectation, writerStamp: Timestamp?
-    ) throws -> SessionRevision {
+        _ memory: WorkingMemory, expecting expectation: SessionExpectation, writerStamp: Timestamp?,
+        enqueueing newJobs: [NewJob]
+    ) async throws -> SessionRevision {
         let stored = live(memory.key)
         switch expectation {
         case .absent: if stored != nil { throw Self.conflict }
@@ -59,14 +64,24 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
             StoredSession(
                 memory: memory, messageCount: memory.messages.count,
                 revisions: Self.history(stored?.revisions ?? [], adding: revision)))
+        // Nothing can fail from here on, and the process has both or neither.
+        if !newJobs.isEmpty { await jobs.enqueue(newJobs) }
         return revision
     }
 
-    public func append(_ append: SessionAppend, to key: SessionKey) throws -> StoredSession? {
+    public func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession? {
         guard var session = live(key) else { return nil }
         if let expected = append.expectedRevision, expected != session.current.number { throw Self.conflict }
+        var messages = append.messages
+        if append.skipsRepeats, !messages.isEmpty {
+            messages = try Self.withoutRepeats(messages, in: session.memory.messages)
+            if messages.isEmpty {
+                session.memory.messages = []
+                return session
+            }
+        }
         let earliest = Timestamp(microseconds: session.current.stamp.microseconds + 1) ?? .latest
-        session.memory.messages += append.messages
+        session.memory.messages += messages
         session.messageCount = session.memory.messages.count
         session.memory.updatedAt = append.at
         session.memory.lastAccessed = max(append.at, earliest)
@@ -78,7 +93,21 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
                 writerStamp: append.writerStamp, messageCount: session.messageCount))
         keep(session)
         session.memory.messages = []
+        if !append.jobs.isEmpty { await jobs.enqueue(append.jobs) }
         return session
+    }
+
+    private static func withoutRepeats(
+        _ messages: [SessionMessage], in stored: [SessionMessage]
+    ) throws -> [SessionMessage] {
+        var recent: [ExactString: SessionMessage] = [:]
+        // Of messages that share an id the last one counts.
+        for message in stored.suffix(SessionAppend.repeatWindow) { recent[ExactString(message.id)] = message }
+        return try messages.filter { message in
+            guard let known = recent[ExactString(message.id)] else { return true }
+            guard known.saysTheSame(as: message) else { throw SessionAppend.repeatConflict }
+            return false
+        }
     }
 
     public func delete(_ key: SessionKey, expectedRevision: Int?) throws -> Bool {

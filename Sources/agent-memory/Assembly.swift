@@ -85,7 +85,8 @@ struct Assembly {
                 "sessions and background jobs are kept in memory, and are lost when the server ends: set STATE_STORE_URL to a redis:// or postgresql:// URL"
             )
         }
-        return StateStores(sessions: ReferenceWorkingMemoryStore(), jobs: ReferenceJobQueue())
+        let jobs = ReferenceJobQueue()
+        return StateStores(sessions: ReferenceWorkingMemoryStore(jobs: jobs), jobs: jobs)
     }
 
     /// The stores of the settings, if they outlive the server.
@@ -131,6 +132,7 @@ struct Assembly {
         // The reference's setting ends with the colon that stands between all parts of a key.
         let prefix = settings.sessionKeyPrefix
         sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
+        sessions.jobsKeyPrefix = settings.redisJobsPrefix
         sessions.connections = settings.redisConnections
         sessions.timeout = .seconds(settings.storeTimeoutSeconds)
         var jobs = RedisJobQueue.Configuration(endpoint: endpoint)

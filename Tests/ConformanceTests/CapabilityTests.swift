@@ -66,7 +66,7 @@ import Testing
         let checks = ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) }
         let harness = Harness(capabilities: missing.capabilities)
         let unmet = missing.needs.union([
-            .secondProcess, .storeFaults, .wire, .oracle, .sessionStore, .jobQueue,
+            .secondProcess, .storeFaults, .wire, .oracle, .sessionStore, .jobQueue, .atomicWrites,
         ])
         for check in checks {
             let result = await check.run(on: harness)

@@ -31,7 +31,7 @@ struct APIFixture {
         let database = ReferenceMemoryDatabase(embedder: embedder, now: { now })
         let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { now })
         let queue = ReferenceJobQueue(now: { now })
-        let store = ReferenceWorkingMemoryStore(now: { now })
+        let store = ReferenceWorkingMemoryStore(jobs: queue, now: { now })
         let promotion = Promotion(jobs: BackgroundJobs(queue: queue), includesMessages: indexesMessages)
         let api = APIRouter(
             memory: LongTermMemory(database: database, accessRecorder: recorder, now: { now }),

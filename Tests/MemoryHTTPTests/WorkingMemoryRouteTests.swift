@@ -131,6 +131,27 @@ import Testing
         }
     }
 
+    @Test func anAppendThatIsSentAgainIsAnsweredAsTheFirst() async throws {
+        try await APIFixture.run { api async throws in
+            let path = "/v1/working-memory/s/messages"
+            let first = try await api.send(.post, path, Self.body([Self.messages[0], Self.messages[1]]))
+            let again = try await api.send(.post, path, Self.body([Self.messages[0], Self.messages[1]]))
+            #expect(again.text == first.text)
+            #expect(again.headers[.eTag] == first.headers[.eTag])
+            let more = try await api.send(.post, path, Self.body([Self.messages[1], Self.messages[2]]))
+            #expect(more.json["message_count"] == 3)
+            let other = #"{"id":"m1","role":"user","content":"something else"}"#
+            let refused = try await api.send(.post, path, Self.body([Self.messages[3], other]))
+            #expect(refused.status == 409)
+            #expect(refused.detail?.contains("same id") == true)
+            #expect(Self.ids(try await api.send(.get, "/v1/working-memory/s")) == ["m1", "m2", "m3"])
+            // A PUT may say one id twice, as ever.
+            let doubled = try await api.send(
+                .put, "/v1/working-memory/s", Self.body([Self.messages[0], Self.messages[0]]))
+            #expect(Self.ids(doubled) == ["m1", "m1"])
+        }
+    }
+
     @Test func timeToLiveOfNothingDeletes() async throws {
         try await APIFixture.run { api async throws in
             let path = "/v1/working-memory/s"

@@ -9,7 +9,8 @@ import Testing
     private actor NotedStore: WorkingMemoryStore {
         nonisolated let name = "noted"
         private(set) var asked: [Int?] = []
-        private let store = ReferenceWorkingMemoryStore(now: { ContextWindowTests.now })
+        private let store = ReferenceWorkingMemoryStore(
+            jobs: ReferenceJobQueue(), now: { ContextWindowTests.now })
 
         func read(_ key: SessionKey, lastMessages: Int?) async throws -> StoredSession? {
             asked.append(lastMessages)
@@ -18,9 +19,10 @@ import Testing
 
         @discardableResult
         func write(
-            _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?
+            _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?,
+            enqueueing jobs: [NewJob]
         ) async throws -> SessionRevision {
-            try await store.write(memory, expecting: expecting, writerStamp: writerStamp)
+            try await store.write(memory, expecting: expecting, writerStamp: writerStamp, enqueueing: jobs)
         }
 
         func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession? {

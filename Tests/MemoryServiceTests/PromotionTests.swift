@@ -10,12 +10,13 @@ import Testing
     private let embedder = SteeredEmbedder()
     private let database: ReferenceMemoryDatabase
     private let queue = ReferenceJobQueue(now: { Self.now })
-    private let store = ReferenceWorkingMemoryStore(now: { Self.now })
+    private let store: ReferenceWorkingMemoryStore
     private let memory: LongTermMemory
     private let jobs: BackgroundJobs
     private static let now = Timestamp(parsing: "2026-01-01T12:00:00Z") ?? .earliest
 
     init() {
+        store = ReferenceWorkingMemoryStore(jobs: queue, now: { Self.now })
         database = ReferenceMemoryDatabase(embedder: embedder, now: { Self.now })
         let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { Self.now })
         memory = LongTermMemory(database: database, accessRecorder: recorder, now: { Self.now })

@@ -68,6 +68,11 @@ import Testing
             #expect(adding["sessions"]?.updated == 1)
             #expect(try #require(adding["sessions"]).read < 10)
             #expect(adding["session_revisions"]?.inserted == 1)
+            let repeatable = SessionAppend([try Sample.message("new")], at: .now(), skipsRepeats: true)
+            let comparing = try await touched(by: SessionWriteSQL.append(repeatable, to: key), in: store)
+            #expect(comparing["session_messages"]?.inserted == 1)
+            // Looked through twice: by the append, and by the question why nothing was added.
+            #expect(try #require(comparing["session_messages"]).read <= 2 * SessionAppend.repeatWindow)
             let statements = SessionSQL.read(key, lastMessages: 20)
             let reading = try await touched(by: Array(statements[1..<5]), in: store)
             #expect(reading["session_messages"] == Touched(read: 20))

@@ -26,6 +26,24 @@ import Testing
         }
     }
 
+    /// An answer that was lost leaves open what became of the write.
+    @Test func onlyWhatIsCertainlyNotDoneIsSaidToBeSo() {
+        func mayHaveBeenDone(_ code: PostgresError.Code, _ state: String? = nil, provably: Bool = false) -> Bool {
+            MemoryError(PostgresError(code, "x", sqlState: state, provablyNotExecuted: provably)).mayHaveBeenDone
+        }
+        for code in [PostgresError.Code.connectionLost, .timedOut, .closed, .unexpectedResult] {
+            #expect(mayHaveBeenDone(code))
+            #expect(!mayHaveBeenDone(code, provably: true))
+        }
+        for code in [PostgresError.Code.connectionFailed, .poolTimedOut, .invalidConfiguration] {
+            #expect(!mayHaveBeenDone(code))
+        }
+        // The server undoes what it refuses, unless it was ending.
+        #expect(!mayHaveBeenDone(.server, "57014"))
+        #expect(!mayHaveBeenDone(.server, "40001"))
+        #expect(mayHaveBeenDone(.server, "57P01"))
+    }
+
     @Test func updatesOfDifferentFieldsAtOnceAllSurvive() async throws {
         try await TestStore.withDatabase { database in
             _ = try await database.add([MemoryRecord(id: "a", text: "one")])

@@ -217,7 +217,8 @@ import Testing
             let rights = [
                 "+ping", "+info", "+client|setname", "+ft.create", "+ft.info", "+ft.search", "+ft.aggregate", "+multi",
                 "+exec", "+del",
-                "+hset", "+hmget", "+hget", "+hexists", "+hdel", "+exists", "+eval", "+evalsha",
+                "+hset", "+hmget", "+hget", "+hexists", "+hdel", "+exists", "+get", "+set", "+time", "+zadd", "+zscore",
+                "+zremrangebyscore", "+eval", "+evalsha",
             ]
             try await store.client.send(
                 RedisCommand(
@@ -235,7 +236,12 @@ import Testing
             // Without the right to set the engine up, a filter that it would answer short is refused.
             let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
             #expect(await #expect(throws: MemoryError.self) { try await database.count(filter) }?.code == .unsupported)
+            #expect(try await database.addDistinct([MemoryRecord(id: "b", text: "green tea")]) == [])
+            #expect(try await database.addDistinct([MemoryRecord(id: "b", text: "coffee")]) == ["b"])
             #expect(try await database.delete(["a"]) == 1)
+            let promoted = try ["a", "b", "c"].map { try MemoryRecord(id: $0, text: "promoted") }
+            #expect(
+                try await database.promote(promoted, handedInAt: .earliest) == [.deleted, .present, .stored])
             await database.close()
             try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
         }

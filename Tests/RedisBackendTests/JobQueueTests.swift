@@ -88,7 +88,8 @@ extension TestStore {
             let rights = [
                 "+ping", "+info", "+client|setname", "+eval", "+evalsha", "+multi", "+exec", "+time", "+exists", "+del",
                 "+incr", "+hset", "+hget", "+hmget", "+hincrby", "+zadd", "+zrem", "+zcard", "+zscore", "+zrange",
-                "+zrangebyscore", "+xadd", "+xdel", "+xack", "+xclaim", "+xpending", "+xrange", "+xreadgroup",
+                "+zrangebyscore", "+zremrangebyscore", "+xadd", "+xdel", "+xack", "+xclaim", "+xpending", "+xrange",
+                "+xreadgroup",
                 "+xgroup|create",
             ]
             try await store.client.send(
@@ -118,6 +119,8 @@ extension TestStore {
                 #expect(try await queue.complete(job))
             }
             #expect(try await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0))
+            try await queue.noteDeleted(["a"])
+            #expect(try await queue.deleted(["a", "b"], since: .earliest) == ["a"])
             await queue.close()
             try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
         }

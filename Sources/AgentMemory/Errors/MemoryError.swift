@@ -46,12 +46,29 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     public let path: [PathComponent]
     /// The error below this one, in its own words; for logs only.
     public let underlying: String?
+    /// Whether a write that failed so may have been done all the same, because only its answer was lost. `false` is certain:
+    /// nothing was written. Says nothing of reads.
+    public let mayHaveBeenDone: Bool
 
-    public init(_ code: Code, _ message: String, path: [PathComponent] = [], underlying: String? = nil) {
+    /// - Parameter mayHaveBeenDone: what the code alone says if absent: a store that fell silent may have done its work.
+    public init(
+        _ code: Code, _ message: String, path: [PathComponent] = [], underlying: String? = nil,
+        mayHaveBeenDone: Bool? = nil
+    ) {
         self.code = code
         self.message = message
         self.path = path
         self.underlying = underlying
+        self.mayHaveBeenDone =
+            mayHaveBeenDone
+            ?? {
+                switch code {
+                case .storeUnavailable, .timedOut, .internalError: true
+                case .invalidInput, .invalidCombination, .notFound, .conflict, .preconditionFailed, .unsupported,
+                    .embeddingFailed, .misconfigured:
+                    false
+                }
+            }()
     }
 
     /// An unacceptable value in the field `field`.
@@ -61,7 +78,13 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
 
     /// The same error, found one step further down in the input.
     public func within(_ component: PathComponent) -> MemoryError {
-        MemoryError(code, message, path: [component] + path, underlying: underlying)
+        MemoryError(
+            code, message, path: [component] + path, underlying: underlying, mayHaveBeenDone: mayHaveBeenDone)
+    }
+
+    /// The same error of a step that writes nothing, such as a read before the write.
+    public var beforeAnyWrite: MemoryError {
+        MemoryError(code, message, path: path, underlying: underlying, mayHaveBeenDone: false)
     }
 
     public var description: String {

@@ -8,7 +8,7 @@
 /// with, and a cancelled task ends its call early with `CancellationError`; every other failure is a ``MemoryError``
 /// (`storeUnavailable` or `timedOut`). A cancelled or failed ``lease(kinds:limit:for:)`` may have leased jobs that nobody heard of:
 /// they come back when the lease ends.
-public protocol JobQueue: Sendable {
+public protocol JobQueue: DeletionNotes {
     /// The name for logs, such as `redis`.
     var name: String { get }
 

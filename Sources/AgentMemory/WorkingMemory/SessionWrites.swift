@@ -17,15 +17,34 @@ public struct SessionAppend: Sendable, Equatable {
     public let writerStamp: Timestamp?
     /// The new value of ``WorkingMemory/tokens``; `nil` leaves it.
     public let tokens: Int?
+    /// Whether messages that the session has already are left out, so that an append can be sent again. The ids of
+    /// ``messages`` are all different then.
+    public let skipsRepeats: Bool
+    /// What is enqueued together with the write.
+    public let jobs: [NewJob]
+
+    /// How many of the last messages of a session are looked through for repeats: a bound, so that an append to a long session costs
+    /// no more than one to a short session.
+    public static let repeatWindow = 1000
 
     public init(
         _ messages: [SessionMessage], at: Timestamp, expectedRevision: Int? = nil, writerStamp: Timestamp? = nil,
-        tokens: Int? = nil
+        tokens: Int? = nil, skipsRepeats: Bool = false, enqueueing jobs: [NewJob] = []
     ) {
         self.messages = messages
         self.at = at
         self.expectedRevision = expectedRevision
         self.writerStamp = writerStamp
         self.tokens = tokens
+        self.skipsRepeats = skipsRepeats
+        self.jobs = jobs
     }
+}
+
+extension SessionAppend {
+    /// What a store says of an append that would give two meanings to one id.
+    public static let repeatConflict = MemoryError(
+        .conflict,
+        "The session has a message of the same id with another role or content: give a new message a new id; to change one, PUT the session"
+    )
 }

@@ -1,4 +1,4 @@
-/// A store of sessions.
+/// A store of sessions, with the queue of jobs that lies in the same place (``JobQueue``).
 ///
 /// A session whose `ttlSeconds` have passed since its last write is gone: no read, list, append or expectation sees it, whether or
 /// not the store has removed it yet. The time is that of the store's own clock where it has one (so that replicas agree), else the
@@ -43,21 +43,30 @@ public protocol WorkingMemoryStore: Sendable {
     /// before (none where it expects `.absent`). The session expires `memory.ttlSeconds` (at least 1) from now, or never.
     /// A store that keeps messages apart must not write again those that have not changed.
     ///
+    /// - Parameter jobs: enqueued together with the write: a crash at any moment leaves both or neither.
     /// - Returns: the new revision.
     /// - Throws: ``MemoryError`` with code `conflict` if what is stored is not what is expected; then nothing has changed.
     @discardableResult
-    func write(_ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?) async throws
-        -> SessionRevision
+    func write(
+        _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?, enqueueing jobs: [NewJob]
+    ) async throws -> SessionRevision
 
     /// Adds messages at the end of a session, as a new revision, at a cost that does not grow with the session; appends that run at
-    /// the same time all arrive, each one's messages together and in order. Message ids are not compared.
+    /// the same time all arrive, each one's messages together and in order.
+    ///
+    /// Message ids are compared only where the append says so (``SessionAppend/skipsRepeats``): then a message that is among the last
+    /// ``SessionAppend/repeatWindow`` ones, with the same role and content, is left out. An append of which nothing is left
+    /// changes nothing: it makes no revision and enqueues no job.
+    ///
+    /// ``SessionAppend/jobs`` are enqueued together with the write, as those of a write.
     ///
     /// `updatedAt` becomes `append.at`; `lastAccessed` and the revision's stamp become `append.at`, or one microsecond after the
     /// current stamp if that is later. The session's time to live starts anew.
     ///
     /// - Returns: the session after it, without its messages (``StoredSession/messageCount`` counts them); `nil` where there is no
     ///   session: none is created.
-    /// - Throws: ``MemoryError`` with code `conflict` if the current revision is not the expected one.
+    /// - Throws: ``MemoryError`` with code `conflict` if the current revision is not the expected one, or, where repeats are skipped, a
+    ///   message of the session has the id of a new one but another role or content; then nothing has changed.
     func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession?
 
     /// Removes a session.
@@ -75,4 +84,14 @@ public protocol WorkingMemoryStore: Sendable {
     /// `persistedAt` is `nil`. Changes nothing else, makes no revision, leaves the time to live; a write that runs at the same time is
     /// not undone. Ids that are not there are ignored, and so is a session that is gone.
     func markPersisted(memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey) async throws
+}
+
+extension WorkingMemoryStore {
+    /// A write without jobs.
+    @discardableResult
+    public func write(_ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?) async throws
+        -> SessionRevision
+    {
+        try await write(memory, expecting: expecting, writerStamp: writerStamp, enqueueing: [])
+    }
 }

@@ -64,6 +64,16 @@ struct CheckScope: Sendable {
         }
     }
 
+    /// The database without the log of its calls.
+    var atomicDatabase: any AtomicMemoryDatabase {
+        get throws {
+            guard let database = scoped.database as? any AtomicMemoryDatabase else {
+                throw NotApplicable("the backend does not decide in its store what of a call is stored")
+            }
+            return database
+        }
+    }
+
     var jobs: ScopedDatabase.Shared<any JobQueue> {
         get throws {
             guard let jobs = scoped.jobs else { throw NotApplicable("there is no queue of jobs") }

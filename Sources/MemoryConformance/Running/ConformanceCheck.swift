@@ -44,6 +44,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case indexOfItsOwn = "a new index of its own"
         /// The check looks whether a call is seen whole, by readers and beside other calls.
         case wholeCalls = "calls that reach the store whole"
+        /// The check calls what decides in the store which records of a call are stored.
+        case atomicWrites = "writes that are decided in the store"
         case sessionStore = "a store of sessions"
         case jobQueue = "a queue of background jobs"
         /// The check compares with a backend that is known to be right.
@@ -101,7 +103,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] =
         recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
-        + capabilityChecks + failureChecks + concurrencyChecks + durabilityChecks + sizeChecks + recallChecks
+        + capabilityChecks + failureChecks + concurrencyChecks + atomicityChecks + durabilityChecks + sizeChecks
+        + recallChecks
         + differentialChecks + sessionChecks + sessionWriteChecks + jobChecks + wireChecks
 }
 

@@ -20,18 +20,43 @@ public struct Promotion: Sendable {
         self.includesMessages = includesMessages
     }
 
-    /// Queues the memories of the session that are not in long-term memory yet (and its messages, where these are wanted).
-    func enqueue(_ session: WorkingMemory) async throws {
-        guard isEnabled else { return }
-        let memories = session.memories.filter { $0.persistedAt == nil }
-        let messages = includesMessages ? session.messages.filter { $0.persistedAt == nil } : []
-        try await jobs.enqueue(PromotionJob.jobs(session.key, memories, messages))
+    /// The jobs that go with a write of the session: for the memories (and messages, where these are wanted) that are not in
+    /// long-term memory and that the write brings.
+    ///
+    /// What the session held before, in the same words, was handed in with the write that brought it. To hand it in again
+    /// would bring back what has been deleted from long-term memory since.
+    ///
+    /// - Parameter stored: what the write replaces. A document of the reference, which has handed in nothing here, counts as none.
+    func jobs(for session: WorkingMemory, after stored: StoredSession?) -> [NewJob] {
+        guard isEnabled else { return [] }
+        let before = stored.flatMap { $0.current.number == 0 ? nil : $0.memory }
+        var memories = session.memories.filter { $0.persistedAt == nil }
+        if let before, !memories.isEmpty {
+            let known = Dictionary(before.memories.map { (ExactString($0.id), $0) }) { $1 }
+            memories = memories.filter { known[ExactString($0.id)]?.saysTheSame(as: $0) != true }
+        }
+        var messages = includesMessages ? session.messages.filter { $0.persistedAt == nil } : []
+        if let before, !messages.isEmpty {
+            let known = Dictionary(before.messages.map { (ExactString($0.id), $0) }) { $1 }
+            messages = messages.filter { known[ExactString($0.id)]?.saysTheSame(as: $0) != true }
+        }
+        return PromotionJob.jobs(session.key, memories, messages)
     }
 
-    /// Queues messages that were added to a session.
-    func enqueue(_ messages: [SessionMessage], of key: SessionKey) async throws {
-        guard isEnabled, includesMessages else { return }
-        try await jobs.enqueue(PromotionJob.jobs(key, [], messages.filter { $0.persistedAt == nil }))
+    /// The jobs that go with messages that are added to a session.
+    func jobs(for messages: [SessionMessage], of key: SessionKey) -> [NewJob] {
+        guard isEnabled, includesMessages else { return [] }
+        return PromotionJob.jobs(key, [], messages.filter { $0.persistedAt == nil })
+    }
+
+    /// Queues jobs that no write takes with it.
+    func enqueue(_ new: [NewJob]) async throws {
+        try await jobs.enqueue(new)
+    }
+
+    /// Makes the worker of this process look for the jobs of a write.
+    func wake() {
+        if isEnabled { jobs.wake() }
     }
 }
 
@@ -42,6 +67,8 @@ struct PromotionJob: Equatable {
     let key: SessionKey
     let memories: [SessionMemory]
     let messages: [SessionMessage]
+    /// When the memories were handed in, by the clock of the queue; `nil` for when the job is enqueued.
+    var handedInAt: Timestamp?
 
     var count: Int { memories.count + messages.count }
 
@@ -57,10 +84,13 @@ struct PromotionJob: Equatable {
         }
     }
 
-    /// The same work with one record a job.
+    /// The same work with one record a job, as if it had been handed in so.
     var singles: [NewJob] {
-        memories.map { PromotionJob(key: key, memories: [$0], messages: []).newJob }
-            + messages.map { PromotionJob(key: key, memories: [], messages: [$0]).newJob }
+        memories.map { single([$0], []).newJob } + messages.map { single([], [$0]).newJob }
+    }
+
+    private func single(_ memories: [SessionMemory], _ messages: [SessionMessage]) -> PromotionJob {
+        PromotionJob(key: key, memories: memories, messages: messages, handedInAt: handedInAt)
     }
 
     var newJob: NewJob {
@@ -71,6 +101,7 @@ struct PromotionJob: Equatable {
         ]
         if let namespace = key.namespace { payload["namespace"] = .string(namespace) }
         if let userID = key.userID { payload["user_id"] = .string(userID) }
+        if let handedInAt { payload["handed_in_at"] = .int(Int(handedInAt.microseconds)) }
         return NewJob(kind: Self.kind, payload: payload)
     }
 
@@ -81,10 +112,13 @@ struct PromotionJob: Equatable {
         return (try? JSONValue(parsing: writer.bytes)) ?? .null
     }
 
-    init(key: SessionKey, memories: [SessionMemory], messages: [SessionMessage]) {
+    init(
+        key: SessionKey, memories: [SessionMemory], messages: [SessionMessage], handedInAt: Timestamp? = nil
+    ) {
         self.key = key
         self.memories = memories
         self.messages = messages
+        self.handedInAt = handedInAt
     }
 
     /// - Throws: ``MemoryError`` with code `invalidInput` for a payload that is none of ours.
@@ -105,5 +139,7 @@ struct PromotionJob: Equatable {
         }
         self.memories = memories
         self.messages = messages
+        handedInAt =
+            job.payload["handed_in_at"]?.intValue.flatMap { Timestamp(microseconds: Int64($0)) } ?? job.enqueuedAt
     }
 }

@@ -6,7 +6,7 @@ public import AgentMemory
 public struct WorkingMemorySessions: Sendable {
     private let store: any WorkingMemoryStore
     private let promotion: Promotion
-    private let turns = SessionTurns()
+    private let turns = Turns<SessionKey>()
     private let counter = TokenCounter()
     private let now: @Sendable () -> Timestamp
 
@@ -68,22 +68,24 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// Replaces the session, or adds to it what the client added (``SessionMerge``); what it holds for long-term memory is queued
-    /// before this returns.
+    /// Replaces the session, or adds to it what the client added (``SessionMerge``); what is new in it for long-term memory is
+    /// queued together with the write.
     ///
     /// - Throws: ``MemoryError``: `conflict` where the session has changed since the client read it and the change would be undone;
     ///   `preconditionFailed`.
     public func put(_ put: SessionPut, budget: ContextBudget? = nil) async throws -> View {
-        let session = try await turns.take(put.key) {
-            try await retryingConflicts { try await write(put) }
+        let session = try await MemoryError.tellingOutcome(.again) {
+            try await turns.take(put.key) {
+                try await retryingConflicts { try await write(put) }
+            }
         }
-        try await promotion.enqueue(session.memory)
+        promotion.wake()
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
     /// One attempt; throws `conflict` where another process was faster, and ``SessionMerge/conflictError`` where that is final.
     private func write(_ put: SessionPut) async throws -> Attempt<StoredSession> {
-        let stored = try await store.read(put.key, lastMessages: nil)
+        let stored = try await MemoryError.beforeAnyWrite { try await store.read(put.key, lastMessages: nil) }
         try put.condition.check(stored)
         let now = now()
         if let ttl = put.ttlSeconds, ttl <= 0 {
@@ -95,9 +97,11 @@ public struct WorkingMemorySessions: Sendable {
         case .unchanged: return .done(stored)
         case .replace: return try await replace(put, stored, now)
         case .append(let messages):
+            var whole = stored.memory
+            whole.messages += messages
             let append = SessionAppend(
                 messages, at: now, expectedRevision: stored.current.number, writerStamp: put.ownStamp(after: stored),
-                tokens: put.tokens)
+                tokens: put.tokens, enqueueing: promotion.jobs(for: whole, after: stored))
             return try await Attempt {
                 // Gone since it was read: the next attempt makes it anew.
                 guard var session = try await store.append(append, to: put.key) else { return nil }
@@ -114,7 +118,7 @@ public struct WorkingMemorySessions: Sendable {
         return try await Attempt {
             let revision = try await store.write(
                 memory, expecting: stored.map { .revision($0.current.number) } ?? .absent,
-                writerStamp: put.ownStamp(after: stored))
+                writerStamp: put.ownStamp(after: stored), enqueueing: promotion.jobs(for: memory, after: stored))
             return StoredSession(memory: memory, messageCount: memory.messages.count, revisions: [revision])
         }
     }
@@ -125,6 +129,8 @@ public struct WorkingMemorySessions: Sendable {
     {
         let memory = put.memory(after: stored, now: now)
         return try await Attempt {
+            // Before the session goes: what is handed in twice is stored once.
+            try await promotion.enqueue(promotion.jobs(for: memory, after: stored))
             if let stored { _ = try await store.delete(put.key, expectedRevision: stored.current.number) }
             let revision = SessionRevision(
                 number: (stored?.current.number ?? 0) + 1, stamp: memory.lastAccessed,
@@ -134,33 +140,58 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// Adds messages at the end of a session, whatever is in it, and creates it where there is none.
+    /// Adds messages at the end of a session, whatever is in it, and creates it where there is none. Messages that the session has
+    /// already are left out, so that the same append may be sent again (``SessionAppend/skipsRepeats``).
     ///
     /// - Returns: the session without its messages.
+    /// - Throws: ``MemoryError`` with code `conflict` where a message has the id of another one that says something else; then nothing
+    ///   was added.
     public func append(_ messages: [SessionMessage], to key: SessionKey) async throws -> StoredSession {
-        let session = try await retryingConflicts {
-            let now = now()
-            if let session = try await store.append(SessionAppend(messages, at: now), to: key) {
-                return .done(session)
-            }
-            let memory = WorkingMemory(
-                key: key, messages: messages, createdAt: now, updatedAt: now, lastAccessed: now)
-            return try await Attempt {
-                let revision = try await store.write(memory, expecting: .absent, writerStamp: nil)
-                var head = memory
-                head.messages = []
-                return StoredSession(memory: head, messageCount: messages.count, revisions: [revision])
+        let messages = try Self.withoutRepeats(messages)
+        let jobs = promotion.jobs(for: messages, of: key)
+        let session = try await MemoryError.tellingOutcome(.againWithIDs) {
+            try await retryingConflicts {
+                let now = now()
+                let append = SessionAppend(messages, at: now, skipsRepeats: true, enqueueing: jobs)
+                if let session = try await store.append(append, to: key) { return .done(session) }
+                let memory = WorkingMemory(
+                    key: key, messages: messages, createdAt: now, updatedAt: now, lastAccessed: now)
+                return try await Attempt {
+                    let revision = try await store.write(
+                        memory, expecting: .absent, writerStamp: nil, enqueueing: jobs)
+                    var head = memory
+                    head.messages = []
+                    return StoredSession(memory: head, messageCount: messages.count, revisions: [revision])
+                }
             }
         }
-        try await promotion.enqueue(messages, of: key)
+        promotion.wake()
         return session
+    }
+
+    /// The messages of one call, each id once.
+    private static func withoutRepeats(_ messages: [SessionMessage]) throws(MemoryError) -> [SessionMessage] {
+        var known: [ExactString: SessionMessage] = [:]
+        var kept: [SessionMessage] = []
+        for message in messages {
+            if let earlier = known.updateValue(message, forKey: ExactString(message.id)) {
+                guard earlier.saysTheSame(as: message) else { throw SessionAppend.repeatConflict }
+            } else {
+                kept.append(message)
+            }
+        }
+        return kept
     }
 
     /// Removes the session that the selector means, if there is one.
     ///
     /// - Throws: ``MemoryError``: `conflict` where several sessions match; `preconditionFailed`.
     public func delete(_ selector: SessionSelector, condition: WriteCondition = .none) async throws {
-        guard let key = try await key(of: selector) else {
+        try await MemoryError.tellingOutcome(.again) { try await remove(selector, condition) }
+    }
+
+    private func remove(_ selector: SessionSelector, _ condition: WriteCondition) async throws {
+        guard let key = try await MemoryError.beforeAnyWrite({ try await key(of: selector) }) else {
             return try condition.check(nil)
         }
         if condition == .none {

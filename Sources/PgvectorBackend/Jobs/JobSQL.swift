@@ -3,19 +3,25 @@ import PostgresDriver
 
 /// The statements on the table `jobs`, as pure functions. Time is the server's.
 enum JobSQL {
-    /// The numbers of the new jobs rise with their order.
     static func enqueue(_ jobs: [NewJob]) -> PostgresStatement {
         var sql = SQLBuilder()
+        let text = insert(jobs, from: nil, &sql)
+        return sql.statement("\(text) RETURNING number")
+    }
+
+    /// An INSERT of the jobs, whose numbers rise with their order.
+    ///
+    /// - Parameter source: a table; no job is inserted where it is empty, and it has no more than one row.
+    static func insert(_ jobs: [NewJob], from source: String?, _ sql: inout SQLBuilder) -> String {
         let kinds = sql.bind(jobs.map(\.kind))
         let payloads = sql.bind(jobs.map { JSONValue.object($0.payload).jsonText })
         let delays = sql.bind(.int8Array(jobs.map { $0.delay.wholeMicroseconds }))
-        let text = """
+        return """
             INSERT INTO jobs (kind, payload, enqueued_at, run_at, attempts, is_dead) \
             SELECT j.kind, j.payload::json, now(), now() + \(interval("j.delay")), 0, false \
-            FROM unnest(\(kinds), \(payloads), \(delays)) WITH ORDINALITY AS j (kind, payload, delay, n) ORDER BY j.n \
-            RETURNING number
+            FROM \(source.map { "\($0), " } ?? "")\
+            unnest(\(kinds), \(payloads), \(delays)) WITH ORDINALITY AS j (kind, payload, delay, n) ORDER BY j.n
             """
-        return sql.statement(text)
     }
 
     /// Takes jobs that are due and that nobody takes at the same time: number, kind, payload, attempts, enqueued_at, token,

@@ -9,8 +9,9 @@ public final class PostgresJobQueue: JobQueue {
 
     let database: PostgresDatabase
 
-    /// How often an unprepared queue is looked after.
+    /// How often an unprepared queue is looked after, and old notes of deletions are removed.
     private static let upkeepInterval: Duration = .seconds(5)
+    private static let sweepBatch = 1000
 
     /// A queue in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
     public init(database: PostgresDatabase) {
@@ -30,7 +31,16 @@ public final class PostgresJobQueue: JobQueue {
     }
 
     public func run() async throws {
-        try await database.keepUp(every: Self.upkeepInterval) {}
+        try await database.keepUp(every: Self.upkeepInterval) { try await sweep() }
+    }
+
+    private func sweep() async throws {
+        var removed: Int
+        repeat {
+            removed = try await database.pool.query(
+                DeletionSQL.sweep(limit: Self.sweepBatch), retry: .onlyIfNotExecuted, deadline: database.deadline
+            ).affectedRows
+        } while removed == Self.sweepBatch
     }
 
     public func close() async {
@@ -97,6 +107,16 @@ public final class PostgresJobQueue: JobQueue {
         // What is no number is no job of this queue.
         let numbers = ids.map { $0.compactMap { Int64($0) } }
         return try await send(JobSQL.requeue(numbers)).affectedRows
+    }
+
+    public func noteDeleted(_ ids: [String]) async throws {
+        guard !ids.isEmpty else { return }
+        _ = try await send(DeletionSQL.note(ids), retry: .repeatable)
+    }
+
+    public func deleted(_ ids: [String], since date: Timestamp) async throws -> [String] {
+        guard !ids.isEmpty else { return [] }
+        return try await send(DeletionSQL.deleted(ids, since: date), retry: .repeatable).rows.map { try $0.text(0) }
     }
 
     /// Twelve digits at least, so that ids rise with the numbers when they are compared as texts.

@@ -4,19 +4,19 @@ import PostgresDriver
 extension PostgresWorkingMemoryStore {
     @discardableResult
     public func write(
-        _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?
+        _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?, enqueueing jobs: [NewJob]
     ) async throws -> SessionRevision {
         let number =
             switch expecting {
-            case .absent: try await create(memory, writerStamp)
-            case .revision(let revision): try await replace(memory, revision, writerStamp)
+            case .absent: try await create(memory, writerStamp, jobs)
+            case .revision(let revision): try await replace(memory, revision, writerStamp, jobs)
             }
         return SessionRevision(
             number: number, stamp: memory.lastAccessed, writerStamp: writerStamp, messageCount: memory.messages.count)
     }
 
-    private func create(_ memory: WorkingMemory, _ writerStamp: Timestamp?) async throws -> Int {
-        let statements = SessionWriteSQL.create(memory, writerStamp: writerStamp)
+    private func create(_ memory: WorkingMemory, _ writerStamp: Timestamp?, _ jobs: [NewJob]) async throws -> Int {
+        let statements = SessionWriteSQL.create(memory, writerStamp: writerStamp, enqueueing: jobs)
         let made = try await database.call { deadline in
             try await self.database.retryingConflicts {
                 try await self.database.pool.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)[1]
@@ -28,7 +28,9 @@ extension PostgresWorkingMemoryStore {
         return try made.singleRow().int(0)
     }
 
-    private func replace(_ memory: WorkingMemory, _ revision: Int, _ writerStamp: Timestamp?) async throws -> Int {
+    private func replace(
+        _ memory: WorkingMemory, _ revision: Int, _ writerStamp: Timestamp?, _ jobs: [NewJob]
+    ) async throws -> Int {
         let opening = SessionWriteSQL.opening(memory.key, revision: revision)
         return try await database.call { deadline in
             try await self.database.retryingConflicts {
@@ -36,13 +38,14 @@ extension PostgresWorkingMemoryStore {
                     // Asked after the lock was there; only then the messages are those of this revision.
                     let current = opened[1]
                     guard current.count > 0, try current[0].int(1) == revision else { throw Self.changed }
-                    let statements = SessionWriteSQL.replace(
+                    var statements = SessionWriteSQL.replace(
                         try current[0].int8(0), with: memory,
                         messages: RowChanges(
                             from: try SessionRows.messages(opened[2]), to: memory.messages, id: \.id),
                         memories: RowChanges(
                             from: try SessionRows.memories(opened[3]), to: memory.memories, id: \.id),
                         writerStamp: writerStamp)
+                    if !jobs.isEmpty { statements.append(JobSQL.enqueue(jobs)) }
                     return try await connection.pipeline(
                         statements + [PostgresStatement("COMMIT")], deadline: deadline)[0].singleRow().int(0)
                 }
@@ -61,6 +64,12 @@ extension PostgresWorkingMemoryStore {
         }
         guard results[1].count > 0 else {
             try Self.check(results[0], expected: append.expectedRevision)
+            // The last result tells how many messages have the id of one that is there and say something else.
+            if results.count > 4, results[0].count > 0, try results[0][0].bool(1),
+                try results[4].singleRow().int(0) > 0
+            {
+                throw SessionAppend.repeatConflict
+            }
             return nil
         }
         return try SessionRows.session(

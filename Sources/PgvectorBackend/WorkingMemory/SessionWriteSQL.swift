@@ -17,7 +17,9 @@ enum SessionWriteSQL {
     // MARK: Whole sessions
 
     /// Removes the session if it has expired, then inserts the new one; the second result is empty if there is one.
-    static func create(_ memory: WorkingMemory, writerStamp: Timestamp?) -> [PostgresStatement] {
+    static func create(
+        _ memory: WorkingMemory, writerStamp: Timestamp?, enqueueing jobs: [NewJob] = []
+    ) -> [PostgresStatement] {
         var expired = SQLBuilder()
         let isExpired = "\(SessionSQL.isAt(memory.key, &expired)) AND s.expires_at <= clock_timestamp()"
         var sql = SQLBuilder()
@@ -36,7 +38,7 @@ enum SessionWriteSQL {
             ON CONFLICT DO NOTHING RETURNING number, revision, last_accessed, message_count), \
             new_messages AS (\(insertMessages(memory.messages, from: "changed c", number: "c.number", position: "m.n - 1", &sql))), \
             new_memories AS (\(insertMemories(memory.memories, from: "changed c", number: "c.number", position: "m.n - 1", &sql))), \
-            \(noting(writerStamp, &sql)) \
+            \(noting(writerStamp, &sql))\(enqueueing(jobs, &sql)) \
             SELECT revision FROM changed
             """
         return [
@@ -135,9 +137,51 @@ enum SessionWriteSQL {
 
     // MARK: Additions
 
-    /// Adds messages: the second result holds the columns of ``SessionRows/columns``, or no row where nothing was added;
-    /// then come memories and revisions.
+    /// Adds messages: the second result holds the columns of ``SessionRows/columns``, or no row where nothing may be added;
+    /// then come memories and revisions, and, where repeats are skipped, how many messages stand against it.
+    ///
+    /// The session's row is locked by the first statement, so that all the others see the same messages.
     static func append(_ append: SessionAppend, to key: SessionKey) -> [PostgresStatement] {
+        guard append.skipsRepeats, !append.messages.isEmpty else { return plainAppend(append, to: key) }
+        var sql = SQLBuilder()
+        let at = sql.bind(append.at)
+        let tokens = sql.bind(append.tokens.map { .int8(Int64($0)) } ?? .null(.int8))
+        let expected = sql.bind(append.expectedRevision.map { .int8(Int64($0)) } ?? .null(.int8))
+        let given = given(append.messages, &sql)
+        let known = known(append.messages, in: key, &sql)
+        let isRepeat = "NOT EXISTS (SELECT 1 FROM fresh)"
+        let text = """
+            WITH known AS MATERIALIZED (\(known)), \
+            given AS MATERIALIZED (SELECT * FROM \(given)), \
+            fresh AS MATERIALIZED (SELECT g.*, row_number() OVER (ORDER BY g.n) AS place FROM given g \
+            WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.id = g.id)), \
+            added AS MATERIALIZED (SELECT count(*) AS number FROM fresh), \
+            allowed AS MATERIALIZED (SELECT s.number FROM sessions s \
+            WHERE \(SessionSQL.isAt(key, &sql)) AND \(isAlive) AND coalesce(s.revision = \(expected), true) \
+            AND NOT EXISTS (SELECT 1 FROM known k JOIN given g ON g.id = k.id \
+            WHERE k.role <> g.role OR k.content <> g.content)), \
+            changed AS (\
+            UPDATE sessions s SET revision = s.revision + 1, message_count = s.message_count + a.number, \
+            next_position = s.next_position + a.number, tokens = coalesce(\(tokens), s.tokens), \
+            expires_at = \(expiry("s.ttl_seconds")), updated_at = \(at), \
+            last_accessed = greatest(\(at), s.last_accessed + interval '1 microsecond') \
+            FROM added a WHERE s.number = (SELECT number FROM allowed) AND a.number > 0 RETURNING s.*), \
+            new_messages AS (\
+            INSERT INTO session_messages (session_number, \(SessionRows.messageColumns.joined(separator: ", "))) \
+            SELECT c.number, c.next_position - a.number + m.place - 1, m.id, m.role, m.content, m.created_at, \
+            m.persisted_at, m.extracted FROM changed c, added a, fresh m), \
+            \(noting(append.writerStamp, &sql))\(enqueueing(append.jobs, &sql)) \
+            SELECT \(SessionRows.selection(SessionRows.columns, of: "c")) FROM changed c \
+            UNION ALL SELECT \(SessionRows.selection(SessionRows.columns, of: "s")) FROM sessions s \
+            WHERE s.number = (SELECT number FROM allowed) AND \(isRepeat)
+            """
+        return [
+            lock(key), sql.statement(text), SessionSQL.memories(of: key, { _ in "true" }),
+            SessionSQL.revisions(of: key, { _ in "true" }), contradictions(append.messages, in: key),
+        ]
+    }
+
+    private static func plainAppend(_ append: SessionAppend, to key: SessionKey) -> [PostgresStatement] {
         var sql = SQLBuilder()
         let count = sql.bind(append.messages.count)
         let at = sql.bind(append.at)
@@ -154,7 +198,7 @@ enum SessionWriteSQL {
             new_messages AS (\(insertMessages(
                 append.messages, from: "changed c", number: "c.number",
                 position: "c.next_position - \(count) + m.n - 1", &sql))), \
-            \(noting(append.writerStamp, &sql)) \
+            \(noting(append.writerStamp, &sql))\(enqueueing(append.jobs, &sql)) \
             SELECT \(SessionRows.selection(SessionRows.columns, of: "c")) FROM changed c
             """
         let statement = sql.statement(text)
@@ -162,6 +206,31 @@ enum SessionWriteSQL {
             lock(key), statement, SessionSQL.memories(of: key, { _ in "true" }),
             SessionSQL.revisions(of: key, { _ in "true" }),
         ]
+    }
+
+    /// A query for those of the session's last messages that have one of the ids: id, role, content; of an id that is there
+    /// twice the last.
+    private static func known(_ messages: [SessionMessage], in key: SessionKey, _ sql: inout SQLBuilder) -> String {
+        let ids = sql.bind(messages.map(\.id))
+        return """
+            SELECT DISTINCT ON (r.id) r.id, r.role, r.content FROM (\
+            SELECT m.id, m.role, m.content, m.position FROM session_messages m \
+            WHERE m.session_number = (SELECT s.number FROM sessions s WHERE \(SessionSQL.isAt(key, &sql))) \
+            ORDER BY m.session_number DESC, m.position DESC LIMIT \(sql.bind(SessionAppend.repeatWindow))) r \
+            WHERE r.id = ANY (\(ids)) ORDER BY r.id, r.position DESC
+            """
+    }
+
+    /// How many of the messages have the id of one of the session's that says something else: one row.
+    private static func contradictions(_ messages: [SessionMessage], in key: SessionKey) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let known = known(messages, in: key, &sql)
+        let given = given(messages, &sql)
+        return sql.statement(
+            """
+            SELECT count(*) FROM (\(known)) k JOIN \(given) ON m.id = k.id \
+            WHERE k.role <> m.role OR k.content <> m.content
+            """)
     }
 
     /// Removes the session; the second result has a row for it. The first is that of ``lock(_:)``.
@@ -212,6 +281,16 @@ enum SessionWriteSQL {
     private static func insertMessages(
         _ messages: [SessionMessage], from source: String?, number: String, position: String, _ sql: inout SQLBuilder
     ) -> String {
+        let given = given(messages, &sql)
+        return """
+            INSERT INTO session_messages (session_number, \(SessionRows.messageColumns.joined(separator: ", "))) \
+            SELECT \(number), \(position), m.id, m.role, m.content, m.created_at, m.persisted_at, m.extracted \
+            FROM \(source.map { "\($0), " } ?? "")\(given)
+            """
+    }
+
+    /// The messages as a table `m`, counted from 1 by `m.n`.
+    private static func given(_ messages: [SessionMessage], _ sql: inout SQLBuilder) -> String {
         let arrays = [
             sql.bind(messages.map(\.id)), sql.bind(messages.map(\.role)), sql.bind(messages.map(\.content)),
             sql.bind(.timestampArray(microseconds: messages.map(\.createdAt.microseconds))),
@@ -219,9 +298,7 @@ enum SessionWriteSQL {
             sql.bind(.boolArray(messages.map(\.discreteMemoryExtracted))),
         ]
         return """
-            INSERT INTO session_messages (session_number, \(SessionRows.messageColumns.joined(separator: ", "))) \
-            SELECT \(number), \(position), m.id, m.role, m.content, m.created_at, m.persisted_at, m.extracted \
-            FROM \(source.map { "\($0), " } ?? "")unnest(\(arrays.joined(separator: ", "))) WITH ORDINALITY \
+            unnest(\(arrays.joined(separator: ", "))) WITH ORDINALITY \
             AS m (id, role, content, created_at, persisted_at, extracted, n)
             """
     }
@@ -246,6 +323,11 @@ enum SessionWriteSQL {
         PostgresStatement(
             "DELETE FROM \(table) WHERE session_number = $1 AND position = ANY ($2)",
             [.int8(number), .int8Array(positions)])
+    }
+
+    /// The part of a WITH that enqueues the jobs if `changed` has a row; nothing where there are none.
+    private static func enqueueing(_ jobs: [NewJob], _ sql: inout SQLBuilder) -> String {
+        jobs.isEmpty ? "" : ", queued AS (\(JobSQL.insert(jobs, from: "changed c", &sql)))"
     }
 
     /// Parts of a WITH that add what `changed` says to the history, and cut that off.

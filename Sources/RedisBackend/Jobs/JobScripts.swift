@@ -7,6 +7,7 @@ import RedisDriver
 /// - `<prefix>:stream:<kind>`: the jobs of a kind that can be leased or are, an entry `job <id>` each; consumer group `workers`
 /// - `<prefix>:delayed:<kind>`: sorted set of the ids that wait for their time, in milliseconds since 1970
 /// - `<prefix>:sequence`: the last id given
+/// - `<prefix>:deleted`: notes of deleted memories (``DeletionScripts``)
 ///
 /// A lease is an entry that is pending in the group, and ends when the entry has been idle for ``longestLease``: whoever leases
 /// it for a shorter time declares it idle for the rest. It is told from later leases by the entry and the attempt.
@@ -17,8 +18,10 @@ enum JobScripts {
     /// Milliseconds: 30 days.
     static let longestLease = 2_592_000_000
 
-    private static let prelude = """
-        local prefix = ARGV[1]
+    private static let prelude = "local prefix = ARGV[1]\n" + names
+
+    /// What all of it is built from, below `prefix`.
+    private static let names = """
         local waiting, leased, dead = prefix .. ':waiting', prefix .. ':leased', prefix .. ':dead'
         local function hash(id) return prefix .. ':job:' .. id end
         local function stream(kind) return prefix .. ':stream:' .. kind end
@@ -58,22 +61,32 @@ enum JobScripts {
 
         """
 
-    /// ARGV: prefix; kind, payload and milliseconds of delay of each job. Answers the ids.
+    /// A function that enqueues the jobs whose kind, payload and milliseconds of delay are in ARGV from `first` to `last`, in the queue
+    /// with this prefix, and answers their ids. Scripts that write something else begin with it.
+    static let enqueueFunction = """
+        local function enqueue(prefix, first, last)
+        \(names)
+          local ids = {}
+          for i = first, last, 3 do
+            local id = whole(redis.call('INCR', prefix .. ':sequence'))
+            -- A microsecond each, so that the jobs of one call keep their order.
+            local enqueued = whole(now + #ids)
+            redis.call('HSET', hash(id), 'kind', ARGV[i], 'payload', ARGV[i + 1], 'enqueued', enqueued, 'attempts', 0)
+            redis.call('ZADD', waiting, enqueued, id)
+            offer(id, ARGV[i], ARGV[i + 2])
+            ids[#ids + 1] = id
+          end
+          return ids
+        end
+
+        """
+
+    /// ARGV: prefix; the jobs. Answers the ids.
     static let enqueue = RedisScript(
         """
         #!lua
-        \(prelude)
-        local ids = {}
-        for i = 2, #ARGV, 3 do
-          local id = whole(redis.call('INCR', prefix .. ':sequence'))
-          -- A microsecond each, so that the jobs of one call keep their order.
-          local enqueued = whole(now + #ids)
-          redis.call('HSET', hash(id), 'kind', ARGV[i], 'payload', ARGV[i + 1], 'enqueued', enqueued, 'attempts', 0)
-          redis.call('ZADD', waiting, enqueued, id)
-          offer(id, ARGV[i], ARGV[i + 2])
-          ids[#ids + 1] = id
-        end
-        return ids
+        \(enqueueFunction)
+        return enqueue(ARGV[1], 2, #ARGV)
         """)
 
     /// ARGV: prefix, limit, milliseconds, kinds. Answers id, kind, payload, attempt, enqueued and entry of each job.

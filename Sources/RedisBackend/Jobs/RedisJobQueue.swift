@@ -77,16 +77,39 @@ public final class RedisJobQueue: JobQueue {
     public func enqueue(_ jobs: [NewJob]) async throws -> [String] {
         guard !jobs.isEmpty else { return [] }
         let reply = try await evaluate(JobScripts.enqueue) { command in
-            for job in jobs {
-                command.append(job.kind)
-                command.append(JSONValue.object(job.payload).jsonText)
-                command.append(Self.milliseconds(job.delay))
-            }
+            for job in jobs { Self.append(job, to: &command) }
         }
         let ids = reply.array?.compactMap(\.string) ?? []
         guard ids.count == jobs.count else { throw Self.unknownAnswer }
         return ids
     }
+
+    /// A job as ``JobScripts/enqueueFunction`` takes it.
+    static func append(_ job: NewJob, to command: inout RedisCommand) {
+        command.append(job.kind)
+        command.append(JSONValue.object(job.payload).jsonText)
+        command.append(milliseconds(job.delay))
+    }
+
+    // MARK: Notes of deletions
+
+    public func noteDeleted(_ ids: [String]) async throws {
+        guard !ids.isEmpty else { return }
+        _ = try await client.translating(within: configuration.timeout) {
+            try await client.evaluate(DeletionScripts.note, keys: [deletions]) { $0.append(ids) }
+        }
+    }
+
+    public func deleted(_ ids: [String], since date: Timestamp) async throws -> [String] {
+        guard !ids.isEmpty else { return [] }
+        return try await client.translating(within: configuration.timeout) {
+            let replies = try await client.pipeline(ids.map { RedisCommand("ZSCORE", deletions, $0) }, isRead: true)
+            return try zip(ids, replies).filter { try $1.get().double.map { $0 >= Double(date.microseconds) } ?? false }
+                .map(\.0)
+        }
+    }
+
+    private var deletions: String { "\(configuration.keyPrefix):deleted" }
 
     // MARK: Leases
 

@@ -4,7 +4,7 @@ import RedisDriver
 extension RedisWorkingMemoryStore {
     @discardableResult
     public func write(
-        _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?
+        _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?, enqueueing jobs: [NewJob]
     ) async throws -> SessionRevision {
         let stamp = memory.lastAccessed
         let count = memory.messages.count
@@ -26,6 +26,8 @@ extension RedisWorkingMemoryStore {
                 command.append(count)
                 command.append(memory.ttlSeconds.map { String(min(max($0, 1), Self.longestTTL) * 1000) } ?? "")
                 command.append(SessionRevision.kept)
+                command.append(configuration.jobsKeyPrefix)
+                for job in jobs { RedisJobQueue.append(job, to: &command) }
             }
         }
         guard let number = reply.integer else { throw Self.conflict }
@@ -44,7 +46,11 @@ extension RedisWorkingMemoryStore {
                 command.append(append.tokens.map { String($0) } ?? "")
                 command.append(SessionRevision.kept)
                 command.append(StoredDocument.headPaths.count)
+                command.append(append.skipsRepeats ? String(SessionAppend.repeatWindow) : "")
+                command.append(configuration.jobsKeyPrefix)
+                command.append(append.jobs.count * 3)
                 command.append(StoredDocument.headPaths)
+                for job in append.jobs { RedisJobQueue.append(job, to: &command) }
                 for message in append.messages {
                     var writer = JSONWriter(capacity: message.content.utf8.count + 256)
                     message.write(to: &writer)
@@ -52,7 +58,7 @@ extension RedisWorkingMemoryStore {
                 }
             }
         }
-        if reply.integer != nil { throw Self.conflict }
+        if let refusal = reply.integer { throw refusal == 2 ? SessionAppend.repeatConflict : Self.conflict }
         guard let (text, count) = try Self.document(reply) else { return nil }
         return try StoredDocument.session(text, messageCount: count)
     }

@@ -11,6 +11,8 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         public var indexName = "working_memory_idx"
         /// string, default: working_memory; the keys are `prefix[:namespace][:user_id]:session_id`.
         public var keyPrefix = "working_memory"
+        /// string, default: agent_memory:jobs; of the queue in the same Redis that gets the jobs of writes (``RedisJobQueue``).
+        public var jobsKeyPrefix = "agent_memory:jobs"
         /// int, default: 2
         public var connections = 2
         /// The deadline of a call; default: 5 seconds.

@@ -86,12 +86,12 @@ enum SessionScripts {
         """)
 
     /// ARGV: the revision expected or nothing for no session; the document; the new stamp, the writer's stamp or `null`, the
-    /// number of messages; milliseconds to live or nothing; revisions to keep. Answers the new revision, or nothing if
-    /// what is stored is not what was expected.
+    /// number of messages; milliseconds to live or nothing; revisions to keep; the prefix of the queue; jobs
+    /// (``JobScripts/enqueueFunction``). Answers the new revision, or nothing if what is stored is not what was expected.
     static let write = RedisScript(
         """
         #!lua
-        \(prelude)\(history)
+        \(prelude)\(history)\(JobScripts.enqueueFunction)
         local key, free = locate()
         if (key and number(key) or '') ~= ARGV[4] then return nil end
         -- The time is a number that no earlier session under this key has come to.
@@ -99,6 +99,7 @@ enum SessionScripts {
         local entry = '[' .. table.concat({new, ARGV[6], ARGV[7], ARGV[8]}, ',') .. ']'
         local all = key and revisions(key, entry, count(key)) or '[' .. entry .. ']'
         key = key or free
+        enqueue(ARGV[11], 12, #ARGV)
         redis.call('JSON.SET', key, '$', ARGV[5])
         redis.call('PERSIST', key)
         finish(key, '"revision":' .. new .. ',"revisions":' .. all, tonumber(ARGV[9]), ARGV[10])
@@ -106,26 +107,69 @@ enum SessionScripts {
         """)
 
     /// ARGV: the revision expected or nothing for any; microseconds of the write, the same in seconds; the writer's stamp or
-    /// `null`; the new token count or nothing; revisions to keep; the number of paths to answer; these; the messages. Answers
-    /// the paths' JSON and the number of messages, nothing where there is no session, and 0 if another revision is stored.
+    /// `null`; the new token count or nothing; revisions to keep; the number of paths to answer; how many of the last messages are
+    /// looked through for repeats, or nothing; the prefix of the queue, the number of arguments of jobs; then the paths, the jobs
+    /// (``JobScripts/enqueueFunction``), the messages. Answers the paths' JSON and the number of messages, nothing where there is no
+    /// session, 0 if another revision is stored, and 2 if a message has the id of one that says something else.
     static let append = RedisScript(
         """
         #!lua
-        \(prelude)\(history)
+        \(prelude)\(history)\(JobScripts.enqueueFunction)
         local key = locate()
         if not key then return nil end
         if ARGV[4] ~= '' and ARGV[4] ~= number(key) then return 0 end
+        local before = count(key)
+        local jobs = 14 + ARGV[10]
+        local first = jobs + ARGV[13]
+        local messages = {}
+        for i = first, #ARGV do messages[#messages + 1] = ARGV[i] end
+        local function answer()
+          return {redis.call('JSON.GET', key, unpack(ARGV, 14, jobs - 1)), count(key)}
+        end
+        if ARGV[11] ~= '' and #messages > 0 then
+          local window = math.min(tonumber(ARGV[11]), before)
+          local places = {}
+          local listed = window > 0 and redis.call('JSON.GET', key, '$.messages[-' .. window .. ':].id') or '[]'
+          local function mayBeListed(message)
+            local id = cjson.decode(message).id
+            -- Letters and digits are the same in every spelling of JSON.
+            return string.find(id, '[^%w_.:-]') or string.find(listed, '"' .. id .. '"', 1, true)
+          end
+          local isNew = true
+          for _, message in ipairs(messages) do isNew = isNew and not mayBeListed(message) end
+          if not isNew then
+            local ids = cjson.decode(listed)
+            -- Only where each message has an id are the positions theirs.
+            if #ids == window then
+              for i, id in ipairs(ids) do places[id] = before - window + i - 1 end
+            end
+          end
+          local function member(place, name)
+            return cjson.decode(redis.call('JSON.GET', key, '$.messages[' .. place .. '].' .. name))[1]
+          end
+          local new = {}
+          for _, message in ipairs(messages) do
+            local given = cjson.decode(message)
+            local place = places[given.id]
+            if not place then
+              new[#new + 1] = message
+            elseif member(place, 'role') ~= given.role or member(place, 'content') ~= given.content then
+              return 2
+            end
+          end
+          if #new == 0 then return answer() end
+          messages = new
+        end
+        enqueue(ARGV[12], jobs, first - 1)
         local new = whole(number(key) + 1)
         local at = math.max(tonumber(ARGV[5]), stamp(key) + 1)
-        local before = count(key)
-        local first = 11 + ARGV[10]
         if redis.call('JSON.TYPE', key, '$.messages')[1] ~= 'array' then
           redis.call('JSON.SET', key, '$.messages', '[]')
         end
-        for i = first, #ARGV, 1000 do
-          redis.call('JSON.ARRAPPEND', key, '$.messages', unpack(ARGV, i, math.min(i + 999, #ARGV)))
+        for i = 1, #messages, 1000 do
+          redis.call('JSON.ARRAPPEND', key, '$.messages', unpack(messages, i, math.min(i + 999, #messages)))
         end
-        local entry = '[' .. table.concat({new, whole(at), ARGV[7], before + #ARGV - first + 1}, ',') .. ']'
+        local entry = '[' .. table.concat({new, whole(at), ARGV[7], before + #messages}, ',') .. ']'
         if text(key, '$.revisions[-1]') then
           redis.call('JSON.ARRAPPEND', key, '$.revisions', entry)
         else
@@ -137,7 +181,7 @@ enum SessionScripts {
         if ARGV[8] ~= '' then patch = patch .. ',"tokens":' .. ARGV[8] end
         local ttl = tonumber(text(key, '$.ttl_seconds') or '')
         finish(key, patch, ttl and math.min(math.max(ttl, 1), \(RedisWorkingMemoryStore.longestTTL)) * 1000, ARGV[9])
-        return {redis.call('JSON.GET', key, unpack(ARGV, 11, first - 1)), count(key)}
+        return answer()
         """)
 
     /// ARGV: the revision expected or nothing for any. Answers 1, nothing where there is no session, and 0 if another revision is

@@ -11,7 +11,7 @@ import Testing
     func theUnalteredDatabasePasses(_ check: ConformanceCheck) async {
         await Tally.run(
             check, on: Mutant.Harness(backend: "unaltered", alter: { _ in }),
-            unmet: [.storeFaults, .wire, .sessionStore, .jobQueue])
+            unmet: [.storeFaults, .wire, .sessionStore, .jobQueue, .atomicWrites])
     }
 
     @Test(arguments: Mutant.all)

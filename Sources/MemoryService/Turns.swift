@@ -1,22 +1,20 @@
-import AgentMemory
-
-/// Lets the writers of one session in this process go one after the other: they would only make each other's compare-and-set
-/// fail. Writers in other processes are found out by the store.
-actor SessionTurns {
+/// Lets the writers of one thing in this process go one after the other. Of a session they would only make each other's
+/// compare-and-set fail; writers in other processes are found out by the store.
+actor Turns<Key: Hashable & Sendable> {
     private struct Waiter {
         let id: Int
         let continuation: CheckedContinuation<Void, any Error>
     }
 
     /// A key is here while somebody has the turn; with those who wait, first come first.
-    private var waiters: [SessionKey: [Waiter]] = [:]
+    private var waiters: [Key: [Waiter]] = [:]
     private var lastID = 0
 
     /// Runs `body` when it is its turn.
     ///
     /// - Throws: what `body` throws; `CancellationError` if the task is cancelled while it waits.
     nonisolated func take<Value: Sendable>(
-        _ key: SessionKey, _ body: @Sendable () async throws -> Value
+        _ key: Key, _ body: @Sendable () async throws -> Value
     ) async throws -> Value {
         try await enter(key)
         do {
@@ -29,7 +27,26 @@ actor SessionTurns {
         }
     }
 
-    private func enter(_ key: SessionKey) async throws {
+    /// Runs `body` when it is its turn for all of the keys, which all callers take in the same order.
+    nonisolated func take<Value: Sendable>(
+        all keys: Set<Key>, _ body: @Sendable () async throws -> Value
+    ) async throws -> Value where Key: Comparable {
+        var taken: [Key] = []
+        do {
+            for key in keys.sorted() {
+                try await enter(key)
+                taken.append(key)
+            }
+            let value = try await body()
+            for key in taken { await leave(key) }
+            return value
+        } catch {
+            for key in taken { await leave(key) }
+            throw error
+        }
+    }
+
+    private func enter(_ key: Key) async throws {
         guard waiters[key] != nil else {
             waiters[key] = []
             return
@@ -49,14 +66,14 @@ actor SessionTurns {
         }
     }
 
-    private func giveUp(_ id: Int, _ key: SessionKey) {
+    private func giveUp(_ id: Int, _ key: Key) {
         guard let index = waiters[key]?.firstIndex(where: { $0.id == id }),
             let waiter = waiters[key]?.remove(at: index)
         else { return }
         waiter.continuation.resume(throwing: CancellationError())
     }
 
-    private func leave(_ key: SessionKey) {
+    private func leave(_ key: Key) {
         guard var queue = waiters[key], !queue.isEmpty else {
             waiters[key] = nil
             return

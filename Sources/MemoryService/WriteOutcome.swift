@@ -1,0 +1,42 @@
+import AgentMemory
+
+extension MemoryError {
+    /// What a client may do about a write whose answer was lost.
+    enum Advice: String {
+        case again = "sending the same request again does no harm"
+        case againWithIDs = "sending the same request again does no harm if its messages have ids"
+    }
+
+    /// Runs a write, and lets an error of the store or the embedding service say whether the write may have been done.
+    static func tellingOutcome<Value: Sendable>(
+        _ advice: Advice, _ write: () async throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await write()
+        } catch let error as MemoryError {
+            switch error.code {
+            case .storeUnavailable, .timedOut, .embeddingFailed: throw error.tellingOutcome(advice)
+            case .invalidInput, .invalidCombination, .notFound, .conflict, .preconditionFailed, .unsupported,
+                .misconfigured, .internalError:
+                throw error
+            }
+        }
+    }
+
+    private func tellingOutcome(_ advice: Advice) -> MemoryError {
+        let outcome =
+            mayHaveBeenDone
+            ? "it is not known whether anything was written, and \(advice.rawValue)" : "nothing was written"
+        return MemoryError(
+            code, "\(message); \(outcome)", path: path, underlying: underlying, mayHaveBeenDone: mayHaveBeenDone)
+    }
+
+    /// Runs a step that writes nothing, of a call that writes later.
+    static func beforeAnyWrite<Value: Sendable>(_ read: () async throws -> Value) async throws -> Value {
+        do {
+            return try await read()
+        } catch let error as MemoryError {
+            throw error.beforeAnyWrite
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import AgentMemory
+import PostgresDriver
+
+/// The statements on the table `memory_deletions`, as pure functions. Time is the server's.
+///
+/// Whoever deletes memories, and whoever stores some only if they were not deleted, holds the locks of their ids
+/// meanwhile: then one of the two comes first, and the second sees what the first did.
+enum DeletionSQL {
+    /// Locks are shared by ids (and by texts): few enough for one transaction to hold all of them, in all connections at once.
+    private static let slots: UInt64 = 128
+
+    /// Takes the locks of the ids until the transaction ends. All callers take them in the same order, before any lock of a row.
+    static func lock(ids: [String]) -> PostgresStatement {
+        lock("ids", ids.map { id in slot(of: Array(id.utf8)) })
+    }
+
+    /// Takes the locks of what is the same text in the same scope, as ``lock(ids:)``.
+    static func lock(memoryHashes: [String]) -> PostgresStatement {
+        lock("texts", memoryHashes.map { hash in slot(of: Array(hash.utf8)) })
+    }
+
+    private static func lock(_ what: String, _ slots: [Int64]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT pg_advisory_xact_lock(hashtext('agent-memory ' || $1::text || ' ' || current_schema()), slot::int) \
+            FROM unnest($2) AS slot
+            """, [.text(what), .int8Array(Set(slots).sorted())])
+    }
+
+    /// The same in every process (FNV-1a).
+    private static func slot(of bytes: [UInt8]) -> Int64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return Int64((hash ^ hash >> 32) % slots)
+    }
+
+    static func note(_ ids: [String]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            INSERT INTO memory_deletions (id, deleted_at) \
+            SELECT id, clock_timestamp() FROM unnest($1) AS id \
+            ON CONFLICT (id) DO UPDATE SET deleted_at = greatest(memory_deletions.deleted_at, excluded.deleted_at)
+            """, [.textArray(ids.exactlyDistinct().sorted { ExactString($0) < ExactString($1) })])
+    }
+
+    /// Those of the ids that were deleted at the date or later.
+    static func deleted(_ ids: [String], since date: Timestamp) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT id FROM memory_deletions WHERE id = ANY ($1) AND deleted_at >= $2",
+            [.textArray(ids), .timestamp(microseconds: date.microseconds)])
+    }
+
+    /// Forgets some of the oldest notes.
+    static func sweep(limit: Int) -> PostgresStatement {
+        PostgresStatement(
+            """
+            DELETE FROM memory_deletions WHERE id = ANY (ARRAY(SELECT id FROM memory_deletions \
+            WHERE deleted_at < now() - make_interval(secs => $1) ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+            """, [.float8(Double(DeletionNote.keptSeconds)), .int8(Int64(limit))])
+    }
+}

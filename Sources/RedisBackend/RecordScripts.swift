@@ -1,0 +1,103 @@
+import AgentMemory
+import RedisDriver
+
+/// What decides on the server, together with the write, which records of a call are stored.
+///
+/// The fields of a record are one argument, packed (``PackedFields``), because a call can have many records and a command only a
+/// million arguments.
+enum RecordScripts {
+    /// KEYS: for each record its key and the key of its claim, which holds the key of the record that got through with the same
+    /// memory hash lately. ARGV: milliseconds that a claim lasts; for each record its memory hash and its fields. Answers 1 for
+    /// each record that was stored, 0 for a duplicate.
+    ///
+    /// A claim counts as long as the record that it names has the hash; what was stored longer ago than a claim lasts, the caller has
+    /// found by the index.
+    static let addDistinct = RedisScript(
+        """
+        #!lua
+        local outcomes = {}
+        for i = 1, #KEYS, 2 do
+          local key, claim = KEYS[i], KEYS[i + 1]
+          local hash, fields = ARGV[i + 1], ARGV[i + 2]
+          local holder = redis.call('GET', claim)
+          if holder and holder ~= key and redis.call('EXISTS', key) == 0
+            and redis.call('HGET', holder, 'memory_hash') == hash then
+            outcomes[#outcomes + 1] = 0
+          else
+            redis.call('SET', claim, key, 'PX', ARGV[1])
+            redis.call('DEL', key)
+            redis.call('HSET', key, unpack(cmsgpack.unpack(fields)))
+            outcomes[#outcomes + 1] = 1
+          end
+        end
+        return outcomes
+        """)
+
+    /// KEYS: the notes of deletions; the key of each record. ARGV: the time from which on a deletion counts, in microseconds since
+    /// 1970; for each record its id, user id, namespace (nothing for none), and its fields, or nothing for one that is not expected
+    /// to be stored. Answers 1 and for each record an outcome (``outcome(_:)``); or 0 and the outcomes that there would have been,
+    /// with nothing written, if a record is to be stored that came without fields.
+    static let promote = RedisScript(
+        """
+        #!lua
+        local answer, writes = {1}, {}
+        for i = 2, #KEYS do
+          local key = KEYS[i]
+          local at = 4 * i - 6
+          local outcome = 1
+          if redis.call('EXISTS', key) == 1 then
+            local owner = redis.call('HMGET', key, 'user_id', 'namespace')
+            outcome = ((owner[1] or '') == ARGV[at + 1] and (owner[2] or '') == ARGV[at + 2]) and 2 or 4
+          else
+            local deleted = redis.call('ZSCORE', KEYS[1], ARGV[at])
+            if deleted and tonumber(deleted) >= tonumber(ARGV[1]) then outcome = 3 end
+          end
+          if outcome == 1 then
+            if ARGV[at + 3] == '' then answer[1] = 0 end
+            writes[#writes + 1] = {key, ARGV[at + 3]}
+          end
+          answer[#answer + 1] = outcome
+        end
+        if answer[1] == 1 then
+          for _, write in ipairs(writes) do redis.call('HSET', write[1], unpack(cmsgpack.unpack(write[2]))) end
+        end
+        return answer
+        """)
+
+    static func outcome(_ reply: RedisValue) throws -> PromotionOutcome {
+        switch reply.integer {
+        case 1: .stored
+        case 2: .present
+        case 3: .deleted
+        case 4: .taken
+        default: throw unknownAnswer
+        }
+    }
+
+    static var unknownAnswer: MemoryError {
+        MemoryError(.internalError, "the Redis server answered for records with something unknown")
+    }
+}
+
+/// Names and values, one after another, as MessagePack, which scripts read: an array of strings with lengths of four bytes.
+struct PackedFields {
+    private(set) var bytes: [UInt8] = []
+    private var count: UInt32 = 0
+
+    init() {
+        bytes = [0xDD, 0, 0, 0, 0]
+    }
+
+    mutating func append(_ name: String, _ value: some Collection<UInt8>) {
+        append(name.utf8)
+        append(value)
+        count += 2
+        withUnsafeBytes(of: count.bigEndian) { bytes.replaceSubrange(1..<5, with: $0) }
+    }
+
+    private mutating func append(_ text: some Collection<UInt8>) {
+        bytes.append(0xDB)
+        withUnsafeBytes(of: UInt32(text.count).bigEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: text)
+    }
+}
