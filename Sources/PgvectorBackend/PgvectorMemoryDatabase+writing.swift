@@ -18,10 +18,10 @@ extension PgvectorMemoryDatabase {
             }
             if unique.count > 16 { statements.append(Self.totalsFold) }
             let batch = statements
-            // One pipeline is one transaction. To run it twice leaves the same behind.
-            try await self.database.retryingConflicts {
-                _ = try await self.pool.pipeline(batch, retry: .repeatable, deadline: deadline)
-            }
+            // One pipeline is one transaction, in which each record has the time of a call. To run it twice leaves the same
+            // behind.
+            _ = try await self.pool.pipeline(
+                batch, retry: .repeatable, deadline: deadline, perStatement: self.database.configuration.timeout)
         }
         return records.map(\.id)
     }
@@ -93,7 +93,8 @@ extension PgvectorMemoryDatabase {
                     record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) }, vectorsIn: space.table)
             }
             statements.append(PostgresStatement("COMMIT"))
-            _ = try await connection.pipeline(statements, deadline: deadline)
+            _ = try await connection.pipeline(
+                statements, deadline: deadline, perStatement: database.configuration.timeout)
             return .changed(plan.changed.count)
         }
     }

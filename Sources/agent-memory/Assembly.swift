@@ -23,9 +23,11 @@ struct Assembly {
         }
     }
 
-    /// - Parameter client: asks embedding services; its owner ends it.
+    /// - Parameters:
+    ///   - client: asks embedding services; its owner ends it.
+    ///   - readsModel: whether the weights of a local model may be read at once.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func makeEmbedder(client: HTTPClient) throws(MemoryError) -> any Embedder {
+    func makeEmbedder(client: HTTPClient, readsModel: Bool = true) throws(MemoryError) -> any Embedder {
         var configuration = EmbedderConfiguration()
         configuration.model = settings.embeddingModel
         configuration.dimensions = settings.dimensions
@@ -41,7 +43,7 @@ struct Assembly {
         configuration.localModelPath = settings.localModelPath
         configuration.localModelCache = settings.localModelCache
         configuration.localThreads = settings.localEmbeddingThreads
-        configuration.loadsLocalModelAtStart = settings.localModelLoad == .start
+        configuration.loadsLocalModelAtStart = readsModel && settings.localModelLoad == .start
         return try EmbedderFactory.make(configuration, client: client, logger: logger)
     }
 
@@ -154,6 +156,20 @@ struct Assembly {
         try RedisMemoryDatabase(configuration: redisConfiguration(), embedder: embedder, logger: logger)
     }
 
+    /// Makes the place and the index of the vectors that servers with these settings need, as the database's user.
+    ///
+    /// - Throws: ``MemoryError`` if the embedding model is not known, or does not go with what the store holds.
+    func prepareVectors(client: HTTPClient) async throws {
+        let database = try pgvector(makeEmbedder(client: client, readsModel: false))
+        do {
+            try await database.prepare()
+        } catch {
+            await database.close()
+            throw error
+        }
+        await database.close()
+    }
+
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         try PgvectorMemoryDatabase(
             database: postgres.get(), metric: settings.metric, algorithm: pgvectorConfiguration().algorithm,
@@ -200,9 +216,11 @@ struct Assembly {
     private static func pgvectorConfiguration(
         _ settings: Settings, databaseURL url: String
     ) -> PgvectorMemoryDatabase.Configuration {
-        PgvectorMemoryDatabase.Configuration(
+        var configuration = PgvectorMemoryDatabase.Configuration(
             databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,
             timeout: .seconds(settings.storeTimeoutSeconds), metric: settings.metric,
             algorithm: settings.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.autoMigrate)
+        configuration.database.idleLimit = .seconds(settings.postgresIdleSeconds)
+        return configuration
     }
 }

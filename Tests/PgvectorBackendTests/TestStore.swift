@@ -16,6 +16,14 @@ enum TestStore {
             "TEST_DATABASE_URL must name a PostgreSQL with pgvector")
     }
 
+    /// The same server for another user or database.
+    static func url(user: String? = nil, database: String? = nil) throws -> String {
+        var components = try #require(URLComponents(string: try url()))
+        if let user { components.user = user }
+        if let database { components.path = "/" + database }
+        return try #require(components.string)
+    }
+
     /// A schema name that nobody else has; the schema is dropped at the end.
     static func withSchema<Value>(_ body: (String) async throws -> sending Value) async throws -> sending Value {
         let schema = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")

@@ -1,0 +1,196 @@
+import AgentMemory
+import Foundation
+import PostgresDriver
+import Testing
+
+@testable import PgvectorBackend
+
+/// Database users that may do as much as the documentation says, and no more.
+@Suite struct RightsTests {
+    private let role = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
+
+    private func administer(_ sql: String, database: String? = nil) async throws {
+        let pool = try PostgresPool(
+            .init(connection: .init(connectionString: try TestStore.url(database: database)), maximumConnections: 1))
+        defer { pool.close() }
+        try await pool.withConnection(deadline: .soon) { try await $0.script(sql, deadline: .soon) }
+    }
+
+    /// Runs `body` with a schema and a user of its own; the user may nothing yet.
+    private func withRole(_ body: (_ schema: String, _ url: String) async throws -> Void) async throws {
+        try await TestStore.withSchema { schema in
+            try await administer("CREATE ROLE \(role) LOGIN")
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(try await body(schema, try TestStore.url(user: role)))
+            } catch {
+                outcome = .failure(error)
+            }
+            try await administer("DROP OWNED BY \(role); DROP ROLE \(role)")
+            try outcome.get()
+        }
+    }
+
+    private func migrate(_ schema: String) async throws {
+        let owner = try TestStore.database(schema: schema)
+        try await owner.prepare()
+        await owner.close()
+    }
+
+    private func allow(_ schema: String) async throws {
+        try await administer(
+            """
+            GRANT USAGE ON SCHEMA \(schema) TO \(role);
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \(schema) TO \(role)
+            """)
+    }
+
+    /// Everything that a server does with its stores.
+    private func useAll(schema: String, url: String, autoMigrate: Bool) async throws {
+        let database = try TestStore.shared(schema: schema, url: url, autoMigrate: autoMigrate)
+        let memories = try PgvectorMemoryDatabase(
+            database: database, embedder: HashingEmbedder(dimensions: 64), logger: TestStore.logger)
+        let sessions = PostgresWorkingMemoryStore(database: database)
+        let jobs = PostgresJobQueue(database: database)
+        try await memories.prepare()
+        let records = try (0..<20).map { try MemoryRecord(id: "r\($0)", text: "text \($0)") }
+        #expect(try await memories.add(records).count == 20)
+        #expect(try await memories.add([MemoryRecord(id: "r1", text: "another text")]) == ["r1"])
+        #expect(try await memories.count(.everything) == 20)
+        #expect(try await memories.list(ListQuery(page: PageRequest())).total == 20)
+        #expect(try await memories.delete(["r2"]) == 1)
+        let key = try SessionKey(sessionID: "s", userID: "u")
+        let revision = try await sessions.create(Sample.session(key, try Sample.messages(0..<3)))
+        try await sessions.write(
+            Sample.session(key, try Sample.messages(1..<4), step: 1), expecting: .revision(revision.number),
+            writerStamp: nil)
+        _ = try await sessions.append(SessionAppend([try Sample.message("m9")], at: .now()), to: key)
+        try await sessions.markPersisted(memoryIDs: [], messageIDs: ["m9"], at: .now(), in: key)
+        #expect(try await sessions.delete(key, expectedRevision: nil))
+        try await sessions.sweep()
+        try await jobs.enqueue([NewJob(kind: "k", payload: [:]), NewJob(kind: "k", payload: [:])])
+        let leased = try await jobs.lease(kinds: ["k"], limit: 2, for: .seconds(100))
+        #expect(try await jobs.extend(leased[0], for: .seconds(100)))
+        #expect(try await jobs.complete(leased[0]))
+        #expect(try await jobs.bury(leased[1], reason: "r"))
+        #expect(try await jobs.requeue(nil) == 1)
+        #expect(await (memories.health() + sessions.health() + jobs.health()).filter { !$0.isOK } == [])
+        await memories.close()
+        await sessions.close()
+        await jobs.close()
+    }
+
+    @Test(arguments: [true, false])
+    func readingAndWritingTheTablesIsEnoughForAServer(_ autoMigrate: Bool) async throws {
+        try await withRole { schema, url in
+            try await migrate(schema)
+            try await allow(schema)
+            try await useAll(schema: schema, url: url, autoMigrate: autoMigrate)
+        }
+    }
+
+    @Test func theOwnerOfASchemaNeedsNothingOnTheDatabase() async throws {
+        try await withRole { schema, url in
+            try await administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
+            try await useAll(schema: schema, url: url, autoMigrate: true)
+        }
+    }
+
+    @Test func makingTablesInASchemaOfAnotherIsEnough() async throws {
+        try await withRole { schema, url in
+            try await administer("CREATE SCHEMA \(schema); GRANT USAGE, CREATE ON SCHEMA \(schema) TO \(role)")
+            try await useAll(schema: schema, url: url, autoMigrate: true)
+        }
+    }
+
+    /// A server of another metric makes its own index, as the owner of the vectors' table.
+    @Test func theOwnerOfTheVectorsNeedsCreateForAnotherIndex() async throws {
+        try await withRole { schema, url in
+            try await migrate(schema)
+            try await allow(schema)
+            let database = try TestStore.database(schema: schema, metric: .l2, url: url, autoMigrate: false)
+            #expect(try await refusal { try await database.prepare() }.contains("agent-memory migrate up"))
+            #expect(await database.health().last?.reason?.contains("agent-memory migrate up") == true)
+            try await administer(
+                """
+                ALTER TABLE \(schema).memory_embeddings OWNER TO \(role); GRANT CREATE ON SCHEMA \(schema) TO \(role)
+                """)
+            try await database.prepare()
+            #expect(try await database.vectorIndexes().count == 1)
+            await database.close()
+        }
+    }
+
+    @Test(arguments: [
+        ("REVOKE USAGE ON SCHEMA %", "USAGE on the schema"), ("REVOKE INSERT ON %.memories", "INSERT on the table memories"),
+        ("REVOKE SELECT, DELETE ON %.jobs", "SELECT, DELETE on the table jobs"),
+        ("REVOKE UPDATE ON %.session_messages", "UPDATE on the table session_messages"),
+        ("REVOKE SELECT ON %.schema_migrations", "schema_migrations"),
+    ])
+    func aMissingRightStopsTheStartAndIsNamed(_ revoke: String, _ name: String) async throws {
+        try await withRole { schema, url in
+            try await migrate(schema)
+            try await allow(schema)
+            try await administer("\(revoke.replacing("%", with: schema)) FROM \(role)")
+            let database = try TestStore.database(schema: schema, url: url, autoMigrate: false)
+            #expect(try await refusal { try await database.prepare() }.contains(name))
+            #expect(await database.health().allSatisfy { !$0.isOK })
+            #expect(await database.health()[0].reason?.contains(name) == true)
+            await database.close()
+        }
+    }
+
+    @Test func aRightThatIsLostLaterIsSaidByReadiness() async throws {
+        try await withRole { schema, url in
+            try await migrate(schema)
+            try await allow(schema)
+            let database = try TestStore.database(schema: schema, url: url, autoMigrate: false)
+            try await database.prepare()
+            try await administer("REVOKE DELETE ON \(schema).sessions FROM \(role)")
+            #expect(await database.health()[0].reason?.contains("DELETE on the table sessions") == true)
+            try await administer("REVOKE INSERT ON \(schema).memories FROM \(role)")
+            let code = await failure { try await database.add([MemoryRecord(id: "a", text: "a")]) }
+            #expect(code == .storeUnavailable)
+            await database.close()
+        }
+    }
+
+    @Test func anEmptySchemaThatMayNotBeFilledIsRefusedInWords() async throws {
+        try await withRole { schema, url in
+            let nothing = try TestStore.database(schema: schema, url: url)
+            #expect(try await refusal { try await nothing.prepare() }.contains("CREATE SCHEMA"))
+            await nothing.close()
+            try await administer("CREATE SCHEMA \(schema); GRANT USAGE ON SCHEMA \(schema) TO \(role)")
+            let empty = try TestStore.database(schema: schema, url: url)
+            #expect(try await refusal { try await empty.prepare() }.contains("permission denied for schema"))
+            await empty.close()
+        }
+    }
+
+    @Test func anExtensionThatMayNotBeUsedIsSaid() async throws {
+        try await withRole { _, _ in
+            try await administer("CREATE DATABASE \(role)")
+            try await administer(
+                """
+                CREATE SCHEMA extensions; CREATE EXTENSION vector WITH SCHEMA extensions;
+                CREATE SCHEMA here AUTHORIZATION \(role)
+                """, database: role)
+            let url = try TestStore.url(user: role, database: role)
+            let database = try TestStore.database(schema: "here", url: url)
+            let text = try await refusal { try await database.prepare() }
+            #expect(text.contains("USAGE on the schema extensions"))
+            #expect(await database.health()[0].reason?.contains("extensions") == true)
+            try await administer("GRANT USAGE ON SCHEMA extensions TO \(role)", database: role)
+            try await useAll(schema: "here", url: url, autoMigrate: true)
+            await database.close()
+            try await administer("DROP DATABASE \(role) WITH (FORCE)")
+        }
+    }
+
+    /// The message of the refusal.
+    private func refusal(_ body: () async throws -> Void) async throws -> String {
+        let error = await #expect(throws: MemoryError.self, performing: body)
+        #expect(error?.code == .misconfigured)
+        return try #require(error).message
+    }
+}
