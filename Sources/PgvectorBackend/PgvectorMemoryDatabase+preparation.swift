@@ -30,7 +30,19 @@ extension PgvectorMemoryDatabase {
             prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } }
         ) {
             try await foldTotals()
+            try await restoreIndex()
             try await completeVectors()
+        }
+    }
+
+    /// Makes the index again where it has gone missing, as on another server that took over, while calls go on without it.
+    private func restoreIndex() async throws {
+        guard space.algorithm == .hnsw else { return }
+        let index = VectorIndex(space: space, logger: logger)
+        let listed = try await pool.query(index.listing, retry: .repeatable, deadline: database.deadline)
+        guard try !listed.rows.contains(where: { try $0.text(0) == space.indexName }) else { return }
+        try await database.session.withLock(.vectorIndex(of: space.table)) { connection in
+            try await index.ensure(on: connection)
         }
     }
 
