@@ -43,7 +43,8 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
                 Self.missing(in: table, from: position, limit: limit), retry: .repeatable, deadline: database.deadline
             ).rows
             let records = try rows.map { (number: try $0.int(0), text: try $0.text(1)) }
-            let end = records.count < limit ? position.adding(Self.window) : (records.last?.number ?? position).adding(1)
+            let end =
+                records.count < limit ? position.adding(Self.window) : (records.last?.number ?? position).adding(1)
             guard !records.isEmpty else {
                 return ReembeddingStep(found: 0, embedded: 0, position: end, isLast: end > last)
             }

@@ -37,7 +37,9 @@ extension PostgresDatabase {
 
     /// The state of a part that lives in these tables; never throws.
     func health(_ component: String) async -> ComponentHealth {
-        guard preparation.isDone else { return ComponentHealth(component, reason: "the tables are \(preparation.reason)") }
+        guard preparation.isDone else {
+            return ComponentHealth(component, reason: "the tables are \(preparation.reason)")
+        }
         do {
             let version = try await checkWrites(PostgresStatement("SELECT current_setting('server_version')"))
                 .singleRow().text(0)

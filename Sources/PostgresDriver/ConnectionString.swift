@@ -21,7 +21,23 @@ struct ConnectionString: Sendable {
         let hosts = values["hostaddr"] ?? values["host"] ?? ""
         let namesSeveral = hosts.contains(",")
         mayHaveSeveralAddresses = namesSeveral || Self.isName(hosts)
-        leavesHostOpen = namesSeveral && values["target_session_attrs"] == nil && values["service"] == nil
+        leavesHostOpen =
+            namesSeveral && values["target_session_attrs"] == nil && values["service"] == nil
+            && !Self.environmentChoosesHost
+    }
+
+    /// Whether `PGTARGETSESSIONATTRS`, or the service that `PGSERVICE` names, says which of several hosts are meant.
+    private static var environmentChoosesHost: Bool {
+        guard let options = PQconndefaults() else { return false }
+        defer { PQconninfoFree(options) }
+        var option = options
+        while let keyword = option.pointee.keyword {
+            if String(cString: keyword) == "target_session_attrs" {
+                return option.pointee.val.map { String(cString: $0) != "any" } ?? false
+            }
+            option += 1
+        }
+        return false
     }
 
     private static let schemes = ["postgresql://", "postgres://"]

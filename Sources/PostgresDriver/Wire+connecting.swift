@@ -24,7 +24,7 @@ extension Wire {
             ("dbname", target.text),
             ("client_encoding", "UTF8"),
         ]
-        if target.leavesHostOpen, getenv("PGTARGETSESSIONATTRS") == nil {
+        if target.leavesHostOpen {
             // The first host may be a standby today.
             settings.append(("target_session_attrs", "read-write"))
         }

@@ -12,7 +12,9 @@ import Testing
         let pool = try PostgresPool(.init(connection: .init(connectionString: url), maximumConnections: 1))
         defer { pool.close() }
         try await pool.withConnection(deadline: .soon) { connection in
-            for statement in sql.split(separator: ";") { try await connection.script(String(statement), deadline: .soon) }
+            for statement in sql.split(separator: ";") {
+                try await connection.script(String(statement), deadline: .soon)
+            }
         }
     }
 
@@ -30,7 +32,8 @@ import Testing
             for _ in 0..<30 { #expect(await health().allSatisfy(\.isOK)) }
             // The proofs do not pile up, and count for nothing.
             #expect(
-                try await database.ask("SELECT count(*) < 10 AND sum(records) = 0 FROM memory_totals").singleRow().bool(0))
+                try await database.ask("SELECT count(*) < 10 AND sum(records) = 0 FROM memory_totals").singleRow().bool(
+                    0))
 
             try await administer(
                 "ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()", at: server.url)

@@ -122,7 +122,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("REVOKE USAGE ON SCHEMA %", "USAGE on the schema"), ("REVOKE INSERT ON %.memories", "INSERT on the table memories"),
+        ("REVOKE USAGE ON SCHEMA %", "USAGE on the schema"),
+        ("REVOKE INSERT ON %.memories", "INSERT on the table memories"),
         ("REVOKE SELECT, DELETE ON %.jobs", "SELECT, DELETE on the table jobs"),
         ("REVOKE UPDATE ON %.session_messages", "UPDATE on the table session_messages"),
         ("REVOKE SELECT ON %.schema_migrations", "schema_migrations"),

@@ -47,7 +47,8 @@ import Testing
 
     @Test func failuresToConnectShowNoPartOfTheString() async throws {
         for url in [
-            "postgresql://hunter2:hunter2@127.0.0.1:1/hunter2", "host=hunter2.invalid dbname=hunter2 password=hunter2 sslkey=hunter2",
+            "postgresql://hunter2:hunter2@127.0.0.1:1/hunter2",
+            "host=hunter2.invalid dbname=hunter2 password=hunter2 sslkey=hunter2",
         ] {
             try await TestServer.withPool(url: url) { pool in
                 let error = await #expect(throws: PostgresError.self) {

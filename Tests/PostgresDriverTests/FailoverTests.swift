@@ -27,7 +27,8 @@ import Testing
                             for _ in 0..<4 {
                                 group.addTask {
                                     try await pool.withConnection(deadline: .soon) { connection in
-                                        try await connection.query(PostgresStatement("SELECT pg_sleep(0.02)"), deadline: .soon)
+                                        try await connection.query(
+                                            PostgresStatement("SELECT pg_sleep(0.02)"), deadline: .soon)
                                         return try await connection.query(Self.port, deadline: .soon).singleRow().int(0)
                                     }
                                 }

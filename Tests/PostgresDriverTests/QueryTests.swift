@@ -181,8 +181,10 @@ import Testing
             let once = await #expect(throws: PostgresError.self) { try await run(9, "40001", .onlyIfNotExecuted) }
             #expect(once?.sqlState == "40001")
             #expect(
-                try await pool.query(PostgresStatement("SELECT nextval('attempts')"), retry: .repeatable, deadline: .soon)
-                    .singleRow().int(0) == 6)
+                try await pool.query(
+                    PostgresStatement("SELECT nextval('attempts')"), retry: .repeatable, deadline: .soon
+                )
+                .singleRow().int(0) == 6)
         }
     }
 
