@@ -36,12 +36,24 @@ struct Wire: ~Copyable {
         PQfinish(connection)
     }
 
-    /// Asks the server to stop what it does, over a connection of its own; blocks.
+    /// Asks the server to stop what it does, over a connection of its own, until it answers, for two seconds at most;
+    /// blocks. A request that overtakes the query that it means would be lost if it came alone.
     func cancelQuery() {
         guard let cancel = PQgetCancel(connection) else { return }
         defer { PQfreeCancel(cancel) }
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            _ = PQcancel(cancel, buffer.baseAddress, 256)
+        for _ in 0..<10 {
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+                _ = PQcancel(cancel, buffer.baseAddress, 256)
+            }
+            var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+            #if canImport(Glibc)
+                let ready = Glibc.poll(&descriptor, 1, 200)
+            #elseif canImport(Musl)
+                let ready = Musl.poll(&descriptor, 1, 200)
+            #else
+                let ready = Darwin.poll(&descriptor, 1, 200)
+            #endif
+            if ready != 0 { return }
         }
     }
 
@@ -89,6 +101,8 @@ struct Wire: ~Copyable {
             }
             try check(send(statement, as: name))
             steps.append(.execute)
+            // Otherwise the server keeps its answers back until it has many, or all.
+            if deadline.perStatement != nil { try check(PQsendFlushRequest(connection)) }
         }
         try check(PQpipelineSync(connection))
         sentAnything = true

@@ -48,14 +48,14 @@ import Testing
     @Test func failuresToConnectShowNoPartOfTheString() async throws {
         for url in [
             "postgresql://hunter2:hunter2@127.0.0.1:1/hunter2",
-            "host=hunter2.invalid dbname=hunter2 password=hunter2 sslkey=hunter2",
+            "host=/nowhere dbname=hunter2 password=hunter2 sslkey=hunter2",
         ] {
             try await TestServer.withPool(url: url) { pool in
                 let error = await #expect(throws: PostgresError.self) {
                     try await pool.query(PostgresStatement("SELECT 1"), retry: .repeatable, deadline: .soon)
                 }
                 #expect(error?.code == .connectionFailed)
-                #expect(error.map { !"\($0)".replacing("hunter2.invalid", with: "").contains("hunter2") } == true)
+                #expect(error.map { !"\($0)".contains("hunter2") } == true)
             }
         }
     }

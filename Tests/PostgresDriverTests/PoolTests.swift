@@ -143,7 +143,7 @@ import Testing
 
     @Test func idleConnectionsAreGivenBackSoThatOthersGetThem() async throws {
         try await TestServer.withUser(connections: 2) { url in
-            try await TestServer.withPool(url: url, connections: 2, idleLimit: .milliseconds(200)) { first in
+            try await TestServer.withPool(url: url, connections: 2, idleLimit: .milliseconds(800)) { first in
                 let mark = PostgresStatement("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user")
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for _ in 0..<2 {
@@ -157,7 +157,7 @@ import Testing
                 #expect(try await first.query(mark, retry: .repeatable, deadline: .soon).singleRow().int(0) == 2)
                 try await TestServer.withPool(url: url, connections: 2) { second in
                     let soon = await #expect(throws: PostgresError.self) {
-                        try await second.query(Self.one, retry: .repeatable, deadline: .now + .milliseconds(50))
+                        try await second.query(Self.one, retry: .repeatable, deadline: .now + .milliseconds(400))
                     }
                     #expect(soon?.code == .poolTimedOut)
                     #expect(soon?.message.contains("too many connections") == true)
