@@ -101,18 +101,21 @@ public struct Migrator: Sendable {
         return applied
     }
 
-    private func failure(of migration: Migration, _ error: PostgresError, after applied: [String]) -> MemoryError {
+    private func failure(of migration: Migration, _ error: PostgresError, after applied: [String]) -> any Error {
         let before = applied.isEmpty ? "none" : applied.joined(separator: ", ")
-        // Errors of syntax, names and rights speak of tables, not of what is in them.
-        let reason = error.sqlState?.hasPrefix("42") == true ? error.underlying.map { ": \($0)" } ?? "" : ""
-        let text = "the migration \(migration.name) failed\(reason); applied before it in this run: \(before)"
+        let text = "the migration \(migration.name) failed; applied before it in this run: \(before)"
         if error.sqlState == "42501" {
-            let hint = "let the owner of the schema \(session.schema.name) run `agent-memory migrate up`"
-            return MemoryError(.misconfigured, "\(text); \(hint)", underlying: error.description)
+            return error.advising(
+                "\(text); let the owner of the schema \(session.schema.name) run `agent-memory migrate up`")
         }
-        let mapped = MemoryError(error)
+        // Errors of syntax and names speak of tables, not of what is in them.
+        if error.sqlState?.hasPrefix("42") == true {
+            let reason = error.underlying.map { ": \($0)" } ?? ""
+            return MemoryError(.internalError, text + reason, underlying: error.description)
+        }
         // A store that is read-only, full or about to stop is no fault of the migration.
-        guard mapped.code == .internalError || error.sqlState?.hasPrefix("42") == true else { return mapped }
+        let mapped = MemoryError(error)
+        if mapped.code == .storeUnavailable || mapped.code == .timedOut { return mapped }
         return MemoryError(.internalError, text, underlying: error.description)
     }
 

@@ -53,7 +53,7 @@ extension PostgresDatabase {
     /// adds a row of zeros to the totals in place of those before it.
     ///
     /// - Parameter question: answered in the same round trip.
-    /// - Throws: ``PostgresError``, or ``MemoryError`` that names missing rights.
+    /// - Throws: ``PostgresError``, also one that names missing rights.
     func checkWrites(_ question: PostgresStatement) async throws -> PostgresResult {
         let results = try await pool.pipeline(
             [question, SchemaRights.missingOnTables(session.schema), Self.idleWrite], retry: .repeatable,
@@ -77,7 +77,6 @@ extension PostgresDatabase {
         case let error as PostgresError where error.sqlState?.hasPrefix("53") == true && error.code == .server:
             "takes no writes: PostgreSQL lacks room or memory"
         case let error as PostgresError: MemoryError(error).message
-        case let error as MemoryError: error.message
         default: "the check was cancelled"
         }
     }

@@ -111,28 +111,15 @@ public final class PostgresDatabase: Sendable {
     ) async throws -> Value {
         let deadline = deadline
         return try await mappingErrors {
-            if !preparation.isDone { try await wait(for: preparation, until: deadline, prepare) }
+            if !preparation.isDone { try await preparation.wait(until: deadline, prepare) }
             do {
                 return try await body(deadline)
             } catch let error as PostgresError where error.isMissingSchema {
                 logger.warning("the tables are missing; making them", metadata: ["error": "\(error)"])
                 preparation.invalidate()
-                try await wait(for: preparation, until: deadline, prepare)
+                try await preparation.wait(until: deadline, prepare)
                 return try await body(deadline)
             }
-        }
-    }
-
-    /// What does not go with the settings stops a start. A server that runs has proved that they are right: then
-    /// something has happened to the store.
-    private func wait(
-        for preparation: Preparation, until deadline: ContinuousClock.Instant,
-        _ prepare: @escaping @Sendable () async throws -> Void
-    ) async throws {
-        do {
-            try await preparation.wait(until: deadline, prepare)
-        } catch let error as MemoryError where error.code == .misconfigured && preparation.hasSucceeded {
-            throw MemoryError(.storeUnavailable, error.message, underlying: error.underlying)
         }
     }
 

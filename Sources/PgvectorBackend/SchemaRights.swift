@@ -1,4 +1,3 @@
-import AgentMemory
 import Migrations
 import PostgresDriver
 
@@ -31,11 +30,9 @@ enum SchemaRights {
             """, [.text(schema.name), .textArray(tables)])
     }
 
-    static func refusal(_ missing: [String]) -> MemoryError {
-        MemoryError(.misconfigured, reason(missing))
-    }
-
-    static func reason(_ missing: [String]) -> String {
-        "the database user lacks \(missing.joined(separator: "; "))"
+    /// As the server itself would say it.
+    static func refusal(_ missing: [String]) -> PostgresError {
+        PostgresError(
+            .server, "the database user lacks a right", sqlState: "42501", underlying: missing.joined(separator: "; "))
     }
 }

@@ -144,7 +144,7 @@ struct SchemaSession: Sendable {
 
     /// Whether the extension and the schema are there, new enough, and may be used.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured`.
+    /// - Throws: ``MemoryError`` with code `misconfigured`; ``PostgresError`` that names missing rights.
     func checkExtension(on connection: PostgresConnection) async throws {
         guard let version = try await extensionVersion(on: connection) else {
             throw MemoryError(
@@ -187,7 +187,7 @@ struct SchemaSession: Sendable {
 
     /// Whether the user may read and write the tables.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names what is missing.
+    /// - Throws: ``PostgresError`` that names what is missing.
     func checkRights(on connection: PostgresConnection) async throws {
         let missing = try await connection.query(
             SchemaRights.missingOnTables(schema), deadline: .now + .seconds(30)
@@ -195,20 +195,19 @@ struct SchemaSession: Sendable {
         if !missing.isEmpty { throw SchemaRights.refusal(missing) }
     }
 
-    private func explain(_ error: PostgresError) -> MemoryError {
+    private func explain(_ error: PostgresError) -> any Error {
         switch error.sqlState {
         case "42501":
-            MemoryError(
-                .misconfigured,
+            error.advising(
                 """
-                the database user may not create the schema \(schema.name) or the extension vector: \
-                let an administrator run CREATE SCHEMA and CREATE EXTENSION vector, or grant CREATE on the database
-                """, underlying: error.description)
+                let an administrator run CREATE SCHEMA \(schema.name) and CREATE EXTENSION vector, or grant CREATE on the \
+                database
+                """)
         case "0A000", "58P01":
             MemoryError(
                 .misconfigured, "pgvector is not installed on the PostgreSQL server (0.8.0 or newer is needed)",
                 underlying: error.description)
-        default: MemoryError(error)
+        default: error
         }
     }
 }

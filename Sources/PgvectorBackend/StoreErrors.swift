@@ -61,6 +61,13 @@ extension MemoryError {
 }
 
 extension PostgresError {
+    /// The same with what to do about it.
+    func advising(_ advice: String) -> PostgresError {
+        PostgresError(
+            code, message, sqlState: sqlState, underlying: (underlying.map { "\($0); " } ?? "") + advice,
+            provablyNotExecuted: provablyNotExecuted)
+    }
+
     /// Whether a table, a column, a type or the schema is missing: the database was emptied while the server ran.
     var isMissingSchema: Bool {
         switch sqlState {

@@ -12,21 +12,20 @@ struct VectorIndex: Sendable {
 
     /// Makes what is missing; the caller holds the lock of the index. Where nothing is, this takes no right but to look.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another length, or if something is
-    ///   missing that the user may not make.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another length; ``PostgresError`` that
+    ///   says what to do if something is missing that the user may not make.
     func ensure(on connection: PostgresConnection) async throws {
         do {
             try await ensureDimensions(on: connection)
             guard space.algorithm == .hnsw else { return }
             try await ensureIndex(on: connection)
         } catch let error as PostgresError where error.sqlState == "42501" {
-            throw MemoryError(
-                .misconfigured,
+            throw error.advising(
                 """
                 the table \(space.table) is not ready for vectors of \(space.dimensions) dimensions with the metric \
-                \(space.metric.rawValue), and the database user may not change that (\(error.underlying ?? "")): \
-                let the owner of the schema run `agent-memory migrate up` with the settings of the server
-                """, underlying: error.description)
+                \(space.metric.rawValue): let the owner of the schema run `agent-memory migrate up` with the settings of \
+                the server
+                """)
         }
     }
 

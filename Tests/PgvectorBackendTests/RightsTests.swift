@@ -7,38 +7,14 @@ import Testing
 
 /// Database users that may do as much as the documentation says, and no more.
 @Suite struct RightsTests {
-    private let role = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
-
-    private func administer(_ sql: String, database: String? = nil) async throws {
-        let pool = try PostgresPool(
-            .init(connection: .init(connectionString: try TestStore.url(database: database)), maximumConnections: 1))
-        defer { pool.close() }
-        try await pool.withConnection(deadline: .soon) { try await $0.script(sql, deadline: .soon) }
-    }
-
-    /// Runs `body` with a schema and a user of its own; the user may nothing yet.
-    private func withRole(_ body: (_ schema: String, _ url: String) async throws -> Void) async throws {
-        try await TestStore.withSchema { schema in
-            try await administer("CREATE ROLE \(role) LOGIN")
-            let outcome: Result<Void, any Error>
-            do {
-                outcome = .success(try await body(schema, try TestStore.url(user: role)))
-            } catch {
-                outcome = .failure(error)
-            }
-            try await administer("DROP OWNED BY \(role); DROP ROLE \(role)")
-            try outcome.get()
-        }
-    }
-
     private func migrate(_ schema: String) async throws {
         let owner = try TestStore.database(schema: schema)
         try await owner.prepare()
         await owner.close()
     }
 
-    private func allow(_ schema: String) async throws {
-        try await administer(
+    private func allow(_ role: String, _ schema: String) async throws {
+        try await TestStore.administer(
             """
             GRANT USAGE ON SCHEMA \(schema) TO \(role);
             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \(schema) TO \(role)
@@ -82,36 +58,37 @@ import Testing
 
     @Test(arguments: [true, false])
     func readingAndWritingTheTablesIsEnoughForAServer(_ autoMigrate: Bool) async throws {
-        try await withRole { schema, url in
+        try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
-            try await allow(schema)
+            try await allow(role, schema)
             try await useAll(schema: schema, url: url, autoMigrate: autoMigrate)
         }
     }
 
     @Test func theOwnerOfASchemaNeedsNothingOnTheDatabase() async throws {
-        try await withRole { schema, url in
-            try await administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
+        try await TestStore.withRole { schema, role, url in
+            try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
             try await useAll(schema: schema, url: url, autoMigrate: true)
         }
     }
 
     @Test func makingTablesInASchemaOfAnotherIsEnough() async throws {
-        try await withRole { schema, url in
-            try await administer("CREATE SCHEMA \(schema); GRANT USAGE, CREATE ON SCHEMA \(schema) TO \(role)")
+        try await TestStore.withRole { schema, role, url in
+            try await TestStore.administer(
+                "CREATE SCHEMA \(schema); GRANT USAGE, CREATE ON SCHEMA \(schema) TO \(role)")
             try await useAll(schema: schema, url: url, autoMigrate: true)
         }
     }
 
     /// A server of another metric makes its own index, as the owner of the vectors' table.
     @Test func theOwnerOfTheVectorsNeedsCreateForAnotherIndex() async throws {
-        try await withRole { schema, url in
+        try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
-            try await allow(schema)
+            try await allow(role, schema)
             let database = try TestStore.database(schema: schema, metric: .l2, url: url, autoMigrate: false)
             #expect(try await refusal { try await database.prepare() }.contains("agent-memory migrate up"))
             #expect(await database.health().last?.reason?.contains("agent-memory migrate up") == true)
-            try await administer(
+            try await TestStore.administer(
                 """
                 ALTER TABLE \(schema).memory_embeddings OWNER TO \(role); GRANT CREATE ON SCHEMA \(schema) TO \(role)
                 """)
@@ -129,10 +106,10 @@ import Testing
         ("REVOKE SELECT ON %.schema_migrations", "schema_migrations"),
     ])
     func aMissingRightStopsTheStartAndIsNamed(_ revoke: String, _ name: String) async throws {
-        try await withRole { schema, url in
+        try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
-            try await allow(schema)
-            try await administer("\(revoke.replacing("%", with: schema)) FROM \(role)")
+            try await allow(role, schema)
+            try await TestStore.administer("\(revoke.replacing("%", with: schema)) FROM \(role)")
             let database = try TestStore.database(schema: schema, url: url, autoMigrate: false)
             #expect(try await refusal { try await database.prepare() }.contains(name))
             #expect(await database.health().allSatisfy { !$0.isOK })
@@ -142,14 +119,14 @@ import Testing
     }
 
     @Test func aRightThatIsLostLaterIsSaidByReadiness() async throws {
-        try await withRole { schema, url in
+        try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
-            try await allow(schema)
+            try await allow(role, schema)
             let database = try TestStore.database(schema: schema, url: url, autoMigrate: false)
             try await database.prepare()
-            try await administer("REVOKE DELETE ON \(schema).sessions FROM \(role)")
+            try await TestStore.administer("REVOKE DELETE ON \(schema).sessions FROM \(role)")
             #expect(await database.health()[0].reason?.contains("DELETE on the table sessions") == true)
-            try await administer("REVOKE INSERT ON \(schema).memories FROM \(role)")
+            try await TestStore.administer("REVOKE INSERT ON \(schema).memories FROM \(role)")
             let code = await failure { try await database.add([MemoryRecord(id: "a", text: "a")]) }
             #expect(code == .storeUnavailable)
             await database.close()
@@ -157,11 +134,11 @@ import Testing
     }
 
     @Test func anEmptySchemaThatMayNotBeFilledIsRefusedInWords() async throws {
-        try await withRole { schema, url in
+        try await TestStore.withRole { schema, role, url in
             let nothing = try TestStore.database(schema: schema, url: url)
             #expect(try await refusal { try await nothing.prepare() }.contains("CREATE SCHEMA"))
             await nothing.close()
-            try await administer("CREATE SCHEMA \(schema); GRANT USAGE ON SCHEMA \(schema) TO \(role)")
+            try await TestStore.administer("CREATE SCHEMA \(schema); GRANT USAGE ON SCHEMA \(schema) TO \(role)")
             let empty = try TestStore.database(schema: schema, url: url)
             #expect(try await refusal { try await empty.prepare() }.contains("permission denied for schema"))
             await empty.close()
@@ -169,9 +146,9 @@ import Testing
     }
 
     @Test func anExtensionThatMayNotBeUsedIsSaid() async throws {
-        try await withRole { _, _ in
-            try await administer("CREATE DATABASE \(role)")
-            try await administer(
+        try await TestStore.withRole { _, role, _ in
+            try await TestStore.administer("CREATE DATABASE \(role)")
+            try await TestStore.administer(
                 """
                 CREATE SCHEMA extensions; CREATE EXTENSION vector WITH SCHEMA extensions;
                 CREATE SCHEMA here AUTHORIZATION \(role)
@@ -181,10 +158,10 @@ import Testing
             let text = try await refusal { try await database.prepare() }
             #expect(text.contains("USAGE on the schema extensions"))
             #expect(await database.health()[0].reason?.contains("extensions") == true)
-            try await administer("GRANT USAGE ON SCHEMA extensions TO \(role)", database: role)
+            try await TestStore.administer("GRANT USAGE ON SCHEMA extensions TO \(role)", database: role)
             try await useAll(schema: "here", url: url, autoMigrate: true)
             await database.close()
-            try await administer("DROP DATABASE \(role) WITH (FORCE)")
+            try await TestStore.administer("DROP DATABASE \(role) WITH (FORCE)")
         }
     }
 
