@@ -36,9 +36,19 @@ public struct Migrator: Sendable {
 
     /// As ``init(databaseURL:schema:logger:)``, with other migrations than the binary's own.
     init(databaseURL: String, schema: String, logger: Logger, migrations: [Migration]) throws {
+        let schema = try SchemaName(schema)
+        let connections = PostgresPool.Configuration(
+            connection: PostgresConfiguration(connectionString: databaseURL), maximumConnections: 1)
+        let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
+        self.init(
+            session: SchemaSession(pool: pool, schema: schema, logger: logger), logger: logger, migrations: migrations)
+    }
+
+    /// - Parameter session: lends the connections.
+    init(session: SchemaSession, logger: Logger, migrations: [Migration] = Migration.all) {
         self.migrations = migrations
         self.logger = logger
-        session = try SchemaSession(databaseURL: databaseURL, schema: schema, logger: logger)
+        self.session = session
     }
 
     /// Applies what is pending, in order.
@@ -50,7 +60,7 @@ public struct Migrator: Sendable {
     ///   before it.
     @discardableResult
     public func up() async throws -> [String] {
-        try await mappingErrors {
+        try await mappingPreparation(hasSucceeded: false) {
             try await session.withLock(.migrations) { connection in try await up(on: connection) }
         }
     }
@@ -71,25 +81,42 @@ public struct Migrator: Sendable {
 
     func up(on connection: PostgresConnection) async throws -> [String] {
         try await session.prepareExtension(on: connection)
-        try await connection.script(
-            """
-            CREATE TABLE IF NOT EXISTS \(table) (number bigint PRIMARY KEY, name text NOT NULL, \
-            checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
-            """, deadline: SchemaSession.deadline())
+        if try await !hasTable(on: connection) {
+            try await connection.script(
+                """
+                CREATE TABLE \(table) (number bigint PRIMARY KEY, name text NOT NULL, \
+                checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+                """, deadline: SchemaSession.deadline())
+        }
         var applied: [String] = []
         for migration in try pending(try await status(on: connection)) {
             do {
                 try await apply(migration, on: connection)
             } catch let error as PostgresError where error.code == .server {
-                let before = applied.isEmpty ? "none" : applied.joined(separator: ", ")
-                throw MemoryError(
-                    .internalError, "the migration \(migration.name) failed; applied before it in this run: \(before)",
-                    underlying: error.description)
+                throw failure(of: migration, error, after: applied)
             }
             applied.append(migration.name)
             logger.info("applied migration", metadata: ["migration": "\(migration.name)"])
         }
         return applied
+    }
+
+    private func failure(of migration: Migration, _ error: PostgresError, after applied: [String]) -> any Error {
+        let before = applied.isEmpty ? "none" : applied.joined(separator: ", ")
+        let text = "the migration \(migration.name) failed; applied before it in this run: \(before)"
+        if error.sqlState == "42501" {
+            return error.advising(
+                "\(text); let the owner of the schema \(session.schema.name) run `agent-memory migrate up`")
+        }
+        // Errors of syntax and names speak of tables, not of what is in them.
+        if error.sqlState?.hasPrefix("42") == true {
+            let reason = error.underlying.map { ": \($0)" } ?? ""
+            return MemoryError(.internalError, text + reason, underlying: error.description)
+        }
+        // A store that is read-only, full or about to stop is no fault of the migration.
+        let mapped = MemoryError(error)
+        if mapped.code == .storeUnavailable || mapped.code == .timedOut { return mapped }
+        return MemoryError(.internalError, text, underlying: error.description)
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` if migrations are pending or the database does not go with
@@ -128,11 +155,18 @@ public struct Migrator: Sendable {
     /// With its schema: others keep a table of that name too, where the search path may reach.
     private var table: String { "\(session.schema.quoted).schema_migrations" }
 
+    private func hasTable(on connection: PostgresConnection) async throws -> Bool {
+        try await connection.query(
+            PostgresStatement(
+                """
+                SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'schema_migrations')
+                """, [.text(session.schema.name)]), deadline: SchemaSession.deadline()
+        ).singleRow().bool(0)
+    }
+
     private func status(on connection: PostgresConnection) async throws -> [Status] {
         let deadline = SchemaSession.deadline()
-        let exists = try await connection.query(
-            PostgresStatement("SELECT to_regclass($1) IS NOT NULL", [.text(table)]), deadline: deadline
-        ).singleRow().bool(0)
+        let exists = try await hasTable(on: connection)
         var known: [Int: (name: String, changed: Bool, at: Int64)] = [:]
         if exists {
             // The files' checksums are computed by the server too, so that both sides agree.

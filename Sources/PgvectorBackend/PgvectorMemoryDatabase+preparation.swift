@@ -10,7 +10,7 @@ extension PgvectorMemoryDatabase {
     /// - Parameter evenIfDone: whether to look at the tables again after they were made.
     func prepareNow(evenIfDone: Bool) async throws {
         try await database.prepare(evenIfDone: evenIfDone)
-        try await mappingErrors {
+        try await mappingPreparation(hasSucceeded: preparation.hasSucceeded) {
             let session = database.session
             let registry = SpaceRegistry(space: EmbeddingSpace(of: embedder), logger: logger)
             let own = try await session.withLock(.vectorSpaces) { connection in
@@ -30,7 +30,19 @@ extension PgvectorMemoryDatabase {
             prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } }
         ) {
             try await foldTotals()
+            try await restoreIndex()
             try await completeVectors()
+        }
+    }
+
+    /// Makes the index again where it has gone missing, as on another server that took over, while calls go on without it.
+    private func restoreIndex() async throws {
+        guard space.algorithm == .hnsw else { return }
+        let index = VectorIndex(space: space, logger: logger)
+        let listed = try await pool.query(index.listing, retry: .repeatable, deadline: database.deadline)
+        guard try !listed.rows.contains(where: { try $0.text(0) == space.indexName }) else { return }
+        try await database.session.withLock(.vectorIndex(of: space.table)) { connection in
+            try await index.ensure(on: connection)
         }
     }
 
@@ -53,29 +65,45 @@ extension PgvectorMemoryDatabase {
 
     public func health() async -> [ComponentHealth] {
         do {
-            let deadline = database.deadline
             let version = PostgresStatement(
                 """
                 SELECT current_setting('server_version'), \
-                coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '')
+                coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), ''), \
+                coalesce((SELECT quote_ident(n.nspname) FROM pg_extension e \
+                JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector' \
+                AND NOT has_schema_privilege(n.oid, 'USAGE')), '')
                 """)
-            let row = try await pool.query(version, retry: .repeatable, deadline: deadline).singleRow()
-            let server = try row.text(0).split(separator: " ").first.map(String.init) ?? ""
-            let vector = try row.text(1)
+            let isPrepared = database.preparation.isDone
+            // Before the tables are there, only the server can be asked.
+            let row =
+                isPrepared
+                ? try await database.checkWrites(version).singleRow()
+                : try await pool.query(version, retry: .repeatable, deadline: database.deadline).singleRow()
+            let (vector, closed) = (try row.text(1), try row.text(2))
+            let server = "PostgreSQL \(PostgresDatabase.number(ofVersion: try row.text(0)))"
+            let reason: String? =
+                if vector.isEmpty {
+                    "the extension vector is missing"
+                } else if !closed.isEmpty {
+                    "the extension vector is in the schema \(closed), on which the database user lacks USAGE"
+                } else if !isPrepared {
+                    "the tables are \(database.preparation.reason)"
+                } else {
+                    nil
+                }
             let store = ComponentHealth(
-                "store", reason: vector.isEmpty ? "the extension vector is missing" : nil,
-                version: vector.isEmpty ? "PostgreSQL \(server)" : "PostgreSQL \(server), pgvector \(vector)")
-            return [store, await indexHealth(deadline)]
+                "store", reason: reason, version: vector.isEmpty ? server : "\(server), pgvector \(vector)")
+            return [store, await indexHealth(database.deadline)]
         } catch {
-            let reason = (error as? PostgresError).map { MemoryError($0).message } ?? "the check was cancelled"
             return [
-                ComponentHealth("store", reason: reason), ComponentHealth("index", reason: "the store cannot be asked"),
+                ComponentHealth("store", reason: PostgresDatabase.reason(error)),
+                ComponentHealth("index", reason: "the store cannot be asked"),
             ]
         }
     }
 
     private func indexHealth(_ deadline: ContinuousClock.Instant) async -> ComponentHealth {
-        guard preparation.isDone else { return ComponentHealth("index", reason: "the schema is still being prepared") }
+        guard preparation.isDone else { return ComponentHealth("index", reason: "the index is \(preparation.reason)") }
         do {
             let result = try await pool.query(
                 VectorIndex(space: space, logger: logger).listing, retry: .repeatable, deadline: deadline)
@@ -85,8 +113,7 @@ extension PgvectorMemoryDatabase {
             }
             return ComponentHealth("index", reason: "the vector index is missing")
         } catch {
-            return ComponentHealth(
-                "index", reason: (error as? PostgresError).map { MemoryError($0).message } ?? "cancelled")
+            return ComponentHealth("index", reason: PostgresDatabase.reason(error))
         }
     }
 }

@@ -43,7 +43,8 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
                 Self.missing(in: table, from: position, limit: limit), retry: .repeatable, deadline: database.deadline
             ).rows
             let records = try rows.map { (number: try $0.int(0), text: try $0.text(1)) }
-            let end = records.count < limit ? position + Self.window : (records.last?.number ?? position) + 1
+            let end =
+                records.count < limit ? position.adding(Self.window) : (records.last?.number ?? position).adding(1)
             guard !records.isEmpty else {
                 return ReembeddingStep(found: 0, embedded: 0, position: end, isLast: end > last)
             }
@@ -51,9 +52,9 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
             let statements = zip(records, vectors).map { record, vector in
                 Self.completion(of: record.number, record.text, vector, in: table)
             }
-            let results = try await database.retryingConflicts {
-                try await pool.pipeline(statements, retry: .repeatable, deadline: database.deadline)
-            }
+            let results = try await pool.pipeline(
+                statements, retry: .repeatable, deadline: database.deadline,
+                perStatement: database.configuration.timeout)
             return ReembeddingStep(
                 found: records.count, embedded: results.reduce(0) { $0 + $1.affectedRows }, position: end,
                 isLast: end > last)
@@ -98,7 +99,7 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
     static func missing(in table: String, from position: Int, limit: Int) -> PostgresStatement {
         var sql = SQLBuilder()
         let from = sql.bind(position)
-        let end = sql.bind(position + window)
+        let end = sql.bind(position.adding(window))
         let limit = sql.bind(limit)
         return sql.statement(
             """
@@ -143,5 +144,13 @@ extension PgvectorMemoryDatabase: ReembeddableDatabase {
                     "records of servers with another model could not be embedded yet", metadata: ["error": "\(error)"])
             }
         }
+    }
+}
+
+extension Int {
+    /// The sum, or the largest number if it lies beyond.
+    fileprivate func adding(_ other: Int) -> Int {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
     }
 }

@@ -7,15 +7,19 @@ extension PgvectorMemoryDatabase {
         let rows = try await rows(of: records.lastOfEachID())
         try await call { deadline in
             let batch = self.upserts(rows)
-            // One pipeline is one transaction. To run it twice leaves the same behind.
+            let limit = self.database.configuration.timeout
+            // One pipeline is one transaction, in which each record has the time of a call. To run it twice leaves the same
+            // behind.
             try await self.database.retryingConflicts {
                 do {
-                    _ = try await self.pool.pipeline(batch, retry: .onlyIfNotExecuted, deadline: deadline)
+                    _ = try await self.pool.pipeline(
+                        batch, retry: .onlyIfNotExecuted, deadline: deadline, perStatement: limit)
                 } catch let lost as PostgresError
                     where [.connectionLost, .server].contains(lost.code) && lost.endsSession
                 {
                     do {
-                        _ = try await self.pool.pipeline(batch, retry: .onlyIfNotExecuted, deadline: deadline)
+                        _ = try await self.pool.pipeline(
+                            batch, retry: .onlyIfNotExecuted, deadline: max(deadline, .now + limit), perStatement: limit)
                     } catch let error as PostgresError {
                         // Whatever became of the second attempt, the first may have been done.
                         throw MemoryError(error, mayHaveBeenDone: true)
@@ -47,7 +51,8 @@ extension PgvectorMemoryDatabase {
                     let ids = Set(kept.map { ExactString($0.id) })
                     let statements = self.upserts(rows.filter { ids.contains(ExactString($0.record.id)) })
                     _ = try await connection.pipeline(
-                        statements + [PostgresStatement("COMMIT")], deadline: deadline)
+                        statements + [PostgresStatement("COMMIT")], deadline: deadline,
+                        perStatement: self.database.configuration.timeout)
                     return kept.map(\.id)
                 }
             }
@@ -116,7 +121,9 @@ extension PgvectorMemoryDatabase {
                 RecordSQL.upsert(
                     $0.record, embedding: $0.vector, words: $0.words, vectorsIn: space.table, replaces: false)
             }
-            let results = try await connection.pipeline(inserts, deadline: deadline)
+            let limit = database.configuration.timeout
+            let results = try await connection.pipeline(inserts, deadline: deadline, perStatement: limit)
+            let deadline = max(deadline, .now + limit)
             // A create takes no lock of ids; it may have come in between.
             guard results.allSatisfy({ $0.affectedRows == 1 }) else {
                 try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
@@ -222,7 +229,8 @@ extension PgvectorMemoryDatabase {
                     record, rewritten: rewritten.map { ($0, analyzer.words(in: record.text)) }, vectorsIn: space.table)
             }
             statements.append(PostgresStatement("COMMIT"))
-            _ = try await connection.pipeline(statements, deadline: deadline)
+            _ = try await connection.pipeline(
+                statements, deadline: deadline, perStatement: database.configuration.timeout)
             return .changed(plan.changed.count)
         }
     }

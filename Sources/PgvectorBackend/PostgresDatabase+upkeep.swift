@@ -35,22 +35,54 @@ extension PostgresDatabase {
             every: interval, after: preparation, prepare: { try await self.prepare(evenIfDone: false) }, work)
     }
 
-    /// The state of a part that lives in the table `table`; never throws.
-    func health(_ component: String, table: String) async -> ComponentHealth {
+    /// The state of a part that lives in these tables; never throws.
+    func health(_ component: String) async -> ComponentHealth {
         guard preparation.isDone else {
-            return ComponentHealth(component, reason: "the tables are still being prepared")
+            return ComponentHealth(component, reason: "the tables are \(preparation.reason)")
         }
         do {
-            let row = try await pool.query(
-                PostgresStatement(
-                    "SELECT current_setting('server_version'), EXISTS (SELECT FROM \(table))"),
-                retry: .repeatable, deadline: deadline
-            ).singleRow()
-            let version = try row.text(0).split(separator: " ").first.map(String.init) ?? ""
-            return ComponentHealth(component, version: "PostgreSQL \(version)")
+            let version = try await checkWrites(PostgresStatement("SELECT current_setting('server_version')"))
+                .singleRow().text(0)
+            return ComponentHealth(component, version: "PostgreSQL \(Self.number(ofVersion: version))")
         } catch {
-            let reason = (error as? PostgresError).map { MemoryError($0).message } ?? "the check was cancelled"
-            return ComponentHealth(component, reason: reason)
+            return ComponentHealth(component, reason: Self.reason(error))
         }
+    }
+
+    /// Proves that the database takes a write of this user, by one that is committed and changes nothing that counts: it
+    /// adds a row of zeros to the totals in place of those before it.
+    ///
+    /// - Parameter question: answered in the same round trip.
+    /// - Throws: ``PostgresError``, also one that names missing rights.
+    func checkWrites(_ question: PostgresStatement) async throws -> PostgresResult {
+        let results = try await pool.pipeline(
+            [question, SchemaRights.missingOnTables(session.schema), Self.idleWrite], retry: .repeatable,
+            deadline: deadline)
+        let missing = try results[1].rows.map { try $0.text(0) }
+        if !missing.isEmpty { throw SchemaRights.refusal(missing) }
+        return results[0]
+    }
+
+    static let idleWrite = PostgresStatement(
+        """
+        WITH idle AS (DELETE FROM memory_totals WHERE ctid = ANY (ARRAY(SELECT ctid FROM memory_totals \
+        WHERE records = 0 AND words = 0 FOR UPDATE SKIP LOCKED))) INSERT INTO memory_totals VALUES (0, 0)
+        """)
+
+    /// Why a part cannot work, for operators.
+    static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as PostgresError where error.isReadOnlyServer:
+            "takes no writes: PostgreSQL is a standby or read-only"
+        case let error as PostgresError where error.sqlState?.hasPrefix("53") == true && error.code == .server:
+            "takes no writes: PostgreSQL lacks room or memory"
+        case let error as PostgresError: MemoryError(error).message
+        default: "the check was cancelled"
+        }
+    }
+
+    /// `18.1` of `18.1 (Debian 18.1-1)`.
+    static func number(ofVersion version: String) -> Substring {
+        version.prefix { $0 != " " }
     }
 }

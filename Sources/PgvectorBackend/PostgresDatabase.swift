@@ -16,8 +16,11 @@ public final class PostgresDatabase: Sendable {
         public var schema: String
         /// Connections at the same time, at least 1. Default 10.
         public var poolSize: Int
-        /// How long one call may take. Default 10 seconds.
+        /// How long one call may take; where a call is many statements, such as a create of thousands of records, how
+        /// long each of them. Default 10 seconds.
         public var timeout: Duration
+        /// How long a connection that nobody uses is kept, as long as there are more than one. Default 20 seconds.
+        public var idleLimit: Duration = .seconds(20)
         /// Whether migrations are applied when the server starts; otherwise a database that lacks some is refused.
         public var autoMigrate: Bool
 
@@ -47,10 +50,11 @@ public final class PostgresDatabase: Sendable {
     public init(configuration: Configuration, logger: Logger) throws {
         self.configuration = configuration
         self.logger = logger
-        session = try SchemaSession(
-            databaseURL: configuration.databaseURL, schema: configuration.schema, logger: logger)
-        let connections = configuration.pool(schema: session.schema)
-        pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
+        let schema = try SchemaName(configuration.schema)
+        let connections = configuration.pool(schema: schema)
+        let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
+        self.pool = pool
+        session = SchemaSession(pool: pool, schema: schema, logger: logger)
     }
 
     /// A store begins to use the database.
@@ -77,9 +81,8 @@ public final class PostgresDatabase: Sendable {
     }
 
     private func prepareNow() async throws {
-        try await mappingErrors {
-            let migrator = try Migrator(
-                databaseURL: configuration.databaseURL, schema: configuration.schema, logger: logger)
+        try await mappingPreparation(hasSucceeded: preparation.hasSucceeded) {
+            let migrator = Migrator(session: session, logger: logger)
             try await session.withLock(.migrations) { connection in
                 if configuration.autoMigrate {
                     _ = try await migrator.up(on: connection)
@@ -87,6 +90,7 @@ public final class PostgresDatabase: Sendable {
                     try await session.checkExtension(on: connection)
                     try await migrator.checkUpToDate(on: connection)
                 }
+                try await session.checkRights(on: connection)
             }
             // Connections made before may lack the schema of the extension in their search path.
             pool.reset()
@@ -124,8 +128,8 @@ public final class PostgresDatabase: Sendable {
         try await call(after: preparation, prepare: { try await self.prepareNow() }, body)
     }
 
-    /// Repeats work that the server undid to resolve a deadlock or a conflict, or that never reached it because the
-    /// connection was an old one.
+    /// Repeats work that the server undid to resolve a deadlock or a conflict, or because it takes no writes any more, or
+    /// that never reached it because the connection was an old one.
     func retryingConflicts<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         for _ in 1...3 {
             do {
@@ -134,6 +138,9 @@ public final class PostgresDatabase: Sendable {
                 continue
             } catch let error as PostgresError where error.code == .connectionLost && error.provablyNotExecuted {
                 pool.reset()
+            } catch let error as PostgresError where error.isReadOnlyServer {
+                // The pool has let go of its connections to that server.
+                continue
             }
         }
         return try await work()

@@ -15,6 +15,8 @@ final class Preparation: Sendable {
     private struct State {
         var phase = Phase.needed(last: nil)
         var hasSucceeded = false
+        /// Why the last attempt failed, until one succeeds.
+        var failure: MemoryError?
         var invalidations = 0
     }
 
@@ -32,6 +34,11 @@ final class Preparation: Sendable {
 
     /// Whether it has succeeded at least once.
     var hasSucceeded: Bool { state.withLock(\.hasSucceeded) }
+
+    /// Why it is not done, for operators: what the last attempt met, also while the next one runs.
+    var reason: String {
+        state.withLock(\.failure).map { "not prepared: \($0.message)" } ?? "still being prepared"
+    }
 
     private var invalidations: Int { state.withLock(\.invalidations) }
 
@@ -85,9 +92,13 @@ final class Preparation: Sendable {
             state.withLock {
                 $0.phase = .done(basis: basis)
                 $0.hasSucceeded = true
+                $0.failure = nil
             }
         } catch {
-            state.withLock { $0.phase = .needed(last: error as? MemoryError) }
+            state.withLock {
+                $0.phase = .needed(last: error as? MemoryError)
+                $0.failure = error as? MemoryError ?? $0.failure
+            }
             throw error
         }
     }

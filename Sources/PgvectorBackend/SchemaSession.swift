@@ -17,7 +17,7 @@ struct SchemaSession: Sendable {
     }
 
     let schema: SchemaName
-    private let connection: PostgresConfiguration
+    private let pool: PostgresPool
     private let logger: Logger
 
     /// The oldest releases that work, and the oldest that is not known to damage its index.
@@ -25,16 +25,11 @@ struct SchemaSession: Sendable {
     static let minimumExtension = [0, 8, 0]
     static let advisedExtension = [0, 8, 4]
 
-    init(databaseURL: String, schema: String, logger: Logger) throws {
-        self.schema = try SchemaName(schema)
+    /// - Parameter pool: lends the connections.
+    init(pool: PostgresPool, schema: SchemaName, logger: Logger) {
+        self.schema = schema
+        self.pool = pool
         self.logger = logger
-        connection = PostgresConfiguration(
-            connectionString: databaseURL,
-            setup: [
-                PostgresStatement("SELECT set_config('statement_timeout', '0', false)"),
-                Self.searchPath(self.schema),
-            ])
-        try mappingConfiguration { () throws(PostgresError) in try PostgresPool(.init(connection: connection)).close() }
     }
 
     /// Our schema, then the one where the extension lives, which need not be the same.
@@ -53,9 +48,17 @@ struct SchemaSession: Sendable {
     func withConnection<Value: Sendable>(
         _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
-        let pool = try PostgresPool(.init(connection: connection, maximumConnections: 1))
-        defer { pool.close() }
-        return try await pool.withConnection(deadline: .now + .seconds(30)) { connection in
+        let deadline = ContinuousClock.now + .seconds(30)
+        return try await pool.withPrivateConnection(deadline: deadline) { connection in
+            let settings = [
+                PostgresStatement(
+                    """
+                    SELECT set_config('statement_timeout', '0', false), \
+                    set_config('idle_in_transaction_session_timeout', '0', false)
+                    """),
+                Self.searchPath(schema),
+            ]
+            _ = try await connection.pipeline(settings, deadline: deadline)
             try await checkServer(on: connection)
             return try await body(connection)
         }
@@ -80,15 +83,29 @@ struct SchemaSession: Sendable {
     }
 
     /// Makes the schema and the extension if they are missing, and the search path that sees both.
+    ///
+    /// Looks first: to ask for what exists, such as CREATE SCHEMA IF NOT EXISTS does, takes the right to make it.
     func prepareExtension(on connection: PostgresConnection) async throws {
         let deadline = Self.deadline()
+        let hasSchema = try await schemaExists(on: connection)
+        let hasExtension = try await extensionVersion(on: connection) != nil
+        if !hasSchema || !hasExtension { try await makeExtension(on: connection, deadline) }
+        try await connection.query(Self.searchPath(schema), deadline: deadline)
+        try await checkExtension(on: connection)
+    }
+
+    private func makeExtension(
+        on connection: PostgresConnection, _ deadline: ContinuousClock.Instant
+    ) async throws {
         do {
             // One at a time in the whole database: IF NOT EXISTS does not look at what others are about to make.
             try await connection.withTransaction(deadline: deadline) {
                 _ = try await connection.query(
                     PostgresStatement("SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0))"),
                     deadline: deadline)
-                try await connection.script("CREATE SCHEMA IF NOT EXISTS \(schema.quoted)", deadline: deadline)
+                if try await !schemaExists(on: connection) {
+                    try await connection.script("CREATE SCHEMA \(schema.quoted)", deadline: deadline)
+                }
                 if try await extensionVersion(on: connection) == nil {
                     try await connection.script("CREATE EXTENSION vector WITH SCHEMA public", deadline: deadline)
                     logger.info("created the extension vector")
@@ -97,8 +114,13 @@ struct SchemaSession: Sendable {
         } catch let error as PostgresError where error.code == .server {
             throw explain(error)
         }
-        try await connection.query(Self.searchPath(schema), deadline: deadline)
-        try await checkExtension(on: connection)
+    }
+
+    private func schemaExists(on connection: PostgresConnection) async throws -> Bool {
+        try await connection.query(
+            PostgresStatement("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", [.text(schema.name)]),
+            deadline: .now + .seconds(30)
+        ).singleRow().bool(0)
     }
 
     private func checkServer(on connection: PostgresConnection) async throws {
@@ -120,12 +142,25 @@ struct SchemaSession: Sendable {
         }
     }
 
+    /// Whether the extension and the schema are there, new enough, and may be used.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured`; ``PostgresError`` that names missing rights.
     func checkExtension(on connection: PostgresConnection) async throws {
         guard let version = try await extensionVersion(on: connection) else {
             throw MemoryError(
                 .misconfigured,
                 "the extension vector (pgvector) is missing in the database: run CREATE EXTENSION vector")
         }
+        guard try await schemaExists(on: connection) else {
+            throw MemoryError(
+                .misconfigured,
+                "the schema \(schema.name) is missing in the database: run `agent-memory migrate up`, or set AUTO_MIGRATE"
+            )
+        }
+        let closed = try await connection.query(
+            SchemaRights.missingOnSchemas(schema), deadline: .now + .seconds(30)
+        ).rows.map { try $0.text(0) }
+        if !closed.isEmpty { throw SchemaRights.refusal(closed) }
         let numbers = version.split(separator: ".").map { Int($0) ?? 0 }
         if numbers.lexicographicallyPrecedes(Self.minimumExtension) {
             throw MemoryError(
@@ -150,21 +185,46 @@ struct SchemaSession: Sendable {
         return result.count == 0 ? nil : try result[0].text(0)
     }
 
-    private func explain(_ error: PostgresError) -> MemoryError {
+    /// Whether the user may read and write the tables.
+    ///
+    /// - Throws: ``PostgresError`` that names what is missing.
+    func checkRights(on connection: PostgresConnection) async throws {
+        let missing = try await connection.query(
+            SchemaRights.missingOnTables(schema), deadline: .now + .seconds(30)
+        ).rows.map { try $0.text(0) }
+        if !missing.isEmpty { throw SchemaRights.refusal(missing) }
+    }
+
+    private func explain(_ error: PostgresError) -> any Error {
         switch error.sqlState {
         case "42501":
-            MemoryError(
-                .misconfigured,
+            error.advising(
                 """
-                the database user may not create the schema \(schema.name) or the extension vector: \
-                let an administrator run CREATE SCHEMA and CREATE EXTENSION vector, or grant CREATE on the database
-                """, underlying: error.description)
+                let an administrator run CREATE SCHEMA \(schema.name) and CREATE EXTENSION vector, or grant CREATE on the \
+                database
+                """)
         case "0A000", "58P01":
             MemoryError(
                 .misconfigured, "pgvector is not installed on the PostgreSQL server (0.8.0 or newer is needed)",
                 underlying: error.description)
-        default: MemoryError(error)
+        default: error
         }
+    }
+}
+
+/// ``mappingErrors(isolation:_:)`` for preparations. At a start it is certain that settings are wrong if the server does
+/// not let the user in, or does not permit it what must be done; later something has happened to the store.
+///
+/// - Throws: ``MemoryError`` with code `misconfigured` in these cases.
+func mappingPreparation<Value>(
+    hasSucceeded: Bool, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> sending Value
+) async throws -> sending Value {
+    do {
+        return try await body()
+    } catch let error as PostgresError {
+        let mapped = MemoryError(error)
+        guard !hasSucceeded, error.code == .loginRefused || error.sqlState == "42501" else { throw mapped }
+        throw MemoryError(.misconfigured, mapped.message, underlying: mapped.underlying)
     }
 }
 

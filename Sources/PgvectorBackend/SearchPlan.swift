@@ -11,6 +11,9 @@ enum SearchPlan: Equatable {
     /// Microseconds for each record that a filtered index scan looks at, seen with 1,536 dimensions.
     private static let scanCost = 7.0
 
+    /// What the server's setting takes, as a power of two.
+    private static let mostLooks = 1 << 30
+
     /// The cheaper of the two, which outside the exact zone is often still the exact one: the server's own planner
     /// holds a distance to be as cheap as the comparison of two integers and cannot choose.
     ///
@@ -31,7 +34,7 @@ enum SearchPlan: Equatable {
         guard Double(matches) * exactCost > looks * scanCost else { return .exact }
         // Rounded up to a power of two, so that a record more or less does not change what a search sees.
         var scanLimit = 2048
-        while Double(scanLimit) < 4 * looks { scanLimit *= 2 }
+        while scanLimit < Self.mostLooks, Double(scanLimit) < 4 * looks { scanLimit *= 2 }
         return .approximate(candidates: candidates, scanLimit: scanLimit)
     }
 }

@@ -15,12 +15,14 @@ extension MemoryError {
     private init(plain error: PostgresError) {
         let detail = error.description
         switch error.code {
-        case .invalidConfiguration:
+        case .invalidConfiguration, .unsupportedPooler:
             self.init(.misconfigured, error.message)
-        case .connectionFailed, .connectionLost:
+        case .connectionFailed, .loginRefused:
+            self.init(.storeUnavailable, error.message, underlying: detail)
+        case .connectionLost:
             self.init(.storeUnavailable, "PostgreSQL cannot be reached", underlying: detail)
         case .poolTimedOut:
-            self.init(.timedOut, "no connection to PostgreSQL became free in time", underlying: detail)
+            self.init(.timedOut, error.message, underlying: detail)
         case .timedOut:
             self.init(.timedOut, "PostgreSQL did not answer in time", underlying: detail)
         case .closed:
@@ -37,9 +39,17 @@ extension MemoryError {
         switch state {
         case "57014", "55P03", "25P03", "25P04":
             self.init(.timedOut, "PostgreSQL did not finish in time", underlying: detail)
-        case "42501", "28000", "28P01":
+        case "25006":
             self.init(
-                .storeUnavailable, "PostgreSQL does not permit this user what the server needs", underlying: detail)
+                .storeUnavailable, "PostgreSQL takes no writes: it is a standby or read-only", underlying: detail)
+        case "42501":
+            // Names of tables and schemas, not of what is in them.
+            let what = error.underlying.map { ": \($0)" } ?? ""
+            self.init(
+                .storeUnavailable, "PostgreSQL does not permit this user what the server needs\(what)",
+                underlying: detail)
+        case "28000", "28P01":
+            self.init(.storeUnavailable, "PostgreSQL does not let this user in", underlying: detail)
         case "42P01", "42703", "42704", "42883", "3F000", "3D000":
             self.init(.storeUnavailable, "the database lacks the tables of agent-memory", underlying: detail)
         case "22003", "22012":
@@ -64,11 +74,18 @@ extension PostgresError {
     fileprivate var mayHaveBeenDone: Bool {
         if provablyNotExecuted { return false }
         return switch code {
-        case .invalidConfiguration, .connectionFailed, .poolTimedOut: false
+        case .invalidConfiguration, .connectionFailed, .loginRefused, .unsupportedPooler, .poolTimedOut: false
         case .connectionLost, .timedOut, .closed, .unexpectedResult: true
         // Any other error of the server undoes the transaction.
         case .server: endsSession
         }
+    }
+
+    /// The same with what to do about it.
+    func advising(_ advice: String) -> PostgresError {
+        PostgresError(
+            code, message, sqlState: sqlState, underlying: (underlying.map { "\($0); " } ?? "") + advice,
+            provablyNotExecuted: provablyNotExecuted)
     }
 
     /// Whether a table, a column, a type or the schema is missing: the database was emptied while the server ran.
@@ -77,11 +94,6 @@ extension PostgresError {
         case "42P01", "42704", "42883", "3F000": true
         default: false
         }
-    }
-
-    /// Whether the same work may succeed when tried again at once: a deadlock or a conflict of transactions.
-    var isTransactionConflict: Bool {
-        sqlState == "40001" || sqlState == "40P01"
     }
 }
 

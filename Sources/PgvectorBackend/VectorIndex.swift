@@ -10,13 +10,23 @@ struct VectorIndex: Sendable {
     /// Builds without blocking writers from this many vectors on; a smaller table is quicker without.
     private static let concurrentFrom = 5000
 
-    /// Makes what is missing; the caller holds the lock of the index.
+    /// Makes what is missing; the caller holds the lock of the index. Where nothing is, this takes no right but to look.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another length.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another length; ``PostgresError`` that
+    ///   says what to do if something is missing that the user may not make.
     func ensure(on connection: PostgresConnection) async throws {
-        try await ensureDimensions(on: connection)
-        guard space.algorithm == .hnsw else { return }
-        try await ensureIndex(on: connection)
+        do {
+            try await ensureDimensions(on: connection)
+            guard space.algorithm == .hnsw else { return }
+            try await ensureIndex(on: connection)
+        } catch let error as PostgresError where error.sqlState == "42501" {
+            throw error.advising(
+                """
+                the table \(space.table) is not ready for vectors of \(space.dimensions) dimensions with the metric \
+                \(space.metric.rawValue): let the owner of the schema run `agent-memory migrate up` with the settings of \
+                the server
+                """)
+        }
     }
 
     /// Lets vectors of the right length in, and no others; the caller holds the lock of the index.
@@ -89,22 +99,25 @@ struct VectorIndex: Sendable {
             try await connection.script(
                 "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition)", deadline: deadline)
         }
-        for stale in existing where stale.name != space.indexName {
+        // That of other settings costs writers time, but harms nobody: it stays where the user may not drop it.
+        for stale in existing where stale.name != space.indexName && stale.isOwn {
             logger.info("dropping the vector index of other settings", metadata: ["index": "\(stale.name)"])
             try await connection.script("DROP INDEX CONCURRENTLY IF EXISTS \(stale.name)", deadline: deadline)
         }
     }
 
-    private func indexes(on connection: PostgresConnection) async throws -> [(name: String, isValid: Bool)] {
+    private func indexes(
+        on connection: PostgresConnection
+    ) async throws -> [(name: String, isValid: Bool, isOwn: Bool)] {
         try await connection.query(listing, deadline: SchemaSession.deadline())
-            .rows.map { (try $0.text(0), try $0.bool(1)) }
+            .rows.map { (try $0.text(0), try $0.bool(1), try $0.bool(2)) }
     }
 
-    /// The names and the validity of all vector indexes.
+    /// The names of all vector indexes, whether each is valid, and whether the user has its owner's rights.
     var listing: PostgresStatement {
         PostgresStatement(
             """
-            SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+            SELECT c.relname::text, i.indisvalid, pg_has_role(c.relowner, 'USAGE') FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
             WHERE i.indrelid = '\(space.table)'::regclass AND starts_with(c.relname::text, $1)
             """, [.text(space.indexPrefix)])
     }

@@ -1,9 +1,8 @@
-import CPostgres
-
 /// How connections are made.
 public struct PostgresConfiguration: Sendable {
     /// Anything that libpq takes: `postgresql://…` with one or several hosts, or `key=value` pairs, with TLS settings,
-    /// service files and the `PG…` environment variables as libpq has them.
+    /// service files and the `PG…` environment variables as libpq has them. Of several hosts, one that takes writes is
+    /// looked for, unless the string or `PGTARGETSESSIONATTRS` says otherwise.
     public var connectionString: String
     /// Shown in `pg_stat_activity`, unless the connection string says otherwise.
     public var applicationName: String
@@ -23,28 +22,5 @@ public struct PostgresConfiguration: Sendable {
         self.connectTimeoutSeconds = max(2, connectTimeoutSeconds)
         self.setup = setup
         self.preparedStatementLimit = max(1, preparedStatementLimit)
-    }
-
-    /// Refuses a connection string that libpq cannot read, without showing it: it may hold a password.
-    ///
-    /// - Returns: the password in it, to be kept out of messages.
-    /// - Throws: ``PostgresError`` with code `invalidConfiguration`.
-    func checkedPassword() throws(PostgresError) -> String? {
-        var message: UnsafeMutablePointer<CChar>?
-        guard let options = PQconninfoParse(connectionString, &message) else {
-            // libpq's message repeats parts of the string.
-            PQfreemem(message)
-            throw PostgresError(.invalidConfiguration, "the database URL is not one that libpq can read")
-        }
-        defer { PQconninfoFree(options) }
-        var option = options
-        while let keyword = option.pointee.keyword {
-            if String(cString: keyword) == "password", let value = option.pointee.val {
-                let password = String(cString: value)
-                return password.isEmpty ? nil : password
-            }
-            option += 1
-        }
-        return nil
     }
 }

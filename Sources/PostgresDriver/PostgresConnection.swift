@@ -8,15 +8,19 @@ public struct PostgresConnection: Sendable {
     /// Sends the statements together and answers one result for each. Outside of a transaction they are one: if one
     /// fails, none has happened.
     ///
+    /// - Parameter perStatement: what each finished statement leaves the next one at least, for work of any amount;
+    ///   `nil` for one deadline over all of them.
     /// - Throws: ``PostgresError``; `CancellationError`.
     public func pipeline(
-        _ statements: [PostgresStatement], deadline: ContinuousClock.Instant
+        _ statements: [PostgresStatement], deadline: ContinuousClock.Instant, perStatement: Duration? = nil
     ) async throws -> [PostgresResult] {
         guard !statements.isEmpty else { return [] }
-        return try await session.perform(.pipeline(statements.map { EncodedStatement($0) }), deadline: deadline)
+        return try await session.perform(
+            .pipeline(statements.map { EncodedStatement($0) }),
+            deadline: Deadline(instant: deadline, perStatement: perStatement))
     }
 
-    /// ``pipeline(_:deadline:)`` of one statement.
+    /// ``pipeline(_:deadline:perStatement:)`` of one statement.
     @discardableResult
     public func query(
         _ statement: PostgresStatement, deadline: ContinuousClock.Instant
@@ -27,7 +31,7 @@ public struct PostgresConnection: Sendable {
     /// Runs a text of one or several statements without parameters and drops their answers. Several are one
     /// transaction; statements that cannot run in one, such as `CREATE INDEX CONCURRENTLY`, come alone.
     public func script(_ sql: String, deadline: ContinuousClock.Instant) async throws {
-        _ = try await session.perform(.script(sql), deadline: deadline)
+        _ = try await session.perform(.script(sql), deadline: Deadline(instant: deadline))
     }
 
     /// BEGIN, the body, COMMIT; ROLLBACK if the body throws.

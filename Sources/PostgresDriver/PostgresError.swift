@@ -9,6 +9,10 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         case invalidConfiguration
         /// No connection could be made.
         case connectionFailed
+        /// The server does not let this user in: the password, the user or the database is wrong.
+        case loginRefused
+        /// Between this side and the server, a pooler gives each transaction another session.
+        case unsupportedPooler
         /// The connection broke while a query was under way, or was found broken.
         case connectionLost
         /// No connection of the pool became free in time.
@@ -61,16 +65,30 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         }
     }
 
-    /// Whether the session is over: the server is shutting down, crashed or ended it, or the line is cut.
+    /// Whether the same work may succeed when it is tried again at once: a deadlock or a conflict of transactions, which
+    /// the server has undone.
+    public var isTransactionConflict: Bool {
+        sqlState == "40001" || sqlState == "40P01"
+    }
+
+    /// Whether the server takes no writes: it is a standby, or was made read-only.
+    public var isReadOnlyServer: Bool {
+        sqlState == "25006"
+    }
+
+    /// Whether the server has no room for another connection, of all or of this user.
+    public var isOutOfConnections: Bool {
+        sqlState == "53300"
+    }
+
+    /// Whether the session is over: the server is shutting down, crashed, ended it or takes no writes any more, or the
+    /// line is cut.
     public var endsSession: Bool {
         switch code {
-        case .connectionFailed, .connectionLost, .timedOut, .closed: true
+        case .connectionFailed, .loginRefused, .unsupportedPooler, .connectionLost, .timedOut, .closed: true
         case .server:
-            switch sqlState {
-            case "57P01", "57P02", "57P03", "57P05": true
-            case let state?: state.hasPrefix("08")
-            case nil: false
-            }
+            // A server that takes no writes may have given its role to another, which a new connection finds.
+            isReadOnlyServer || sqlState?.hasPrefix("57P") == true || sqlState?.hasPrefix("08") == true
         case .invalidConfiguration, .poolTimedOut, .unexpectedResult: false
         }
     }

@@ -1,16 +1,24 @@
 import DequeModule
 import Synchronization
 
-/// Connections to one database, made when they are needed and kept.
+/// Connections to one database, made when they are needed and given back when they have not been for a while.
+///
+/// Whoever waits for one waits until the deadline, as long as there is a connection that can come free: that the server
+/// has no room for another one fails nobody. Opening is tried again with growing pauses.
 public final class PostgresPool: Sendable {
     public struct Configuration: Sendable {
         public var connection: PostgresConfiguration
         /// Connections at the same time, at least 1.
         public var maximumConnections: Int
+        /// How long a connection that nobody uses is kept, as long as there are more than one. Default 20 seconds.
+        public var idleLimit: Duration
 
-        public init(connection: PostgresConfiguration, maximumConnections: Int = 10) {
+        public init(
+            connection: PostgresConfiguration, maximumConnections: Int = 10, idleLimit: Duration = .seconds(20)
+        ) {
             self.connection = connection
             self.maximumConnections = max(1, maximumConnections)
+            self.idleLimit = idleLimit
         }
     }
 
@@ -28,56 +36,97 @@ public final class PostgresPool: Sendable {
         let timer: Task<Void, Never>
     }
 
+    private struct Idle {
+        let session: PostgresSession
+        let since: ContinuousClock.Instant
+    }
+
     private struct State {
-        var idle: [PostgresSession] = []
+        /// The one used last at the end.
+        var idle: Deque<Idle> = []
+        /// Ends idle connections when their time has come.
+        var reaper: Task<Void, Never>?
         var waiters: Deque<Waiter> = []
         /// Connections that exist or are being made.
         var open = 0
         var opening = 0
+        /// Attempts to open that failed since the last success.
+        var failures = 0
+        var lastFailure: PostgresError?
+        /// Whether a pause after a failed attempt runs, at whose end it is tried again.
+        var isPausing = false
         var lastWaiter = 0
         var cancelled: Set<Int> = []
         /// Raised by ``reset()``: connections of an older generation are not used again.
         var generation = 0
         var generations: [ObjectIdentifier: Int] = [:]
+        /// When a connection's end was last taken for that of all.
+        var lastLoss: ContinuousClock.Instant?
         var closed = false
     }
 
     private let configuration: Configuration
-    private let secret: String?
+    private let target: ConnectionString
+    private let poolers = PoolerCheck()
     private let state = Mutex(State())
+
+    /// Kept however long nobody uses it.
+    private static let minimumConnections = 1
+    /// How often the end of one connection may end all others: with a server that takes no writes, each write does.
+    private static let lossInterval: Duration = .seconds(1)
+    /// How often work that met a conflict of transactions is tried in all.
+    private static let conflictAttempts = 4
 
     /// - Throws: ``PostgresError`` with code `invalidConfiguration`. Nothing is connected yet.
     public init(_ configuration: Configuration) throws(PostgresError) {
-        secret = try configuration.connection.checkedPassword()
+        target = try ConnectionString(configuration.connection.connectionString)
         self.configuration = configuration
     }
 
-    /// ``PostgresConnection/pipeline(_:deadline:)`` on any connection. If the connection turns out to be broken, as
-    /// after a restart of the server, the statements are sent once more over a new one where `retry` allows it.
+    /// ``PostgresConnection/pipeline(_:deadline:perStatement:)`` on any connection. If the connection turns out to be
+    /// broken, as after a restart of the server, or the server takes no writes any more, the statements are sent once
+    /// more over a new one where `retry` allows it. Repeatable statements are also sent again, a few times, after a
+    /// conflict of transactions.
     ///
     /// - Throws: ``PostgresError``; `CancellationError`.
     public func pipeline(
-        _ statements: [PostgresStatement], retry: Retry, deadline: ContinuousClock.Instant
+        _ statements: [PostgresStatement], retry: Retry, deadline: ContinuousClock.Instant,
+        perStatement: Duration? = nil
     ) async throws -> [PostgresResult] {
-        do {
-            return try await withConnection(deadline: deadline) {
-                try await $0.pipeline(statements, deadline: deadline)
-            }
-        } catch let error as PostgresError where error.endsSession {
-            let again =
-                switch error.code {
-                case .connectionLost, .server: retry == .repeatable || error.provablyNotExecuted
-                default: false
+        var deadline = deadline
+        var conflicts = 0
+        var hasReconnected = false
+        while true {
+            do {
+                let end = deadline
+                return try await withConnection(deadline: end) {
+                    try await $0.pipeline(statements, deadline: end, perStatement: perStatement)
                 }
-            guard again else { throw error }
-            discardIdle()
-            return try await withConnection(deadline: deadline) {
-                try await $0.pipeline(statements, deadline: deadline)
+            } catch let error as PostgresError {
+                if retry == .repeatable, error.isTransactionConflict, conflicts < Self.conflictAttempts - 1 {
+                    conflicts += 1
+                    // Not in step with whom it conflicted with.
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 1...10 * conflicts)))
+                } else if !hasReconnected, Self.mayRepeat(retry, after: error) {
+                    hasReconnected = true
+                    discardIdle()
+                } else {
+                    throw error
+                }
+                if let perStatement { deadline = max(deadline, .now + perStatement) }
             }
         }
     }
 
-    /// ``pipeline(_:retry:deadline:)`` of one statement.
+    private static func mayRepeat(_ retry: Retry, after error: PostgresError) -> Bool {
+        guard error.endsSession else { return false }
+        return switch error.code {
+        case .connectionLost, .server: retry == .repeatable || error.provablyNotExecuted
+        default: false
+        }
+    }
+
+    /// ``pipeline(_:retry:deadline:perStatement:)`` of one statement.
     public func query(
         _ statement: PostgresStatement, retry: Retry, deadline: ContinuousClock.Instant
     ) async throws -> PostgresResult {
@@ -86,14 +135,29 @@ public final class PostgresPool: Sendable {
 
     /// Lends a connection to `body`. It must be out of any transaction when `body` ends, or it is thrown away.
     ///
-    /// - Throws: ``PostgresError`` with code `poolTimedOut` if none was free before the deadline, `connectionFailed`;
-    ///   and what `body` throws.
+    /// - Throws: ``PostgresError`` with code `poolTimedOut` if none was free before the deadline, `connectionFailed`,
+    ///   `loginRefused` or `unsupportedPooler` if there is none and none can be made; and what `body` throws.
     public func withConnection<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> sending Value
     ) async throws -> sending Value {
         let session = try await lease(deadline: deadline)
         defer { release(session) }
+        return try await body(PostgresConnection(session: session))
+    }
+
+    /// As ``withConnection(deadline:isolation:_:)``, and ends the connection afterwards: for settings and locks of a
+    /// session that nobody else may find there. It counts as one of the pool's, so that a server without room for more
+    /// does not keep it from being made.
+    public func withPrivateConnection<Value>(
+        deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
+        _ body: (PostgresConnection) async throws -> sending Value
+    ) async throws -> sending Value {
+        let session = try await lease(deadline: deadline)
+        defer {
+            session.close()
+            release(session)
+        }
         return try await body(PostgresConnection(session: session))
     }
 
@@ -107,13 +171,14 @@ public final class PostgresPool: Sendable {
     public func close() {
         let (idle, waiters) = state.withLock { state in
             state.closed = true
+            state.reaper?.cancel()
             defer {
                 state.idle = []
                 state.waiters = []
             }
             return (state.idle, state.waiters)
         }
-        idle.forEach { $0.close() }
+        idle.forEach { $0.session.close() }
         for waiter in waiters { fail(waiter, with: Self.closedError) }
     }
 
@@ -174,9 +239,72 @@ public final class PostgresPool: Sendable {
         }
     }
 
+    private func release(_ session: PostgresSession) {
+        enum Next {
+            case give(Waiter)
+            case keep
+            case drop(open: Bool)
+        }
+        let next: Next = state.withLock { state in
+            let current = state.generations[ObjectIdentifier(session)] == state.generation
+            if current, let end = session.end { Self.spread(end, &state) }
+            guard session.isUsable, current, !state.closed else {
+                Self.forget(session, &state)
+                return .drop(open: reserveSlot(&state))
+            }
+            if let waiter = state.waiters.popFirst() { return .give(waiter) }
+            state.idle.append(Idle(session: session, since: .now))
+            reapLater(&state)
+            return .keep
+        }
+        switch next {
+        case .give(let waiter): give(session, to: waiter)
+        case .keep: break
+        case .drop(let another):
+            session.close()
+            if another { open() }
+        }
+    }
+
+    private func timeOut(_ id: Int) {
+        let (waiter, busy, failure) = state.withLock {
+            (Self.removeWaiter(id, &$0), $0.open - $0.opening, $0.lastFailure)
+        }
+        guard let waiter else { return }
+        let reason = failure.map { "; \($0.message)" } ?? ""
+        fail(
+            waiter,
+            with: PostgresError(
+                .poolTimedOut,
+                """
+                no connection to PostgreSQL became free in time \
+                (\(busy) of \(configuration.maximumConnections) in use\(reason))
+                """,
+                sqlState: failure?.sqlState, underlying: failure?.underlying, provablyNotExecuted: true))
+    }
+
+    private func give(_ session: PostgresSession, to waiter: Waiter) {
+        waiter.timer.cancel()
+        waiter.continuation.resume(returning: session)
+    }
+
+    private func fail(_ waiter: Waiter, with error: any Error) {
+        waiter.timer.cancel()
+        waiter.continuation.resume(throwing: error)
+    }
+
+    private static func removeWaiter(_ id: Int, _ state: inout State) -> Waiter? {
+        guard let index = state.waiters.firstIndex(where: { $0.id == id }) else { return nil }
+        return state.waiters.remove(at: index)
+    }
+
+    // MARK: Opening
+
     /// Whether one more connection should be made for those who wait; counts it.
     private func reserveSlot(_ state: inout State) -> Bool {
-        guard state.open < configuration.maximumConnections, state.opening < state.waiters.count else { return false }
+        guard !state.isPausing, !state.closed, state.open < configuration.maximumConnections,
+            state.opening < state.waiters.count
+        else { return false }
         state.open += 1
         state.opening += 1
         return true
@@ -185,8 +313,9 @@ public final class PostgresPool: Sendable {
     private func open() {
         let generation = state.withLock { $0.generation }
         do throws(PostgresError) {
-            _ = try PostgresSession(configuration.connection, secret: secret, setupTimeout: .seconds(10)) {
-                session, error in
+            _ = try PostgresSession(
+                configuration.connection, target, poolers: poolers, setupTimeout: .seconds(10)
+            ) { session, error in
                 if let error {
                     self.openingFailed(error)
                 } else {
@@ -201,85 +330,53 @@ public final class PostgresPool: Sendable {
     private func opened(_ session: PostgresSession, _ generation: Int) {
         state.withLock { state in
             state.opening -= 1
+            state.failures = 0
+            state.lastFailure = nil
             state.generations[ObjectIdentifier(session)] = generation
         }
         release(session)
+        openIfNeeded()
     }
 
-    /// The one who has waited longest learns of it; the others get a try of their own.
+    private func openIfNeeded() {
+        if state.withLock({ reserveSlot(&$0) }) { open() }
+    }
+
+    /// Fails those who wait only if no connection is left that could come free, and none can be hoped for soon.
     private func openingFailed(_ error: PostgresError) {
-        let (waiter, again) = state.withLock { state in
+        let (failed, pause): (Deque<Waiter>, Duration?) = state.withLock { state in
             state.open -= 1
             state.opening -= 1
-            return (state.waiters.popFirst(), reserveSlot(&state))
+            state.failures += 1
+            state.lastFailure = error
+            var failed: Deque<Waiter> = []
+            if state.open == 0, !error.isOutOfConnections { swap(&failed, &state.waiters) }
+            guard !state.waiters.isEmpty, !state.isPausing else { return (failed, nil) }
+            state.isPausing = true
+            return (failed, Self.pause(after: state.failures))
         }
-        if let waiter { fail(waiter, with: error) }
-        if again { open() }
-    }
-
-    private func release(_ session: PostgresSession) {
-        enum Next {
-            case give(Waiter)
-            case keep
-            case drop(open: Bool)
-        }
-        let next: Next = state.withLock { state in
-            let current = state.generations[ObjectIdentifier(session)] == state.generation
-            guard session.isUsable, current, !state.closed else {
-                Self.forget(session, &state)
-                return .drop(open: reserveSlot(&state))
-            }
-            if let waiter = state.waiters.popFirst() { return .give(waiter) }
-            state.idle.append(session)
-            return .keep
-        }
-        switch next {
-        case .give(let waiter): give(session, to: waiter)
-        case .keep: break
-        case .drop(let another):
-            session.close()
-            if another { open() }
+        for waiter in failed { fail(waiter, with: error) }
+        guard let pause else { return }
+        Task {
+            try? await Task.sleep(for: pause)
+            state.withLock { $0.isPausing = false }
+            openIfNeeded()
         }
     }
 
-    private func timeOut(_ id: Int) {
-        let (waiter, busy) = state.withLock { (Self.removeWaiter(id, &$0), $0.open) }
-        guard let waiter else { return }
-        fail(
-            waiter,
-            with: PostgresError(
-                .poolTimedOut,
-                """
-                no connection to PostgreSQL became free in time \
-                (\(busy) of \(configuration.maximumConnections) in use)
-                """,
-                provablyNotExecuted: true))
+    /// 10 to 20 ms after the first failure, twice that after each further one, half a second to a second at most.
+    private static func pause(after failures: Int) -> Duration {
+        let most = min(1000, 10 << min(failures, 7))
+        return .milliseconds(Int.random(in: most / 2...most))
     }
 
-    private func discardIdle() {
-        let idle = state.withLock { state in
-            defer { state.idle = [] }
-            for session in state.idle { Self.forget(session, &state) }
-            return state.idle
-        }
-        idle.forEach { $0.close() }
-    }
-
-    private func give(_ session: PostgresSession, to waiter: Waiter) {
-        waiter.timer.cancel()
-        waiter.continuation.resume(returning: session)
-    }
-
-    private func fail(_ waiter: Waiter, with error: any Error) {
-        waiter.timer.cancel()
-        waiter.continuation.resume(throwing: error)
-    }
+    // MARK: Ending
 
     /// The connection used last: it is the likeliest to be alive, and its plans are warm.
     private static func takeIdle(_ state: inout State) -> PostgresSession? {
-        while let session = state.idle.popLast() {
-            if session.isUsable { return session }
-            forget(session, &state)
+        while let idle = state.idle.popLast() {
+            if idle.session.isUsable { return idle.session }
+            forget(idle.session, &state)
         }
         return nil
     }
@@ -289,8 +386,53 @@ public final class PostgresPool: Sendable {
         state.open -= 1
     }
 
-    private static func removeWaiter(_ id: Int, _ state: inout State) -> Waiter? {
-        guard let index = state.waiters.firstIndex(where: { $0.id == id }) else { return nil }
-        return state.waiters.remove(at: index)
+    private func discardIdle() {
+        let idle = state.withLock { state in
+            defer { state.idle = [] }
+            for idle in state.idle { Self.forget(idle.session, &state) }
+            return state.idle
+        }
+        idle.forEach { $0.session.close() }
+    }
+
+    /// A server that ends one connection for what it is, not for what was asked, is about to end the others, or they lead
+    /// to a server that does not do its work any more: they are not used again.
+    private static func spread(_ end: PostgresError, _ state: inout State) {
+        guard end.code == .server, end.endsSession else { return }
+        if let last = state.lastLoss, .now - last < lossInterval { return }
+        state.lastLoss = .now
+        state.generation += 1
+    }
+
+    /// Looks after idle connections from now on; the caller has just added one.
+    private func reapLater(_ state: inout State) {
+        guard state.reaper == nil, state.open > Self.minimumConnections else { return }
+        state.reaper = Task { [weak self, limit = configuration.idleLimit] in
+            var pause: Duration? = limit
+            while let next = pause, (try? await Task.sleep(for: next)) != nil {
+                pause = self?.reap()
+            }
+        }
+    }
+
+    /// Ends the connections that nobody has used for too long.
+    ///
+    /// - Returns: how long until the next one; `nil` if there is none to look after.
+    private func reap() -> Duration? {
+        let now = ContinuousClock.now
+        let (old, pause): ([PostgresSession], Duration?) = state.withLock { state in
+            var old: [PostgresSession] = []
+            while state.open > Self.minimumConnections, let first = state.idle.first {
+                let left = first.since + configuration.idleLimit - now
+                guard left <= .zero else { return (old, left) }
+                state.idle.removeFirst()
+                Self.forget(first.session, &state)
+                old.append(first.session)
+            }
+            state.reaper = nil
+            return (old, nil)
+        }
+        old.forEach { $0.close() }
+        return pause
     }
 }

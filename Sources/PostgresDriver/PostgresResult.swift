@@ -30,9 +30,14 @@ public final class PostgresResult: @unchecked Sendable {
         (0..<count).lazy.map { PostgresRow(result: self, index: $0) }
     }
 
+    /// - Throws: ``PostgresError`` with code `unexpectedResult` if the server sent fewer rows.
     public subscript(row: Int) -> PostgresRow {
-        precondition(row >= 0 && row < count, "no such row")
-        return PostgresRow(result: self, index: row)
+        get throws(PostgresError) {
+            guard row >= 0, row < count else {
+                throw PostgresError(.unexpectedResult, "row \(row) was expected, the server sent \(count)")
+            }
+            return PostgresRow(result: self, index: row)
+        }
     }
 
     /// The only row of a statement that always answers one.

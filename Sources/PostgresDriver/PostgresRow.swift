@@ -60,6 +60,8 @@ public struct PostgresRow: Sendable {
             if dimensions == 0 { return [] }
             guard dimensions == 1, buffer.count >= 20 else { throw malformed() }
             let count = Int(Int32(bigEndian: buffer.loadUnaligned(fromByteOffset: 12, as: Int32.self)))
+            // Each value has four bytes of length at least.
+            guard count >= 0, count <= (buffer.count - 20) / 4 else { throw malformed() }
             var values: [String] = []
             values.reserveCapacity(count)
             var offset = 20

@@ -14,7 +14,7 @@ final class PostgresSession: Sendable {
     private struct Job {
         let id: Int
         let work: Work
-        let deadline: ContinuousClock.Instant
+        let deadline: Deadline
         let continuation: CheckedContinuation<[PostgresResult], any Error>
     }
 
@@ -29,7 +29,8 @@ final class PostgresSession: Sendable {
     }
 
     private let configuration: PostgresConfiguration
-    private let secret: String?
+    private let target: ConnectionString
+    private let poolers: PoolerCheck
     private let wakeUp: WakeUp
     private let state = Mutex(State())
 
@@ -37,11 +38,13 @@ final class PostgresSession: Sendable {
     ///
     /// - Parameter ready: called once, from that thread.
     init(
-        _ configuration: PostgresConfiguration, secret: String?, setupTimeout: Duration,
+        _ configuration: PostgresConfiguration, _ target: ConnectionString, poolers: PoolerCheck,
+        setupTimeout: Duration,
         ready: @escaping @Sendable (PostgresSession, PostgresError?) -> Void
     ) throws(PostgresError) {
         self.configuration = configuration
-        self.secret = secret
+        self.target = target
+        self.poolers = poolers
         guard let wakeUp = WakeUp() else {
             throw PostgresError(.connectionFailed, "no file descriptor is left", provablyNotExecuted: true)
         }
@@ -61,8 +64,11 @@ final class PostgresSession: Sendable {
         state.withLock { $0.end == nil && !$0.closing }
     }
 
+    /// Why it ended; `nil` while it works.
+    var end: PostgresError? { state.withLock(\.end) }
+
     /// One job; the caller sees to it that there is only one at a time.
-    func perform(_ work: Work, deadline: ContinuousClock.Instant) async throws -> [PostgresResult] {
+    func perform(_ work: Work, deadline: Deadline) async throws -> [PostgresResult] {
         let id = state.withLock { state in
             state.lastID += 1
             return state.lastID
@@ -99,32 +105,40 @@ final class PostgresSession: Sendable {
     // MARK: On the thread
 
     private func run(setupTimeout: Duration, ready: (PostgresSession, PostgresError?) -> Void) {
-        do throws(PostgresError) {
-            let connection = try Wire.connect(configuration, secret: secret)
-            var wire = Wire(
-                owning: connection, secret: secret, preparedStatementLimit: configuration.preparedStatementLimit)
-            try setUp(&wire, timeout: setupTimeout)
+        do throws(Wire.Failure) {
+            var wire = try connect()
+            let deadline = ContinuousClock.now + setupTimeout
+            try poolers.check(&wire, deadline: deadline, wakeUp: wakeUp, interruption: { self.interruption(of: -1) }) {
+                () throws(Wire.Failure) in try self.connect()
+            }
+            if !configuration.setup.isEmpty {
+                _ = try wire.pipeline(
+                    configuration.setup.map { EncodedStatement($0) }, deadline: Deadline(instant: deadline),
+                    wakeUp: wakeUp, interruption: { self.interruption(of: -1) })
+            }
             ready(self, nil)
             serve(&wire)
         } catch {
-            state.withLock { $0.end = error }
-            ready(self, error)
+            let reason =
+                switch error {
+                case .postgres(let error): error
+                case .interrupted(.closed), .interrupted(.cancelled):
+                    PostgresError(.closed, "the connection was closed", provablyNotExecuted: true)
+                case .interrupted(.timedOut):
+                    PostgresError(
+                        .connectionFailed, "cannot connect to PostgreSQL: setting up a connection took too long",
+                        provablyNotExecuted: true)
+                }
+            state.withLock { $0.end = reason }
+            ready(self, reason)
         }
     }
 
-    private func setUp(_ wire: inout Wire, timeout: Duration) throws(PostgresError) {
-        guard !configuration.setup.isEmpty else { return }
-        let statements = configuration.setup.map { EncodedStatement($0) }
-        do throws(Wire.Failure) {
-            _ = try wire.pipeline(statements, deadline: .now + timeout, wakeUp: wakeUp) { self.interruption(of: -1) }
-        } catch {
-            switch error {
-            case .postgres(let error):
-                throw error
-            case .interrupted:
-                throw PostgresError(.timedOut, "setting up a new connection took too long", provablyNotExecuted: true)
-            }
-        }
+    private func connect() throws(Wire.Failure) -> Wire {
+        let connection = try Wire.connect(configuration, target, wakeUp: wakeUp) { self.interruption(of: -1) }
+        return Wire(
+            owning: connection, secret: target.password,
+            preparedStatementLimit: configuration.preparedStatementLimit)
     }
 
     private func serve(_ wire: inout Wire) {
@@ -164,7 +178,7 @@ final class PostgresSession: Sendable {
                     interruption(of: job.id)
                 }
             case .script(let sql):
-                try wire.script(sql, deadline: job.deadline, wakeUp: wakeUp) { interruption(of: job.id) }
+                try wire.script(sql, deadline: job.deadline.instant, wakeUp: wakeUp) { interruption(of: job.id) }
             }
             finish(wire.isInTransaction, end: nil)
             job.continuation.resume(returning: results)

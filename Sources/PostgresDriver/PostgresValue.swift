@@ -82,7 +82,7 @@ public enum PostgresValue: Sendable, Equatable {
         case .float8(let value): buffer.append(bigEndian: value.bitPattern)
         case .text(let value): buffer.append(contentsOf: value.utf8)
         case .bytes(let bytes), .inferred(let bytes): buffer.append(contentsOf: bytes)
-        case .timestamp(let microseconds): buffer.append(bigEndian: microseconds - Self.epochShift)
+        case .timestamp(let microseconds): buffer.append(bigEndian: microseconds.sinceServerEpoch)
         case .textArray(let values):
             buffer.appendArrayHeader(of: .text, count: values.count)
             for value in values {
@@ -109,10 +109,18 @@ public enum PostgresValue: Sendable, Equatable {
                     continue
                 }
                 buffer.append(bigEndian: Int32(8))
-                buffer.append(bigEndian: value - Self.epochShift)
+                buffer.append(bigEndian: value.sinceServerEpoch)
             }
         }
         return true
+    }
+}
+
+extension Int64 {
+    /// Microseconds since 1970 as the server counts them; those before its first one become that one.
+    fileprivate var sinceServerEpoch: Int64 {
+        let (shifted, overflow) = subtractingReportingOverflow(PostgresValue.epochShift)
+        return overflow ? .min + 1 : shifted
     }
 }
 

@@ -25,49 +25,35 @@ struct Wire: ~Copyable {
     private var prepared: PreparedStatements
     private var sentAnything = false
 
-    /// Takes over what ``connect(_:secret:)`` made.
+    /// Takes over what ``connect(_:_:wakeUp:interruption:)`` made.
     init(owning connection: OpaquePointer, secret: String?, preparedStatementLimit: Int) {
         self.connection = connection
         self.secret = secret
         prepared = PreparedStatements(limit: preparedStatementLimit)
     }
 
-    /// Connects, which blocks.
-    static func connect(_ configuration: PostgresConfiguration, secret: String?) throws(PostgresError) -> OpaquePointer
-    {
-        // Of a key given twice the last one counts: what comes before the connection string yields to it.
-        let settings = [
-            ("connect_timeout", String(configuration.connectTimeoutSeconds)),
-            ("fallback_application_name", configuration.applicationName),
-            ("dbname", configuration.connectionString),
-            ("client_encoding", "UTF8"),
-        ]
-        let keys = settings.map { strdup($0.0) }
-        let values = settings.map { strdup($0.1) }
-        defer { (keys + values).forEach { free($0) } }
-        let made = PQconnectdbParams(
-            keys.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 1)
-        guard let made else { throw PostgresError(.connectionFailed, "out of memory", provablyNotExecuted: true) }
-        PQsetNoticeProcessor(made, { _, _ in }, nil)
-        guard PQstatus(made) == CONNECTION_OK, PQsetnonblocking(made, 1) == 0, PQenterPipelineMode(made) == 1 else {
-            defer { PQfinish(made) }
-            throw PostgresError(
-                .connectionFailed, "cannot connect to PostgreSQL", underlying: message(of: made, without: secret),
-                provablyNotExecuted: true)
-        }
-        return made
-    }
-
     deinit {
         PQfinish(connection)
     }
 
-    /// Asks the server to stop what it does, over a connection of its own; blocks.
+    /// Asks the server to stop what it does, over a connection of its own, until it answers, for two seconds at most;
+    /// blocks. A request that overtakes the query that it means would be lost if it came alone.
     func cancelQuery() {
         guard let cancel = PQgetCancel(connection) else { return }
         defer { PQfreeCancel(cancel) }
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            _ = PQcancel(cancel, buffer.baseAddress, 256)
+        for _ in 0..<10 {
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+                _ = PQcancel(cancel, buffer.baseAddress, 256)
+            }
+            var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+            #if canImport(Glibc)
+                let ready = Glibc.poll(&descriptor, 1, 200)
+            #elseif canImport(Musl)
+                let ready = Musl.poll(&descriptor, 1, 200)
+            #else
+                let ready = Darwin.poll(&descriptor, 1, 200)
+            #endif
+            if ready != 0 { return }
         }
     }
 
@@ -75,7 +61,7 @@ struct Wire: ~Copyable {
 
     /// Sleeps until there is work. `false` if the connection broke meanwhile.
     func idle(wakeUp: borrowing WakeUp) -> Bool {
-        guard poll(wakeUp, events: POLLIN, timeout: -1) else { return true }
+        guard Self.poll(connection, wakeUp, events: POLLIN, timeout: -1) else { return true }
         return PQconsumeInput(connection) == 1 && PQstatus(connection) == CONNECTION_OK
     }
 
@@ -83,11 +69,10 @@ struct Wire: ~Copyable {
     ///
     /// - Parameter interruption: asked each time the thread is woken up.
     mutating func pipeline(
-        _ statements: [EncodedStatement], deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp,
+        _ statements: [EncodedStatement], deadline: Deadline, wakeUp: borrowing WakeUp,
         interruption: () -> Interruption?
     ) throws(Failure) -> [PostgresResult] {
         enum Step {
-            case deallocate
             case prepare(sql: String, name: String)
             case execute
         }
@@ -97,9 +82,12 @@ struct Wire: ~Copyable {
         var fresh: [String: String] = [:]
         let needed = Set(statements.map(\.sql))
         let unknown = needed.count { prepared.name(for: $0) == nil }
-        for name in unknown == 0 ? [] : prepared.makeRoom(for: unknown, sparing: needed) {
+        // Each in a transaction of its own: statements such as BEGIN ISOLATION LEVEL must be the first of theirs. Inside a
+        // transaction of the caller's nothing is evicted; the next call outside of one makes up for it.
+        let evicted = unknown > 0 && alone ? prepared.makeRoom(for: unknown, sparing: needed) : []
+        for name in evicted {
             try check(PQsendQueryParams(connection, "DEALLOCATE \(name)", 0, nil, nil, nil, nil, 1))
-            steps.append(.deallocate)
+            try check(PQpipelineSync(connection))
         }
         for statement in statements {
             let name: String
@@ -113,23 +101,28 @@ struct Wire: ~Copyable {
             }
             try check(send(statement, as: name))
             steps.append(.execute)
+            // Otherwise the server keeps its answers back until it has many, or all.
+            if deadline.perStatement != nil { try check(PQsendFlushRequest(connection)) }
         }
         try check(PQpipelineSync(connection))
         sentAnything = true
 
+        var deadline = deadline
+        for _ in evicted { try skipToSync(deadline.instant, wakeUp, interruption) }
         var results: [PostgresResult] = []
         results.reserveCapacity(statements.count)
         var failure: PostgresError?
         for step in steps {
-            while let pointer = try nextResult(deadline, wakeUp, interruption) {
+            while let pointer = try nextResult(deadline.instant, wakeUp, interruption) {
                 switch PQresultStatus(pointer) {
                 case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
                     switch step {
-                    case .execute: results.append(PostgresResult(owning: pointer))
+                    case .execute:
+                        results.append(PostgresResult(owning: pointer))
+                        deadline.renew()
                     case .prepare(let sql, let name):
                         prepared.add(sql, name: name)
                         PQclear(pointer)
-                    case .deallocate: PQclear(pointer)
                     }
                 case PGRES_PIPELINE_ABORTED:
                     PQclear(pointer)
@@ -143,7 +136,7 @@ struct Wire: ~Copyable {
                 }
             }
         }
-        guard let sync = try nextResult(deadline, wakeUp, interruption) else { throw .postgres(lost()) }
+        guard let sync = try nextResult(deadline.instant, wakeUp, interruption) else { throw .postgres(lost()) }
         let synchronised = PQresultStatus(sync) == PGRES_PIPELINE_SYNC
         PQclear(sync)
         if let failure { throw .postgres(failure) }
@@ -152,24 +145,59 @@ struct Wire: ~Copyable {
         return results
     }
 
-    /// Runs a text of one or several statements without parameters; what they answer is dropped.
+    /// Reads up to the end of a transaction whose outcome does not matter.
+    private func skipToSync(
+        _ deadline: ContinuousClock.Instant, _ wakeUp: borrowing WakeUp, _ interruption: () -> Interruption?
+    ) throws(Failure) {
+        while true {
+            // The results of a statement end with none.
+            guard let pointer = try nextResult(deadline, wakeUp, interruption) else { continue }
+            defer { PQclear(pointer) }
+            switch PQresultStatus(pointer) {
+            case PGRES_PIPELINE_SYNC: return
+            case PGRES_FATAL_ERROR:
+                let error = serverError(pointer, alone: true)
+                if error.endsSession { throw .postgres(error) }
+            default: break
+            }
+        }
+    }
+
+    /// The process that serves this connection now. In the simple protocol, which leaves no prepared statement behind.
+    mutating func backendPID(
+        deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp, interruption: () -> Interruption?
+    ) throws(Failure) -> Int32? {
+        let results = try script(
+            "SELECT pg_backend_pid()", deadline: deadline, wakeUp: wakeUp, interruption: interruption)
+        guard let result = results.first, result.count == 1, result.columnCount == 1 else { return nil }
+        return result.withBytes(0, 0) { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+
+    /// The process that served it at the start, as the server, or a pooler in its place, has announced it.
+    var announcedPID: Int32 { PQbackendPID(connection) }
+
+    /// Runs a text of one or several statements without parameters, which answer in the text format.
+    @discardableResult
     mutating func script(
         _ sql: String, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp, interruption: () -> Interruption?
-    ) throws(Failure) {
+    ) throws(Failure) -> [PostgresResult] {
         sentAnything = false
         try check(PQexitPipelineMode(connection))
         try check(PQsendQuery(connection, sql))
         sentAnything = true
+        var results: [PostgresResult] = []
         var failure: PostgresError?
         while let pointer = try nextResult(deadline, wakeUp, interruption) {
             switch PQresultStatus(pointer) {
-            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: break
-            default: failure = failure ?? serverError(pointer, alone: false)
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: results.append(PostgresResult(owning: pointer))
+            default:
+                failure = failure ?? serverError(pointer, alone: false)
+                PQclear(pointer)
             }
-            PQclear(pointer)
         }
         try check(PQenterPipelineMode(connection))
         if let failure { throw .postgres(failure) }
+        return results
     }
 
     private func send(_ statement: EncodedStatement, as name: String) -> Int32 {
@@ -194,9 +222,8 @@ struct Wire: ~Copyable {
             guard unsent >= 0 else { throw .postgres(lost()) }
             let left = deadline - .now
             guard left > .zero else { throw .interrupted(.timedOut) }
-            let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000 + 1
             let events = unsent == 1 ? POLLIN | POLLOUT : POLLIN
-            let ready = poll(wakeUp, events: events, timeout: Int32(clamping: milliseconds))
+            let ready = Self.poll(connection, wakeUp, events: events, timeout: left.pollMilliseconds)
             if let interruption = interruption() { throw .interrupted(interruption) }
             if ready {
                 guard PQconsumeInput(connection) == 1 else { throw .postgres(lost()) }
@@ -210,7 +237,9 @@ struct Wire: ~Copyable {
     }
 
     /// Whether the socket is ready; otherwise the thread was woken up or the time is over.
-    private func poll(_ wakeUp: borrowing WakeUp, events: Int32, timeout: Int32) -> Bool {
+    static func poll(
+        _ connection: OpaquePointer, _ wakeUp: borrowing WakeUp, events: Int32, timeout: Int32
+    ) -> Bool {
         withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) { descriptors in
             descriptors[0] = pollfd(fd: PQsocket(connection), events: Int16(events), revents: 0)
             descriptors[1] = pollfd(fd: wakeUp.readEnd, events: Int16(POLLIN), revents: 0)
@@ -248,7 +277,8 @@ struct Wire: ~Copyable {
         let text = state.hasPrefix("22") ? nil : field("M")
         return PostgresError(
             .server, "PostgreSQL refused the statement", sqlState: state, underlying: text,
-            provablyNotExecuted: alone && state.hasPrefix("57P0"))
+            // A transaction that met a server without writes was rolled back, whatever came before in it.
+            provablyNotExecuted: alone && state.hasPrefix("57P") || state == "25006")
     }
 
     private static func message(of connection: OpaquePointer, without secret: String?) -> String? {

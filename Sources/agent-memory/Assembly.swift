@@ -23,10 +23,14 @@ struct Assembly {
         }
     }
 
-    /// - Parameter client: asks embedding services; its owner ends it.
+    /// - Parameters:
+    ///   - client: asks embedding services; its owner ends it.
+    ///   - readsModel: whether the weights of a local model may be read at once.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func makeEmbedder(client: HTTPClient) throws(MemoryError) -> any Embedder {
-        try EmbedderFactory.make(embedderConfiguration, client: client, logger: logger)
+    func makeEmbedder(client: HTTPClient, readsModel: Bool = true) throws(MemoryError) -> any Embedder {
+        var configuration = embedderConfiguration
+        if !readsModel { configuration.loadsLocalModelAtStart = false }
+        return try EmbedderFactory.make(configuration, client: client, logger: logger)
     }
 
     /// The length of the vectors of the configured model, found out without asking a service.
@@ -165,6 +169,20 @@ struct Assembly {
         try RedisMemoryDatabase(configuration: redisConfiguration(), embedder: embedder, logger: logger)
     }
 
+    /// Makes the place and the index of the vectors that servers with these settings need, as the database's user.
+    ///
+    /// - Throws: ``MemoryError`` if the embedding model is not known, or does not go with what the store holds.
+    func prepareVectors(client: HTTPClient) async throws {
+        let database = try pgvector(makeEmbedder(client: client, readsModel: false))
+        do {
+            try await database.prepare()
+        } catch {
+            await database.close()
+            throw error
+        }
+        await database.close()
+    }
+
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         try PgvectorMemoryDatabase(
             database: postgres.get(), metric: settings.metric, algorithm: pgvectorConfiguration().algorithm,
@@ -211,9 +229,11 @@ struct Assembly {
     private static func pgvectorConfiguration(
         _ settings: Settings, databaseURL url: String
     ) -> PgvectorMemoryDatabase.Configuration {
-        PgvectorMemoryDatabase.Configuration(
+        var configuration = PgvectorMemoryDatabase.Configuration(
             databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,
             timeout: .seconds(settings.storeTimeoutSeconds), metric: settings.metric,
             algorithm: settings.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.autoMigrate)
+        configuration.database.idleLimit = .seconds(settings.postgresIdleSeconds)
+        return configuration
     }
 }

@@ -16,6 +16,14 @@ enum TestStore {
             "TEST_DATABASE_URL must name a PostgreSQL with pgvector")
     }
 
+    /// The same server for another user or database.
+    static func url(user: String? = nil, database: String? = nil) throws -> String {
+        var components = try #require(URLComponents(string: try url()))
+        if let user { components.user = user }
+        if let database { components.path = "/" + database }
+        return try #require(components.string)
+    }
+
     /// A schema name that nobody else has; the schema is dropped at the end.
     static func withSchema<Value>(_ body: (String) async throws -> sending Value) async throws -> sending Value {
         let schema = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
@@ -33,6 +41,39 @@ enum TestStore {
         } catch {
             try await drop()
             throw error
+        }
+    }
+
+    /// Runs SQL as the administrator.
+    static func administer(_ sql: String, database: String? = nil) async throws {
+        let pool = try PostgresPool(
+            .init(connection: .init(connectionString: try url(database: database)), maximumConnections: 1))
+        defer { pool.close() }
+        try await pool.withConnection(deadline: .soon) { try await $0.script(sql, deadline: .soon) }
+    }
+
+    /// The name of a schema, not made yet, and a user of its own, who may nothing yet, in a database with the extension.
+    ///
+    /// - Parameter options: such as `CONNECTION LIMIT 1`.
+    static func withRole(
+        _ options: String = "", _ body: (_ schema: String, _ role: String, _ url: String) async throws -> Void
+    ) async throws {
+        try await withSchema { schema in
+            let role = schema.replacing("test_", with: "role_")
+            // Two that make it at once would disturb each other.
+            try await administer(
+                """
+                SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0)); \
+                CREATE EXTENSION IF NOT EXISTS vector; CREATE ROLE \(role) LOGIN \(options)
+                """)
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(try await body(schema, role, try url(user: role)))
+            } catch {
+                outcome = .failure(error)
+            }
+            try await administer("DROP OWNED BY \(role); DROP ROLE \(role)")
+            try outcome.get()
         }
     }
 

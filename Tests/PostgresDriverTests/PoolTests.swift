@@ -117,6 +117,73 @@ import Testing
         }
     }
 
+    @Test func aServerWithoutRoomFailsNobodyWhileConnectionsComeFree() async throws {
+        try await TestServer.withUser(connections: 2) { url in
+            try await TestServer.withPool(url: url, connections: 8) { pool in
+                let done = try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<60 {
+                        group.addTask {
+                            try await pool.query(
+                                PostgresStatement("SELECT 1::bigint FROM pg_sleep(0.005)"), retry: .onlyIfNotExecuted,
+                                deadline: .soon
+                            ).singleRow().int(0)
+                        }
+                    }
+                    return try await group.reduce(0, +)
+                }
+                #expect(done == 60)
+                // A connection for itself takes the place of one of the pool's.
+                let alone = try await pool.withPrivateConnection(deadline: .soon) {
+                    try await $0.query(Self.one, deadline: .soon).count
+                }
+                #expect(alone == 1)
+            }
+        }
+    }
+
+    @Test func idleConnectionsAreGivenBackSoThatOthersGetThem() async throws {
+        try await TestServer.withUser(connections: 2) { url in
+            try await TestServer.withPool(url: url, connections: 2, idleLimit: .milliseconds(800)) { first in
+                let mark = PostgresStatement("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user")
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<2 {
+                        group.addTask {
+                            _ = try await first.query(
+                                PostgresStatement("SELECT pg_sleep(0.1)"), retry: .repeatable, deadline: .soon)
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await first.query(mark, retry: .repeatable, deadline: .soon).singleRow().int(0) == 2)
+                try await TestServer.withPool(url: url, connections: 2) { second in
+                    let soon = await #expect(throws: PostgresError.self) {
+                        try await second.query(Self.one, retry: .repeatable, deadline: .now + .milliseconds(400))
+                    }
+                    #expect(soon?.code == .poolTimedOut)
+                    #expect(soon?.message.contains("too many connections") == true)
+                    let found = try await second.query(mark, retry: .repeatable, deadline: .soon).singleRow().int(0)
+                    // The last one of the first pool is kept.
+                    #expect(found == 2)
+                }
+            }
+        }
+    }
+
+    @Test func aPassedDeadlineOfOneLeavesTheOthersWaiting() async throws {
+        try await TestServer.withUser(connections: 1) { url in
+            try await TestServer.withPool(url: url, connections: 3) { pool in
+                try await pool.withConnection(deadline: .soon) { _ in
+                    let error = await #expect(throws: PostgresError.self) {
+                        try await pool.query(Self.one, retry: .repeatable, deadline: .now + .milliseconds(100))
+                    }
+                    #expect(error?.code == .poolTimedOut)
+                    #expect(error?.sqlState == "53300")
+                }
+                #expect(try await pool.query(Self.one, retry: .repeatable, deadline: .soon).count == 1)
+            }
+        }
+    }
+
     @Test func failuresToConnectAreTypedAndHideThePassword() async throws {
         let refused = "postgresql://someone:hunter2@127.0.0.1:1/none"
         try await TestServer.withPool(url: refused) { pool in

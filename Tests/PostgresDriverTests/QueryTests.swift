@@ -121,6 +121,104 @@ import Testing
         }
     }
 
+    @Test func evictedStatementsLeaveATransactionItsFirstStatement() async throws {
+        try await TestServer.withPool(connections: 1, preparedStatements: 3) { pool in
+            for number in 0..<20 {
+                let results = try await pool.pipeline(
+                    [
+                        PostgresStatement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+                        PostgresStatement("SELECT \(number)::int4"),
+                        PostgresStatement("SELECT current_setting('transaction_isolation')"),
+                        PostgresStatement("COMMIT"),
+                    ], retry: .onlyIfNotExecuted, deadline: .soon)
+                #expect(try results[1].singleRow().int4(0) == Int32(number))
+                #expect(try results[2].singleRow().text(0) == "repeatable read")
+            }
+            // Inside a transaction of the caller's too, where nothing may come between.
+            try await pool.withConnection(deadline: .soon) { connection in
+                try await connection.withTransaction(deadline: .soon) {
+                    for number in 0..<10 {
+                        try await connection.query(PostgresStatement("SELECT \(number)::int8"), deadline: .soon)
+                    }
+                }
+            }
+            let kept = try await pool.query(
+                PostgresStatement("SELECT count(*) FROM pg_prepared_statements"), retry: .repeatable, deadline: .soon)
+            #expect(try kept.singleRow().int(0) <= 3)
+            // The server has forgotten them by itself: what cannot be evicted harms nothing.
+            try await pool.withConnection(deadline: .soon) { try await $0.script("DEALLOCATE ALL", deadline: .soon) }
+            for number in 30..<35 {
+                _ = try await pool.query(PostgresStatement("SELECT \(number)"), retry: .repeatable, deadline: .soon)
+            }
+        }
+    }
+
+    @Test func conflictsOfTransactionsAreRepeatedWhereThatIsSafe() async throws {
+        try await TestServer.withPool(connections: 1) { pool in
+            try await pool.withConnection(deadline: .soon) {
+                try await $0.script(
+                    """
+                    CREATE TEMPORARY SEQUENCE attempts;
+                    CREATE FUNCTION pg_temp.conflicting(until bigint, state text) RETURNS bigint LANGUAGE plpgsql AS $$
+                    DECLARE n bigint := nextval('attempts');
+                    BEGIN
+                        IF n < until THEN RAISE EXCEPTION USING ERRCODE = state; END IF;
+                        PERFORM setval('attempts', 1, false);
+                        RETURN n;
+                    END $$
+                    """, deadline: .soon)
+            }
+            func run(_ until: Int64, _ state: String, _ retry: PostgresPool.Retry) async throws -> Int {
+                try await pool.query(
+                    PostgresStatement("SELECT pg_temp.conflicting($1, $2)", [.int8(until), .text(state)]), retry: retry,
+                    deadline: .soon
+                ).singleRow().int(0)
+            }
+            #expect(try await run(3, "40001", .repeatable) == 3)
+            #expect(try await run(4, "40P01", .repeatable) == 4)
+            let lasting = await #expect(throws: PostgresError.self) { try await run(9, "40001", .repeatable) }
+            #expect(lasting?.sqlState == "40001")
+            let once = await #expect(throws: PostgresError.self) { try await run(9, "40001", .onlyIfNotExecuted) }
+            #expect(once?.sqlState == "40001")
+            #expect(
+                try await pool.query(
+                    PostgresStatement("SELECT nextval('attempts')"), retry: .repeatable, deadline: .soon
+                )
+                .singleRow().int(0) == 6)
+        }
+    }
+
+    @Test func eachStatementMayHaveATimeOfItsOwn() async throws {
+        try await TestServer.withPool { pool in
+            let naps = Array(repeating: PostgresStatement("SELECT pg_sleep(0.1)"), count: 6)
+            let results = try await pool.pipeline(
+                naps, retry: .repeatable, deadline: .now + .milliseconds(300), perStatement: .milliseconds(300))
+            #expect(results.count == 6)
+            let error = await #expect(throws: PostgresError.self) {
+                try await pool.pipeline(
+                    naps + [PostgresStatement("SELECT pg_sleep(30)")], retry: .repeatable,
+                    deadline: .now + .milliseconds(300), perStatement: .milliseconds(300))
+            }
+            #expect(error?.code == .timedOut)
+        }
+    }
+
+    @Test func arraysOfImpossibleLengthAreATypedError() async throws {
+        try await TestServer.withPool { pool in
+            for count in [Int32.max, -1, .min, 2] {
+                var bytes: [UInt8] = []
+                for word in [1, 0, 25, count, 1] as [Int32] {
+                    bytes += Swift.withUnsafeBytes(of: word.bigEndian) { Array($0) }
+                }
+                let result = try await pool.query(
+                    PostgresStatement("SELECT $1::bytea", [.bytes(bytes)]), retry: .repeatable, deadline: .soon)
+                #expect(throws: PostgresError.self) { try result[0].textArray(0) }
+                #expect(throws: PostgresError.self) { try result[1] }
+                #expect(throws: PostgresError.self) { try result[-1] }
+            }
+        }
+    }
+
     @Test func transactionsCommitAndRollBack() async throws {
         struct Stop: Error {}
         try await TestServer.withPool(connections: 1) { pool in

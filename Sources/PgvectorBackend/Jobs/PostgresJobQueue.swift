@@ -48,7 +48,7 @@ public final class PostgresJobQueue: JobQueue {
     }
 
     public func health() async -> [ComponentHealth] {
-        [await database.health("jobs", table: "jobs")]
+        [await database.health("jobs")]
     }
 
     @discardableResult

@@ -52,7 +52,7 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
     }
 
     public func health() async -> [ComponentHealth] {
-        [await database.health("sessions", table: "sessions")]
+        [await database.health("sessions")]
     }
 
     public func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {

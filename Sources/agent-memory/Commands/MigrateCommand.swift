@@ -1,5 +1,7 @@
 import AgentMemory
 import ArgumentParser
+import BackendLoading
+import HTTPClient
 import Logging
 import Migrations
 import PgvectorBackend
@@ -12,14 +14,37 @@ struct MigrateCommand: AsyncParsableCommand {
         subcommands: [Up.self, Status.self, DryRun.self], defaultSubcommand: Status.self)
 
     struct Up: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "up", abstract: "Applies what is pending.")
+        static let configuration = CommandConfiguration(
+            commandName: "up",
+            abstract: "Applies what is pending; with MEMORY_VECTOR_DB_FACTORY=pgvector makes the vector index too.",
+            discussion: """
+                With the settings of the servers, everything is made that they need: then their database user needs no \
+                right but to read and write the tables.
+                """)
 
         func run() async throws {
-            try await MigrateCommand.migrating { migrator in
+            try await MigrateCommand.migrating { migrator, assembly in
                 let applied = try await migrator.up()
                 for name in applied { print("applied \(name)") }
                 if applied.isEmpty { print("nothing to apply") }
+                try await Self.prepareVectors(assembly)
             }
+        }
+
+        /// The schema is complete without: a server whose user may do so makes the index itself.
+        private static func prepareVectors(_ assembly: Assembly) async throws {
+            guard try BackendRegistry.builtInName(assembly.settings.factory) == "pgvector" else { return }
+            let client = HTTPClient()
+            do {
+                try await assembly.prepareVectors(client: client)
+                print("the vector index is there")
+            } catch let error as MemoryError where error.code == .misconfigured {
+                print("the vector index was left to the first server: \(error.message)")
+            } catch {
+                await client.shutdown()
+                throw error
+            }
+            await client.shutdown()
         }
     }
 
@@ -28,7 +53,7 @@ struct MigrateCommand: AsyncParsableCommand {
             commandName: "status", abstract: "Lists the migrations; changes nothing.")
 
         func run() async throws {
-            try await MigrateCommand.migrating { migrator in
+            try await MigrateCommand.migrating { migrator, _ in
                 for status in try await migrator.status() {
                     print("\(status.name)  \(status.state.rawValue)\(status.appliedAt.map { " at \($0)" } ?? "")")
                 }
@@ -41,7 +66,7 @@ struct MigrateCommand: AsyncParsableCommand {
             commandName: "dry-run", abstract: "Prints the SQL that `up` would run; changes nothing.")
 
         func run() async throws {
-            try await MigrateCommand.migrating { migrator in
+            try await MigrateCommand.migrating { migrator, _ in
                 let pending = try await migrator.dryRun()
                 for migration in pending { print("-- \(migration.name)\n\(migration.sql)") }
                 if pending.isEmpty { print("-- nothing to apply") }
@@ -49,10 +74,11 @@ struct MigrateCommand: AsyncParsableCommand {
         }
     }
 
-    private static func migrating(_ body: (Migrator) async throws -> Void) async throws {
+    private static func migrating(_ body: (Migrator, Assembly) async throws -> Void) async throws {
         try await Refusal.wrapping {
             let settings = try Settings.start()
-            try await body(try Assembly(settings: settings, logger: Logger(label: "agent-memory")).migrator())
+            let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
+            try await body(try assembly.migrator(), assembly)
         }
     }
 }

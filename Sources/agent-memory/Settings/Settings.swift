@@ -62,6 +62,7 @@ struct Settings {
     let databaseURL: String?
     let postgresSchema: String
     let postgresPoolSize: Int
+    let postgresIdleSeconds: Double
     let autoMigrate: Bool
 
     let embeddingModel: String
@@ -151,6 +152,7 @@ struct Settings {
         databaseURL = reader.url("DATABASE_URL", default: nil)
         postgresSchema = reader.string("POSTGRES_SCHEMA", default: "agent_memory")
         postgresPoolSize = reader.int("POSTGRES_POOL_SIZE", in: 1...256, default: 8)
+        postgresIdleSeconds = reader.seconds("POSTGRES_IDLE_SECONDS", in: 1...86_400, default: 20)
         autoMigrate = reader.bool("AUTO_MIGRATE", default: true)
         if factory == "pgvector", databaseURL == nil {
             reader.problem(
