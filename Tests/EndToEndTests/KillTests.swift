@@ -15,6 +15,8 @@ import Testing
             /// Every session that a PUT was sent for, and whether it was answered.
             var sessions: [String: Bool] = [:]
             var deleted: Set<String> = []
+            /// Stored when the server was killed, and to be deleted as soon as there is one again.
+            var doomed: String?
         }
 
         private let state = Mutex(State())
@@ -24,6 +26,13 @@ import Testing
 
         func sent(_ session: String) { state.withLock { $0.sessions[session] = $0.sessions[session] ?? false } }
         func answered(_ session: String) { state.withLock { $0.sessions[session] = true } }
+        func doom(_ id: String) { state.withLock { $0.doomed = id } }
+        func takeDoomed() -> String? {
+            state.withLock { state in
+                defer { state.doomed = nil }
+                return state.doomed
+            }
+        }
         func deleted(_ id: String) { state.withLock { _ = $0.deleted.insert(id) } }
         /// These are known to be whole.
         func settled(_ sessions: some Sequence<String>) {
@@ -44,7 +53,7 @@ import Testing
     func nothingDeletedComesBackAndNothingStaysUnpromoted(_ store: Store) async throws {
         var environment = try store.environment()
         // A worker that died keeps others from its jobs no longer than this.
-        environment["JOB_LEASE_SECONDS"] = "1"
+        environment["JOB_LEASE_SECONDS"] = "2"
         environment["JOB_POLL_SECONDS"] = "0.1"
         let ledger = Ledger()
         for round in 0..<Self.kills {
@@ -57,9 +66,9 @@ import Testing
                         Task { await Self.writeUntilTheServerIsGone(api, "r\(round)w\(writer)", ledger) }
                     }
                 }
-                try await Self.promoteAndDelete(api, "r\(round)d", ledger)
-                // Not always at the same point of what the server does then.
-                if round % 2 == 1 { try await Task.sleep(for: .microseconds(Int.random(in: 0...3000))) }
+                try await Self.promote(api, "r\(round)d", ledger)
+                // The job that stored it is perhaps not ended yet: killed now, it runs again when its lease ends, after the deletion.
+                if round % 2 == 1 { try await Self.deleteDoomed(api, ledger) }
             }
             for writer in writers.withLock(\.self) { await writer.value }
         }
@@ -73,11 +82,16 @@ import Testing
         #expect(ledger.deleted.count == Self.kills)
     }
 
-    /// Stores a memory by way of a session, and deletes it the moment that it can be seen.
-    private static func promoteAndDelete(_ api: RESTClient, _ session: String, _ ledger: Ledger) async throws {
+    /// Stores a memory by way of a session, and returns the moment that it can be seen.
+    private static func promote(_ api: RESTClient, _ session: String, _ ledger: Ledger) async throws {
         try await put(api, session, ledger)
         let id = "\(session)-1"
         try await api.wait(for: { try await $0.send(.get, "/v1/long-term-memory/\(id)") }, until: { $0.status == 200 })
+        ledger.doom(id)
+    }
+
+    private static func deleteDoomed(_ api: RESTClient, _ ledger: Ledger) async throws {
+        guard let id = ledger.takeDoomed() else { return }
         let answer = try await api.send(.delete, "/v1/long-term-memory?memory_ids=\(id)")
         #expect(answer.json["status"] == "ok, deleted 1 memories")
         ledger.deleted(id)
@@ -102,6 +116,7 @@ import Testing
     /// Waits until every session that is there has all of its memories promoted, and looks for what was deleted.
     private static func settle(_ api: RESTClient, _ ledger: Ledger) async throws {
         try await api.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
+        try await deleteDoomed(api, ledger)
         let sessions = ledger.sessions
         for (session, isAnswered) in sessions {
             try await api.wait(
