@@ -7,7 +7,7 @@ extension RedisMemoryDatabase {
         let kept = Self.lastOfEachID(records)
         let vectors = try await embedder.checkedEmbeddings(of: kept.map(\.text))
         let words = kept.map { terms(of: $0.text) }
-        try await writing { field, probe in
+        try await writing(records: kept.count) { field, probe in
             var commands: [RedisCommand] = []
             commands.reserveCapacity(kept.count * 2)
             for i in kept.indices {
@@ -27,15 +27,23 @@ extension RedisMemoryDatabase {
     public func delete(_ ids: [String]) async throws -> Int {
         let keys = ids.exactlyDistinct().map(key)
         guard !keys.isEmpty else { return 0 }
-        var command = RedisCommand("DEL")
-        command.append(keys)
-        return try await translating {
-            guard let removed = try await client.send(command).integer else {
+        return try await translating(within: configuration.timeout.grown(records: keys.count)) {
+            guard let removed = try await client.evaluate(Self.removal, keys: keys).integer else {
                 throw MemoryError(.internalError, "the Redis server answered a delete with something unknown")
             }
             return removed
         }
     }
+
+    /// What another program keeps under the prefix is no record, and stays. Works without memory for writes.
+    private static let removal = RedisScript(
+        """
+        local removed = 0
+        for _, key in ipairs(KEYS) do
+          if redis.call('TYPE', key).ok == 'hash' then removed = removed + redis.call('DEL', key) end
+        end
+        return removed
+        """)
 
     /// The words of a text as the hash holds them.
     func terms(of text: String) -> String {
@@ -45,8 +53,12 @@ extension RedisMemoryDatabase {
     /// Runs a write and makes sure that the index is there when it returns: a server that came up empty takes writes
     /// without one. The body gets the field for vectors, and answers with the reply of the probe, which it sends after its own
     /// commands.
-    func writing(_ body: @Sendable (String, RedisCommand) async throws -> RedisValue) async throws {
-        try await translating {
+    ///
+    /// - Parameter records: how many are written; the deadline grows with them.
+    func writing(
+        records: Int, _ body: @Sendable (String, RedisCommand) async throws -> RedisValue
+    ) async throws {
+        try await translating(within: configuration.timeout.grown(records: records)) {
             let ready = try await keeper.existing(client)
             let probed = try await body(ready.vectorField, commands(ready).probe)
             do {

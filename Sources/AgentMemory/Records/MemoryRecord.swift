@@ -132,7 +132,7 @@ public struct MemoryRecord: Sendable, Equatable {
         if case .set(let value) = changes.eventDate { eventDate = value }
         if let access = changes.access {
             lastAccessed = access.at
-            accessCount += 1
+            if accessCount < .max { accessCount += 1 }
         }
         if changes.touchesHash { memoryHash = computedHash() }
     }
