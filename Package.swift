@@ -282,6 +282,8 @@ let package = Package(
             dependencies: [
                 "AgentMemory", "RedisBackend", "RedisDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: testing),
         .testTarget(

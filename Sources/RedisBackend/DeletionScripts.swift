@@ -24,13 +24,16 @@ enum DeletionScripts {
         return #ARGV
         """)
 
-    /// KEYS: the set; the keys of the records. ARGV: their ids. Answers how many records there were.
+    /// KEYS: the set; the keys of the records. ARGV: their ids. Answers how many records there were: what another program keeps
+    /// under the prefix is not a record, and stays.
     static let delete = RedisScript(
         """
         #!lua flags=allow-oom
         \(noteFunction)
         local removed = 0
-        for i = 2, #KEYS do removed = removed + redis.call('DEL', KEYS[i]) end
+        for i = 2, #KEYS do
+          if redis.call('TYPE', KEYS[i]).ok == 'hash' then removed = removed + redis.call('DEL', KEYS[i]) end
+        end
         note(KEYS[1], 1, #ARGV)
         return removed
         """)

@@ -65,6 +65,19 @@ final class IndexKeeper: Sendable {
         }
     }
 
+    /// Sets the engine's settings again, and learns what is in force now.
+    ///
+    /// - Throws: ``RedisError``.
+    func renewSettings(_ client: RedisClient) async throws {
+        let settings = EngineSettings(replies: try await client.pipeline(EngineSettings.commands))
+        state.withLock { $0.settings = settings }
+    }
+
+    /// What the engine's settings make impossible; `nil` if nothing, or as long as no connection was made.
+    var shortcoming: String? {
+        state.withLock { $0.epoch == 0 ? nil : $0.settings.shortcoming }
+    }
+
     /// A query found no index.
     func lost(_ ready: Ready) {
         state.withLock { state in

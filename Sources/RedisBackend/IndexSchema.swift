@@ -18,11 +18,13 @@ struct IndexSchema: SearchIndex {
         "discrete_memory_extracted",
     ]
 
-    /// The fields that queries rely on.
-    private static let required: Set<String> = Set(singleTags).union([
-        "id_", RecordHash.exactID, "topics", "entities", RecordHash.keywordTerms, "created_at", "last_accessed",
-        "event_date", "updated_at",
-    ])
+    /// The fields that queries rely on, with their types.
+    private static let required: [String: String] = {
+        var types = [RecordHash.keywordTerms: "TEXT"]
+        for tag in singleTags + ["id_", RecordHash.exactID, "topics", "entities"] { types[tag] = "TAG" }
+        for date in ["created_at", "last_accessed", "event_date", "updated_at"] { types[date] = "NUMERIC" }
+        return types
+    }()
 
     /// The tags that filters compare.
     private static let compared: Set<String> = ["id_", "user_id", "session_id", "namespace", "topics", "entities"]
@@ -79,7 +81,8 @@ struct IndexSchema: SearchIndex {
 
     /// Whether the index is one that this backend makes over these keys and vectors.
     static func isOwn(_ index: IndexInfo, keyPrefix: String, vectorField: String) -> Bool {
-        required.isSubset(of: index.fields) && index.fields.contains(vectorField)
-            && index.caseSensitive.isSuperset(of: compared) && index.prefixes == [keyPrefix]
+        index.keyType == "HASH" && !index.isPartial && required.allSatisfy { index.types[$0] == $1 }
+            && index.types[vectorField] == "VECTOR" && index.caseSensitive.isSuperset(of: compared)
+            && index.prefixes == [keyPrefix]
     }
 }

@@ -49,7 +49,8 @@ extension RedisMemoryDatabase {
                 keys.map { RedisCommand("HMGET", $0, "text", "id_", RecordHash.keywordTerms) }, isRead: true)
             var batch: [RedisCommand] = []
             for (key, reply) in zip(keys, hashes) {
-                guard let values = try reply.get().array, values.count == 3 else { continue }
+                let values = try reply.hashFields()
+                guard values.count == 3 else { continue }
                 if let completion = completion(of: key, values) { batch.append(completion) }
             }
             var completed = 0

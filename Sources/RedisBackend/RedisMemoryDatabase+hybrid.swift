@@ -57,16 +57,17 @@ extension RedisMemoryDatabase {
         // Ranks of single records are asked for as well, so the text must do for a search among keys.
         let text = words.isEmpty ? scope.query : QueryText(words: words, in: scope.query, amongKeys: true)
 
-        func batch(total: Int) -> [RedisCommand] {
+        func batch(total: Int) throws(MemoryError) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone
             let count = isExact ? SearchDepth.exactZone : candidates ?? total
             let scan: SearchCommands.Scan =
                 isExact || candidates == nil || scope.keys != nil ? .exact : .approximate(breadth: Self.breadth(count))
-            let nearest = commands.nearest(
+            let nearest = try commands.nearest(
                 scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
             guard !words.isEmpty else { return [nearest] }
             return [
-                nearest, commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys),
+                nearest,
+                try commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys),
             ]
         }
 
@@ -87,11 +88,11 @@ extension RedisMemoryDatabase {
         if scope.keys == nil { zones.learn(scope.query, isExact: isExact) }
         guard lists.total > 0 else { return lists }
         let replies: [RedisValue] =
-            if let answers { answers } else { try await client.pipeline(batch(total: lists.total), isRead: true) }
+            if let answers { answers } else { try await client.pipeline(try batch(total: lists.total), isRead: true) }
 
         var near = try SearchRow.rows(replies[0])
         if !isExact, let candidates, scope.keys == nil, commands.algorithm == .hnsw, SearchRow.showManyEquals(near) {
-            let exact = commands.nearest(
+            let exact = try commands.nearest(
                 scope.query, to: vector, candidates: candidates, scan: .exact, .init(limit: candidates))
             near = try SearchRow.rows(try await client.send(exact, isRead: true))
         }
@@ -129,13 +130,13 @@ extension RedisMemoryDatabase {
         var batch: [RedisCommand] = []
         if !far.isEmpty {
             batch.append(
-                commands.nearest(
+                try commands.nearest(
                     scope.query, to: vector, candidates: far.count, scan: .exact, .init(limit: far.count),
                     keys: far.map(key)))
         }
         if !other.isEmpty {
             batch.append(
-                commands.bestMatches(
+                try commands.bestMatches(
                     text, scorer: scoring.engineName, .init(limit: other.count), keys: other.map(key)))
         }
         for reply in try await client.pipeline(batch, isRead: true) {

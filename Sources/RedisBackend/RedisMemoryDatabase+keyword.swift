@@ -20,16 +20,17 @@ extension RedisMemoryDatabase {
             let text = QueryText(words: words, in: scope.query, amongKeys: scope.keys != nil)
             let scoring = KeywordScoring(scorer)
             var window = SearchCommands.Window(query.page)
-            if query.page.offset >= Self.speculativeEnd {
+            if query.page.end > commands.speculativeEnd {
                 // The engine gets no window that could lie far beyond the end.
                 let total = try await total(commands, text, scope)
                 guard query.page.offset < total else { return Page(items: [], total: total, request: query.page) }
                 window = .init(query.page, total: total)
             }
-            var batch = [commands.bestMatches(text, scorer: scoring.engineName, window, keys: scope.keys)]
+            var batch = [try commands.bestMatches(text, scorer: scoring.engineName, window, keys: scope.keys)]
             if scope.keys == nil { batch.append(commands.count(text)) }
             if query.page.offset > 0 {
-                batch.append(commands.bestMatches(text, scorer: scoring.engineName, .init(limit: 1), keys: scope.keys))
+                batch.append(
+                    try commands.bestMatches(text, scorer: scoring.engineName, .init(limit: 1), keys: scope.keys))
             }
             let replies = try await client.pipeline(batch, isRead: true)
             let rows = try SearchRow.rows(replies[0])
@@ -62,6 +63,9 @@ extension RedisMemoryDatabase {
         let phrases = QueryText.needsReading(words)
         guard !phrases.isEmpty else { return Scope(query: query, keys: nil) }
         let rows = try SearchRow.rows(try await client.send(commands.terms(query), isRead: true))
+        guard rows.count < commands.maximumResults else {
+            throw EngineSettings.refusal(beyond: commands.maximumResults)
+        }
         let keys = rows.compactMap { row -> String? in
             let terms = (row.terms ?? "").split(separator: " ")
             return phrases.allSatisfy { Self.contains(terms, $0) } ? key(row.id) : nil

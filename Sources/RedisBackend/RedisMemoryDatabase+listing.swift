@@ -23,16 +23,16 @@ extension RedisMemoryDatabase {
             let text = QueryText(query.filter)
             var total: Int
             var rows: [SearchRow] = []
-            if query.page.end <= Self.speculativeEnd {
+            if query.page.end <= commands.speculativeEnd {
                 let replies = try await client.pipeline(
-                    [commands.count(text), commands.newest(text, .init(query.page))], isRead: true)
+                    [commands.count(text), try commands.newest(text, .init(query.page))], isRead: true)
                 total = try Self.total(replies[0])
                 rows = try SearchRow.rows(replies[1])
             } else {
                 total = try Self.total(try await client.send(commands.count(text), isRead: true))
                 if query.page.offset < total {
                     rows = try SearchRow.rows(
-                        try await client.send(commands.newest(text, .init(query.page, total: total)), isRead: true))
+                        try await client.send(try commands.newest(text, .init(query.page, total: total)), isRead: true))
                 }
             }
             let records = try await records(rows.map(\.id))
@@ -42,15 +42,17 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// A page that ends before this is asked for together with the total.
-    static let speculativeEnd = 100_000
-
     static func total(_ reply: RedisValue) throws -> Int {
         guard let total = try reply.get().array?.first?.integer else {
             throw MemoryError(.internalError, "the Redis server answered a search without a total")
         }
         return total
     }
+}
+
+extension SearchCommands {
+    /// A page that ends before this is asked for together with the total.
+    var speculativeEnd: Int { min(100_000, maximumResults) }
 }
 
 extension SearchCommands.Window {

@@ -39,15 +39,15 @@ extension RedisMemoryDatabase {
         _ commands: SearchCommands, _ query: QueryText, to vector: [UInt8], candidates: Int?, _ page: PageRequest
     ) async throws -> (total: Int, rows: [SearchRow]) {
         func isExact(_ total: Int) -> Bool { total <= SearchDepth.exactZone || candidates == nil }
-        func command(total: Int) -> RedisCommand {
+        func command(total: Int) throws(MemoryError) -> RedisCommand {
             let count = total <= SearchDepth.exactZone ? SearchDepth.exactZone : candidates ?? total
             guard isExact(total) else {
                 // All candidates come, because they show whether the graph can be trusted here.
-                return commands.nearest(
+                return try commands.nearest(
                     query, to: vector, candidates: count, scan: .approximate(breadth: Self.breadth(count)),
                     .init(limit: count))
             }
-            return commands.nearest(
+            return try commands.nearest(
                 query, to: vector, candidates: count, scan: .exact, .init(page, total: count))
         }
         func rows(_ reply: RedisValue, total: Int) async throws -> [SearchRow] {
@@ -58,13 +58,13 @@ extension RedisMemoryDatabase {
             guard commands.algorithm == .hnsw, SearchRow.showManyEquals(rows) else {
                 return Array(rows.dropFirst(page.offset).prefix(page.limit))
             }
-            let exact = commands.nearest(query, to: vector, candidates: candidates, scan: .exact, .init(page))
+            let exact = try commands.nearest(query, to: vector, candidates: candidates, scan: .exact, .init(page))
             return try SearchRow.rows(try await client.send(exact, isRead: true))
         }
         let guessedExact = zones.isExact(query)
         let total: Int
         if candidates != nil, page.offset < SearchDepth.exactZone {
-            let guess = command(total: guessedExact ? 0 : .max)
+            let guess = try command(total: guessedExact ? 0 : .max)
             let replies = try await client.pipeline([commands.count(query), guess], isRead: true)
             total = try Self.total(replies[0])
             if guessedExact == (total <= SearchDepth.exactZone) {
@@ -75,7 +75,7 @@ extension RedisMemoryDatabase {
         }
         zones.learn(query, isExact: total <= SearchDepth.exactZone)
         guard page.offset < total else { return (total, []) }
-        return (total, try await rows(try await client.send(command(total: total), isRead: true), total: total))
+        return (total, try await rows(try await client.send(try command(total: total), isRead: true), total: total))
     }
 
     /// How many records the graph search keeps in sight: as many as it collects, which on 20,000 clustered vectors found
@@ -92,7 +92,7 @@ extension RedisMemoryDatabase {
             var candidates = query.depth == .full ? matching : SearchDepth.exactZone
             while true {
                 let isExact = candidates >= matching
-                let command = commands.nearest(
+                let command = try commands.nearest(
                     text, to: vector, candidates: candidates,
                     scan: isExact ? .exact : .approximate(breadth: candidates), .init(limit: max(1, candidates)))
                 let rows = try SearchRow.rows(try await client.send(command, isRead: true))
@@ -123,7 +123,7 @@ extension RedisMemoryDatabase {
             var (total, rows) = try await nearest(
                 commands, QueryText(query.filter), to: vector, candidates: candidates, everything)
             if candidates == nil, total > everything.limit {
-                let command = commands.nearest(
+                let command = try commands.nearest(
                     QueryText(query.filter), to: vector, candidates: total, scan: .exact, .init(limit: total))
                 rows = try SearchRow.rows(try await client.send(command, isRead: true))
             }
@@ -132,7 +132,7 @@ extension RedisMemoryDatabase {
             let now = Timestamp.now()
             let scored = try zip(rows, dates).map { row, reply in
                 let similarity = configuration.distanceMetric.similarity(ofDistance: row.distance ?? .infinity)
-                let values = try reply.get().array ?? []
+                let values = try reply.hashFields()
                 func date(_ index: Int) -> Timestamp? {
                     values.indices.contains(index) ? values[index].string.flatMap(RedisDate.timestamp) : nil
                 }

@@ -14,7 +14,7 @@ extension RedisMemoryDatabase {
         }
         var vectors: [ExactString: [Float]] = [:]
         // The attempts share the time of one call; embedding has a deadline of its own.
-        var left = configuration.timeout
+        var left = configuration.timeout.grown(records: updates.count)
         func timed<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
             guard left > .zero else {
                 throw MemoryError(.timedOut, "the Redis server did not finish the update in time: try again")
@@ -29,7 +29,7 @@ extension RedisMemoryDatabase {
             let ready = try await timed { try await keeper.existing(client) }
             var plans: [UpdatePlan] = []
             for (id, reply) in zip(order, stored) {
-                let values = try await timed { try reply.get().array ?? [] }
+                let values = try await timed { try reply.hashFields() }
                 if let plan = UpdatePlan(values, changes[ExactString(id)] ?? [], key: key(id)) { plans.append(plan) }
             }
             guard !plans.isEmpty else { return 0 }

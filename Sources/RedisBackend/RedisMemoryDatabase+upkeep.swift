@@ -15,6 +15,8 @@ extension RedisMemoryDatabase {
         try await upkeep.run(isSettled: { keeper.hasFoundIndex }) {
             try await prepare()
             if nextSweep <= .now {
+                // Someone may have changed them under the connections.
+                try await translating { try await keeper.renewSettings(client) }
                 let start = Timestamp.now()
                 try await sweep(updatedSince: since)
                 since = start.advanced(bySeconds: -120)

@@ -22,7 +22,7 @@ extension RedisMemoryDatabase {
         guard without > 0 else { return rows }
         let window = SearchCommands.Window(
             offset: max(0, page.offset - (total - without)), limit: wanted - rows.count)
-        let missing = try SearchRow.rows(try await client.send(commands.identified(query, window), isRead: true))
+        let missing = try SearchRow.rows(try await client.send(try commands.identified(query, window), isRead: true))
         return rows + missing.map { SearchRow(id: $0.id, distance: farthest) }
     }
 }

@@ -8,7 +8,7 @@ extension RedisMemoryDatabase {
         let kept = records.lastOfEachID()
         let vectors = try await embedder.checkedEmbeddings(of: kept.map(\.text))
         let words = kept.map { terms(of: $0.text) }
-        try await writing { field, probe in
+        try await writing(records: kept.count) { field, probe in
             var commands: [RedisCommand] = []
             commands.reserveCapacity(kept.count * 2)
             for i in kept.indices {
@@ -37,7 +37,7 @@ extension RedisMemoryDatabase {
         let keys = kept.flatMap { [key($0.id), claimKey($0.memoryHash)] }
         let lasting = Int(max(.seconds(60), configuration.timeout * 6) / .milliseconds(1))
         let outcomes = Mutex<[Int]>([])
-        try await writing { field, probe in
+        try await writing(records: kept.count) { field, probe in
             let reply = try await client.evaluate(RecordScripts.addDistinct, keys: keys) { command in
                 command.append(lasting)
                 for (i, record) in kept.enumerated() {
@@ -105,7 +105,7 @@ extension RedisMemoryDatabase {
         let words = records.map { vectors[ExactString($0.id)] == nil ? "" : terms(of: $0.text) }
         let keys = [deletionsKey] + records.map { key($0.id) }
         let answer = Mutex<[RedisValue]>([])
-        try await writing { field, probe in
+        try await writing(records: records.count) { field, probe in
             let reply = try await client.evaluate(RecordScripts.promote, keys: keys) { command in
                 command.append(String(handedInAt.microseconds))
                 for (i, record) in records.enumerated() {
@@ -129,7 +129,7 @@ extension RedisMemoryDatabase {
     public func delete(_ ids: [String]) async throws -> Int {
         let ids = ids.exactlyDistinct()
         guard !ids.isEmpty else { return 0 }
-        return try await translating {
+        return try await translating(within: configuration.timeout.grown(records: ids.count)) {
             let reply = try await client.evaluate(DeletionScripts.delete, keys: [deletionsKey] + ids.map(key)) {
                 $0.append(ids)
             }
@@ -148,8 +148,12 @@ extension RedisMemoryDatabase {
     /// Runs a write and makes sure that the index is there when it returns: a server that came up empty takes writes
     /// without one. The body gets the field for vectors, and answers with the reply of the probe, which it sends after its own
     /// commands.
-    func writing(_ body: @Sendable (String, RedisCommand) async throws -> RedisValue) async throws {
-        try await translating {
+    ///
+    /// - Parameter records: how many are written; the deadline grows with them.
+    func writing(
+        records: Int, _ body: @Sendable (String, RedisCommand) async throws -> RedisValue
+    ) async throws {
+        try await translating(within: configuration.timeout.grown(records: records)) {
             let ready = try await keeper.existing(client)
             let probed = try await body(ready.vectorField, commands(ready).probe)
             do {

@@ -56,13 +56,16 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     let analyzer: TextAnalyzer
     let logger: Logger
     let zones = ZoneMemory()
+    private let probe: WriteProbe
 
     /// Connects to nothing yet.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
+    ///   database is another one than 0.
     public init(
         configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
     ) throws(MemoryError) {
+        try configuration.endpoint.checkDatabase()
         self.configuration = configuration
         self.embedder = embedder
         self.analyzer = analyzer
@@ -74,6 +77,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         ) { client in try await finder.plan(client) }
         self.finder = finder
         self.keeper = keeper
+        // No colon: where the keys' prefix is the index's name, this is none of the records.
+        probe = WriteProbe(key: "\(configuration.indexName)_ready", logger: logger)
         var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
         driver.connections = configuration.connections
         driver.timeout = configuration.timeout
@@ -85,14 +90,17 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         do throws(RedisError) {
             client = try RedisClient(configuration: driver, logger: logger)
         } catch {
-            throw error.memoryError
+            throw error.preparationError
         }
     }
 
     public func prepare() async throws {
-        try await translating {
+        try await client.preparing(within: configuration.timeout) {
             // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
             _ = try await keeper.ready(client, patience: configuration.timeout * 0.45)
+            await probe.warnOfEviction(client)
+            // Reads do not show that the server became a replica.
+            try await probe.run(client)
         }
     }
 
@@ -104,13 +112,15 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         let half = configuration.timeout / 2
         let version = try? await RedisClient.$deadline.withValue(.now + half) { try await versions() }
         do {
-            let reason = try await RedisClient.$deadline.withValue(.now + half) {
-                try await keeper.unavailability(client)
+            return try await RedisClient.$deadline.withValue(.now + half) {
+                let refusal = try await probe.refusal(client)
+                let warning = await probe.evictionWarning(client)
+                let reason = try await keeper.unavailability(client)
+                return [
+                    ComponentHealth("store", reason: refusal, version: version, warning: warning),
+                    ComponentHealth("index", reason: reason, warning: keeper.shortcoming),
+                ]
             }
-            return [
-                ComponentHealth("store", version: version),
-                ComponentHealth("index", reason: reason),
-            ]
         } catch let error as MemoryError where error.code == .misconfigured && version != nil {
             return [ComponentHealth("store", version: version), ComponentHealth("index", reason: error.message)]
         } catch {
@@ -125,12 +135,9 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         let replies = try await client.pipeline(
             [RedisCommand("INFO", "server"), RedisCommand("INFO", "modules")], isRead: true)
         var parts: [String] = []
-        let server = replies[0].string ?? ""
-        for (field, product) in [("valkey_version:", "Valkey"), ("redis_version:", "Redis")] {
-            if parts.isEmpty, let line = server.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix(field) })
-            {
-                parts.append("\(product) \(line.dropFirst(field.count))")
-            }
+        let server = InfoText(replies[0].string ?? "")
+        for (field, product) in [("valkey_version", "Valkey"), ("redis_version", "Redis")] {
+            if parts.isEmpty, let version = server[field] { parts.append("\(product) \(version)") }
         }
         let modules = (replies[1].string ?? "").split(whereSeparator: \.isNewline)
         if let search = modules.first(where: { $0.hasPrefix("module:name=search,ver=") }) {
@@ -163,6 +170,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
                 if keeper.stands(ready) { return answer }
             } catch let error as RedisError where error.saysIndexIsMissing {
                 keeper.lost(ready)
+            } catch let error as RedisError where error.saysLimitIsExceeded {
+                try await keeper.renewSettings(client)
             }
             let again = try await keeper.ready(client)
             return try await body(commands(again), again)
@@ -175,7 +184,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SearchCommands(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
-            algorithm: ready.algorithm ?? configuration.algorithm, findsMissingVectors: ready.findsMissingVectors)
+            algorithm: ready.algorithm ?? configuration.algorithm, findsMissingVectors: ready.findsMissingVectors,
+            maximumResults: ready.settings.maximumResults)
     }
 
     /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
@@ -187,12 +197,13 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         try await client.translating(within: limit ?? configuration.timeout, body)
     }
 
-    /// The records at these ids, in their order; one that is gone by now is left out.
+    /// The records at these ids, in their order; one that is gone by now is left out, and so is what another program
+    /// keeps at its key.
     func records(_ ids: [String]) async throws -> [Int: MemoryRecord] {
         let replies = try await client.pipeline(ids.map(readCommand), isRead: true)
         var records: [Int: MemoryRecord] = [:]
         for (i, reply) in replies.enumerated() {
-            records[i] = RecordHash.record(from: try reply.get().array ?? [])
+            records[i] = RecordHash.record(from: try reply.hashFields())
         }
         return records
     }
@@ -201,6 +212,14 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         var command = RedisCommand("HMGET", key(id))
         command.append(RecordHash.fields)
         return command
+    }
+}
+
+extension RedisValue {
+    /// The values of HMGET; none where the key holds something else than a hash, which is no record.
+    func hashFields() throws(RedisError) -> [RedisValue] {
+        if case .error(let error) = self, error.code == .wrongType { return [] }
+        return try get().array ?? []
     }
 }
 

@@ -9,6 +9,8 @@ struct SearchCommands: Sendable {
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm
     /// Whether the index can be asked for records without a vector.
     var findsMissingVectors = false
+    /// How many results the engine gives, from the first one on; builders refuse a window that reaches beyond them.
+    var maximumResults = EngineSettings.unlimited
 
     /// Under this name answers hold the distance.
     static let distance = "distance"
@@ -35,6 +37,13 @@ struct SearchCommands: Sendable {
             offset = page.offset
             limit = page.limit
         }
+
+        /// - Throws: ``MemoryError`` with code `unsupported` if the engine does not give as many results.
+        func end(within maximumResults: Int) throws(MemoryError) -> Int {
+            let (end, overflow) = offset.addingReportingOverflow(limit)
+            guard !overflow, end <= maximumResults else { throw EngineSettings.refusal(beyond: maximumResults) }
+            return end
+        }
     }
 
     /// How many records match: an answer without rows.
@@ -45,17 +54,17 @@ struct SearchCommands: Sendable {
     }
 
     /// Ids, newest first, then by id.
-    func newest(_ query: QueryText, _ window: Window) -> RedisCommand {
+    func newest(_ query: QueryText, _ window: Window) throws(MemoryError) -> RedisCommand {
         var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
-        sort(&command, ["@created_at", "DESC", "@id_", "ASC"], window)
+        try sort(&command, ["@created_at", "DESC", "@id_", "ASC"], window)
         finish(&command, query)
         return command
     }
 
     /// Ids, in their order.
-    func identified(_ query: QueryText, _ window: Window) -> RedisCommand {
+    func identified(_ query: QueryText, _ window: Window) throws(MemoryError) -> RedisCommand {
         var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
-        sort(&command, ["@id_", "ASC"], window)
+        try sort(&command, ["@id_", "ASC"], window)
         finish(&command, query)
         return command
     }
@@ -67,7 +76,7 @@ struct SearchCommands: Sendable {
     ///   - keys: if given, only records at these keys.
     func nearest(
         _ query: QueryText, to vector: [UInt8], candidates: Int, scan: Scan, _ window: Window, keys: [String]? = nil
-    ) -> RedisCommand {
+    ) throws(MemoryError) -> RedisCommand {
         var query = query
         let name = query.parameter(bytes: vector)
         var filter = query.text
@@ -87,26 +96,28 @@ struct SearchCommands: Sendable {
             "FT.AGGREGATE", index,
             "\(source)=>[KNN \(candidates) @\(RecordHash.vector) \(name)\(options) AS \(Self.distance)]")
         restrict(&command, keys)
-        sort(&command, ["@\(Self.distance)", "ASC", "@id_", "ASC"], window)
+        try sort(&command, ["@\(Self.distance)", "ASC", "@id_", "ASC"], window)
         finish(&command, query)
         return command
     }
 
     /// Ids with text scores, best first, then by id. `query` must hold the words.
-    func bestMatches(_ query: QueryText, scorer: String, _ window: Window, keys: [String]? = nil) -> RedisCommand {
+    func bestMatches(
+        _ query: QueryText, scorer: String, _ window: Window, keys: [String]? = nil
+    ) throws(MemoryError) -> RedisCommand {
         var command = RedisCommand("FT.AGGREGATE", index, query.text)
         restrict(&command, keys)
         command.append(["VERBATIM", "SCORER", scorer, "ADDSCORES"])
-        sort(&command, ["@__score", "DESC", "@id_", "ASC"], window)
+        try sort(&command, ["@__score", "DESC", "@id_", "ASC"], window)
         finish(&command, query)
         return command
     }
 
-    /// Ids with the words of the records, in no order.
+    /// Ids with the words of the records, in no order; at most ``maximumResults``.
     func terms(_ query: QueryText) -> RedisCommand {
         var command = RedisCommand(
             "FT.AGGREGATE", index, query.text, "VERBATIM", "LOAD", "2", "@id_", "@\(RecordHash.keywordTerms)")
-        command.append(["LIMIT", "0", "1000000000"])
+        command.append(["LIMIT", "0", String(maximumResults)])
         finish(&command, query)
         return command
     }
@@ -150,8 +161,8 @@ struct SearchCommands: Sendable {
         command.append(keys)
     }
 
-    private func sort(_ command: inout RedisCommand, _ order: [String], _ window: Window) {
-        let end = window.offset + window.limit
+    private func sort(_ command: inout RedisCommand, _ order: [String], _ window: Window) throws(MemoryError) {
+        let end = try window.end(within: maximumResults)
         command.append(["SORTBY", String(order.count)] + order + ["MAX", String(end)])
         command.append(["LIMIT", String(window.offset), String(window.limit)])
     }

@@ -32,9 +32,11 @@ struct IndexInfo: Sendable, Equatable {
     let prefixes: [String]
     /// `HASH` or `JSON`
     let keyType: String?
-    /// Names of hash fields, or paths in JSON documents.
-    let fields: Set<String>
-    /// Those of ``fields`` that are tags and keep upper and lower case apart.
+    /// Names of hash fields, or paths in JSON documents, with their types, such as `TAG`.
+    let types: [String: String]
+    /// Whether it leaves some of the keys out.
+    let isPartial: Bool
+    /// Those of the fields that are tags and keep upper and lower case apart.
     let caseSensitive: Set<String>
     let dimensions: Int?
     let metric: String?
@@ -54,11 +56,12 @@ struct IndexInfo: Sendable, Equatable {
         let definition = top["index_definition"].flatMap(Self.pairs)
         prefixes = definition?["prefixes"]?.array?.compactMap(\.string) ?? []
         keyType = definition?["key_type"]?.string?.uppercased()
+        isPartial = definition?["filter"].map { $0.string?.isEmpty != true } ?? false
         isScanning = (top["indexing"]?.double ?? 0) != 0
         progress = top["percent_indexed"]?.double.flatMap { $0.isFinite ? min(1, max(0, $0)) : nil } ?? 1
         records = top["num_docs"]?.double.flatMap { Int(exactly: $0.rounded()) } ?? 0
 
-        var fields: Set<String> = []
+        var types: [String: String] = [:]
         var caseSensitive: Set<String> = []
         var dimensions: Int?
         var metric: String?
@@ -74,16 +77,20 @@ struct IndexInfo: Sendable, Equatable {
                 return words[at + 1]
             }
             guard let field = value(after: "identifier")?.string else { continue }
-            fields.insert(field)
+            let type = value(after: "type")?.string?.uppercased() ?? ""
+            types[field] = type
             if words.contains(where: { $0.string == "CASESENSITIVE" }) { caseSensitive.insert(field) }
-            if value(after: "type")?.string?.uppercased() == "VECTOR" {
+            if type == "VECTOR" {
+                // Vectors are written as floats of 32 bits.
+                let element = value(after: "data_type")?.string?.uppercased() ?? "FLOAT32"
+                if element != "FLOAT32" { types[field] = "VECTOR \(element)" }
                 findsMissingVectors = words.contains { $0.string == "INDEXMISSING" }
                 dimensions = value(after: "dim")?.integer
                 metric = value(after: "distance_metric")?.string?.uppercased()
                 algorithm = value(after: "algorithm")?.string.flatMap { .init(rawValue: $0.uppercased()) }
             }
         }
-        self.fields = fields
+        self.types = types
         self.caseSensitive = caseSensitive
         self.dimensions = dimensions
         self.metric = metric

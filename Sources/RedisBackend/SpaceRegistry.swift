@@ -28,7 +28,12 @@ struct SpaceRegistry: Sendable {
     }
 
     func read(_ client: RedisClient) async throws -> Reading {
-        let raw = try await client.send(RedisCommand("HGET", key, Self.spaces), isRead: true).string ?? ""
+        let reply = try await client.pipeline([RedisCommand("HGET", key, Self.spaces)], isRead: true)[0]
+        if case .error(let error) = reply, error.code == .wrongType {
+            throw MemoryError(
+                .misconfigured, "the key \(key) in Redis holds a value of another program: choose another index name")
+        }
+        let raw = try reply.get().string ?? ""
         guard !raw.isEmpty else { return Reading(contents: nil, raw: "") }
         guard let value = try? JSONValue(parsing: raw), let contents = Contents(value) else {
             throw MemoryError(.misconfigured, "the key \(key) in Redis does not hold the embedding models of the store")
@@ -74,14 +79,18 @@ struct SpaceRegistry: Sendable {
 }
 
 extension SpaceRegistry.Contents {
+    /// More than any store comes to, and few enough to be counted through.
+    private static let numbers = 1...1_000_000
+
     fileprivate init?(_ value: JSONValue) {
-        guard let next = value["next"]?.intValue, let list = value["spaces"]?.arrayValue else { return nil }
+        guard let next = value["next"]?.intValue, Self.numbers.contains(next), let list = value["spaces"]?.arrayValue
+        else { return nil }
         self.next = next
         spaces = []
         for item in list {
-            guard let number = item["number"]?.intValue, let dimensions = item["dimensions"]?.intValue else {
-                return nil
-            }
+            guard let number = item["number"]?.intValue, Self.numbers.contains(number),
+                let dimensions = item["dimensions"]?.intValue, dimensions > 0
+            else { return nil }
             let space = EmbeddingSpace(model: item["model"]?.stringValue, dimensions: dimensions)
             spaces.append(RecordedSpace(number: number, space: space, isReady: item["ready"] == .bool(true)))
         }

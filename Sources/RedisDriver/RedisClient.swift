@@ -45,8 +45,8 @@ public final class RedisClient: Sendable {
         }
     }
 
-    /// The end of everything that the current task does with Redis, for work that takes several calls; `nil` leaves
-    /// each call to its own timeout.
+    /// The end of everything that the current task does with Redis, for work that takes several calls or longer than
+    /// one; `nil` leaves each call to its own timeout.
     @TaskLocal public static var deadline: ContinuousClock.Instant?
 
     public let endpoint: RedisEndpoint
@@ -88,11 +88,30 @@ public final class RedisClient: Sendable {
     ) async throws -> [RedisValue] {
         guard !commands.isEmpty else { return [] }
         try Task.checkCancellation()
-        var timeout = timeout ?? configuration.timeout
-        if let deadline = Self.deadline { timeout = min(timeout, ContinuousClock.now.duration(to: deadline)) }
-        let batch = RedisBatch(
-            commands, deadline: NIODeadline.now() + TimeAmount(timeout), isRepeatable: isRead)
-        return try await leastBusy().run(batch)
+        var timeout = timeout
+        if let deadline = Self.deadline {
+            let left = ContinuousClock.now.duration(to: deadline)
+            timeout = timeout.map { min($0, left) } ?? left
+        }
+        let deadline = NIODeadline.now() + TimeAmount(timeout ?? configuration.timeout)
+        func run(on connection: RedisConnection) async throws -> [RedisValue] {
+            try await connection.run(RedisBatch(commands, deadline: deadline, isRepeatable: isRead))
+        }
+        let connection = leastBusy()
+        let replies: [RedisValue]
+        do {
+            replies = try await run(on: connection)
+        } catch let error as RedisError where error.code == .connectionFailed {
+            // Nothing was sent. The server may have no room for a further client, but answer those that it has.
+            guard let other = connections.first(where: { $0 !== connection && $0.isReady.load(ordering: .relaxed) })
+            else { throw error }
+            replies = try await run(on: other)
+        }
+        for case .error(let error) in replies where error.saysRoleChanged {
+            for connection in connections { connection.retire() }
+            break
+        }
+        return replies
     }
 
     /// Runs commands as one transaction (MULTI/EXEC): nothing runs between them, and if the server refuses one, none
@@ -144,17 +163,23 @@ public final class RedisClient: Sendable {
         for connection in connections { await connection.close() }
     }
 
-    /// The first of those with the fewest calls, so that a quiet client keeps to one connection.
+    /// The first of those with the fewest calls, so that a quiet client keeps to one connection. One that is not made
+    /// yet is made meanwhile, where another one can take the call.
     private func leastBusy() -> RedisConnection {
-        var best = connections[0]
-        var least = best.load.load(ordering: .relaxed)
-        for connection in connections.dropFirst() where least > 0 {
-            let load = connection.load.load(ordering: .relaxed)
-            if load < least {
-                best = connection
-                least = load
+        func least(_ isCandidate: (RedisConnection) -> Bool) -> RedisConnection? {
+            var best: (connection: RedisConnection, load: Int)?
+            for connection in connections where isCandidate(connection) {
+                let load = connection.load.load(ordering: .relaxed)
+                if load < best?.load ?? .max { best = (connection, load) }
+                if load == 0 { break }
             }
+            return best?.connection
         }
-        return best
+        let best = least { _ in true } ?? connections[0]
+        guard !best.isReady.load(ordering: .relaxed),
+            let ready = least({ $0.isReady.load(ordering: .relaxed) })
+        else { return best }
+        best.prepare()
+        return ready
     }
 }

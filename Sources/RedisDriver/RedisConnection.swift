@@ -7,19 +7,23 @@ import Synchronization
 
 /// One place for a connection that many calls share. Connects when it is first needed, and again after it broke.
 ///
-/// `@unchecked Sendable`: apart from `load` (an atomic) everything mutable is read and written on `eventLoop` alone,
-/// where the channel lives too; the entry points `run` and `close` hop there.
+/// `@unchecked Sendable`: apart from `load` and `isReady` (atomics) everything mutable is read and written on `eventLoop`
+/// alone, where the channel lives too; the entry points `run`, `prepare`, `retire` and `close` hop there.
 final class RedisConnection: @unchecked Sendable {
     private enum State {
         case disconnected
         case connecting
         case settingUp(any Channel)
         case ready(any Channel)
+        /// The server is not to be talked to any more: what is under way is waited for, then another connection is made.
+        case retiring(any Channel)
         case closed
     }
 
     /// Calls that are under way here: the client gives the next one to the connection that has the fewest.
     let load = Atomic<Int>(0)
+    /// Whether a call would be written at once, without connecting first.
+    let isReady = Atomic<Bool>(false)
 
     private let endpoint: RedisEndpoint
     private let configuration: RedisClient.Configuration
@@ -27,7 +31,13 @@ final class RedisConnection: @unchecked Sendable {
     private let eventLoop: any EventLoop
     private let logger: Logger
 
-    private var state = State.disconnected
+    private var state = State.disconnected {
+        didSet {
+            let isNowReady = if case .ready = state { true } else { false }
+            isReady.store(isNowReady, ordering: .relaxed)
+        }
+    }
+    private var readyAt = NIODeadline.uptimeNanoseconds(0)
     /// Tells the events of a channel that was given up from those of its successor.
     private var generation = 0
     private var reader = RedisReplyReader()
@@ -69,6 +79,27 @@ final class RedisConnection: @unchecked Sendable {
         } onCancel: {
             // What was written already runs on in the server; its reply is dropped when it comes.
             batch.settle(.failure(CancellationError()))
+        }
+    }
+
+    /// Connects, if there is no connection, for calls to come.
+    func prepare() {
+        eventLoop.execute { self.connectIfNeeded() }
+    }
+
+    /// Ends the connection once what is under way on it has been answered; the next one is looked up anew. One that is
+    /// younger than the longest pause between two attempts stays, so that a server that takes no writes for long is not
+    /// connected to with every write.
+    func retire() {
+        eventLoop.execute {
+            guard case .ready(let channel) = self.state,
+                NIODeadline.now() - self.readyAt >= TimeAmount(self.configuration.maximumBackoff)
+            else { return }
+            self.state = .retiring(channel)
+            self.logger.info(
+                "ending a connection to a Redis server whose role has changed",
+                metadata: ["endpoint": "\(self.endpoint)"])
+            self.endIfRetired()
         }
     }
 
@@ -209,6 +240,7 @@ final class RedisConnection: @unchecked Sendable {
         }
         failures = 0
         isAttempting = false
+        readyAt = .now()
         state = .ready(channel)
         logger.debug("connected to Redis", metadata: ["endpoint": "\(endpoint)"])
         writePending()
@@ -261,8 +293,15 @@ final class RedisConnection: @unchecked Sendable {
         inFlight.removeAll()
         switch state {
         case .settingUp:
-            connectFailed(reason ?? RedisError(.connectionFailed, "the Redis server closed the connection at once"))
-        case .ready:
+            // A server that has no room for a further client says so and closes.
+            var refusal: RedisError?
+            if reason == nil, case .error(let error)? = broken.first?.replies.first { refusal = error }
+            connectFailed(
+                reason
+                    ?? RedisError(
+                        .connectionFailed, "the Redis server closed the connection at once",
+                        underlying: refusal?.description))
+        case .ready, .retiring:
             state = .disconnected
             let lost = reason ?? RedisError(.connectionLost, "the connection to the Redis server broke")
             logger.debug("lost a connection to Redis", metadata: ["endpoint": "\(endpoint)", "error": "\(lost)"])
@@ -296,12 +335,22 @@ final class RedisConnection: @unchecked Sendable {
         case .call(let batch): batch.settle(.success(done.replies))
         case .setup: setUpAnswered(done.replies)
         }
+        endIfRetired()
+    }
+
+    private func endIfRetired() {
+        guard case .retiring(let channel) = state, inFlight.isEmpty else { return }
+        // Events of this channel that are still to come mean nothing.
+        generation += 1
+        state = .disconnected
+        channel.close(promise: nil)
+        if !pending.isEmpty { connectIfNeeded() }
     }
 
     /// Closes a channel that is of no use any more; what waited on it is told so at once.
     private func give(up error: RedisError) {
         switch state {
-        case .settingUp(let channel), .ready(let channel):
+        case .settingUp(let channel), .ready(let channel), .retiring(let channel):
             breakReason = error
             let generation = generation
             channelBroke(nil, generation: generation)
@@ -313,7 +362,7 @@ final class RedisConnection: @unchecked Sendable {
     private func closeNow() {
         let error = RedisError(.closed, "the Redis client was closed")
         switch state {
-        case .settingUp(let channel), .ready(let channel): channel.close(promise: nil)
+        case .settingUp(let channel), .ready(let channel), .retiring(let channel): channel.close(promise: nil)
         case .disconnected, .connecting, .closed: break
         }
         state = .closed
@@ -343,6 +392,8 @@ final class RedisConnection: @unchecked Sendable {
         let now = NIODeadline.now()
         var next = NIODeadline.distantFuture
         var isStuck = false
+        // Replies come in order: while the first call still has time, those behind it say nothing about the peer.
+        let isFirstOverdue = inFlight.first.map { $0.deadline <= now } ?? false
         for flight in inFlight {
             if flight.deadline > now {
                 next = min(next, flight.deadline)
@@ -353,7 +404,7 @@ final class RedisConnection: @unchecked Sendable {
             case .setup: isStuck = true
             }
             // Nothing has come since it was written: the peer is gone, or busy beyond all patience.
-            if lastRead < flight.writtenAt { isStuck = true }
+            if isFirstOverdue, lastRead < flight.writtenAt { isStuck = true }
         }
         pending.removeAll { call in
             if call.batch.deadline > now {

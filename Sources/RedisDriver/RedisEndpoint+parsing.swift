@@ -123,7 +123,7 @@ extension RedisEndpoint {
         }
         var port = 6379
         if !portText.isEmpty {
-            guard let number = Int(portText), (1...65_535).contains(number) else {
+            guard let number = number(portText), (1...65_535).contains(number) else {
                 throw invalid("has a port between 1 and 65535")
             }
             port = number
@@ -133,8 +133,13 @@ extension RedisEndpoint {
     }
 
     private static func database(_ text: String) throws(RedisError) -> Int {
-        guard let number = Int(text), number >= 0 else { throw invalid("has a database number from 0 on") }
+        guard let number = number(text[...]) else { throw invalid("has a database number from 0 on") }
         return number
+    }
+
+    /// A number that is written with digits alone, without a sign.
+    private static func number(_ text: Substring) -> Int? {
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
     }
 
     private static func parameters(of query: Substring) throws(RedisError) -> [(name: String, value: String)] {

@@ -26,10 +26,12 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         case outOfMemory
         /// The server takes no writes now (`READONLY`, `MISCONF`, `NOREPLICAS`).
         case readOnly
-        /// The server is not ready to work (`LOADING`, `BUSY`, `MASTERDOWN`, `TRYAGAIN`).
+        /// The server is not ready to work (`LOADING`, `BUSY`, `MASTERDOWN`, `TRYAGAIN`, `UNBLOCKED`).
         case notReady
-        /// The user may not run the command (`NOPERM`).
+        /// The user may not run the command, or not use the key (`NOPERM`).
         case noPermission
+        /// The key holds a value of another type (`WRONGTYPE`).
+        case wrongType
         /// A transaction was given up (`EXECABORT`).
         case transactionAborted
         /// The script is not in the server's cache (`NOSCRIPT`).
@@ -55,15 +57,15 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// An error reply, classified by its first word.
     public init(server text: String) {
-        let word = String(text.prefix { $0 != " " })
+        // Why EXEC itself was refused says more than that it was.
+        let abort = "EXECABORT Transaction discarded because of: "
+        let text = text.hasPrefix(abort) ? String(text.dropFirst(abort.count)) : text
+        let word = Self.firstWord(of: text)
         switch word {
-        case "OOM":
-            code = .outOfMemory
-            message = "the Redis server has no memory left for writes"
-        case "READONLY", "MISCONF", "NOREPLICAS":
-            code = .readOnly
-            message = "the Redis server takes no writes now (\(word))"
-        case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN":
+        case "OOM", "READONLY", "MISCONF", "NOREPLICAS":
+            code = word == "OOM" ? .outOfMemory : .readOnly
+            message = "the Redis server takes no writes: \(Self.refusal(word) ?? word)"
+        case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED":
             code = .notReady
             message = "the Redis server is not ready (\(word))"
         case "WRONGPASS", "NOAUTH":
@@ -71,7 +73,7 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
             message = "the Redis server refuses the credentials (\(word))"
         case "NOPERM":
             code = .noPermission
-            message = "the Redis user may not run this command"
+            message = Self.missingRight(text)
         case "EXECABORT":
             code = .transactionAborted
             message = "the Redis server gave the transaction up"
@@ -81,12 +83,60 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         case "MOVED", "ASK", "CROSSSLOT":
             code = .unsupportedServer
             message = "the Redis server is a node of a Redis Cluster, which is not supported"
+        case "WRONGTYPE":
+            code = .wrongType
+            message = Self.otherType
         default:
-            code = .server
-            message = "the Redis server answered an error"
+            if text.hasPrefix("ERR ACL failure in script") {
+                code = .noPermission
+                message = Self.missingRight(text)
+            } else if text.hasPrefix("Existing key has wrong Redis type") {
+                // RedisJSON's own words for it.
+                code = .wrongType
+                message = Self.otherType
+            } else {
+                code = .server
+                message = "the Redis server answered an error"
+            }
         }
         underlying = Self.withoutArguments(text)
         serverText = text
+    }
+
+    /// Why the server takes no writes, as the end of a sentence; `nil` for every other error.
+    public var writeRefusal: String? {
+        serverText.flatMap { Self.refusal(Self.firstWord(of: $0)) }
+    }
+
+    /// Whether the server behind the connection may not be the one to talk to any more: it became a replica, lost the
+    /// replicas or the primary that it needs, or started again.
+    public var saysRoleChanged: Bool {
+        guard let serverText else { return false }
+        return ["READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "UNBLOCKED", "CLUSTERDOWN"]
+            .contains(Self.firstWord(of: serverText))
+    }
+
+    private static let otherType = "a key in Redis holds a value of another type than this server writes there"
+
+    private static func firstWord(of text: String) -> String { String(text.prefix { $0 != " " }) }
+
+    private static func refusal(_ word: String) -> String? {
+        switch word {
+        case "OOM": "no memory is left for them (OOM: maxmemory is reached)"
+        case "READONLY": "it is a read-only replica (READONLY)"
+        case "MISCONF": "it cannot save to its disk (MISCONF)"
+        case "NOREPLICAS": "it has fewer replicas than min-replicas-to-write (NOREPLICAS)"
+        default: nil
+        }
+    }
+
+    /// Names the command that the user may not run; the key that it may not use is not in the server's text.
+    private static func missingRight(_ text: String) -> String {
+        let quoted = text.split(separator: "'", maxSplits: 2, omittingEmptySubsequences: false)
+        guard quoted.count == 3, quoted[0].hasSuffix("to run the "), !quoted[1].isEmpty,
+            quoted[1].utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else { return "the Redis user may not use a key that it needs: the ACL lacks a key pattern" }
+        return "the Redis user may not run the command \(quoted[1].lowercased().prefix(40)): the ACL lacks it"
     }
 
     public var description: String {

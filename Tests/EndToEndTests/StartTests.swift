@@ -73,6 +73,8 @@ import Testing
             (["EMBEDDING_MODEL": "local/nope"], "EMBEDDING_MODEL"),
             (["EMBEDDING_MODEL": "local/hashing-64", "REDISVL_VECTOR_DIMENSIONS": "32"], "REDISVL_VECTOR_DIMENSIONS"),
             (["REDIS_URL": "http://user:hunter2@host"], "REDIS_URL"),
+            (["REDIS_URL": "redis://:hunter2@localhost:1/1"], "database 0 only"),
+            (["REDIS_URL": "redis://localhost:1?db=15"], "database 0 only"),
             (
                 [
                     "MEMORY_VECTOR_DB_FACTORY": "pgvector", "DATABASE_URL": "postgresql://h:x/d",
@@ -187,6 +189,14 @@ import Testing
         let (status, output) = try await ServerProcess.command(["api"], environment)
         #expect(status == 1, "\(output)")
         #expect(output.contains("64") && output.contains("128"), "\(output)")
+    }
+
+    @Test func aWrongPasswordOfRedisStopsTheStart() async throws {
+        var environment = try Store.redis.environment()
+        environment["REDIS_URL"] = environment["REDIS_URL"]?.replacing("redis://", with: "redis://nobody:hunter2@")
+        let (status, output) = try await ServerProcess.command(["api"], environment.merging(["PORT": "0"]) { $1 })
+        #expect(status == 1, "\(output)")
+        #expect(output.contains("refuses the credentials") && !output.contains("hunter2"), "\(output)")
     }
 
     @Test func theConfigurationInForceIsPrintedWithoutSecrets() async throws {

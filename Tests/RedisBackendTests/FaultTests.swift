@@ -117,6 +117,10 @@ import Testing
                             _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))])
                         } == .storeUnavailable)
                     #expect(try await store.hash("a")["text"] == "text")
+                    _ = try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
+                    _ = try await database.add([try MemoryRecord(id: "c", text: "c")])
+                    try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
+                    #expect(try await database.delete(["c"]) == 1)
                     try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
                     #expect(try await database.count(.everything) == 1)
                 }
@@ -134,7 +138,8 @@ import Testing
                     }
                     let commands = SearchCommands(index: store.index, timeout: 1, algorithm: .hnsw)
                     let error = await #expect(throws: RedisError.self) {
-                        try await database.client.send(commands.newest(QueryText(), .init(offset: 25_000, limit: 1000)))
+                        try await database.client.send(
+                            try commands.newest(QueryText(), .init(offset: 25_000, limit: 1000)))
                     }
                     #expect(error?.memoryError.code == .timedOut)
                     // Deep pages are whole.

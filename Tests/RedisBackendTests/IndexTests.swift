@@ -1,4 +1,5 @@
 import AgentMemory
+import Logging
 import RedisDriver
 import Testing
 
@@ -212,47 +213,91 @@ import Testing
         }
     }
 
-    @Test func worksWithTheSmallestRights() async throws {
+    /// Also where another server's index answers in every database.
+    @Test func saysThatOnlyDatabaseZeroIsSearched() async throws {
         try await TestStore.run { store in
-            let rights = [
-                "+ping", "+info", "+client|setname", "+ft.create", "+ft.info", "+ft.search", "+ft.aggregate", "+multi",
-                "+exec", "+del",
-                "+hset", "+hmget", "+hget", "+hexists", "+hdel", "+exists", "+get", "+set", "+time", "+zadd", "+zscore",
-                "+zremrangebyscore", "+eval", "+evalsha",
-            ]
-            try await store.client.send(
-                RedisCommand(
-                    ["ACL", "SETUSER", store.name, "on", ">secret", "~\(store.prefix):*", "~\(store.index)*"] + rights))
-            let database = try store.database {
-                $0.endpoint.user = store.name
-                $0.endpoint.password = "secret"
+            try await store.withDatabase { _ = try await $0.add([MemoryRecord(id: "a", text: "text")]) }
+            var endpoint = store.endpoint
+            endpoint.database = 1
+            let logger = Logger(label: "test")
+            for make in [
+                { _ = try store.database { $0.endpoint = endpoint } },
+                { _ = try store.sessions { $0.endpoint = endpoint } },
+                { _ = try RedisJobQueue(configuration: .init(endpoint: endpoint), logger: logger) },
+            ] as [() throws -> Void] {
+                let error = #expect(throws: MemoryError.self) { try make() }
+                #expect(error?.code == .misconfigured && error?.message.contains("database 0") == true)
             }
-            try await database.prepare()
-            _ = try await database.add([MemoryRecord(id: "a", text: "tea")])
-            _ = try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "green tea"))])
-            #expect(try await database.ids("tea") == ["a"])
-            #expect(try await database.ids("tea", .keyword(.bm25std)) == ["a"])
-            #expect(try await database.sweep() == 0)
-            // Without the right to set the engine up, a filter that it would answer short is refused.
-            let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
-            #expect(await #expect(throws: MemoryError.self) { try await database.count(filter) }?.code == .unsupported)
-            #expect(try await database.addDistinct([MemoryRecord(id: "b", text: "green tea")]) == [])
-            #expect(try await database.addDistinct([MemoryRecord(id: "b", text: "coffee")]) == ["b"])
-            #expect(try await database.delete(["a"]) == 1)
-            let promoted = try ["a", "b", "c"].map { try MemoryRecord(id: $0, text: "promoted") }
-            #expect(
-                try await database.promote(promoted, handedInAt: .earliest) == [.deleted, .present, .stored])
-            await database.close()
-            try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
         }
     }
 
-    @Test func saysThatOnlyDatabaseZeroIsSearched() async throws {
+    /// Indexes of this name and over these keys that would not find everything, or cannot hold what is written.
+    @Test(arguments: [
+        ["HASH": "JSON"], ["STOPWORDS": "FILTER @user_id=='x' STOPWORDS"], ["FLOAT32": "FLOAT64"],
+        ["TEXT": "TAG"], ["NUMERIC": "TAG"],
+    ])
+    func leavesIndexesAloneThatAreMadeOtherwise(_ change: [String: String]) async throws {
         try await TestStore.run { store in
-            let database = try store.database { $0.endpoint.database = 3 }
+            let schema = IndexSchema(
+                keyPrefix: store.prefix + ":", dimensions: 4, metric: .cosine, algorithm: .flat)
+            let words = schema.creation(named: store.index).arguments.filter { change["TEXT"] == nil || $0 != "NOSTEM" }
+            var altered = words.flatMap { word in
+                (change[word] ?? word).split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+            }
+            if change["HASH"] != nil {
+                let at = try #require(altered.firstIndex(of: "SCHEMA"))
+                altered = Array(altered[...at]) + ["$.id_", "AS", "id_", "TAG"]
+            }
+            try await store.client.send(RedisCommand(altered))
+            try await store.withDatabase { database in
+                _ = try await database.add([MemoryRecord(id: "a", text: "tea", userID: "u")])
+                #expect(try await database.ids("tea", .keyword(.bm25std)) == ["a"])
+                let own = try await IndexKeeper.inspect("\(store.index)_v1", store.client)
+                #expect(own?.records == 1)
+            }
+        }
+    }
+
+    @Test func saysWhereAnotherProgramKeepsWhatBelongsToTheStore() async throws {
+        try await TestStore.run { store in
+            try await store.client.send(RedisCommand("SET", "\(store.index)_spaces", "1"))
+            let database = try store.database()
             let error = await #expect(throws: MemoryError.self) { try await database.prepare() }
-            #expect(error?.code == .misconfigured && error?.message.contains("database 0") == true)
+            #expect(error?.code == .misconfigured && error?.message.contains("\(store.index)_spaces") == true)
             await database.close()
+            // Numbers that would have to be counted through.
+            try await store.client.send(RedisCommand("DEL", "\(store.index)_spaces"))
+            for next in [Int.max, 0, -1] {
+                try await store.client.send(
+                    RedisCommand("HSET", "\(store.index)_spaces", "spaces", #"{"next": \#(next), "spaces": []}"#))
+                let database = try store.database()
+                let error = await #expect(throws: MemoryError.self) { try await database.prepare() }
+                #expect(error?.code == .misconfigured)
+                await database.close()
+            }
+        }
+    }
+
+    /// Another program's value at the key of a record is no record, and no error.
+    @Test func leavesKeysOfOtherTypesAlone() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { database in
+                _ = try await database.add([MemoryRecord(id: "a", text: "tea"), MemoryRecord(id: "b", text: "tea")])
+                let key = "\(store.prefix):a"
+                for make in [["SET", key, "v"], ["RPUSH", key, "v"], ["JSON.SET", key, "$", "{}"]] {
+                    _ = try await store.client.pipeline([RedisCommand("DEL", key), RedisCommand(make)])
+                    let filter = MemoryFilter(tags: [.id: try TagCondition(field: .id, eq: "a")])
+                    #expect(try await database.count(filter) == 0)
+                    #expect(try await database.list(ListQuery(filter: filter, page: PageRequest())).items.isEmpty)
+                    #expect(
+                        try await database.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))]) == 0)
+                    #expect(try await database.delete(["a", "b-absent"]) == 0)
+                    #expect(try await store.client.send(RedisCommand("EXISTS", key)).integer == 1)
+                    #expect(try await database.ids("tea") == ["b"])
+                    #expect(try await database.listed() == ["b"])
+                    #expect(try await database.sweep() == 0)
+                }
+            }
         }
     }
 

@@ -82,49 +82,6 @@ extension TestStore {
             }
         }
     }
-
-    @Test func worksWithTheSmallestRights() async throws {
-        try await TestStore.run { store in
-            let rights = [
-                "+ping", "+info", "+client|setname", "+eval", "+evalsha", "+multi", "+exec", "+time", "+exists", "+del",
-                "+incr", "+hset", "+hget", "+hmget", "+hincrby", "+zadd", "+zrem", "+zcard", "+zscore", "+zrange",
-                "+zrangebyscore", "+zremrangebyscore", "+xadd", "+xdel", "+xack", "+xclaim", "+xpending", "+xrange",
-                "+xreadgroup",
-                "+xgroup|create",
-            ]
-            try await store.client.send(
-                RedisCommand(["ACL", "SETUSER", store.name, "on", ">secret", "~\(store.jobPrefix):*"] + rights))
-            let queue = try store.queue {
-                $0.endpoint.user = store.name
-                $0.endpoint.password = "secret"
-            }
-            try await queue.prepare()
-            let ids = try await queue.enqueue([
-                NewJob(kind: "a", payload: [:], delay: .milliseconds(1)), NewJob(kind: "b", payload: [:]),
-            ])
-            var leased: [LeasedJob] = []
-            while leased.count < 2 {
-                leased += try await queue.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60))
-            }
-            for job in leased {
-                #expect(try await queue.extend(job, for: .seconds(60)))
-                #expect(try await queue.retry(job, after: .zero, reason: "x"))
-            }
-            for job in try await queue.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60)) {
-                #expect(try await queue.bury(job, reason: "y"))
-            }
-            #expect(try await queue.list(.dead, page: PageRequest()).items.map(\.id) == ids)
-            #expect(try await queue.requeue(nil) == 2)
-            for job in try await queue.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60)) {
-                #expect(try await queue.complete(job))
-            }
-            #expect(try await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0))
-            try await queue.noteDeleted(["a"])
-            #expect(try await queue.deleted(["a", "b"], since: .earliest) == ["a"])
-            await queue.close()
-            try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
-        }
-    }
 }
 
 /// Servers of our own.

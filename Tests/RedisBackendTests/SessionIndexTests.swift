@@ -110,46 +110,6 @@ import Testing
             }
         }
     }
-
-    @Test func worksWithTheSmallestRights() async throws {
-        try await TestStore.run { store in
-            let rights = [
-                "+ping", "+info", "+client|setname", "+ft.create", "+ft.info", "+ft.aggregate", "+json.get",
-                "+json.set", "+json.merge", "+json.type", "+json.arrappend", "+json.arrlen", "+json.arrtrim", "+type",
-                "+del", "+persist", "+pexpireat", "+time", "+eval", "+evalsha",
-                // What a write needs to enqueue its jobs.
-                "+exists", "+incr", "+hset", "+zadd", "+xadd", "+xgroup|create",
-            ]
-            let command = [
-                "ACL", "SETUSER", store.name, "on", ">secret", "~\(store.sessionPrefix):*", "~\(store.jobPrefix):*",
-            ]
-            try await store.client.send(RedisCommand(command + ["~\(store.sessionIndex)*"] + rights))
-            let sessions = try store.sessions {
-                $0.endpoint.user = store.name
-                $0.endpoint.password = "secret"
-                $0.jobsKeyPrefix = store.jobPrefix
-            }
-            try await sessions.prepare()
-            let key = try SessionKey(sessionID: "s", userID: "u")
-            let jobs = [NewJob(kind: "k", payload: [:]), NewJob(kind: "k", payload: [:], delay: .seconds(9))]
-            var memory = try session(key)
-            memory.ttlSeconds = 100
-            let revision = try await sessions.write(
-                memory, expecting: .absent, writerStamp: nil, enqueueing: jobs)
-            let message = try SessionMessage(id: "m2", role: "user", content: "x", createdAt: .now())
-            for _ in 0..<2 {
-                let append = SessionAppend([message], at: .now(), skipsRepeats: true, enqueueing: jobs)
-                #expect(try await sessions.append(append, to: key)?.messageCount == 2)
-            }
-            try await sessions.markPersisted(memoryIDs: [], messageIDs: ["m1"], at: .now(), in: key)
-            try await sessions.write(memory, expecting: .revision(revision.number + 1), writerStamp: nil)
-            #expect(try await sessions.matching(SessionReference(sessionID: "s"), limit: 1) == [key])
-            #expect(try await sessions.sessionIDs(namespace: nil, userID: "u", page: PageRequest()).items == ["s"])
-            #expect(try await sessions.delete(key, expectedRevision: nil))
-            await sessions.close()
-            try await store.client.send(RedisCommand("ACL", "DELUSER", store.name))
-        }
-    }
 }
 
 /// Servers of our own.

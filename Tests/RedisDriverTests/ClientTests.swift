@@ -98,6 +98,39 @@ import Testing
         }
     }
 
+    /// What is under way when another connection meets a server that lost its role is answered all the same.
+    @Test func answersWhatIsUnderWayOnAConnectionThatEnds() async throws {
+        var configuration = RedisClient.Configuration(endpoint: try Self.endpoint())
+        configuration.connections = 2
+        configuration.maximumBackoff = .zero
+        try await withClient { other, key in
+            configuration.clientName = key
+            let client = try RedisClient(configuration: configuration, logger: Logger(label: "test"))
+            func list() async throws -> [Substring] {
+                let list = try await other.send(RedisCommand("CLIENT", "LIST")).string ?? ""
+                return list.split(separator: "\n").filter { $0.contains("name=\(key) ") }
+            }
+            while try await list().count < 2 {
+                async let first = client.send(RedisCommand("PING"))
+                async let second = client.send(RedisCommand("PING"))
+                _ = try await (first, second)
+            }
+            let before = Set(try await list().map { $0.prefix { $0 != " " } })
+            async let waiting = client.send(RedisCommand("BLPOP", key, "0"))
+            while try await !list().contains(where: { $0.contains("cmd=blpop") }) {}
+            let error = await #expect(throws: RedisError.self) {
+                try await client.send(RedisCommand("EVAL", "return redis.error_reply('READONLY no')", "0"))
+            }
+            #expect(error?.code == .readOnly)
+            try await other.send(RedisCommand("RPUSH", key, "value"))
+            #expect(try await waiting.array?.last?.string == "value")
+            for _ in 0..<4 { try await client.send(RedisCommand("PING")) }
+            while try await !before.isDisjoint(with: list().map { $0.prefix { $0 != " " } }) {}
+            #expect(try await !list().isEmpty)
+            await client.close()
+        }
+    }
+
     @Test func selectsTheDatabaseAndItsName() async throws {
         try await withClient { client, key in
             try await client.send(RedisCommand("SET", key, "0"))

@@ -29,6 +29,17 @@ import Testing
                 ])
     }
 
+    @Test func numbersBeyondTheirRangeAreNone() throws {
+        for text in ["99999999999999999999", "-9223372036854775809", "1.5", "1e3", "nan", "inf", ""] {
+            #expect(RedisValue.bytes(Array(text.utf8)).integer == nil)
+        }
+        #expect(RedisValue.integer(.min).integer == Int.min && RedisValue.integer(.max).integer == Int.max)
+        // hiredis refuses such a line itself.
+        #expect(throws: RedisError.self) { try replies(":99999999999999999999\r\n", inPiecesOf: 100) }
+        #expect(throws: RedisError.self) { try replies("$99999999999999999999\r\n", inPiecesOf: 100) }
+        #expect(throws: RedisError.self) { try replies("*-99\r\n", inPiecesOf: 100) }
+    }
+
     @Test func readsLargeReplies() throws {
         let body = String(repeating: "0123456789", count: 500_000)
         #expect(
@@ -71,6 +82,19 @@ import Testing
         }
         #expect(RedisError(server: "OOM command not allowed").code == .outOfMemory)
         #expect(RedisError(server: "READONLY You can't write").code == .readOnly)
+        #expect(RedisError(server: "EXECABORT Transaction discarded because of: OOM no").code == .outOfMemory)
+        #expect(RedisError(server: "EXECABORT Transaction discarded because of previous").code == .transactionAborted)
+        for text in [
+            "NOPERM User hunter2 has no permissions to run the 'CONFIG|set' command",
+            "ERR ACL failure in script: User hunter2 has no permissions to run the 'config|set' command script: x",
+        ] {
+            let error = RedisError(server: text)
+            #expect(error.code == .noPermission && error.message.contains("config|set"))
+            #expect(!error.message.contains("hunter2"))
+        }
+        #expect(RedisError(server: "NOPERM No permissions to access a key").message.contains("key pattern"))
+        #expect(RedisError(server: "WRONGTYPE Operation against").code == .wrongType)
+        #expect(RedisError(server: "Existing key has wrong Redis type").code == .wrongType)
         #expect(RedisError(server: "LOADING Redis is loading").code == .notReady)
         #expect(RedisError(server: "WRONGPASS invalid").code == .authenticationFailed)
         #expect(RedisError(server: "MOVED 1 h:1").code == .unsupportedServer)

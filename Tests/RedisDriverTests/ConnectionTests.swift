@@ -120,6 +120,72 @@ import Testing
         }
     }
 
+    /// A server that lost its role answers on every connection that was made before; those made later lead elsewhere.
+    @Test(arguments: ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "UNBLOCKED", "CLUSTERDOWN"])
+    func looksTheServerUpAnewWhenItsRoleHasChanged(_ word: String) async throws {
+        let made = Mutex(0)
+        let answer: FakeServer.Answer = { command in
+            switch command[0] {
+            case "SETUP": made.withLock { $0 += 1 }
+            case "WRITE" where made.withLock { $0 <= 2 }: return "-\(word) said so\r\n"
+            default: break
+            }
+            return "+OK\r\n"
+        }
+        try await FakeServer.run(answer: answer) { endpoint, _ in
+            let client = try client(endpoint, connections: 2) {
+                $0.setup = .init([RedisCommand("SETUP")])
+                $0.maximumBackoff = .zero
+            }
+            while made.withLock({ $0 }) < 2 {
+                async let first = client.send(RedisCommand("GET"))
+                async let second = client.send(RedisCommand("GET"))
+                _ = try await (first, second)
+            }
+            let error = await #expect(throws: RedisError.self) { try await client.send(RedisCommand("WRITE")) }
+            #expect(error?.saysRoleChanged == true)
+            for _ in 0..<4 { #expect(try await client.send(RedisCommand("WRITE")).string == "OK") }
+            await client.close()
+        }
+    }
+
+    /// Neither a refused call nor one that says something else costs a connection.
+    @Test func keepsItsConnectionsOtherwise() async throws {
+        let made = Mutex(0)
+        let answer: FakeServer.Answer = { command in
+            if command[0] == "SETUP" { made.withLock { $0 += 1 } }
+            return command[0] == "SETUP" ? "+OK\r\n" : "-\(command[0]) said so\r\n"
+        }
+        try await FakeServer.run(answer: answer) { endpoint, _ in
+            let client = try client(endpoint) {
+                $0.setup = .init([RedisCommand("SETUP")])
+                $0.maximumBackoff = .zero
+            }
+            for word in ["OOM", "MISCONF", "NOPERM", "WRONGTYPE", "BUSY", "ERR"] {
+                #expect(await code { try await client.send(RedisCommand(word)) } != nil)
+            }
+            #expect(made.withLock { $0 } == 1)
+            await client.close()
+        }
+    }
+
+    @Test func doesNotConnectWithEveryWriteToAServerThatTakesNone() async throws {
+        let made = Mutex(0)
+        let answer: FakeServer.Answer = { command in
+            if command[0] == "SETUP" { made.withLock { $0 += 1 } }
+            return command[0] == "SETUP" ? "+OK\r\n" : "-READONLY\r\n"
+        }
+        try await FakeServer.run(answer: answer) { endpoint, _ in
+            let client = try client(endpoint) {
+                $0.setup = .init([RedisCommand("SETUP")])
+                $0.maximumBackoff = .seconds(60)
+            }
+            for _ in 0..<20 { #expect(await code { try await client.send(RedisCommand("WRITE")) } == .readOnly) }
+            #expect(made.withLock { $0 } == 1)
+            await client.close()
+        }
+    }
+
     @Test func saysThatNobodyListens() async throws {
         let client = try client(RedisEndpoint(.tcp(host: "127.0.0.1", port: 1), password: "hunter2"))
         let error = await #expect(throws: RedisError.self) { try await client.send(RedisCommand("GET")) }

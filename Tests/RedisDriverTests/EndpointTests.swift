@@ -42,7 +42,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "localhost:6379", "http://h", "redis://h:0", "redis://h:hunter2", "redis://h/x", "redis://h?tyop=1",
+        "", "localhost:6379", "http://h", "redis://h:0", "redis://h:+6379", "redis://h:99999999999999999999",
+        "redis://h/+1", "redis://h/-1", "redis://h/99999999999999999999", "redis://h?db=-1", "redis://h:hunter2",
+        "redis://h/x", "redis://h?tyop=1",
         "redis://h?ssl_cert_reqs=none", "rediss://h?ssl_cert_reqs=hunter2", "redis://hunter2@h", "redis://:hunt%er2@h",
         "redis://[::1:hunter2", "redis://::1", "unix://hunter2", "redis://:pa?hunter2=3@h", "redis://:x#hunter2@h",
     ])

@@ -106,11 +106,14 @@ public struct ComponentHealth: Sendable, Equatable {
     public let reason: String?
     /// What answers, such as `PostgreSQL 18.4, pgvector 0.8.5`; `nil` when nothing answered.
     public let version: String?
+    /// What works but should be changed, in one sentence without secrets; it does not make the part unavailable.
+    public let warning: String?
 
-    public init(_ component: String, reason: String? = nil, version: String? = nil) {
+    public init(_ component: String, reason: String? = nil, version: String? = nil, warning: String? = nil) {
         self.component = component
         self.reason = reason
         self.version = version
+        self.warning = warning
     }
 
     public var isOK: Bool { reason == nil }

@@ -2,8 +2,8 @@
 /// current ``SessionRevision/number``, and `revisions`, an array of ``SessionRevision/json``, oldest first.
 ///
 /// `last_accessed`, `created_at` and `updated_at` of the session are seconds since the epoch. The reference writes whole
-/// seconds and reads fractions; ours have six digits of a fraction. Dates of messages and memories are ISO 8601. `data` is `{}`
-/// where there is none, as the reference writes it, and then reads as absent.
+/// seconds and reads fractions; ours have six digits of a fraction. Dates of messages and memories are ISO 8601. `data` is `null`
+/// where there is none, which the reference reads as `{}`.
 public enum SessionDocument {
     /// The whole document.
     public static func json(_ session: StoredSession) -> JSONWriter {
@@ -36,7 +36,7 @@ public enum SessionDocument {
         member("session_id", .string(memory.key.sessionID))
         member("namespace", memory.key.namespace.map { .string($0) } ?? .null)
         member("ttl_seconds", memory.ttlSeconds.map { .int($0) } ?? .null)
-        member("data", .object(memory.data ?? [:]))
+        member("data", memory.data.map { .object($0) } ?? .null)
         writer.name("long_term_memory_strategy")
         memory.strategy.write(to: &writer)
         member("last_accessed", .number(memory.lastAccessed.secondsLiteral))
@@ -67,12 +67,11 @@ public enum SessionDocument {
             memories.append(try SessionMemory(stored: memory, fallbackDate: createdAt))
         }
         let lastAccessed = Timestamp(stored: members["last_accessed"]) ?? updatedAt
-        let data = members["data"]?.objectValue
         let memory = WorkingMemory(
             key: SessionKey(
                 storedSessionID: sessionID, namespace: members["namespace"]?.stringValue,
                 userID: members["user_id"]?.stringValue),
-            messages: messages, memories: memories, data: data?.isEmpty == false ? data : nil,
+            messages: messages, memories: memories, data: members["data"]?.objectValue,
             context: members["context"]?.stringValue, tokens: members["tokens"]?.intValue ?? 0,
             strategy: MemoryStrategy(stored: members["long_term_memory_strategy"]),
             ttlSeconds: members["ttl_seconds"]?.intValue, createdAt: createdAt, updatedAt: updatedAt,

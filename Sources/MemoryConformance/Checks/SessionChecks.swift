@@ -131,6 +131,40 @@ extension ConformanceCheck {
             let replaced = try await scope.sessions.first.read(key, lastMessages: nil)
             try scope.expect("nothing of the old session in the new one", replaced?.memory == bare)
         },
+        ConformanceCheck(
+            "session/W3-values",
+            hint:
+                "an empty object is taken for none or for a list, a number is rounded or respelt, or what is nested deep is dropped"
+        ) { scope in
+            let (store, other) = try (scope.sessions.first, scope.sessions.second)
+            var revision: Int?
+            let key = try SessionKey(sessionID: "s", userID: "u")
+            for (i, value) in try clientValues().enumerated() {
+                var memory = session(key, messages: [])
+                memory.data = value
+                // The value is a level deeper in each of these.
+                if let value, depth(.object(value)) <= JSONValue.maximumDepth - 3 {
+                    memory.strategy = MemoryStrategy(.custom, config: value)
+                    memory.memories = [
+                        SessionMemory(
+                            try MemoryRecord(
+                                id: "a", text: "text", extractionStrategyConfig: value, metadata: value,
+                                createdAt: at(0), lastAccessed: at(0), updatedAt: at(0)),
+                            givenLists: [], persistedAt: nil)
+                    ]
+                }
+                let expectation = revision.map { SessionExpectation.revision($0) } ?? .absent
+                revision = try await store.write(memory, expecting: expectation, writerStamp: nil).number
+                for lastMessages in [nil, 0] {
+                    let read = try await other.read(key, lastMessages: lastMessages)
+                    let what = "value \(i) (\(JSONValue.object(value ?? [:]).jsonText.prefix(80)))"
+                    try scope.expect("data, \(what)", read?.memory.data == value)
+                    try scope.expect("whether there is data, \(what)", (read?.memory.data == nil) == (value == nil))
+                    try scope.expect("the strategy, \(what)", read?.memory.strategy == memory.strategy)
+                    try scope.expect("the memories, \(what)", read?.memory.memories == memory.memories)
+                }
+            }
+        },
         ConformanceCheck("session/W4-last-messages", hint: "0 means all, or the count is that of what was read") {
             scope in
             let store = try scope.sessions.first
@@ -190,6 +224,50 @@ extension ConformanceCheck {
             }
         },
     ]
+}
+
+/// What a client may keep in a session: none, and values that stores change.
+private func clientValues() throws -> [JSONObject?] {
+    let numbers = [
+        "0", "-0", "0.0", "-0.0", "1", "1.0", "1.00", "-1", "1e0", "1E2", "1e+2", "1.5e3", "0.1", "0.10", "1e-7",
+        "0.0001",
+        "0.00001", "123456789012345.6", "1234567890.123456789", "9007199254740993", "-9007199254740993",
+        "9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551615",
+        "18446744073709551616", "123456789012345678901234567890", "3.141592653589793238462643383279", "1e22", "1e23",
+        "5e-324", "1e-400", "1.7976931348623157e308", "1e400", "-1e400",
+    ]
+    let names = [
+        "", " ", ".", "$", "*", "[0]", "a.b", "$.data", "'", "\"", "\\", "exact", "data", "NUL \u{0}", "\u{1F}", "é",
+    ]
+    var named = JSONObject()
+    for (i, name) in names.enumerated() { named[name] = .int(i) }
+    let texts = [
+        "{}", #"{"a": {}}"#, #"{"a": []}"#, #"{"a": null}"#, #"{"a": [[], {}, null, "", 0, false]}"#,
+        #"{"a": {"b": {"c": {}}, "d": [[[]]]}}"#, #"{"a": [{}, {}]}"#, #"{"a": [null, null]}"#,
+        #"{"NUL": "a\u0000b", "nested": {"\u0000": "\u0000"}}"#, #"{"numbers": [\#(numbers.joined(separator: ", "))]}"#,
+    ]
+    var values: [JSONObject?] = [nil]
+    for text in texts { values += [try JSONValue(parsing: text).objectValue, nil] }
+    values.append(named)
+    values.append(["texts": .array(HostileStrings.texts.map { .string($0) })])
+    // The request that carries data is one level more.
+    for levels in [100, 101, 120, 127, 128, 129, JSONValue.maximumDepth - 3, JSONValue.maximumDepth - 1] {
+        var list: JSONValue = []
+        for _ in 0..<levels - 2 { list = [list] }
+        var object: JSONObject = [:]
+        for _ in 0..<levels - 1 { object = ["a": .object(object)] }
+        values += [["list": list], object]
+    }
+    return values
+}
+
+/// How many arrays and objects a value is nested in, itself among them.
+private func depth(_ value: JSONValue) -> Int {
+    switch value {
+    case .null, .bool, .number, .string: 0
+    case .array(let elements): 1 + (elements.map(depth).max() ?? 0)
+    case .object(let object): 1 + (object.members.map { depth($0.value) }.max() ?? 0)
+    }
 }
 
 /// A session with one message unless others are given; its dates are whole seconds.

@@ -41,6 +41,10 @@ struct SystemController: Sendable {
                                 writer.name("reason")
                                 writer.string(reason)
                             }
+                            if let warning = component.warning {
+                                writer.name("warning")
+                                writer.string(warning)
+                            }
                             if let version = component.version {
                                 writer.name("version")
                                 writer.string(version)

@@ -29,13 +29,17 @@ public final class RedisJobQueue: JobQueue {
     private let client: RedisClient
     private let logger: Logger
     private let isPrepared = Atomic(false)
+    private let probe: WriteProbe
 
     /// Connects to nothing yet.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
+    ///   database is another one than 0: jobs belong to the sessions and memories there.
     public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
+        try configuration.endpoint.checkDatabase()
         self.configuration = configuration
         self.logger = logger
+        probe = WriteProbe(key: "\(configuration.keyPrefix):ready", logger: logger)
         var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
         driver.connections = configuration.connections
         driver.timeout = configuration.timeout
@@ -44,13 +48,16 @@ public final class RedisJobQueue: JobQueue {
         do throws(RedisError) {
             client = try RedisClient(configuration: driver, logger: logger)
         } catch {
-            throw error.memoryError
+            throw error.preparationError
         }
     }
 
     /// Streams and their groups are made with the first job of a kind, so only the connection is tried.
     public func prepare() async throws {
-        _ = try await counts()
+        try await client.preparing(within: configuration.timeout) {
+            _ = try await cardinalities()
+            try await probe.run(client)
+        }
         isPrepared.store(true, ordering: .relaxed)
     }
 
@@ -65,8 +72,11 @@ public final class RedisJobQueue: JobQueue {
 
     public func health() async -> [ComponentHealth] {
         do {
-            try await client.translating(within: configuration.timeout / 2) { _ = try await cardinalities() }
-            return [ComponentHealth("jobs")]
+            return try await client.translating(within: configuration.timeout / 2) {
+                if let refusal = try await probe.refusal(client) { return [ComponentHealth("jobs", reason: refusal)] }
+                _ = try await cardinalities()
+                return [ComponentHealth("jobs")]
+            }
         } catch {
             let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
             return [ComponentHealth("jobs", reason: reason)]
@@ -210,7 +220,12 @@ public final class RedisJobQueue: JobQueue {
 
     private func cardinalities() async throws -> [Int] {
         let (replies, _) = try await client.transaction(JobState.allCases.map { RedisCommand("ZCARD", key($0)) })
-        return try replies.map { reply in
+        return try zip(JobState.allCases, replies).map { state, reply in
+            if case .error(let error) = reply, error.code == .wrongType {
+                throw MemoryError(
+                    .misconfigured,
+                    "the key \(key(state)) in Redis holds a value of another program: choose another REDIS_JOBS_PREFIX")
+            }
             guard let size = try reply.get().integer else { throw Self.unknownAnswer }
             return size
         }

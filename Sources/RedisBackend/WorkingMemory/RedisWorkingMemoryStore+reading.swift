@@ -45,7 +45,7 @@ extension RedisWorkingMemoryStore {
         return try await asking { queries in
             var window = limit
             while true {
-                let command = queries.matches(reference, limit: window)
+                let command = try queries.matches(reference, limit: window)
                 let rows = try Self.rows(try await client.send(command, isRead: true))
                 let keys = rows.compactMap { row -> SessionKey? in
                     guard let sessionID = row["s"] else { return nil }
@@ -64,19 +64,19 @@ extension RedisWorkingMemoryStore {
         try await asking { queries in
             let now = try await time()
             let count = queries.count(namespace: namespace, userID: userID, at: now)
-            func ids(_ window: SearchCommands.Window) -> RedisCommand {
-                queries.ids(namespace: namespace, userID: userID, at: now, window)
+            func ids(_ window: SearchCommands.Window) throws(MemoryError) -> RedisCommand {
+                try queries.ids(namespace: namespace, userID: userID, at: now, window)
             }
             var total: Int
             var rows: [[String: String]] = []
-            if page.end <= RedisMemoryDatabase.speculativeEnd {
-                let replies = try await client.pipeline([count, ids(.init(page))], isRead: true)
+            if page.end <= min(100_000, queries.maximumResults) {
+                let replies = try await client.pipeline([count, try ids(.init(page))], isRead: true)
                 total = try Self.total(replies[0])
                 rows = try Self.rows(replies[1])
             } else {
                 total = try Self.total(try await client.send(count, isRead: true))
                 if page.offset < total {
-                    rows = try Self.rows(try await client.send(ids(.init(page, total: total)), isRead: true))
+                    rows = try Self.rows(try await client.send(try ids(.init(page, total: total)), isRead: true))
                 }
             }
             let found = rows.compactMap { $0["session_id"] }
@@ -89,7 +89,9 @@ extension RedisWorkingMemoryStore {
     /// The server's time, in milliseconds since 1970.
     private func time() async throws -> Int {
         let reply = try await client.send(RedisCommand("TIME"), isRead: true).array ?? []
-        guard reply.count == 2, let seconds = reply[0].integer, let microseconds = reply[1].integer else {
+        guard reply.count == 2, let seconds = reply[0].integer, (0...1_000_000_000_000).contains(seconds),
+            let microseconds = reply[1].integer, (0..<1_000_000).contains(microseconds)
+        else {
             throw MemoryError(.internalError, "the Redis server does not tell its time")
         }
         return seconds * 1000 + microseconds / 1000

@@ -13,7 +13,7 @@ extension RedisWorkingMemoryStore {
         let text = try StoredDocument.text(
             StoredSession(memory: memory, messageCount: count, revisions: [revision]))
         let keys = keys(memory.key)
-        let reply = try await translating {
+        let reply = try await translating(bytes: text.count) {
             try await client.evaluate(SessionScripts.write, keys: [keys.plain, keys.own]) { command in
                 command.append(keys.identity)
                 switch expecting {

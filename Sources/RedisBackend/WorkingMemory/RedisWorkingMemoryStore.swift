@@ -35,14 +35,18 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     let configuration: Configuration
     let client: RedisClient
     let keeper: IndexKeeper
+    private let probe: WriteProbe
     private let logger: Logger
 
     /// Connects to nothing yet.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
+    ///   database is another one than 0.
     public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
+        try configuration.endpoint.checkDatabase()
         self.configuration = configuration
         self.logger = logger
+        probe = WriteProbe(key: "\(configuration.indexName)_ready", isDocument: true, logger: logger)
         let plan = IndexPlan(
             name: configuration.indexName, schema: SessionIndex(keyPrefix: configuration.keyPrefix + ":"))
         let keeper = IndexKeeper(
@@ -60,21 +64,29 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         do throws(RedisError) {
             client = try RedisClient(configuration: driver, logger: logger)
         } catch {
-            throw error.memoryError
+            throw error.preparationError
         }
     }
 
     public func prepare() async throws {
-        try await translating {
+        try await client.preparing(within: configuration.timeout) {
             try await checkJSON()
             // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
             _ = try await keeper.ready(client, patience: configuration.timeout * 0.45)
+            await probe.warnOfEviction(client)
+            // Reads do not show that the server became a replica.
+            try await probe.run(client)
         }
     }
 
     public func run() async throws {
         try await Upkeep(interval: configuration.upkeepInterval, logger: logger).run(
-            isSettled: { keeper.hasFoundIndex }, prepare)
+            isSettled: { keeper.hasFoundIndex }
+        ) {
+            try await prepare()
+            // Someone may have changed them under the connections.
+            try await translating { try await keeper.renewSettings(client) }
+        }
     }
 
     public func close() async {
@@ -83,11 +95,16 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     public func health() async -> [ComponentHealth] {
         do {
-            let reason = try await client.translating(within: configuration.timeout / 2) {
+            return try await client.translating(within: configuration.timeout / 2) {
                 try await checkJSON()
-                return try await keeper.unavailability(client)
+                if let refusal = try await probe.refusal(client) {
+                    return [ComponentHealth("sessions", reason: refusal)]
+                }
+                let warning = await probe.evictionWarning(client)
+                return [
+                    ComponentHealth("sessions", reason: try await keeper.unavailability(client), warning: warning)
+                ]
             }
-            return [ComponentHealth("sessions", reason: reason)]
         } catch {
             let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
             return [ComponentHealth("sessions", reason: reason)]
@@ -105,8 +122,11 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     func keys(_ key: SessionKey) -> SessionKeys { SessionKeys(key, prefix: configuration.keyPrefix) }
 
-    func translating<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
-        try await client.translating(within: configuration.timeout, body)
+    /// - Parameter bytes: how much is written; the deadline grows with it.
+    func translating<Answer: Sendable>(
+        bytes: Int = 0, _ body: () async throws -> Answer
+    ) async throws -> Answer {
+        try await client.translating(within: configuration.timeout.grown(bytes: bytes), body)
     }
 
     /// Asks the complete index; once more if it was missing or the server may have been another one.
@@ -118,6 +138,8 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
                 if keeper.stands(ready) { return answer }
             } catch let error as RedisError where error.saysIndexIsMissing {
                 keeper.lost(ready)
+            } catch let error as RedisError where error.saysLimitIsExceeded {
+                try await keeper.renewSettings(client)
             }
             return try await body(queries(try await keeper.ready(client)))
         }
@@ -128,6 +150,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     private func queries(_ ready: IndexKeeper.Ready) -> SessionQueries {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SessionQueries(
-            index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0)
+            index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
+            maximumResults: ready.settings.maximumResults)
     }
 }

@@ -30,8 +30,9 @@ struct SessionIndex: SearchIndex {
     func fitness(of index: IndexInfo) -> IndexFitness {
         let tags = Set(Self.tags.map { "$.\($0)" })
         let isOurs =
-            index.keyType == "JSON" && index.prefixes == [keyPrefix] && index.caseSensitive.isSuperset(of: tags)
-            && index.fields.isSuperset(of: Self.numbers.map { "$.\($0)" })
+            index.keyType == "JSON" && !index.isPartial && index.prefixes == [keyPrefix]
+            && index.caseSensitive.isSuperset(of: tags)
+            && Self.numbers.allSatisfy { index.types["$.\($0)"] == "NUMERIC" }
         return isOurs ? .ours : .foreign
     }
 }
@@ -41,14 +42,18 @@ struct SessionQueries: Sendable {
     let index: String
     /// For the engine, in milliseconds; 0 is none.
     let timeout: Int
+    /// How many results the engine gives, from the first one on.
+    var maximumResults = EngineSettings.unlimited
 
     /// Ids in the order of their bytes, each once.
     ///
     /// - Parameter now: the server's time, in milliseconds since 1970.
-    func ids(namespace: String?, userID: String?, at now: Int, _ window: SearchCommands.Window) -> RedisCommand {
+    func ids(
+        namespace: String?, userID: String?, at now: Int, _ window: SearchCommands.Window
+    ) throws(MemoryError) -> RedisCommand {
         let query = Self.query(sessionID: nil, namespace: namespace, userID: userID, at: now)
         var command = distinct(query, at: now)
-        command.append(["SORTBY", "2", "@session_id", "ASC", "MAX", String(window.offset + window.limit)])
+        command.append(["SORTBY", "2", "@session_id", "ASC", "MAX", String(try window.end(within: maximumResults))])
         command.append(["LIMIT", String(window.offset), String(window.limit)])
         finish(&command, query)
         return command
@@ -66,7 +71,7 @@ struct SessionQueries: Sendable {
     /// The parts of the sessions that match, under the names `s`, `n` and `u`, in the order of ``SessionKey``. They are read from
     /// the documents, which an expired key does not have any more. Because the engine trims what it indexes, sessions whose ids
     /// have blanks at an end may be among them.
-    func matches(_ reference: SessionReference, limit: Int) -> RedisCommand {
+    func matches(_ reference: SessionReference, limit: Int) throws(MemoryError) -> RedisCommand {
         let blank = UInt8(ascii: " ")
         let trimmed = reference.sessionID.utf8.drop { $0 == blank }.reversed().drop { $0 == blank }.reversed()
         let query = Self.query(
@@ -77,7 +82,8 @@ struct SessionQueries: Sendable {
             "LOAD", "9", "$.session_id", "AS", "s", "$.namespace", "AS", "n", "$.user_id", "AS", "u",
             "FILTER", "exists(@s)", "APPLY", "exists(@n)", "AS", "hasN", "APPLY", "exists(@u)", "AS", "hasU",
             "SORTBY", "10", "@s", "ASC", "@hasN", "ASC", "@n", "ASC", "@hasU", "ASC", "@u", "ASC",
-            "MAX", String(limit), "LIMIT", "0", String(limit),
+            "MAX", String(try SearchCommands.Window(limit: limit).end(within: maximumResults)), "LIMIT", "0",
+            String(limit),
         ])
         finish(&command, query)
         return command

@@ -17,11 +17,14 @@ enum StoredDocument {
     /// RedisJSON takes 128 levels; the document needs some of them.
     private static let maximumDepth = 100
 
+    /// What is stored wraps values that a request may nest as deep as any JSON is taken.
+    private static let wrappedDepth = JSONValue.maximumDepth + 16
+
     static func text(_ session: StoredSession) throws(MemoryError) -> [UInt8] {
         let bytes = SessionDocument.json(session).bytes
         let unsafe = clientValues(session.memory).filter { !isKept(.object($0.value), depth: 0) }
         guard !unsafe.isEmpty else { return bytes }
-        guard var document = try? JSONValue(parsing: bytes) else {
+        guard var document = try? JSONValue(parsing: bytes, maximumDepth: wrappedDepth) else {
             throw MemoryError(.internalError, "a session cannot be written as JSON")
         }
         var exact: [JSONValue] = []
@@ -39,7 +42,7 @@ enum StoredDocument {
     static func session(
         _ text: String, messages: String? = nil, messageCount: Int
     ) throws(MemoryError) -> StoredSession {
-        guard var document = try? JSONValue(parsing: text) else {
+        guard var document = try? JSONValue(parsing: text.utf8, maximumDepth: wrappedDepth) else {
             throw MemoryError(.internalError, "a stored session cannot be read")
         }
         if document["session_id"] == nil {
@@ -53,7 +56,10 @@ enum StoredDocument {
             }
             document = .object(flat)
         }
-        if let text = document[exact]?.stringValue, let values = (try? JSONValue(parsing: text))?.arrayValue {
+        if let text = document[exact]?.stringValue {
+            guard let values = (try? JSONValue(parsing: text.utf8, maximumDepth: wrappedDepth))?.arrayValue else {
+                throw MemoryError(.internalError, "a stored session cannot be read")
+            }
             for value in values {
                 guard let pair = value.arrayValue, pair.count == 2, let path = pair[0].arrayValue else { continue }
                 document.set(pair[1], at: path[...])

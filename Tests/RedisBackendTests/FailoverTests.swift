@@ -1,0 +1,107 @@
+import AgentMemory
+import Logging
+import RedisDriver
+import TestServices
+import Testing
+
+@testable import RedisBackend
+
+/// The server behind the address becomes a replica of another one, which the address leads to from then on.
+@Suite struct FailoverTests {
+    @Test func writesGoOnAtTheServerThatTookOver() async throws {
+        try await OwnServer.run(.redis) { first in
+            try await OwnServer.run(.redis) { second in
+                try await TestStore.run(url: first.url) { old in
+                    let successor = try RedisEndpoint(url: second.url)
+                    try await SwitchedProxy.run(to: old.endpoint) { proxy, endpoint in
+                        let store = TestStore(endpoint: endpoint, name: old.name, client: old.client)
+                        try await store.withDatabase { database in
+                            try await store.withSessions { sessions in
+                                try await store.withQueue { queue in
+                                    _ = try await database.add([MemoryRecord(id: "a", text: "tea")])
+                                    try await old.client.send(
+                                        RedisCommand("REPLICAOF", "127.0.0.1", String(successor.port)))
+                                    proxy.lead(to: successor)
+                                    try await writesUntilItWorks {
+                                        _ = try await database.add([MemoryRecord(id: "b", text: "tea")])
+                                    }
+                                    #expect(try await database.listed() == ["b"])
+                                    let key = try SessionKey(sessionID: "s")
+                                    try await writesUntilItWorks {
+                                        try await sessions.write(session(key), expecting: .absent, writerStamp: nil)
+                                    }
+                                    #expect(try await sessions.read(key, lastMessages: nil) != nil)
+                                    try await writesUntilItWorks {
+                                        _ = try await queue.enqueue([NewJob(kind: "a", payload: [:])])
+                                    }
+                                    for part in await database.health() + sessions.health() + queue.health() {
+                                        #expect(part.isOK, "\(part)")
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    // So that what the test made can be removed.
+                    try await old.client.send(RedisCommand("REPLICAOF", "NO", "ONE"))
+                }
+            }
+        }
+    }
+
+    /// A connection that has just been made is not given up again, so a few attempts fail.
+    private func writesUntilItWorks(_ write: () async throws -> Void) async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while true {
+            do {
+                return try await write()
+            } catch let error as MemoryError where error.code == .storeUnavailable && .now < deadline {
+                continue
+            }
+        }
+    }
+
+    /// Waiting calls are served by the connections that are there, where the server has no room for further ones.
+    @Test func callsGoToTheConnectionsThatAreThere() async throws {
+        try await OwnServer.run(.redis) { server in
+            try await TestStore.run(url: server.url) { store in
+                let connected = try await store.client.send(RedisCommand("CLIENT", "LIST")).string ?? ""
+                let count = connected.split(separator: "\n").count
+                try await store.client.send(RedisCommand("CONFIG", "SET", "maxclients", String(count + 1)))
+                var configuration = RedisClient.Configuration(endpoint: store.endpoint)
+                configuration.connections = 8
+                let client = try RedisClient(configuration: configuration, logger: Logger(label: "test"))
+                try await client.send(RedisCommand("PING"))
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<200 {
+                        group.addTask { try await client.send(RedisCommand("SET", "k", "v")) }
+                    }
+                    try await group.waitForAll()
+                }
+                await client.close()
+                try await store.client.send(RedisCommand("CONFIG", "SET", "maxclients", "1000"))
+            }
+        }
+    }
+
+    /// The deadline of a call is for a call's work; a create of many records has more of it.
+    @Test func aLargeBatchIsStoredWithinAShortTimeout() async throws {
+        try await OwnServer.run(.redis) { server in
+            try await TestStore.run(url: server.url) { store in
+                let database = try RedisMemoryDatabase(
+                    configuration: {
+                        var configuration = store.configuration()
+                        configuration.timeout = .milliseconds(100)
+                        return configuration
+                    }(), embedder: TestEmbedder(dimensions: 128), logger: Logger(label: "test"))
+                _ = try await database.add([MemoryRecord(id: "first", text: "text")])
+                let start = ContinuousClock.now
+                let ids = try await database.add((0..<3000).map { try MemoryRecord(id: "r\($0)", text: "text \($0)") })
+                // Or else this shows nothing.
+                #expect(ContinuousClock.now - start > .milliseconds(100))
+                #expect(ids.count == 3000)
+                #expect(try await database.count(.everything) == 3001)
+                await database.close()
+            }
+        }
+    }
+}

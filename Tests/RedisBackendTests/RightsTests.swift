@@ -1,0 +1,275 @@
+import AgentMemory
+import Foundation
+import Logging
+import RedisDriver
+import TestServices
+import Testing
+
+@testable import RedisBackend
+
+/// The rights that the module's README names: enough, and none too many.
+@Suite struct RightsTests {
+    /// The block of the README, by its headings.
+    private struct DocumentedRights {
+        var keys: [String] = []
+        var commands: [String] = []
+        var optional: [String] = []
+
+        init() throws {
+            let readme = URL(filePath: #filePath).deletingLastPathComponent()
+                .appending(path: "../../Sources/RedisBackend/README.md").standardized
+            let parts = try String(contentsOf: readme, encoding: .utf8).components(separatedBy: "```")
+            let block = try #require(parts.first { $0.hasPrefix("acl\n") })
+            var isOptional = false
+            for line in block.split(separator: "\n").dropFirst() {
+                if line.hasPrefix("#") {
+                    isOptional = line.contains("optional")
+                    continue
+                }
+                for word in line.split(separator: " ").map(String.init) {
+                    if word.hasPrefix("~") {
+                        keys.append(word)
+                    } else if isOptional {
+                        optional.append(word)
+                    } else if !commands.contains(word) {
+                        commands.append(word)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The three stores of a server under the names that are the default.
+    private struct Stores {
+        let database: RedisMemoryDatabase
+        let sessions: RedisWorkingMemoryStore
+        let jobs: RedisJobQueue
+
+        init(_ endpoint: RedisEndpoint, indexSuffix: String = "") throws {
+            let logger = Logger(label: "test")
+            var configuration = RedisMemoryDatabase.Configuration(endpoint: endpoint)
+            configuration.indexName += indexSuffix
+            database = try RedisMemoryDatabase(
+                configuration: configuration, embedder: TestEmbedder(), logger: logger)
+            var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
+            sessions.indexName += indexSuffix
+            self.sessions = try RedisWorkingMemoryStore(configuration: sessions, logger: logger)
+            jobs = try RedisJobQueue(configuration: .init(endpoint: endpoint), logger: logger)
+        }
+
+        func close() async {
+            await database.close()
+            await sessions.close()
+            await jobs.close()
+        }
+
+        /// Does everything that a server does.
+        ///
+        /// - Returns: the messages of what was refused, and the reasons of parts that are not ready.
+        func exercise(_ admin: RedisClient) async throws -> [String] {
+            var refusals: [String] = []
+            func run(_ work: () async throws -> Void) async {
+                do {
+                    try await work()
+                } catch {
+                    refusals.append((error as? MemoryError)?.message ?? "\(error)")
+                }
+            }
+            // As another server leaves a record: without words and with no vector.
+            try await admin.send(RedisCommand("HSET", "memory_idx:raw", "id_", "raw", "text", "coffee"))
+            await run { try await database.prepare() }
+            await run { _ = try await database.add([MemoryRecord(id: "a", text: "tea")]) }
+            await run { _ = try await database.sweep(updatedSince: .earliest) }
+            await run { try await database.completeVectors() }
+            await run { _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(text: "green"))]) }
+            await run { try check(try await database.addDistinct([MemoryRecord(id: "b", text: "black")]) == ["b"]) }
+            await run { try check(try await database.addDistinct([MemoryRecord(id: "c", text: "black")]) == []) }
+            await run { try check(try await database.delete(["b"]) == 1) }
+            await run {
+                let promoted = try ["a", "b"].map { try MemoryRecord(id: $0, text: "promoted") }
+                let outcomes = try await database.promote(promoted, handedInAt: .earliest)
+                try check(outcomes == [.present, .deleted])
+            }
+            for ranking in [
+                .semantic(distanceThreshold: nil), .keyword(.bm25std), .hybrid(alpha: 0.5, .bm25std),
+            ] as [SearchQuery.Ranking] {
+                await run { try check(try await database.ids("green", ranking).first == "a") }
+            }
+            await run { try check(try await database.listed().count == 2) }
+            await run { try check(try await database.count(.everything) == 2) }
+            await run { try check(try await database.delete(["a", "raw"]) == 2) }
+
+            await run { try await sessions.prepare() }
+            let key = try SessionKey(sessionID: "s", userID: "u")
+            var memory = try session(key)
+            memory.ttlSeconds = 100
+            let jobOfASession = NewJob(kind: "of-a-session", payload: [:])
+            await run {
+                try await sessions.write(
+                    memory, expecting: .absent, writerStamp: nil, enqueueing: [jobOfASession])
+            }
+            await run { _ = try await sessions.append(SessionAppend(memory.messages, at: .now()), to: key) }
+            await run {
+                try await sessions.markPersisted(memoryIDs: [], messageIDs: ["m1"], at: .now(), in: key)
+            }
+            await run {
+                let revision = try await sessions.read(key, lastMessages: nil)?.current.number ?? 0
+                memory.ttlSeconds = nil
+                try await sessions.write(memory, expecting: .revision(revision), writerStamp: nil)
+            }
+            await run {
+                try check(try await sessions.matching(SessionReference(sessionID: "s"), limit: 1) == [key])
+            }
+            await run {
+                try check(
+                    try await sessions.sessionIDs(namespace: nil, userID: "u", page: PageRequest()).items == ["s"])
+            }
+            await run { try check(try await sessions.delete(key, expectedRevision: nil)) }
+
+            await run { try await jobs.prepare() }
+            await run { try await exerciseJobs() }
+
+            for part in await database.health() + sessions.health() + jobs.health() {
+                if let reason = part.reason { refusals.append(reason) }
+            }
+            return refusals
+        }
+
+        private func exerciseJobs() async throws {
+            try await jobs.enqueue([
+                NewJob(kind: "a", payload: [:], delay: .milliseconds(1)), NewJob(kind: "b", payload: [:]),
+            ])
+            func leased() async throws -> [LeasedJob] {
+                var leased: [LeasedJob] = []
+                while leased.count < 2 {
+                    leased += try await jobs.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60))
+                }
+                return leased
+            }
+            for job in try await leased() {
+                try check(try await jobs.extend(job, for: .seconds(60)))
+                try check(try await jobs.retry(job, after: .zero, reason: "x"))
+            }
+            for job in try await leased() { try check(try await jobs.bury(job, reason: "y")) }
+            try check(try await jobs.list(.dead, page: PageRequest()).total == 2)
+            try check(try await jobs.requeue(nil) == 2)
+            for job in try await leased() { try check(try await jobs.complete(job)) }
+            try await jobs.noteDeleted(["a"])
+            try check(try await jobs.deleted(["a", "z"], since: .earliest) == ["a"])
+        }
+
+        private struct WrongAnswer: Error {
+            let line: UInt
+        }
+
+        private func check(_ isRight: Bool, line: UInt = #line) throws {
+            guard isRight else { throw WrongAnswer(line: line) }
+        }
+    }
+
+    @Test func theDocumentedRightsAreEnoughAndNoneIsTooMany() async throws {
+        let rights = try DocumentedRights()
+        #expect(rights.keys.count > 3 && rights.commands.count > 20 && rights.optional.count > 3)
+        try await OwnServer.run(.redis) { server in
+            try await TestStore.run(url: server.url) { store in
+                let admin = store.client
+                var endpoint = store.endpoint
+                endpoint.user = "agent-memory"
+                endpoint.password = "secret"
+                func allow(_ words: [String]) async throws {
+                    try await admin.send(RedisCommand(["ACL", "SETUSER", "agent-memory"] + words))
+                }
+                try await allow(["on", ">secret"] + rights.keys + rights.commands)
+                let stores = try Stores(endpoint)
+                #expect(try await stores.exercise(admin) == [])
+                // Without the right to set the engine up, what it would answer short is refused.
+                let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
+                let refused = await #expect(throws: MemoryError.self) { try await stores.database.count(filter) }
+                #expect(refused?.code == .unsupported)
+                await stores.close()
+
+                for right in rights.commands {
+                    let command = right.dropFirst()
+                    try await allow(["-\(command)"])
+                    // A script that the server knows is not sent, an index that is there not made.
+                    try await admin.send(RedisCommand("SCRIPT", "FLUSH"))
+                    let stores = try Stores(endpoint, indexSuffix: right == "+ft.create" ? "_new" : "")
+                    let refusals = try await stores.exercise(admin)
+                    #expect(refusals.contains { $0.contains("the command \(command):") }, "\(right): \(refusals)")
+                    await stores.close()
+                    try await allow([right])
+                    try await clean(admin)
+                }
+                for key in rights.keys {
+                    try await allow(["resetkeys"] + rights.keys.filter { $0 != key })
+                    let stores = try Stores(endpoint)
+                    let refusals = try await stores.exercise(admin)
+                    #expect(refusals.contains { $0.contains("the ACL lacks a key pattern") }, "\(key): \(refusals)")
+                    await stores.close()
+                    try await clean(admin)
+                }
+
+                try await allow(["resetkeys"] + rights.keys + rights.optional)
+                let complete = try Stores(endpoint)
+                #expect(try await complete.exercise(admin) == [])
+                #expect(try await complete.database.count(filter) == 0)
+                await complete.close()
+            }
+        }
+    }
+
+    /// Removes what an exercise that was refused half-way has left.
+    private func clean(_ admin: RedisClient) async throws {
+        let keys = try await admin.send(RedisCommand("KEYS", "agent_memory:jobs:*")).array?.compactMap(\.string) ?? []
+        let all = keys + ["memory_idx:a", "memory_idx:raw", "working_memory:u:s"]
+        try await admin.send(RedisCommand(["DEL"] + all))
+    }
+
+    /// A start with credentials that are refused ends; a running server answers that its store cannot be used, and works
+    /// again when it is let in.
+    @Test func credentialsThatAreRefused() async throws {
+        try await OwnServer.run(.redis) { server in
+            try await TestStore.run(url: server.url) { store in
+                let admin = store.client
+                func user(_ password: String) async throws {
+                    try await admin.send(
+                        RedisCommand("ACL", "SETUSER", "u", "on", "resetpass", ">\(password)", "~*", "+@all"))
+                }
+                try await user("hunter2")
+                var wrong = store.endpoint
+                wrong.user = "u"
+                wrong.password = "hunter3"
+                let unknown = try Stores(wrong)
+                for prepare in [unknown.database.prepare, unknown.sessions.prepare, unknown.jobs.prepare] {
+                    let error = await #expect(throws: MemoryError.self) { try await prepare() }
+                    #expect(error?.code == .misconfigured && error?.message.contains("credentials") == true)
+                    #expect("\(String(describing: error))".contains("hunter") == false)
+                }
+                await unknown.close()
+
+                var right = wrong
+                right.password = "hunter2"
+                let stores = try Stores(right)
+                try await stores.database.prepare()
+                // Ends the user's connections too.
+                try await admin.send(RedisCommand("ACL", "DELUSER", "u"))
+                let key = try SessionKey(sessionID: "s")
+                for work in [
+                    { _ = try await stores.database.add([MemoryRecord(id: "a", text: "tea")]) },
+                    { _ = try await stores.database.listed() },
+                    { _ = try await stores.sessions.read(key, lastMessages: nil) },
+                    { _ = try await stores.jobs.enqueue([NewJob(kind: "a", payload: [:])]) },
+                ] as [@Sendable () async throws -> Void] {
+                    let error = await #expect(throws: MemoryError.self) { try await work() }
+                    #expect(error?.code == .storeUnavailable, "\(String(describing: error))")
+                }
+                let reason = await stores.database.health().first?.reason
+                #expect(reason?.contains("credentials") == true)
+                try await user("hunter2")
+                _ = try await stores.database.add([MemoryRecord(id: "a", text: "tea")])
+                #expect(try await stores.database.listed() == ["a"])
+                await stores.close()
+            }
+        }
+    }
+}
