@@ -306,7 +306,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: [
-                "README.md", "integrations.py", "late_server.py", "official_client.py", "read_index.py", "working_memory.py",
+                "README.md", "integrations.py", "late_server.py", "official_client.py", "read_index.py",
+                "working_memory.py",
             ], swiftSettings: testing),
         .testTarget(
             name: "ConformanceTests",

@@ -19,7 +19,8 @@ extension PgvectorMemoryDatabase {
                 {
                     do {
                         _ = try await self.pool.pipeline(
-                            batch, retry: .onlyIfNotExecuted, deadline: max(deadline, .now + limit), perStatement: limit)
+                            batch, retry: .onlyIfNotExecuted, deadline: max(deadline, .now + limit), perStatement: limit
+                        )
                     } catch let error as PostgresError {
                         // Whatever became of the second attempt, the first may have been done.
                         throw MemoryError(error, mayHaveBeenDone: true)
