@@ -82,37 +82,33 @@ struct SchemaSession: Sendable {
         }
     }
 
-    /// Makes the schema and the extension if they are missing, and the search path that sees both.
+    /// Makes the schema and the extension if they are missing, and the search path that sees both; the caller holds the
+    /// lock of the migrations.
     ///
     /// Looks first: to ask for what exists, such as CREATE SCHEMA IF NOT EXISTS does, takes the right to make it.
     func prepareExtension(on connection: PostgresConnection) async throws {
         let deadline = Self.deadline()
-        let hasSchema = try await schemaExists(on: connection)
-        let hasExtension = try await extensionVersion(on: connection) != nil
-        if !hasSchema || !hasExtension { try await makeExtension(on: connection, deadline) }
+        do {
+            if try await !schemaExists(on: connection) {
+                try await connection.script("CREATE SCHEMA \(schema.quoted)", deadline: deadline)
+            }
+            if try await extensionVersion(on: connection) == nil { try await makeExtension(on: connection, deadline) }
+        } catch let error as PostgresError where error.code == .server {
+            throw explain(error)
+        }
         try await connection.query(Self.searchPath(schema), deadline: deadline)
         try await checkExtension(on: connection)
     }
 
-    private func makeExtension(
-        on connection: PostgresConnection, _ deadline: ContinuousClock.Instant
-    ) async throws {
-        do {
-            // One at a time in the whole database: IF NOT EXISTS does not look at what others are about to make.
-            try await connection.withTransaction(deadline: deadline) {
-                _ = try await connection.query(
-                    PostgresStatement("SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0))"),
-                    deadline: deadline)
-                if try await !schemaExists(on: connection) {
-                    try await connection.script("CREATE SCHEMA \(schema.quoted)", deadline: deadline)
-                }
-                if try await extensionVersion(on: connection) == nil {
-                    try await connection.script("CREATE EXTENSION vector WITH SCHEMA public", deadline: deadline)
-                    logger.info("created the extension vector")
-                }
-            }
-        } catch let error as PostgresError where error.code == .server {
-            throw explain(error)
+    /// One at a time in the whole database: IF NOT EXISTS does not look at what others are about to make.
+    private func makeExtension(on connection: PostgresConnection, _ deadline: ContinuousClock.Instant) async throws {
+        try await connection.withTransaction(deadline: deadline) {
+            _ = try await connection.query(
+                PostgresStatement("SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0))"),
+                deadline: deadline)
+            guard try await extensionVersion(on: connection) == nil else { return }
+            try await connection.script("CREATE EXTENSION vector WITH SCHEMA public", deadline: deadline)
+            logger.info("created the extension vector")
         }
     }
 

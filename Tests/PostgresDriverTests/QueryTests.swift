@@ -189,14 +189,19 @@ import Testing
     }
 
     @Test func eachStatementMayHaveATimeOfItsOwn() async throws {
-        try await TestServer.withPool { pool in
-            let naps = Array(repeating: PostgresStatement("SELECT pg_sleep(0.1)"), count: 6)
+        try await TestServer.withPool(connections: 1) { pool in
+            // The connection is there before the time runs.
+            _ = try await pool.query(PostgresStatement("SELECT 1"), retry: .repeatable, deadline: .soon)
+            let limit = Duration.seconds(1)
+            let naps = Array(repeating: PostgresStatement("SELECT pg_sleep(0.15)"), count: 8)
+            let start = ContinuousClock.now
             let results = try await pool.pipeline(
-                naps, retry: .repeatable, deadline: .now + .milliseconds(300), perStatement: .milliseconds(300))
-            #expect(results.count == 6)
+                naps, retry: .repeatable, deadline: .now + limit, perStatement: limit)
+            #expect(results.count == 8)
+            #expect(.now - start > limit)
             let error = await #expect(throws: PostgresError.self) {
                 try await pool.pipeline(
-                    naps + [PostgresStatement("SELECT pg_sleep(30)")], retry: .repeatable,
+                    [naps[0], PostgresStatement("SELECT pg_sleep(30)")], retry: .repeatable,
                     deadline: .now + .milliseconds(300), perStatement: .milliseconds(300))
             }
             #expect(error?.code == .timedOut)
