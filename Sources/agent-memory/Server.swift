@@ -66,12 +66,13 @@ struct Server {
             queue: stores.jobs, jobs: jobs,
             handlers: [PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs)],
             configuration: settings.worker, logger: logger)
+        let work = LargeWork(limits: settings.workLimits)
         let application = application(
             APIRouter(
                 memory: memory, sessions: sessions,
                 readiness: Readiness(
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs),
-                configuration: settings.api))
+                configuration: settings.api(work)))
         let upkeeps = [
             Upkeep(database, logger: logger), Upkeep(stores.sessions, logger: logger),
             Upkeep(stores.jobs, logger: logger),
@@ -96,14 +97,26 @@ struct Server {
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
-        try await ServiceGroup(configuration: configuration).run()
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch {
+            await work.shutdown()
+            throw error
+        }
+        await work.shutdown()
     }
 
     private func application(_ api: APIRouter) -> some Service {
         Application(
-            router: api.router(),
+            router: api.router(), server: .bounded(settings.connectionLimits),
             configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "agent-memory"),
-            onServerRunning: { [logger] channel in
+            onServerRunning: { [logger, limit = settings.maximumConnections] channel in
+                do {
+                    try await AcceptGuard.install(on: channel, limit: limit, logger: logger)
+                } catch {
+                    // The server's channel has been closed already: a signal came during the start.
+                    logger.debug("connections are not limited", metadata: ["error": "\(error)"])
+                }
                 logger.info(
                     "listening", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
             }, logger: logger)
@@ -111,12 +124,31 @@ struct Server {
 }
 
 extension Settings {
-    fileprivate var api: APIRouter.Configuration {
+    fileprivate func api(_ work: LargeWork) -> APIRouter.Configuration {
         APIRouter.Configuration(
             bodyLimit: bodyLimit, longTermMemory: longTermMemory,
             messageRules: MessageRules(
                 maximumFutureSeconds: maximumFutureSeconds, requiresDates: requiresMessageTimestamps),
-            summarizationThreshold: summarizationThreshold)
+            summarizationThreshold: summarizationThreshold, largeWork: work)
+    }
+
+    fileprivate var connectionLimits: ConnectionLimits {
+        var limits = ConnectionLimits()
+        limits.headBytes = headLimit
+        limits.bodyBytes = bodyLimit
+        limits.headTimeout = .seconds(headTimeoutSeconds)
+        limits.bodyTimeout = .seconds(bodyTimeoutSeconds)
+        limits.idleTimeout = .seconds(idleTimeoutSeconds)
+        limits.writeTimeout = .seconds(writeTimeoutSeconds)
+        return limits
+    }
+
+    fileprivate var workLimits: WorkLimits {
+        var limits = WorkLimits()
+        limits.bytes = workBytes
+        limits.patience = .seconds(workWaitSeconds)
+        limits.threads = workThreads
+        return limits
     }
 
     fileprivate var worker: BackgroundWorker.Configuration {

@@ -63,7 +63,9 @@ import Testing
 
     @Test(
         arguments: [
-            (["PORT": "x"], "PORT=x"), (["LOG_LEVEL": "loud"], "LOG_LEVEL=loud"),
+            (["PORT": "x"], "PORT=x"), (["HTTP_WORK_BYTES": "1"], "HTTP_WORK_BYTES=1"),
+            (["HTTP_HEAD_TIMEOUT_SECONDS": "0"], "HTTP_HEAD_TIMEOUT_SECONDS=0"),
+            (["LOG_LEVEL": "loud"], "LOG_LEVEL=loud"),
             (["REDISVL_INDEXING_ALGORITHM": "SVS"], "HNSW, FLAT"),
             (["AUTH_MODE": "oauth2"], "AUTH_MODE=oauth2"), (["DISABLE_AUTH": "false"], "DISABLE_AUTH=false"),
             (["REDISVL_DISTANCE_METRIC": "L3"], "COSINE, L2, IP"),

@@ -14,15 +14,18 @@ public struct APIRouter: Sendable {
         public var messageRules: MessageRules
         /// The share of a context window at which conversations are summarised, from 0 to 1.
         public var summarizationThreshold: Double
+        /// Bounds large requests and works on them; `nil` sets no bounds.
+        public var largeWork: LargeWork?
 
         public init(
             bodyLimit: Int = 32 << 20, longTermMemory: Bool = true, messageRules: MessageRules = MessageRules(),
-            summarizationThreshold: Double = ContextBudget.standardThreshold
+            summarizationThreshold: Double = ContextBudget.standardThreshold, largeWork: LargeWork? = nil
         ) {
             self.bodyLimit = bodyLimit
             self.longTermMemory = longTermMemory
             self.messageRules = messageRules
             self.summarizationThreshold = summarizationThreshold
+            self.largeWork = largeWork
         }
     }
 
@@ -59,6 +62,7 @@ public struct APIRouter: Sendable {
         let router = Router(context: Context.self)
         router.add(middleware: RequestIDMiddleware())
         router.add(middleware: ErrorMiddleware())
+        if let work = configuration.largeWork { router.add(middleware: LargeWorkMiddleware(work: work)) }
         addSystemRoutes(to: router)
         addLongTermMemoryRoutes(to: router)
         addWorkingMemoryRoutes(to: router)

@@ -69,6 +69,9 @@ struct ErrorMiddleware: RouterMiddleware {
             return ErrorAnswer.response(error, logger: context.requestLogger)
         } catch let error as any HTTPResponseError {
             return Self.response(to: error.status)
+        } catch is RequestEnded {
+            // The client has been answered or has gone away: no failure of the server, and no one reads this.
+            return ErrorAnswer.response(.badRequest, "the request body is not complete")
         } catch is CancellationError {
             return ErrorAnswer.response(.serviceUnavailable, "the server is shutting down")
         } catch {

@@ -32,6 +32,16 @@ struct Settings {
     let port: Int
     let logLevel: Logger.Level
     let bodyLimit: Int
+    let headLimit: Int
+    let maximumConnections: Int
+    let headTimeoutSeconds: Double
+    let bodyTimeoutSeconds: Double
+    let idleTimeoutSeconds: Double
+    let writeTimeoutSeconds: Double
+    /// Bytes of large bodies and answers in work at the same time.
+    let workBytes: Int
+    let workWaitSeconds: Double
+    let workThreads: Int
     let longTermMemory: Bool
     let storeTimeoutSeconds: Double
 
@@ -122,6 +132,16 @@ struct Settings {
             ],
             default: .info)
         bodyLimit = reader.int("MAX_BODY_BYTES", in: 1024...(1 << 30), default: 32 << 20)
+        headLimit = reader.int("HTTP_MAX_HEAD_BYTES", in: 1024...(1 << 20), default: 80 << 10)
+        maximumConnections = reader.int("HTTP_MAX_CONNECTIONS", in: 1...1_000_000, default: AcceptGuard.standardLimit)
+        headTimeoutSeconds = reader.seconds("HTTP_HEAD_TIMEOUT_SECONDS", in: 0.1...3600, default: 10)
+        bodyTimeoutSeconds = reader.seconds("HTTP_BODY_TIMEOUT_SECONDS", in: 0.1...3600, default: 30)
+        idleTimeoutSeconds = reader.seconds("HTTP_IDLE_TIMEOUT_SECONDS", in: 0.1...86_400, default: 75)
+        writeTimeoutSeconds = reader.seconds("HTTP_WRITE_TIMEOUT_SECONDS", in: 0.1...3600, default: 30)
+        workBytes = reader.int("HTTP_WORK_BYTES", in: (1 << 20)...(1 << 40), default: 64 << 20)
+        workWaitSeconds = reader.seconds("HTTP_WORK_WAIT_SECONDS", in: 0...600, default: 5)
+        workThreads = reader.int(
+            "HTTP_WORK_THREADS", in: 1...64, default: min(ProcessInfo.processInfo.activeProcessorCount, 4))
         longTermMemory = reader.bool("LONG_TERM_MEMORY", default: true)
         storeTimeoutSeconds = reader.seconds("STORE_TIMEOUT_SECONDS", in: 0.1...600, default: 10)
 

@@ -1,0 +1,98 @@
+import NIOHTTP1
+
+/// What the head of a request must be like, whatever its route.
+struct RequestHeadRules {
+    let bodyLimit: Int
+
+    /// How the body of a request is delimited.
+    enum BodyLength: Equatable {
+        case none
+        case known(Int)
+        case chunked
+    }
+
+    /// - Throws: ``Rejection`` with the answer to a head that breaks a rule.
+    func bodyLength(of head: HTTPRequestHead) throws(Rejection) -> BodyLength {
+        let hosts = head.headers["Host"]
+        guard hosts.count <= 1 else { throw Rejection(.badRequest, "the request has more than one Host") }
+        guard head.version == .http1_0 || hosts.count == 1 else {
+            throw Rejection(.badRequest, "the request has no Host, which HTTP/1.1 needs")
+        }
+        guard head.method != .CONNECT else {
+            throw Rejection(
+                .methodNotAllowed, "the server is not a proxy: CONNECT is not allowed",
+                fields: [("Allow", "DELETE, GET, HEAD, PATCH, POST, PUT")])
+        }
+        let length = try framing(of: head)
+        if case .known(let bytes) = length, bytes > bodyLimit {
+            throw Rejection(.bodyTooLarge(limit: bodyLimit))
+        }
+        if length != .none, length != .known(0) {
+            let codings = head.headers[canonicalForm: "Content-Encoding"].filter { $0.lowercased() != "identity" }
+            guard codings.isEmpty else {
+                throw Rejection(
+                    .unsupportedMediaType, "bodies are taken as they are, without a Content-Encoding",
+                    fields: [("Accept-Encoding", "identity")])
+            }
+        }
+        guard head.version == .http1_0 || expectations(of: head).allSatisfy({ $0 == "100-continue" }) else {
+            throw Rejection(.expectationFailed, "of the expectations only 100-continue is supported")
+        }
+        return length
+    }
+
+    /// Whether the client waits for an interim answer before it sends the body. HTTP/1.0 does not
+    /// know it.
+    func awaitsContinue(_ head: HTTPRequestHead) -> Bool {
+        head.version != .http1_0 && !expectations(of: head).isEmpty
+    }
+
+    /// Whether the connection ends with the answer.
+    func closes(_ head: HTTPRequestHead) -> Bool {
+        head.version == .http1_0 || tokens(of: head, "Connection").contains("close")
+    }
+
+    /// Whether the client would go on with another protocol.
+    func offersProtocol(_ head: HTTPRequestHead) -> Bool {
+        head.method == .CONNECT || head.headers.contains(name: "Upgrade")
+    }
+
+    private func framing(of head: HTTPRequestHead) throws(Rejection) -> BodyLength {
+        let lengths = head.headers["Content-Length"]
+        if head.headers.contains(name: "Transfer-Encoding") {
+            guard head.version != .http1_0 else {
+                throw Rejection(.badRequest, "HTTP/1.0 has no Transfer-Encoding")
+            }
+            guard lengths.isEmpty else {
+                throw Rejection(.badRequest, "the request has both Content-Length and Transfer-Encoding")
+            }
+            // Taking "gzip, chunked" for "chunked" would read compressed bytes as the body.
+            guard tokens(of: head, "Transfer-Encoding") == ["chunked"] else {
+                throw Rejection(.notImplemented, "of the transfer codings only chunked is supported")
+            }
+            return .chunked
+        }
+        guard let text = lengths.first else { return .none }
+        guard lengths.count == 1, let length = Int(text), length >= 0 else {
+            throw Rejection(.badRequest, "the Content-Length of the request cannot be used")
+        }
+        return .known(length)
+    }
+
+    private func expectations(of head: HTTPRequestHead) -> [String] { tokens(of: head, "Expect") }
+
+    private func tokens(of head: HTTPRequestHead, _ name: String) -> [String] {
+        head.headers[canonicalForm: name].map { $0.lowercased() }
+    }
+
+    /// Carries a ``Refusal`` out of a check.
+    struct Rejection: Error {
+        let refusal: Refusal
+
+        init(_ refusal: Refusal) { self.refusal = refusal }
+
+        init(_ status: HTTPResponseStatus, _ detail: String, fields: [(String, String)] = []) {
+            refusal = Refusal(status: status, detail: detail, fields: fields)
+        }
+    }
+}
