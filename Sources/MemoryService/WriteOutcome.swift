@@ -15,7 +15,8 @@ extension MemoryError {
             return try await write()
         } catch let error as MemoryError {
             switch error.code {
-            case .storeUnavailable, .timedOut, .embeddingFailed: throw error.tellingOutcome(advice)
+            case .storeUnavailable, .timedOut, .embeddingFailed, .embeddingRefused:
+                throw error.tellingOutcome(advice)
             case .invalidInput, .invalidCombination, .notFound, .conflict, .preconditionFailed, .unsupported,
                 .misconfigured, .internalError:
                 throw error

@@ -60,7 +60,8 @@ extension RedisError {
             case .connectionLost, .timedOut, .closed, .protocolViolation: true
             // Told by the server instead of doing it, or before anything was sent.
             case .invalidEndpoint, .unsupportedServer, .connectionFailed, .authenticationFailed, .overloaded,
-                .outOfMemory, .readOnly, .notReady, .noPermission, .transactionAborted, .noScript, .server:
+                .outOfMemory, .readOnly, .notReady, .noPermission, .transactionAborted, .noScript, .wrongType,
+                .server:
                 false
             }
         func error(_ code: MemoryError.Code, _ message: String? = nil) -> MemoryError {

@@ -65,7 +65,7 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
                 switch code {
                 case .storeUnavailable, .timedOut, .internalError: true
                 case .invalidInput, .invalidCombination, .notFound, .conflict, .preconditionFailed, .unsupported,
-                    .embeddingFailed, .misconfigured:
+                    .embeddingFailed, .embeddingRefused, .misconfigured:
                     false
                 }
             }()
