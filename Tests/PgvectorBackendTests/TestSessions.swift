@@ -7,7 +7,7 @@ import Testing
 extension TestStore {
     static func shared(
         schema: String, poolSize: Int = 8, url: String? = nil, autoMigrate: Bool = true,
-        timeout: Duration = .seconds(20)
+        timeout: Duration = .seconds(60)
     ) throws -> PostgresDatabase {
         try PostgresDatabase(
             configuration: .init(

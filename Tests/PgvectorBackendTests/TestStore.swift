@@ -80,7 +80,7 @@ enum TestStore {
     static func database(
         schema: String, dimensions: Int = 64, metric: DistanceMetric = .cosine,
         algorithm: PgvectorMemoryDatabase.Configuration.Algorithm = .hnsw, url: String? = nil, autoMigrate: Bool = true,
-        timeout: Duration = .seconds(20), model: String = "test/hashing"
+        timeout: Duration = .seconds(60), model: String = "test/hashing"
     ) throws -> PgvectorMemoryDatabase {
         try PgvectorMemoryDatabase(
             configuration: .init(
@@ -106,7 +106,8 @@ enum TestStore {
 }
 
 extension ContinuousClock.Instant {
-    static var soon: ContinuousClock.Instant { .now + .seconds(20) }
+    /// For what is quick, on a machine that runs many other tests meanwhile.
+    static var soon: ContinuousClock.Instant { .now + .seconds(60) }
 }
 
 /// Vectors from the words of a text: the same words and the same model, the same vector.

@@ -15,43 +15,44 @@ import Testing
     }
 
     @Test func aServerThatTakesNoWritesAnyMoreIsLeftForTheOneThatDoes() async throws {
+        let second = try TestServer.url()
+        let table = "failover_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
         try await OwnServer.run(.postgres) { first in
-            try await OwnServer.run(.postgres) { second in
-                for server in [first, second] { try await run("CREATE TABLE t (a int8)", at: server.url) }
-                let ports = try [first, second].map { try #require(URLComponents(string: $0.url)?.port) }
-                let url = "postgresql://agent_memory@127.0.0.1:\(ports[0]),127.0.0.1:\(ports[1])/agent_memory"
-                try await TestServer.withPool(url: url, connections: 4) { pool in
-                    /// Where four connections at the same time lead.
-                    func leads() async throws -> Set<Int> {
-                        try await withThrowingTaskGroup(of: Int.self) { group in
-                            for _ in 0..<4 {
-                                group.addTask {
-                                    try await pool.withConnection(deadline: .soon) { connection in
-                                        try await connection.query(
-                                            PostgresStatement("SELECT pg_sleep(0.02)"), deadline: .soon)
-                                        return try await connection.query(Self.port, deadline: .soon).singleRow().int(0)
-                                    }
+            for url in [first.url, second] { try await run("CREATE TABLE \(table) (a int8)", at: url) }
+            let ports = try [first.url, second].map { try #require(URLComponents(string: $0)?.port) }
+            let url = "postgresql://agent_memory@127.0.0.1:\(ports[0]),127.0.0.1:\(ports[1])/agent_memory"
+            try await TestServer.withPool(url: url, connections: 4) { pool in
+                /// Where four connections at the same time lead.
+                func leads() async throws -> Set<Int> {
+                    try await withThrowingTaskGroup(of: Int.self) { group in
+                        for _ in 0..<4 {
+                            group.addTask {
+                                try await pool.withConnection(deadline: .soon) { connection in
+                                    try await connection.query(
+                                        PostgresStatement("SELECT pg_sleep(0.02)"), deadline: .soon)
+                                    return try await connection.query(Self.port, deadline: .soon).singleRow().int(0)
                                 }
                             }
-                            return try await group.reduce(into: []) { $0.insert($1) }
                         }
+                        return try await group.reduce(into: []) { $0.insert($1) }
                     }
-                    func write() async throws -> Int {
-                        try await pool.pipeline(
-                            [PostgresStatement("INSERT INTO t VALUES (1)"), Self.port], retry: .onlyIfNotExecuted,
-                            deadline: .soon)[1].singleRow().int(0)
-                    }
-                    #expect(try await write() == ports[0])
-                    #expect(try await leads() == [ports[0]])
-                    try await run(
-                        "ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()", at: first.url)
-                    // The signal needs a moment; no write fails meanwhile or afterwards.
-                    let end = ContinuousClock.Instant.soon
-                    while try await write() != ports[1] { try #require(.now < end, "the first server kept its role") }
-                    #expect(try await leads() == [ports[1]])
                 }
+                func write() async throws -> Int {
+                    try await pool.pipeline(
+                        [PostgresStatement("INSERT INTO \(table) VALUES (1)"), Self.port], retry: .onlyIfNotExecuted,
+                        deadline: .soon)[1].singleRow().int(0)
+                }
+                #expect(try await write() == ports[0])
+                #expect(try await leads() == [ports[0]])
+                try await run(
+                    "ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()", at: first.url)
+                // The signal needs a moment; no write fails meanwhile or afterwards.
+                let end = ContinuousClock.Instant.soon
+                while try await write() != ports[1] { try #require(.now < end, "the first server kept its role") }
+                #expect(try await leads() == [ports[1]])
             }
         }
+        try await run("DROP TABLE \(table)", at: second)
     }
 
     @Test func aStandbyIsSaidToTakeNoWrites() async throws {
