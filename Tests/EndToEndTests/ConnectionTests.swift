@@ -1,6 +1,5 @@
 import AgentMemory
 import Foundation
-import Synchronization
 import Testing
 
 /// What clients see of the HTTP layer, over sockets.
@@ -41,8 +40,7 @@ import Testing
     @Test func theAnswersOfTheHTTPLayerAreWhole() async throws {
         try await ServerProcess.run(
             Self.settings.merging([
-                "MAX_BODY_BYTES": "2000", "HTTP_HEAD_TIMEOUT_SECONDS": "0.2", "HTTP_BODY_TIMEOUT_SECONDS": "0.2",
-                "HTTP_IDLE_TIMEOUT_SECONDS": "0.5",
+                "MAX_BODY_BYTES": "2000", "HTTP_HEAD_TIMEOUT_SECONDS": "1", "HTTP_BODY_TIMEOUT_SECONDS": "1",
             ]) { $1 }
         ) { server in
             for (request, status) in [
@@ -71,8 +69,6 @@ import Testing
                 )
                 #expect(interim.status == 100)
                 #expect(try await connection.ask("{}").body == "{\"count\":0}")
-                // Without a further request the server closes.
-                #expect(await connection.rest().isEmpty)
             }
             // A client that goes away within its body.
             try await RawConnection.run(server.port) { connection in
@@ -85,24 +81,24 @@ import Testing
     }
 
     @Test func halfABodyDoesNotHoldUpTheEnd() async throws {
-        let clock = ContinuousClock()
-        let start = Mutex<ContinuousClock.Instant?>(nil)
         try await ServerProcess.run(Self.settings) { server in
-            try await RawConnection.run(server.port) { connection in
+            let clock = ContinuousClock()
+            let start = try await RawConnection.run(server.port) { connection in
                 try await connection.send(
                     "POST /v1/long-term-memory/search HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
                 )
                 #expect(try await connection.answer().status == 100)
+                let start = clock.now
                 kill(server.identifier, SIGTERM)
-                start.withLock { $0 = clock.now }
                 let answer = try await connection.answer()
                 #expect(answer.status == 503)
                 #expect(answer.closes)
                 #expect(answer.detail?.contains("shutting down") == true)
+                return start
             }
+            await server.end()
+            #expect(clock.now - start < .seconds(5))
         }
-        let begun = start.withLock { $0 }
-        #expect(try clock.now - #require(begun) < .seconds(5))
     }
 
     /// At the limit of connections, and at that of descriptors: the server waits without work, says
@@ -147,6 +143,7 @@ import Testing
     @Test func clientsThatDoNotReadHoldLittleAndAreCutOff() async throws {
         let settings = Self.settings.merging([
             "HTTP_WORK_BYTES": "1048576", "HTTP_WORK_WAIT_SECONDS": "0.1", "HTTP_WRITE_TIMEOUT_SECONDS": "1",
+            "HTTP_IDLE_TIMEOUT_SECONDS": "1",
         ]) { $1 }
         // More than the buffers of both sockets hold.
         let text = String(repeating: "x", count: 1_500_000)
@@ -174,7 +171,7 @@ import Testing
                     #expect(try await api.send(.get, "/v1/health").status == 200)
                     largest = max(largest, try Self.residentBytes(server.identifier))
                 }
-                #expect(clock.now - start < .seconds(2))
+                #expect(clock.now - start < .seconds(10))
                 #expect(largest - before < 100_000_000, "\(largest - before) bytes more")
                 // Those that read nothing are cut off, and the session can be read again.
                 try await api.wait(

@@ -70,6 +70,11 @@ final class RunningProcess: Sendable {
         if identifier > 0, status.withLock({ $0 == nil }) { kill(identifier, number) }
     }
 
+    /// Waits for the end. The output may stay open in a process that was started at the same moment.
+    func end() async {
+        for await _ in ended {}
+    }
+
     /// Waits for the end, with the output complete unless a process that this one has left behind holds it open.
     func exitStatus() async -> Int32 {
         for await _ in ended {}

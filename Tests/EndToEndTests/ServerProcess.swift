@@ -74,6 +74,9 @@ final class ServerProcess: Sendable {
         return (status, process.output)
     }
 
+    /// Waits until a server that was told to end has ended.
+    func end() async { await process.end() }
+
     /// Of the process.
     var identifier: Int32 { process.processIdentifier }
 

@@ -82,6 +82,9 @@ import Testing
             await run { _ = try await database.sweep(updatedSince: .earliest) }
             await run { try await database.completeVectors() }
             await run { _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(text: "green"))]) }
+            await run {
+                _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(eventDate: .set(nil)))])
+            }
             await run { try check(try await database.addDistinct([MemoryRecord(id: "b", text: "black")]) == ["b"]) }
             await run { try check(try await database.addDistinct([MemoryRecord(id: "c", text: "black")]) == []) }
             await run { try check(try await database.delete(["b"]) == 1) }
@@ -146,6 +149,8 @@ import Testing
                 }
                 return leased
             }
+            // Leases that have ended are found again.
+            _ = try await jobs.lease(kinds: ["a", "b"], limit: 1, for: .milliseconds(1))
             for job in try await leased() {
                 try check(try await jobs.extend(job, for: .seconds(60)))
                 try check(try await jobs.retry(job, after: .zero, reason: "x"))

@@ -7,7 +7,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
     let original: ReferenceMemoryDatabase
     let embedder: any Embedder
     let name = "altered"
-    var capabilities = BackendCapabilities()
+    var capabilities = BackendCapabilities(textScorers: TextScorer.offered)
     var adding: @Sendable ([MemoryRecord]) async throws -> [String]
     var searching: @Sendable (SearchQuery) async throws -> Page<SearchHit>
     var listing: @Sendable (ListQuery) async throws -> Page<MemoryRecord>
