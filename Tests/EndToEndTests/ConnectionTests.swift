@@ -146,7 +146,7 @@ import Testing
             "HTTP_IDLE_TIMEOUT_SECONDS": "1",
         ]) { $1 }
         // More than the buffers of both sockets hold.
-        let text = String(repeating: "x", count: 1_500_000)
+        let text = String(repeating: "x", count: 12_000_000)
         try await ServerProcess.run(settings) { server in
             let api = server.client
             let put = try await api.send(
