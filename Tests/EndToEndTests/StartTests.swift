@@ -194,9 +194,9 @@ import Testing
     }
 
     @Test func aWrongPasswordOfRedisStopsTheStart() async throws {
-        var environment = try Store.redis.environment()
+        var environment = ServerProcess.defaults.merging(try Store.redis.environment()) { $1 }
         environment["REDIS_URL"] = environment["REDIS_URL"]?.replacing("redis://", with: "redis://nobody:hunter2@")
-        let (status, output) = try await ServerProcess.command(["api"], environment.merging(["PORT": "0"]) { $1 })
+        let (status, output) = try await ServerProcess.command(["api"], environment)
         #expect(status == 1, "\(output)")
         #expect(output.contains("refuses the credentials") && !output.contains("hunter2"), "\(output)")
     }
