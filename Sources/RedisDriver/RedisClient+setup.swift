@@ -38,8 +38,11 @@ extension RedisClient.Configuration {
                     underlying: error.underlying)
             }
         }
-        // A user may lack the right to PING and to INFO; then what follows shows what is wrong, if anything is.
-        if case .error(let error) = replies.removeFirst(), error.code != .noPermission { throw error }
+        // A user may lack the right to PING and to INFO; then what follows shows what is wrong, if anything is. A server that
+        // takes no writes may refuse PING too (MISCONF), but answers reads.
+        if case .error(let error) = replies.removeFirst(), error.code != .noPermission, error.writeRefusal == nil {
+            throw error
+        }
         if let info = replies.removeFirst().string, info.contains("cluster_enabled:1") {
             throw RedisError(
                 .unsupportedServer, "the Redis server is a node of a Redis Cluster, which is not supported")

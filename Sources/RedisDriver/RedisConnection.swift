@@ -190,7 +190,12 @@ final class RedisConnection: @unchecked Sendable {
         case .tcp(let host, let port):
             bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .channelOption(.socketOption(.so_keepalive), value: 1)
-            future = bootstrap.connect(host: host, port: port)
+            // An address needs no look-up, whose threads may all be busy.
+            if let address = try? SocketAddress(ipAddress: host, port: port) {
+                future = bootstrap.connect(to: address)
+            } else {
+                future = bootstrap.connect(host: host, port: port)
+            }
         case .unixSocket(let path):
             future = bootstrap.connect(unixDomainSocketPath: path)
         }

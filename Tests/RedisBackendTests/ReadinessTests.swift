@@ -55,8 +55,7 @@ import Testing
             let reply = try await store.client.send(RedisCommand("CONFIG", "GET", "dir"))
             let folder = try #require(reply.array?.last?.string)
             try FileManager.default.createDirectory(
-                atPath: folder + "/blocked.rdb/inside", withIntermediateDirectories: true)
-            try await store.client.send(RedisCommand("CONFIG", "SET", "dbfilename", "blocked.rdb"))
+                atPath: folder + "/dump.rdb/inside", withIntermediateDirectories: true)
             try await store.client.send(RedisCommand("CONFIG", "SET", "save", "3600 1000000"))
             try await store.client.send(RedisCommand("BGSAVE"))
             for _ in 0..<100_000 {

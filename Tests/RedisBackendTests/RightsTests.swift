@@ -82,6 +82,9 @@ import Testing
             await run { _ = try await database.sweep(updatedSince: .earliest) }
             await run { try await database.completeVectors() }
             await run { _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(text: "green"))]) }
+            await run {
+                _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(eventDate: .set(nil)))])
+            }
             for ranking in [
                 .semantic(distanceThreshold: nil), .keyword(.bm25std), .hybrid(alpha: 0.5, .bm25std),
             ] as [SearchQuery.Ranking] {
@@ -134,6 +137,8 @@ import Testing
                 }
                 return leased
             }
+            // Leases that have ended are found again.
+            _ = try await jobs.lease(kinds: ["a", "b"], limit: 1, for: .milliseconds(1))
             for job in try await leased() {
                 try check(try await jobs.extend(job, for: .seconds(60)))
                 try check(try await jobs.retry(job, after: .zero, reason: "x"))

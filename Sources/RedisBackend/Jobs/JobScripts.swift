@@ -105,6 +105,7 @@ enum JobScripts {
             local ended = redis.pcall(
               'XPENDING', stream(kind), 'workers', 'IDLE', \(longestLease), '-', '+', limit - #jobs)
             if ended.err then
+              if not string.find(ended.err, '^NOGROUP') then return ended end
               -- Somebody has removed the group: a new one begins with every job anew.
               redis.call('XGROUP', 'CREATE', stream(kind), 'workers', '0')
               ended = {}
