@@ -68,6 +68,8 @@ struct TestStore: Sendable {
         var configuration = RedisMemoryDatabase.Configuration(endpoint: endpoint)
         configuration.indexName = index
         configuration.keyPrefix = prefix
+        // Indexes are built one after another, and many tests make theirs at once.
+        configuration.timeout = .seconds(15)
         return configuration
     }
 

@@ -103,32 +103,27 @@ import Testing
         var configuration = RedisClient.Configuration(endpoint: try Self.endpoint())
         configuration.connections = 2
         configuration.maximumBackoff = .zero
-        try await withClient { other, key in
-            configuration.clientName = key
-            let client = try RedisClient(configuration: configuration, logger: Logger(label: "test"))
-            func list() async throws -> [Substring] {
-                let list = try await other.send(RedisCommand("CLIENT", "LIST")).string ?? ""
-                return list.split(separator: "\n").filter { $0.contains("name=\(key) ") }
+        let client = try RedisClient(configuration: configuration, logger: Logger(label: "test"))
+        try await withClient(connections: 1) { other, key in
+            @Sendable func id() async throws -> Int? { try await client.send(RedisCommand("CLIENT", "ID")).integer }
+            var before: Set<Int?> = []
+            while before.count < 2 {
+                async let first = id()
+                async let second = id()
+                before.formUnion(try await [first, second])
             }
-            while try await list().count < 2 {
-                async let first = client.send(RedisCommand("PING"))
-                async let second = client.send(RedisCommand("PING"))
-                _ = try await (first, second)
-            }
-            let before = Set(try await list().map { $0.prefix { $0 != " " } })
             async let waiting = client.send(RedisCommand("BLPOP", key, "0"))
-            while try await !list().contains(where: { $0.contains("cmd=blpop") }) {}
+            while try await other.send(RedisCommand("INFO", "clients")).string?.contains("blocked_clients:0") != false {
+            }
             let error = await #expect(throws: RedisError.self) {
                 try await client.send(RedisCommand("EVAL", "return redis.error_reply('READONLY no')", "0"))
             }
             #expect(error?.code == .readOnly)
             try await other.send(RedisCommand("RPUSH", key, "value"))
             #expect(try await waiting.array?.last?.string == "value")
-            for _ in 0..<4 { try await client.send(RedisCommand("PING")) }
-            while try await !before.isDisjoint(with: list().map { $0.prefix { $0 != " " } }) {}
-            #expect(try await !list().isEmpty)
-            await client.close()
+            for _ in 0..<4 { #expect(try await !before.contains(id())) }
         }
+        await client.close()
     }
 
     @Test func selectsTheDatabaseAndItsName() async throws {

@@ -13,6 +13,9 @@ import Testing
     ) throws -> RedisClient {
         var configuration = RedisClient.Configuration(endpoint: endpoint)
         configuration.connections = connections
+        // A busy machine is no failure; tests of deadlines set their own.
+        configuration.timeout = .seconds(30)
+        configuration.connectTimeout = .seconds(30)
         change(&configuration)
         return try RedisClient(configuration: configuration, logger: Logger(label: "test"))
     }
@@ -70,9 +73,11 @@ import Testing
 
     @Test func endsWaitingAtTheDeadline() async throws {
         try await FakeServer.run(answer: { $0[0] == "SLOW" ? "" : "+OK\r\n" }) { endpoint, _ in
-            let client = try client(endpoint) { $0.timeout = .milliseconds(100) }
+            let client = try client(endpoint)
+            try await client.send(RedisCommand("GET"))
             let start = ContinuousClock.now
-            #expect(await code { try await client.send(RedisCommand("SLOW")) } == .timedOut)
+            #expect(
+                await code { try await client.send(RedisCommand("SLOW"), timeout: .milliseconds(100)) } == .timedOut)
             #expect(ContinuousClock.now - start < .seconds(2))
             // The silent connection was given up.
             #expect(try await client.send(RedisCommand("GET")).string == "OK")
@@ -100,18 +105,22 @@ import Testing
         let arrived = AsyncStream.makeStream(of: Void.self)
         let answer: FakeServer.Answer = { command in
             if command[0] == "SLOW" { arrived.continuation.yield() }
-            return ""
+            return command[0] == "FIRST" ? "+OK\r\n" : ""
         }
         try await FakeServer.run(answer: answer) { endpoint, _ in
             let client = try client(endpoint) {
                 $0.maximumInFlight = 1
                 $0.maximumPending = 1
-                $0.timeout = .milliseconds(300)
             }
-            async let first = code { try await client.send(RedisCommand("SLOW")) }
+            // Connecting has its own time.
+            try await client.send(RedisCommand("FIRST"))
+            let timeout = Duration.milliseconds(300)
+            async let first = code { try await client.send(RedisCommand("SLOW"), timeout: timeout) }
             for await _ in arrived.stream { break }
             let codes = await withTaskGroup(of: RedisError.Code?.self) { group in
-                for _ in 0..<3 { group.addTask { await code { try await client.send(RedisCommand("GET")) } } }
+                for _ in 0..<3 {
+                    group.addTask { await code { try await client.send(RedisCommand("GET"), timeout: timeout) } }
+                }
                 return await group.reduce(into: []) { $0.append($1) }
             }
             #expect(codes.count { $0 == .overloaded } == 2)
