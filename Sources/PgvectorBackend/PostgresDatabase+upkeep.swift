@@ -86,3 +86,13 @@ extension PostgresDatabase {
         version.prefix { $0 != " " }
     }
 }
+
+extension PostgresDatabase {
+    /// Removes what `removal` finds, in transactions of at most `batch` rows, until there is less than that.
+    func sweep(batch: Int, _ removal: (_ limit: Int) -> PostgresStatement) async throws {
+        var removed: Int
+        repeat {
+            removed = try await pool.query(removal(batch), retry: .onlyIfNotExecuted, deadline: deadline).affectedRows
+        } while removed == batch
+    }
+}

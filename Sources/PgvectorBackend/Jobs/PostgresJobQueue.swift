@@ -35,12 +35,7 @@ public final class PostgresJobQueue: JobQueue {
     }
 
     private func sweep() async throws {
-        var removed: Int
-        repeat {
-            removed = try await database.pool.query(
-                DeletionSQL.sweep(limit: Self.sweepBatch), retry: .onlyIfNotExecuted, deadline: database.deadline
-            ).affectedRows
-        } while removed == Self.sweepBatch
+        try await database.sweep(batch: Self.sweepBatch, DeletionSQL.sweep)
     }
 
     public func close() async {

@@ -39,12 +39,7 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
     }
 
     func sweep() async throws {
-        var removed: Int
-        repeat {
-            removed = try await database.pool.query(
-                SessionSQL.sweep(limit: Self.sweepBatch), retry: .onlyIfNotExecuted, deadline: database.deadline
-            ).affectedRows
-        } while removed == Self.sweepBatch
+        try await database.sweep(batch: Self.sweepBatch, SessionSQL.sweep)
     }
 
     public func close() async {
