@@ -6,7 +6,7 @@ extension RedisMemoryDatabase {
     func hybrid(_ query: SearchQuery, alpha: Double, _ scorer: TextScorer) async throws -> Page<SearchHit> {
         let words = analyzer.query(query.text)
         let vector = try await vector(of: query)
-        return try await reading { commands, ready in
+        return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let scope = try await scope(commands, query.filter, words)
             let candidates = query.depth.hybridCandidates
@@ -25,10 +25,10 @@ extension RedisMemoryDatabase {
             let wanted = ranked.dropFirst(query.page.offset).prefix(query.page.limit)
             let best = ranked.first?.value ?? 0
             let records = try await records(wanted.map(\.id))
-            let hits = wanted.enumerated().compactMap { i, ranked in
+            let hits = wanted.enumerated().map { i, ranked in
                 records[i].map { SearchHit($0, relativeScore: best > 0 ? ranked.value / best : 0, .hybrid) }
             }
-            return Page(items: hits, total: found.total, request: query.page)
+            return LoadedPage(hits, total: found.total, request: query.page)
         }
     }
 

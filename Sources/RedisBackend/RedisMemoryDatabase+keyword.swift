@@ -14,7 +14,7 @@ extension RedisMemoryDatabase {
     func keyword(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
         let words = analyzer.query(query.text)
         guard !words.isEmpty else { return Page(items: [], total: 0, request: query.page) }
-        return try await reading { commands, ready in
+        return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let scope = try await scope(commands, query.filter, words)
             let text = QueryText(words: words, in: scope.query, amongKeys: scope.keys != nil)
@@ -23,7 +23,7 @@ extension RedisMemoryDatabase {
             if query.page.end > commands.speculativeEnd {
                 // The engine gets no window that could lie far beyond the end.
                 let total = try await total(commands, text, scope)
-                guard query.page.offset < total else { return Page(items: [], total: total, request: query.page) }
+                guard query.page.offset < total else { return LoadedPage([], total: total, request: query.page) }
                 window = .init(query.page, total: total)
             }
             var batch = [try commands.bestMatches(text, scorer: scoring.engineName, window, keys: scope.keys)]

@@ -18,7 +18,7 @@ extension RedisMemoryDatabase {
             let items = query.page.offset == 0 ? found[0].map { [$0] } ?? [] : []
             return Page(items: items, total: found.count, request: query.page)
         }
-        return try await reading { commands, ready in
+        return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let text = QueryText(query.filter)
             var total: Int
@@ -38,7 +38,7 @@ extension RedisMemoryDatabase {
             let records = try await records(rows.map(\.id))
             // Someone may have written between the two answers.
             total = max(total, rows.isEmpty ? 0 : query.page.offset + rows.count)
-            return Page(items: rows.indices.compactMap { records[$0] }, total: total, request: query.page)
+            return LoadedPage(rows.indices.map { records[$0] }, total: total, request: query.page)
         }
     }
 

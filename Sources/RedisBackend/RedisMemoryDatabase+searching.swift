@@ -20,7 +20,7 @@ extension RedisMemoryDatabase {
 
     private func semantic(_ query: SearchQuery) async throws -> Page<SearchHit> {
         let vector = try await vector(of: query)
-        return try await reading { commands, ready in
+        return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let (total, rows) = try await nearest(
                 commands, QueryText(query.filter), to: vector, candidates: query.depth.semanticCandidates,
@@ -85,7 +85,7 @@ extension RedisMemoryDatabase {
     /// Rule S2's threshold: all records within it are found first, then counted and cut into pages.
     private func within(_ threshold: Double, _ query: SearchQuery) async throws -> Page<SearchHit> {
         let vector = try await vector(of: query)
-        return try await reading { commands, ready in
+        return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let text = QueryText(query.filter)
             let matching = try Self.total(try await client.send(commands.count(text), isRead: true))
@@ -115,7 +115,7 @@ extension RedisMemoryDatabase {
     /// Rule S7.
     private func recent(_ query: SearchQuery, _ weights: RecencyWeights) async throws -> Page<SearchHit> {
         let vector = try await vector(of: query)
-        return try await reading { commands, ready in
+        return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let candidates = query.depth.recencyCandidates
             let everything = try PageRequest(
@@ -144,20 +144,20 @@ extension RedisMemoryDatabase {
             }
             let wanted = Ranked.sorted(scored).dropFirst(query.page.offset).prefix(query.page.limit)
             let records = try await records(wanted.map(\.id))
-            let hits = wanted.enumerated().compactMap { i, ranked in
+            let hits = wanted.enumerated().map { i, ranked in
                 records[i].map { SearchHit($0, distance: ranked.distance ?? .infinity, recencyScore: ranked.value) }
             }
-            return Page(items: hits, total: total, request: query.page)
+            return LoadedPage(hits, total: total, request: query.page)
         }
     }
 
-    /// Loads the records of the rows; one that was deleted in between is left out.
+    /// Loads the records of the rows.
     func page(
         _ query: SearchQuery, _ total: Int, _ rows: [SearchRow], _ hit: (SearchRow, MemoryRecord) -> SearchHit
-    ) async throws -> Page<SearchHit> {
+    ) async throws -> LoadedPage<SearchHit> {
         let records = try await records(rows.map(\.id))
-        let hits = rows.enumerated().compactMap { i, row in records[i].map { hit(row, $0) } }
-        return Page(items: hits, total: total, request: query.page)
+        let hits = rows.enumerated().map { i, row in records[i].map { hit(row, $0) } }
+        return LoadedPage(hits, total: total, request: query.page)
     }
 }
 
