@@ -122,7 +122,7 @@ let package = Package(
             exclude: ["README.md"],
             swiftSettings: strict),
         .target(
-            name: "PgvectorBackend",
+            name: "PostgresBackend",
             dependencies: [
                 "AgentMemory", "PostgresDriver", "Migrations",
                 .product(name: "Logging", package: "swift-log"),
@@ -190,7 +190,7 @@ let package = Package(
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
                 "MemoryHTTP", "MemoryService", "Migrations",
-                "PgvectorBackend", "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver",
+                "PostgresBackend", "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver",
                 "ReferenceBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -211,7 +211,7 @@ let package = Package(
         .target(
             name: "BackendHarnesses",
             dependencies: [
-                "AgentMemory", "BackendLoading", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "AgentMemory", "BackendLoading", "MemoryConformance", "PostgresBackend", "PostgresDriver",
                 "RedisBackend",
                 "RedisDriver", "ReferenceBackend",
                 .product(name: "Logging", package: "swift-log"),
@@ -299,9 +299,9 @@ let package = Package(
             dependencies: ["PostgresDriver", "TestServices", .product(name: "Logging", package: "swift-log")],
             exclude: ["README.md"], swiftSettings: testing),
         .testTarget(
-            name: "PgvectorBackendTests",
+            name: "PostgresBackendTests",
             dependencies: [
-                "AgentMemory", "Migrations", "PgvectorBackend", "PostgresDriver", "TestServices",
+                "AgentMemory", "Migrations", "PostgresBackend", "PostgresDriver", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["README.md"], swiftSettings: testing),
@@ -322,7 +322,7 @@ let package = Package(
         .testTarget(
             name: "ConformanceTests",
             dependencies: [
-                "AgentMemory", "BackendHarnesses", "MemoryConformance", "PgvectorBackend", "PostgresDriver",
+                "AgentMemory", "BackendHarnesses", "MemoryConformance", "PostgresBackend", "PostgresDriver",
                 "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices",
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -3,7 +3,7 @@ import BackendLoading
 import Embeddings
 import HTTPClient
 import Logging
-import PgvectorBackend
+import PostgresBackend
 import RedisBackend
 import RedisDriver
 import ReferenceBackend
@@ -184,7 +184,7 @@ struct Assembly {
     }
 
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
-        try PgvectorMemoryDatabase(
+        try PostgresMemoryDatabase(
             database: postgres.get(), metric: settings.metric, algorithm: pgvectorConfiguration().algorithm,
             embedder: embedder, logger: logger)
     }
@@ -207,17 +207,17 @@ struct Assembly {
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func pgvectorConfiguration() throws -> PgvectorMemoryDatabase.Configuration {
+    func pgvectorConfiguration() throws -> PostgresMemoryDatabase.Configuration {
         try Self.pgvectorConfiguration(settings)
     }
 
-    private func pgvectorConfiguration(databaseURL url: String) -> PgvectorMemoryDatabase.Configuration {
+    private func pgvectorConfiguration(databaseURL url: String) -> PostgresMemoryDatabase.Configuration {
         Self.pgvectorConfiguration(settings, databaseURL: url)
     }
 
     private static func pgvectorConfiguration(
         _ settings: Settings
-    ) throws -> PgvectorMemoryDatabase.Configuration {
+    ) throws -> PostgresMemoryDatabase.Configuration {
         guard let url = settings.databaseURL else {
             throw MemoryError(
                 .misconfigured,
@@ -228,8 +228,8 @@ struct Assembly {
 
     private static func pgvectorConfiguration(
         _ settings: Settings, databaseURL url: String
-    ) -> PgvectorMemoryDatabase.Configuration {
-        var configuration = PgvectorMemoryDatabase.Configuration(
+    ) -> PostgresMemoryDatabase.Configuration {
+        var configuration = PostgresMemoryDatabase.Configuration(
             databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,
             timeout: .seconds(settings.storeTimeoutSeconds), metric: settings.metric,
             algorithm: settings.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.autoMigrate)

@@ -14,7 +14,7 @@ import Testing
 
     @Test(arguments: checks) func pgvector(_ check: ConformanceCheck) async throws {
         try await OwnServer.run(.postgres, durable: true) { server in
-            await Self.expectPassed(check, on: PgvectorConformanceTests.Harness(server: server))
+            await Self.expectPassed(check, on: PostgresConformanceTests.Harness(server: server))
         }
     }
 

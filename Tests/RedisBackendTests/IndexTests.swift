@@ -263,7 +263,7 @@ import Testing
             try await store.withDatabase { database in
                 _ = try await database.add([MemoryRecord(id: "a", text: "tea", userID: "u")])
                 #expect(try await database.ids("tea", .keyword(.bm25std)) == ["a"])
-                let own = try await IndexKeeper.inspect("\(store.index)_v1", store.client)
+                let own = try await IndexState.inspect("\(store.index)_v1", store.client)
                 #expect(own?.records == 1, "\(change)")
             }
         }

@@ -62,7 +62,7 @@ public final class RedisJobQueue: JobQueue {
     }
 
     public func run() async throws {
-        try await Upkeep(interval: configuration.upkeepInterval, logger: logger).run(
+        try await RetryLoop(interval: configuration.upkeepInterval, logger: logger).run(
             isSettled: { isPrepared.load(ordering: .relaxed) }, prepare)
     }
 
@@ -72,7 +72,7 @@ public final class RedisJobQueue: JobQueue {
 
     public func health() async -> [ComponentHealth] {
         do {
-            return try await client.translating(within: configuration.timeout / 2) {
+            return try await client.mappingErrors(within: configuration.timeout / 2) {
                 if let refusal = try await probe.refusal(client) { return [ComponentHealth("jobs", reason: refusal)] }
                 _ = try await cardinalities()
                 return [ComponentHealth("jobs")]
@@ -105,14 +105,14 @@ public final class RedisJobQueue: JobQueue {
 
     public func noteDeleted(_ ids: [String]) async throws {
         guard !ids.isEmpty else { return }
-        _ = try await client.translating(within: configuration.timeout) {
+        _ = try await client.mappingErrors(within: configuration.timeout) {
             try await client.evaluate(DeletionScripts.note, keys: [deletions]) { $0.append(ids) }
         }
     }
 
     public func deleted(_ ids: [String], since date: Timestamp) async throws -> [String] {
         guard !ids.isEmpty else { return [] }
-        return try await client.translating(within: configuration.timeout) {
+        return try await client.mappingErrors(within: configuration.timeout) {
             let replies = try await client.pipeline(ids.map { RedisCommand("ZSCORE", deletions, $0) }, isRead: true)
             return try zip(ids, replies).filter { try $1.get().double.map { $0 >= Double(date.microseconds) } ?? false }
                 .map(\.0)
@@ -164,12 +164,12 @@ public final class RedisJobQueue: JobQueue {
     // MARK: For operators
 
     public func counts() async throws -> JobCounts {
-        let sizes = try await client.translating(within: configuration.timeout, cardinalities)
+        let sizes = try await client.mappingErrors(within: configuration.timeout, cardinalities)
         return JobCounts(waiting: sizes[0], leased: sizes[1], dead: sizes[2])
     }
 
     public func list(_ state: JobState, page: PageRequest) async throws -> Page<JobSummary> {
-        try await client.translating(within: configuration.timeout) {
+        try await client.mappingErrors(within: configuration.timeout) {
             let set = key(state)
             let (replies, _) = try await client.transaction([
                 RedisCommand("ZCARD", set),
@@ -198,7 +198,7 @@ public final class RedisJobQueue: JobQueue {
     public func requeue(_ ids: [String]?) async throws -> Int {
         var rest = ids ?? []
         if ids == nil {
-            rest = try await client.translating(within: configuration.timeout) {
+            rest = try await client.mappingErrors(within: configuration.timeout) {
                 let reply = try await client.send(RedisCommand("ZRANGE", key(.dead), "0", "-1"), isRead: true)
                 return reply.array?.compactMap(\.string) ?? []
             }
@@ -234,7 +234,7 @@ public final class RedisJobQueue: JobQueue {
     private func evaluate(
         _ script: RedisScript, arguments: (inout RedisCommand) -> Void
     ) async throws -> RedisValue {
-        try await client.translating(within: configuration.timeout) {
+        try await client.mappingErrors(within: configuration.timeout) {
             try await client.evaluate(script, keys: []) { command in
                 command.append(configuration.keyPrefix)
                 arguments(&command)

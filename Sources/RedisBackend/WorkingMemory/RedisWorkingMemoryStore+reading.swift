@@ -14,7 +14,7 @@ extension RedisWorkingMemoryStore {
                 paths.append(path)
             }
         }
-        let reply = try await translating { try await read(key, paths) }
+        let reply = try await mappingErrors { try await read(key, paths) }
         guard let (text, count) = try Self.document(reply) else { return nil }
         return try StoredDocument.session(text, messages: messages, messageCount: count)
     }
@@ -40,7 +40,7 @@ extension RedisWorkingMemoryStore {
         guard limit > 0 else { return [] }
         if let namespace = reference.namespace, let userID = reference.userID {
             let key = SessionKey(storedSessionID: reference.sessionID, namespace: namespace, userID: userID)
-            return try await translating { try await read(key, ["$.session_id"]) }.isNull ? [] : [key]
+            return try await mappingErrors { try await read(key, ["$.session_id"]) }.isNull ? [] : [key]
         }
         return try await asking { queries in
             var window = limit

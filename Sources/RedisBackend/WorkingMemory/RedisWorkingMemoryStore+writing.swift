@@ -13,7 +13,7 @@ extension RedisWorkingMemoryStore {
         let text = try StoredDocument.text(
             StoredSession(memory: memory, messageCount: count, revisions: [revision]))
         let keys = keys(memory.key)
-        let reply = try await translating(bytes: text.count) {
+        let reply = try await mappingErrors(bytes: text.count) {
             try await client.evaluate(SessionScripts.write, keys: [keys.plain, keys.own]) { command in
                 command.append(keys.identity)
                 switch expecting {
@@ -36,7 +36,7 @@ extension RedisWorkingMemoryStore {
 
     public func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession? {
         let keys = keys(key)
-        let reply = try await translating {
+        let reply = try await mappingErrors {
             try await client.evaluate(SessionScripts.append, keys: [keys.plain, keys.own]) { command in
                 command.append(keys.identity)
                 command.append(append.expectedRevision.map { String($0) } ?? "")
@@ -65,7 +65,7 @@ extension RedisWorkingMemoryStore {
 
     public func delete(_ key: SessionKey, expectedRevision: Int?) async throws -> Bool {
         let keys = keys(key)
-        let reply = try await translating {
+        let reply = try await mappingErrors {
             try await client.evaluate(SessionScripts.delete, keys: [keys.plain, keys.own]) { command in
                 command.append(keys.identity)
                 command.append(expectedRevision.map { String($0) } ?? "")
@@ -81,7 +81,7 @@ extension RedisWorkingMemoryStore {
     ) async throws {
         guard !memoryIDs.isEmpty || !messageIDs.isEmpty else { return }
         let keys = keys(key)
-        _ = try await translating {
+        _ = try await mappingErrors {
             try await client.evaluate(SessionScripts.markPersisted, keys: [keys.plain, keys.own]) { command in
                 command.append(keys.identity)
                 command.append(JSONValue.string(date.iso8601).jsonText)

@@ -34,7 +34,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     let configuration: Configuration
     let client: RedisClient
-    let keeper: IndexKeeper
+    let keeper: IndexState
     private let probe: WriteProbe
     private let logger: Logger
 
@@ -49,7 +49,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         probe = WriteProbe(key: "\(configuration.indexName)_ready", isDocument: true, logger: logger)
         let plan = IndexPlan(
             name: configuration.indexName, schema: SessionIndex(keyPrefix: configuration.keyPrefix + ":"))
-        let keeper = IndexKeeper(
+        let keeper = IndexState(
             patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger
         ) { _ in plan }
         self.keeper = keeper
@@ -80,12 +80,12 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     }
 
     public func run() async throws {
-        try await Upkeep(interval: configuration.upkeepInterval, logger: logger).run(
+        try await RetryLoop(interval: configuration.upkeepInterval, logger: logger).run(
             isSettled: { keeper.hasFoundIndex }
         ) {
             try await prepare()
             // Someone may have changed them under the connections.
-            try await translating { try await keeper.renewSettings(client) }
+            try await mappingErrors { try await keeper.renewSettings(client) }
         }
     }
 
@@ -95,7 +95,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     public func health() async -> [ComponentHealth] {
         do {
-            return try await client.translating(within: configuration.timeout / 2) {
+            return try await client.mappingErrors(within: configuration.timeout / 2) {
                 try await checkJSON()
                 if let refusal = try await probe.refusal(client) {
                     return [ComponentHealth("sessions", reason: refusal)]
@@ -123,15 +123,15 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     func keys(_ key: SessionKey) -> SessionKeys { SessionKeys(key, prefix: configuration.keyPrefix) }
 
     /// - Parameter bytes: how much is written; the deadline grows with it.
-    func translating<Answer: Sendable>(
+    func mappingErrors<Answer: Sendable>(
         bytes: Int = 0, _ body: () async throws -> Answer
     ) async throws -> Answer {
-        try await client.translating(within: configuration.timeout.grown(bytes: bytes), body)
+        try await client.mappingErrors(within: configuration.timeout.grown(bytes: bytes), body)
     }
 
     /// Asks the complete index; once more if it was missing or the server may have been another one.
     func asking<Answer: Sendable>(_ body: (SessionQueries) async throws -> Answer) async throws -> Answer {
-        try await translating {
+        try await mappingErrors {
             let ready = try await keeper.ready(client)
             do {
                 let answer = try await body(queries(ready))
@@ -147,7 +147,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
     /// give up at all, because it would answer short.
-    private func queries(_ ready: IndexKeeper.Ready) -> SessionQueries {
+    private func queries(_ ready: IndexState.Ready) -> SessionQueries {
         let milliseconds = Int(configuration.timeout / .milliseconds(1))
         return SessionQueries(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,

@@ -4,7 +4,7 @@ import BackendLoading
 import HTTPClient
 import Logging
 import Migrations
-import PgvectorBackend
+import PostgresBackend
 
 /// `agent-memory migrate`: brings the schema of DATABASE_URL to what this binary needs.
 struct MigrateCommand: AsyncParsableCommand {

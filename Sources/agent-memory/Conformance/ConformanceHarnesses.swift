@@ -30,7 +30,7 @@ enum ConformanceHarnesses {
             return LoadedHarness(
                 setting, name: setting, loader: assembly.loader, dimensions: try assembly.dimensions())
         case "redis": return RedisHarness(try assembly.redisConfiguration())
-        case "pgvector": return PgvectorHarness(try assembly.pgvectorConfiguration())
+        case "pgvector": return PostgresHarness(try assembly.pgvectorConfiguration())
         case "reference": return oracle
         case let name?:
             throw Refusal(

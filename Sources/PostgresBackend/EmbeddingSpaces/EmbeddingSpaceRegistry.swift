@@ -1,0 +1,189 @@
+import AgentMemory
+import Logging
+import PostgresDriver
+
+/// Which models made the vectors, as the table `vector_spaces` has it. Callers hold the lock `vectorSpaces`.
+struct EmbeddingSpaceRegistry: Sendable {
+    /// That of this process's embedder.
+    let space: EmbeddingSpace
+    let logger: Logger
+
+    private static let first = "memory_embeddings"
+
+    /// The space that a server searches and writes; made if the store is empty.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the store holds vectors of other models only.
+    func settle(on connection: PostgresConnection) async throws -> RecordedSpace {
+        let recorded = try await recorded(on: connection)
+        if let own = recorded.usable(for: space) {
+            return own.space == space ? own : try await adopt(own, on: connection)
+        }
+        if let own = try await takeEmptyStore(recorded, on: connection) { return own }
+        throw recorded.refusal(of: space)
+    }
+
+    /// The space that `agent-memory reembed` fills; made if it is not on record.
+    func begin(on connection: PostgresConnection) async throws -> RecordedSpace {
+        let recorded = try await recorded(on: connection)
+        if let own = recorded.first(where: { $0.space == space }) { return own }
+        if let own = try await takeEmptyStore(recorded, on: connection) { return own }
+        return try await withoutBlocking(connection) { try await make(isReady: false, on: connection) }
+    }
+
+    /// All that is on record, in the order of the numbers. Vectors of an older schema are put on record first, without a model.
+    func recorded(on connection: PostgresConnection) async throws -> [RecordedSpace] {
+        let deadline = SchemaConnection.deadline()
+        let listing = PostgresStatement(
+            "SELECT number, model, dimensions::bigint, is_ready FROM vector_spaces ORDER BY number")
+        let listed = try await connection.query(listing, deadline: deadline)
+        if listed.count == 0 {
+            let lengths = try await connection.query(
+                PostgresStatement("SELECT vector_dims(embedding)::bigint FROM \(Self.first) LIMIT 1"),
+                deadline: deadline)
+            guard lengths.count > 0 else { return [] }
+            let unknown = EmbeddingSpace(model: nil, dimensions: try lengths[0].int(0))
+            return [try await record(1, unknown, isReady: true, on: connection)]
+        }
+        return try listed.rows.map { row in
+            RecordedSpace(
+                number: try row.int(0),
+                space: EmbeddingSpace(model: try row.optionalText(1), dimensions: try row.int(2)),
+                isReady: try row.bool(3))
+        }
+    }
+
+    /// Lets servers search in the own space.
+    func markReady(on connection: PostgresConnection) async throws {
+        let changed = try await connection.query(
+            PostgresStatement(
+                "UPDATE vector_spaces SET is_ready = true WHERE model = $1 AND dimensions = $2", own),
+            deadline: SchemaConnection.deadline()
+        ).affectedRows
+        guard changed == 1 else {
+            throw MemoryError(
+                .storeUnavailable, "the vectors of \(space) were removed meanwhile: run `agent-memory reembed` again")
+        }
+    }
+
+    /// Drops the tables of all others and takes them off the record.
+    ///
+    /// - Returns: the own space, and those that were dropped.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the own space is not there or not ready.
+    func dropOthers(on connection: PostgresConnection) async throws -> (own: RecordedSpace, dropped: [EmbeddingSpace]) {
+        let recorded = try await recorded(on: connection)
+        guard let own = recorded.first(where: { $0.space == space }), own.isReady else {
+            throw recorded.refusal(of: space)
+        }
+        let others = recorded.filter { $0.number != own.number }
+        for other in others { try await drop(other, on: connection) }
+        return (own, others.map(\.space))
+    }
+
+    // MARK: Making and removing
+
+    private var own: [PostgresValue] { [.text(space.model), .int4(Int32(space.dimensions))] }
+
+    /// Vectors whose model is not on record become those of the own model.
+    private func adopt(_ unknown: RecordedSpace, on connection: PostgresConnection) async throws -> RecordedSpace {
+        _ = try await connection.query(
+            PostgresStatement(
+                "UPDATE vector_spaces SET model = $2 WHERE number = $1",
+                [.int8(Int64(unknown.number)), .text(space.model)]), deadline: SchemaConnection.deadline())
+        logger.notice(
+            "the store did not say which embedding model made its vectors; they are now on record as those of the configured one",
+            metadata: ["embedding_model": "\(space)"])
+        return RecordedSpace(number: unknown.number, space: space, isReady: true)
+    }
+
+    /// A store without records has no vectors that could be lost: it becomes that of the own model.
+    ///
+    /// - Returns: `nil` if there are records.
+    private func takeEmptyStore(
+        _ recorded: [RecordedSpace], on connection: PostgresConnection
+    ) async throws -> RecordedSpace? {
+        guard !recorded.isEmpty else { return try await record(1, space, isReady: true, on: connection) }
+        // Most stores have records: then there is no lock to ask for.
+        guard try await hasNoRecords(connection) else { return nil }
+        let taken = try await withoutBlocking(connection) { () async throws -> RecordedSpace? in
+            // Nobody writes between the look and the change; readers go on.
+            try await connection.script(
+                "LOCK TABLE memories IN SHARE ROW EXCLUSIVE MODE", deadline: SchemaConnection.deadline())
+            guard try await hasNoRecords(connection) else { return nil }
+            return try await make(isReady: true, on: connection)
+        }
+        if taken != nil {
+            for other in recorded { try await drop(other, on: connection) }
+        }
+        return taken
+    }
+
+    private func hasNoRecords(_ connection: PostgresConnection) async throws -> Bool {
+        try await connection.query(
+            PostgresStatement("SELECT NOT EXISTS (SELECT FROM memories)"), deadline: SchemaConnection.deadline()
+        ).singleRow().bool(0)
+    }
+
+    /// A table for the own vectors, and its row.
+    private func make(isReady: Bool, on connection: PostgresConnection) async throws -> RecordedSpace {
+        let deadline = SchemaConnection.deadline()
+        let next = PostgresStatement("SELECT nextval(pg_get_serial_sequence('vector_spaces', 'number'))")
+        let number = try await connection.query(next, deadline: deadline).singleRow().int(0)
+        let made = RecordedSpace(number: number, space: space, isReady: isReady)
+        // As 0001_create_memories.sql makes the first one.
+        try await connection.script(
+            """
+            CREATE TABLE \(made.table) (number bigint PRIMARY KEY REFERENCES memories ON DELETE CASCADE, \
+            embedding vector NOT NULL) WITH (toast_tuple_target = 8160); \
+            ALTER TABLE \(made.table) ALTER COLUMN embedding SET STORAGE EXTERNAL
+            """, deadline: deadline)
+        return try await record(number, space, isReady: isReady, on: connection)
+    }
+
+    private func record(
+        _ number: Int, _ space: EmbeddingSpace, isReady: Bool, on connection: PostgresConnection
+    ) async throws -> RecordedSpace {
+        let made = RecordedSpace(number: number, space: space, isReady: isReady)
+        _ = try await connection.query(
+            PostgresStatement(
+                """
+                INSERT INTO vector_spaces (number, table_name, model, dimensions, is_ready) VALUES ($1, $2, $3, $4, $5)
+                """,
+                [
+                    .int8(Int64(number)), .text(made.table), .text(space.model), .int4(Int32(space.dimensions)),
+                    .bool(isReady),
+                ]), deadline: SchemaConnection.deadline())
+        return made
+    }
+
+    /// Table and row together: a table that is there without its row would keep vectors of texts that have changed.
+    private func drop(_ space: RecordedSpace, on connection: PostgresConnection) async throws {
+        try await withoutBlocking(connection) {
+            try await connection.script(
+                "DROP TABLE IF EXISTS \(space.table); DELETE FROM vector_spaces WHERE number = \(space.number)",
+                deadline: SchemaConnection.deadline())
+        }
+    }
+
+    /// Runs a transaction that locks `memories` for a moment. Whoever comes after it waits as long as it waits for its lock, so it does not wait for a
+    /// long search or a vacuum, but gives up and tries again.
+    private func withoutBlocking<Value: Sendable>(
+        _ connection: PostgresConnection, _ work: () async throws -> Value
+    ) async throws -> Value {
+        let deadline = SchemaConnection.deadline()
+        while true {
+            do {
+                return try await connection.withTransaction(deadline: deadline) {
+                    try await connection.script("SET LOCAL lock_timeout = '300ms'", deadline: deadline)
+                    return try await work()
+                }
+            } catch let error as PostgresError where error.sqlState == "55P03" || error.isTransactionConflict {
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+}
+
+extension RecordedSpace {
+    /// That of the vectors.
+    var table: String { number == 1 ? "memory_embeddings" : "memory_embeddings_\(number)" }
+}

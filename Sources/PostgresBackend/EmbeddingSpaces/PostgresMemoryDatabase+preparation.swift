@@ -1,0 +1,26 @@
+import AgentMemory
+import Logging
+import PostgresDriver
+
+extension PostgresMemoryDatabase {
+    public func prepare() async throws {
+        try await preparation.perform(evenIfDone: true) { try await prepareNow(evenIfDone: true) }
+    }
+
+    /// - Parameter evenIfDone: whether to look at the tables again after they were made.
+    func prepareNow(evenIfDone: Bool) async throws {
+        try await database.prepare(evenIfDone: evenIfDone)
+        try await mappingPreparation(hasSucceeded: preparation.hasSucceeded) {
+            let session = database.session
+            let registry = EmbeddingSpaceRegistry(space: EmbeddingSpace(of: embedder), logger: logger)
+            let own = try await session.withLock(.vectorSpaces) { connection in
+                try await registry.settle(on: connection)
+            }
+            settle(on: own.table)
+            let index = VectorIndex(space: space, logger: logger)
+            try await session.withLock(.vectorIndex(of: own.table)) { connection in
+                try await index.ensure(on: connection)
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import AgentMemory
+import Logging
+import PostgresDriver
+
+/// The part of the schema that depends on settings: which vectors fit, and their index.
+struct VectorIndex: Sendable {
+    let space: VectorSpace
+    let logger: Logger
+
+    /// Builds without blocking writers from this many vectors on; a smaller table is quicker without.
+    private static let concurrentFrom = 5000
+
+    /// Makes what is missing; the caller holds the lock of the index. Where nothing is, this takes no right but to look.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another length; ``PostgresError`` that
+    ///   says what to do if something is missing that the user may not make.
+    func ensure(on connection: PostgresConnection) async throws {
+        do {
+            try await ensureDimensions(on: connection)
+            guard space.algorithm == .hnsw else { return }
+            try await ensureIndex(on: connection)
+        } catch let error as PostgresError where error.sqlState == "42501" {
+            throw error.advising(
+                """
+                the table \(space.table) is not ready for vectors of \(space.dimensions) dimensions with the metric \
+                \(space.metric.rawValue): let the owner of the schema run `agent-memory migrate up` with the settings of \
+                the server
+                """)
+        }
+    }
+
+    /// Lets vectors of the right length in, and no others; the caller holds the lock of the index.
+    func ensureDimensions(on connection: PostgresConnection) async throws {
+        let deadline = SchemaConnection.deadline()
+        let existing = try await connection.query(
+            PostgresStatement(
+                """
+                SELECT conname::text FROM pg_constraint \
+                WHERE conrelid = '\(space.table)'::regclass AND starts_with(conname::text, $1)
+                """, [.text(VectorSpace.constraintPrefix)]), deadline: deadline
+        ).rows.map { try $0.text(0) }
+        if existing == [space.constraintName] { return }
+        try await connection.withTransaction(deadline: deadline) {
+            try await connection.script("LOCK TABLE \(space.table) IN ACCESS EXCLUSIVE MODE", deadline: deadline)
+            let stored = try await connection.query(
+                PostgresStatement(
+                    """
+                    SELECT vector_dims(embedding)::bigint FROM \(space.table) \
+                    WHERE vector_dims(embedding) <> $1 LIMIT 1
+                    """,
+                    [.int4(Int32(space.dimensions))]), deadline: deadline)
+            if stored.count > 0 {
+                throw MemoryError(
+                    .misconfigured,
+                    """
+                    the stored vectors have \(try stored[0].int(0)) dimensions, \
+                    the embedding model has \(space.dimensions): \
+                    set the model that the data was made with, or use another schema
+                    """)
+            }
+            // Nothing of another length is stored, so an index for another length is empty. Deleted vectors still lie
+            // about and would fail the build of the new one: emptying the table is rid of them.
+            let isEmpty = try await connection.query(
+                PostgresStatement("SELECT NOT EXISTS (SELECT FROM \(space.table))"), deadline: deadline
+            ).singleRow().bool(0)
+            let stale = try await indexes(on: connection).filter { $0.name != space.indexName }
+            let changes =
+                (isEmpty ? ["TRUNCATE \(space.table)"] : [])
+                + existing.map { "ALTER TABLE \(space.table) DROP CONSTRAINT \($0)" }
+                + stale.map { "DROP INDEX \($0.name)" }
+                + [
+                    """
+                    ALTER TABLE \(space.table) ADD CONSTRAINT \(space.constraintName) \
+                    CHECK (vector_dims(embedding) = \(space.dimensions))
+                    """
+                ]
+            try await connection.script(changes.joined(separator: "; "), deadline: deadline)
+        }
+    }
+
+    func ensureIndex(on connection: PostgresConnection) async throws {
+        let deadline = SchemaConnection.deadline()
+        var existing = try await indexes(on: connection)
+        if let broken = existing.first(where: { $0.name == space.indexName && !$0.isValid }) {
+            logger.warning("an earlier build of the vector index was interrupted; building it again")
+            try await connection.script("DROP INDEX CONCURRENTLY \(broken.name)", deadline: deadline)
+            existing.removeAll { $0.name == broken.name }
+        }
+        if !existing.contains(where: { $0.name == space.indexName }) {
+            let many =
+                try await connection.query(
+                    PostgresStatement(
+                        "SELECT count(*) FROM (SELECT FROM \(space.table) LIMIT $1) probe",
+                        [
+                            .int8(Int64(Self.concurrentFrom))
+                        ]), deadline: deadline
+                ).singleRow().int(0) >= Self.concurrentFrom
+            if many { logger.info("building the vector index", metadata: ["index": "\(space.indexName)"]) }
+            try await connection.script(
+                "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition)", deadline: deadline)
+        }
+        // That of other settings costs writers time, but harms nobody: it stays where the user may not drop it.
+        for stale in existing where stale.name != space.indexName && stale.isOwn {
+            logger.info("dropping the vector index of other settings", metadata: ["index": "\(stale.name)"])
+            try await connection.script("DROP INDEX CONCURRENTLY IF EXISTS \(stale.name)", deadline: deadline)
+        }
+    }
+
+    private func indexes(
+        on connection: PostgresConnection
+    ) async throws -> [(name: String, isValid: Bool, isOwn: Bool)] {
+        try await connection.query(listing, deadline: SchemaConnection.deadline())
+            .rows.map { (try $0.text(0), try $0.bool(1), try $0.bool(2)) }
+    }
+
+    /// The names of all vector indexes, whether each is valid, and whether the user has its owner's rights.
+    var listing: PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT c.relname::text, i.indisvalid, pg_has_role(c.relowner, 'USAGE') FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+            WHERE i.indrelid = '\(space.table)'::regclass AND starts_with(c.relname::text, $1)
+            """, [.text(space.indexPrefix)])
+    }
+}

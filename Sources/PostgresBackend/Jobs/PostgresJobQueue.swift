@@ -1,0 +1,138 @@
+public import AgentMemory
+public import Logging
+import PostgresDriver
+
+/// Background jobs in a table of PostgreSQL, from which workers of any number of processes take them without waiting for each
+/// other (`FOR UPDATE SKIP LOCKED`). Time is the server's.
+public final class PostgresJobQueue: JobQueue {
+    public let name = "postgres"
+
+    let database: PostgresDatabase
+
+    /// How often an unprepared queue is looked after, and old notes of deletions are removed.
+    private static let upkeepInterval: Duration = .seconds(5)
+    private static let sweepBatch = 1000
+
+    /// A queue in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    public init(database: PostgresDatabase) {
+        self.database = database
+        database.join()
+    }
+
+    /// A queue in a database of its own.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL or schema name.
+    public convenience init(configuration: PostgresDatabase.Configuration, logger: Logger) throws {
+        self.init(database: try PostgresDatabase(configuration: configuration, logger: logger))
+    }
+
+    public func prepare() async throws {
+        try await database.prepare(evenIfDone: false)
+    }
+
+    public func run() async throws {
+        try await database.maintain(every: Self.upkeepInterval) { try await sweep() }
+    }
+
+    private func sweep() async throws {
+        try await database.sweep(batch: Self.sweepBatch, DeletionSQL.sweep)
+    }
+
+    public func close() async {
+        database.leave()
+    }
+
+    public func health() async -> [ComponentHealth] {
+        [await database.health("jobs")]
+    }
+
+    @discardableResult
+    public func enqueue(_ jobs: [NewJob]) async throws -> [String] {
+        guard !jobs.isEmpty else { return [] }
+        let result = try await send(JobSQL.enqueue(jobs))
+        return try result.rows.map { try $0.int8(0) }.sorted().map(Self.id)
+    }
+
+    public func lease(kinds: [String], limit: Int, for duration: Duration) async throws -> [LeasedJob] {
+        let result = try await send(JobSQL.lease(kinds: kinds, limit: limit, for: duration))
+        let jobs = try result.rows.map { row in
+            let job = LeasedJob(
+                id: Self.id(try row.int8(0)), kind: try row.text(1), payload: try row.jsonObject(2),
+                attempt: try row.int(3), enqueuedAt: try row.date(4), token: try row.text(5))
+            return (job: job, due: try row.timestamp(6), number: try row.int8(0))
+        }
+        return jobs.sorted { ($0.due, $0.number) < ($1.due, $1.number) }.map(\.job)
+    }
+
+    public func extend(_ job: LeasedJob, for duration: Duration) async throws -> Bool {
+        try await changing(job) { JobSQL.extend($0, for: duration) }
+    }
+
+    public func complete(_ job: LeasedJob) async throws -> Bool {
+        try await changing(job) { JobSQL.complete($0) }
+    }
+
+    public func retry(_ job: LeasedJob, after delay: Duration, reason: String) async throws -> Bool {
+        try await changing(job) { JobSQL.retry($0, after: delay, reason: reason) }
+    }
+
+    public func bury(_ job: LeasedJob, reason: String) async throws -> Bool {
+        try await changing(job) { JobSQL.bury($0, reason: reason) }
+    }
+
+    public func counts() async throws -> JobCounts {
+        let row = try await send(JobSQL.counts, retry: .repeatable).singleRow()
+        return JobCounts(waiting: try row.int(0), leased: try row.int(1), dead: try row.int(2))
+    }
+
+    public func list(_ state: JobState, page: PageRequest) async throws -> Page<JobSummary> {
+        let results = try await database.call { deadline in
+            try await self.database.pool.pipeline(
+                JobSQL.list(state, page: page), retry: .repeatable, deadline: deadline)
+        }
+        let jobs = try results[1].rows.map { row in
+            JobSummary(
+                id: Self.id(try row.int8(0)), kind: try row.text(1), state: state, attempts: try row.int(2),
+                enqueuedAt: try row.date(3), reason: try row.optionalText(4))
+        }
+        return Page(items: jobs, total: try results[2].singleRow().int(0), request: page)
+    }
+
+    public func requeue(_ ids: [String]?) async throws -> Int {
+        // What is no number is no job of this queue.
+        let numbers = ids.map { $0.compactMap { Int64($0) } }
+        return try await send(JobSQL.requeue(numbers)).affectedRows
+    }
+
+    public func noteDeleted(_ ids: [String]) async throws {
+        guard !ids.isEmpty else { return }
+        _ = try await send(DeletionSQL.note(ids), retry: .repeatable)
+    }
+
+    public func deleted(_ ids: [String], since date: Timestamp) async throws -> [String] {
+        guard !ids.isEmpty else { return [] }
+        return try await send(DeletionSQL.deleted(ids, since: date), retry: .repeatable).rows.map { try $0.text(0) }
+    }
+
+    /// Twelve digits at least, so that ids rise with the numbers when they are compared as texts.
+    private static func id(_ number: Int64) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 12 - digits.utf8.count)) + digits
+    }
+
+    /// - Returns: whether the lease was still the job's.
+    private func changing(_ job: LeasedJob, _ statement: (JobSQL.Lease) -> PostgresStatement) async throws -> Bool {
+        guard let number = Int64(job.id) else { return false }
+        return try await send(statement(JobSQL.Lease(number: number, token: job.token))).affectedRows > 0
+    }
+
+    private func send(
+        _ statement: PostgresStatement, retry: PostgresPool.Retry = .onlyIfNotExecuted
+    ) async throws -> PostgresResult {
+        try await database.call { deadline in
+            try await self.database.retryingConflicts {
+                try await self.database.pool.query(statement, retry: retry, deadline: deadline)
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+public import AgentMemory
+
+extension PostgresMemoryDatabase {
+    /// The kind of vector index.
+    public enum Algorithm: String, Sendable, CaseIterable {
+        /// Approximate beyond the exact zone; up to 4,000 dimensions.
+        case hnsw
+        /// No vector index: every search is exact; up to 16,000 dimensions.
+        case flat
+
+        /// - Throws: ``MemoryError`` with code `misconfigured` for more dimensions than pgvector takes.
+        func space(dimensions: Int, metric: DistanceMetric) throws(MemoryError) -> VectorSpace {
+            let limit = self == .hnsw ? VectorSpace.maximumIndexed : VectorSpace.maximumStored
+            guard (1...limit).contains(dimensions) else {
+                let hint =
+                    dimensions <= VectorSpace.maximumStored ? "; with the algorithm flat up to 16,000 are possible" : ""
+                throw MemoryError(
+                    .misconfigured,
+                    "the embedding model has \(dimensions) dimensions, pgvector indexes vectors of 1 to \(limit)\(hint)"
+                )
+            }
+            return VectorSpace(dimensions: dimensions, metric: metric, algorithm: self == .hnsw ? .hnsw : .flat)
+        }
+    }
+
+    /// How a database of one's own is reached and laid out.
+    public struct Configuration: Sendable {
+        public typealias Algorithm = PostgresMemoryDatabase.Algorithm
+
+        public var database: PostgresDatabase.Configuration
+        /// Default cosine.
+        public var metric: DistanceMetric
+        public var algorithm: Algorithm
+
+        /// The parameters up to `timeout`, and `autoMigrate`, are those of ``PostgresDatabase/Configuration``.
+        public init(
+            databaseURL: String, schema: String = "agent_memory", poolSize: Int = 10, timeout: Duration = .seconds(10),
+            metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw, autoMigrate: Bool = true
+        ) {
+            database = PostgresDatabase.Configuration(
+                databaseURL: databaseURL, schema: schema, poolSize: poolSize, timeout: timeout,
+                autoMigrate: autoMigrate)
+            self.metric = metric
+            self.algorithm = algorithm
+        }
+    }
+}

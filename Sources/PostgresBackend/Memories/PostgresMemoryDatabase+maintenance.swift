@@ -1,0 +1,44 @@
+import AgentMemory
+import Logging
+import PostgresDriver
+
+extension PostgresMemoryDatabase {
+    public func run() async throws {
+        try await database.maintain(
+            every: .seconds(5), after: preparation,
+            prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } }
+        ) {
+            try await foldTotals()
+            try await restoreIndex()
+            try await completeVectors()
+        }
+    }
+
+    /// Makes the index again where it has gone missing, as on another server that took over, while calls go on without it.
+    private func restoreIndex() async throws {
+        guard space.algorithm == .hnsw else { return }
+        let index = VectorIndex(space: space, logger: logger)
+        let listed = try await pool.query(index.listing, retry: .repeatable, deadline: database.deadline)
+        guard try !listed.rows.contains(where: { try $0.text(0) == space.indexName }) else { return }
+        try await database.session.withLock(.vectorIndex(of: space.table)) { connection in
+            try await index.ensure(on: connection)
+        }
+    }
+
+    /// Makes one row of those that writers have added to the totals, leaving alone the ones that are locked.
+    static let totalsFold = PostgresStatement(
+        """
+        WITH taken AS (DELETE FROM memory_totals WHERE ctid = ANY (ARRAY(SELECT ctid FROM memory_totals \
+        FOR UPDATE SKIP LOCKED)) RETURNING records, words) \
+        INSERT INTO memory_totals SELECT sum(records), sum(words) FROM taken HAVING count(*) > 0
+        """)
+
+    private func foldTotals() async throws {
+        let deadline = database.deadline
+        let rows = try await pool.query(
+            PostgresStatement("SELECT count(*) FROM memory_totals"), retry: .repeatable, deadline: deadline
+        ).singleRow().int(0)
+        guard rows > 16 else { return }
+        _ = try await pool.query(Self.totalsFold, retry: .onlyIfNotExecuted, deadline: deadline)
+    }
+}

@@ -1,0 +1,179 @@
+public import AgentMemory
+import PostgresDriver
+
+extension PostgresMemoryDatabase {
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        let rows = try await rows(of: records.lastOfEachID())
+        try await call { deadline in
+            let batch = self.upserts(rows)
+            let limit = self.database.configuration.timeout
+            // One pipeline is one transaction, in which each record has the time of a call. To run it twice leaves the same
+            // behind.
+            try await self.database.retryingConflicts {
+                do {
+                    _ = try await self.pool.pipeline(
+                        batch, retry: .onlyIfNotExecuted, deadline: deadline, perStatement: limit)
+                } catch let lost as PostgresError
+                    where [.connectionLost, .server].contains(lost.code) && lost.endsSession
+                {
+                    do {
+                        _ = try await self.pool.pipeline(
+                            batch, retry: .onlyIfNotExecuted, deadline: max(deadline, .now + limit), perStatement: limit
+                        )
+                    } catch let error as PostgresError {
+                        // Whatever became of the second attempt, the first may have been done.
+                        throw MemoryError(error, mayHaveBeenDone: true)
+                    }
+                }
+            }
+        }
+        return records.map(\.id)
+    }
+
+    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        let records = records.lastOfEachID()
+        let rows = try await rows(of: records)
+        let hashes = records.map(\.memoryHash).exactlyDistinct()
+        let opening = [
+            DeletionSQL.lock(memoryHashes: hashes),
+            PostgresStatement("SELECT id FROM memories WHERE id = ANY ($1)", [.textArray(records.map(\.id))]),
+            PostgresStatement(
+                "SELECT id, memory_hash FROM memories WHERE memory_hash = ANY ($1)", [.textArray(hashes)]),
+        ]
+        return try await call { deadline in
+            try await self.database.retryingConflicts {
+                try await self.database.withTransaction(opening, deadline: deadline) { connection, opened in
+                    // Asked after the locks were there: whoever writes one of these texts comes before or after all this.
+                    let kept = records.withoutDuplicates(
+                        storedIDs: Set(try opened[1].rows.map { ExactString(try $0.text(0)) }),
+                        holders: try opened[2].rows.map { (id: try $0.text(0), memoryHash: try $0.text(1)) })
+                    let ids = Set(kept.map { ExactString($0.id) })
+                    let statements = self.upserts(rows.filter { ids.contains(ExactString($0.record.id)) })
+                    _ = try await connection.pipeline(
+                        statements + [PostgresStatement("COMMIT")], deadline: deadline,
+                        perStatement: self.database.configuration.timeout)
+                    return kept.map(\.id)
+                }
+            }
+        }
+    }
+
+    public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
+        guard !records.isEmpty else { return [] }
+        var known: [ExactString: Row] = [:]
+        while true {
+            // No lock is held while the embedding service thinks.
+            let rows = known
+            let attempt = try await call { deadline in
+                try await self.database.retryingConflicts {
+                    try await self.promote(records, handedInAt, rows, deadline)
+                }
+            }
+            switch attempt {
+            case .done(let outcomes): return outcomes
+            case .needsRows(let missing):
+                for row in try await self.rows(of: missing) { known[ExactString(row.record.id)] = row }
+            case .overtaken: try Task.checkCancellation()
+            }
+        }
+    }
+
+    private enum PromotionAttempt: Sendable {
+        case done([PromotionOutcome])
+        /// Nothing was written: these are to be stored and have no vector yet.
+        case needsRows([MemoryRecord])
+        /// Nothing was written: somebody stored one of the ids meanwhile.
+        case overtaken
+    }
+
+    private func promote(
+        _ records: [MemoryRecord], _ handedInAt: Timestamp, _ known: [ExactString: Row],
+        _ deadline: ContinuousClock.Instant
+    ) async throws -> PromotionAttempt {
+        let ids = records.map(\.id)
+        let opening = [
+            DeletionSQL.lock(ids: ids),
+            PostgresStatement(
+                "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1)", [.textArray(ids)]),
+            DeletionSQL.deleted(ids, since: handedInAt),
+        ]
+        return try await database.withTransaction(opening, deadline: deadline) { connection, opened in
+            var stored: [ExactString: MemoryRecord] = [:]
+            for row in opened[1].rows {
+                let record = try RecordSQL.decode(row)
+                stored[ExactString(record.id)] = record
+            }
+            let deleted = Set(try opened[2].rows.map { ExactString(try $0.text(0)) })
+            let outcomes = records.map { record -> PromotionOutcome in
+                let id = ExactString(record.id)
+                if let there = stored[id] { return there.sharesOwner(with: record) ? .present : .taken }
+                return deleted.contains(id) ? .deleted : .stored
+            }
+            let wanted = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)
+            let missing = wanted.filter { known[ExactString($0.id)] == nil }
+            guard missing.isEmpty else {
+                try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
+                return .needsRows(missing)
+            }
+            let rows = wanted.compactMap { known[ExactString($0.id)] }.sorted { $0.id < $1.id }
+            let inserts = rows.map {
+                RecordSQL.upsert(
+                    $0.record, embedding: $0.vector, words: $0.words, vectorsIn: space.table, replaces: false)
+            }
+            let limit = database.configuration.timeout
+            let results = try await connection.pipeline(inserts, deadline: deadline, perStatement: limit)
+            let deadline = max(deadline, .now + limit)
+            // A create takes no lock of ids; it may have come in between.
+            guard results.allSatisfy({ $0.affectedRows == 1 }) else {
+                try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
+                return .overtaken
+            }
+            try await connection.query(PostgresStatement("COMMIT"), deadline: deadline)
+            return .done(outcomes)
+        }
+    }
+
+    /// A record with what the table has besides.
+    private struct Row: Sendable {
+        let record: MemoryRecord
+        let vector: [Float]
+        let words: [String]
+
+        var id: ExactString { ExactString(record.id) }
+    }
+
+    /// In the order of their ids, in which all writers take records, so that none waits for another in a circle.
+    private func rows(of records: [MemoryRecord]) async throws -> [Row] {
+        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
+        return zip(records, vectors).map { record, vector in
+            Row(record: record, vector: vector, words: analyzer.words(in: record.text))
+        }.sorted { $0.id < $1.id }
+    }
+
+    private func upserts(_ rows: [Row]) -> [PostgresStatement] {
+        let table = space.table
+        var statements = rows.map {
+            RecordSQL.upsert($0.record, embedding: $0.vector, words: $0.words, vectorsIn: table)
+        }
+        if rows.count > 16 { statements.append(Self.totalsFold) }
+        return statements
+    }
+
+    public func delete(_ ids: [String]) async throws -> Int {
+        guard !ids.isEmpty else { return 0 }
+        let removal = PostgresStatement(
+            """
+            WITH doomed AS (SELECT number FROM memories WHERE id = ANY ($1) ORDER BY id FOR UPDATE) \
+            DELETE FROM memories WHERE number IN (SELECT number FROM doomed)
+            """, [.textArray(ids)])
+        return try await call { deadline in
+            try await self.database.retryingConflicts {
+                try await self.pool.pipeline(
+                    [DeletionSQL.lock(ids: ids), removal, DeletionSQL.note(ids)], retry: .onlyIfNotExecuted,
+                    deadline: deadline)[1].affectedRows
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+public import AgentMemory
+public import Logging
+import PostgresDriver
+import Synchronization
+
+/// Memories in PostgreSQL with pgvector.
+///
+/// Every statement is written by a pure function (`SearchSQL`, `KeywordSQL`, `RecordSQL`, `FilterSQL`); this type
+/// decides which of them to send, and turns rows into pages.
+public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
+    public let name = "pgvector"
+    public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
+
+    let database: PostgresDatabase
+    let embedder: any Embedder
+    let analyzer: TextAnalyzer
+    let logger: Logger
+    /// That of the embedder, in the table that the preparation found for it.
+    private let settledSpace: Mutex<VectorSpace>
+    /// That of the tables and of what depends on the embedding model.
+    let preparation: Preparation
+    let vectorMaintenance = RestingTask()
+
+    var pool: PostgresPool { database.pool }
+    var space: VectorSpace { settledSpace.withLock(\.self) }
+    var sql: SearchSQL { SearchSQL(space: space) }
+
+    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions.
+    public init(
+        database: PostgresDatabase, metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw,
+        embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+    ) throws {
+        settledSpace = Mutex(try algorithm.space(dimensions: embedder.dimensions, metric: metric))
+        self.database = database
+        self.embedder = embedder
+        self.analyzer = analyzer
+        self.logger = logger
+        preparation = Preparation(on: database.preparation)
+        database.join()
+    }
+
+    /// A store in a database of its own.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL, schema name or number of dimensions.
+    public convenience init(
+        configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+    ) throws {
+        try self.init(
+            database: PostgresDatabase(configuration: configuration.database, logger: logger),
+            metric: configuration.metric, algorithm: configuration.algorithm, embedder: embedder, analyzer: analyzer,
+            logger: logger)
+    }
+
+    public func close() async {
+        database.leave()
+    }
+
+    /// From now on the vectors in `table` are meant.
+    func settle(on table: String) {
+        settledSpace.withLock { $0.table = table }
+    }
+
+    // MARK: The frame of every call
+
+    /// Runs `body` as ``PostgresDatabase/call(after:prepare:_:)`` does, once the vector index is there too.
+    func call<Value: Sendable>(
+        _ body: (ContinuousClock.Instant) async throws -> Value
+    ) async throws -> Value {
+        try await database.call(after: preparation, prepare: { try await self.prepareNow(evenIfDone: false) }) {
+            deadline in
+            do {
+                return try await body(deadline)
+            } catch let error as PostgresError {
+                guard let other = space.otherDimensions(in: error) else { throw error }
+                throw MemoryError(
+                    .misconfigured,
+                    """
+                    the embedding model has \(space.dimensions) dimensions, the store now holds vectors of \(other): \
+                    another server has changed them
+                    """, underlying: error.description)
+            }
+        }
+    }
+
+    func embedding(of text: String) async throws -> [Float] {
+        try await embedder.checkedEmbeddings(of: [text])[0]
+    }
+}

@@ -1,0 +1,234 @@
+import AgentMemory
+import Logging
+import PostgresDriver
+
+/// A connection for changes of the schema: without a statement timeout, one process at a time.
+struct SchemaConnection: Sendable {
+    /// What only one process does at a time. Each has a lock of its own, because building an index may take long, and nothing that
+    /// needs only the tables, or another index, shall wait for it.
+    struct Work: Sendable {
+        let name: String
+
+        static let migrations = Work(name: "agent-memory")
+        /// Finding or making the place of a model's vectors.
+        static let vectorSpaces = Work(name: "agent-memory-vector-spaces")
+        /// What depends on settings in one table of vectors.
+        static func vectorIndex(of table: String) -> Work { Work(name: "agent-memory-vector-index-\(table)") }
+    }
+
+    let schema: SchemaName
+    private let pool: PostgresPool
+    private let logger: Logger
+
+    /// The oldest releases that work, and the oldest that is not known to damage its index.
+    static let minimumServer = 140_000
+    static let minimumExtension = [0, 8, 0]
+    static let advisedExtension = [0, 8, 4]
+
+    /// - Parameter pool: lends the connections.
+    init(pool: PostgresPool, schema: SchemaName, logger: Logger) {
+        self.schema = schema
+        self.pool = pool
+        self.logger = logger
+    }
+
+    /// Our schema, then the one where the extension lives, which need not be the same.
+    static func searchPath(_ schema: SchemaName) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT set_config('search_path', concat_ws(', ', $1::text, \
+            (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+            WHERE e.extname = 'vector')), false)
+            """, [.text(schema.quoted)])
+    }
+
+    /// Schema changes may take as long as they need; only a build of an index is long.
+    static func deadline() -> ContinuousClock.Instant { .now + .seconds(24 * 3600) }
+
+    func withConnection<Value: Sendable>(
+        _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        let deadline = ContinuousClock.now + .seconds(30)
+        return try await pool.withPrivateConnection(deadline: deadline) { connection in
+            let settings = [
+                PostgresStatement(
+                    """
+                    SELECT set_config('statement_timeout', '0', false), \
+                    set_config('idle_in_transaction_session_timeout', '0', false)
+                    """),
+                Self.searchPath(schema),
+            ]
+            _ = try await connection.pipeline(settings, deadline: deadline)
+            try await checkServer(on: connection)
+            return try await body(connection)
+        }
+    }
+
+    /// As ``withConnection(_:)``, while no other process does the same work in this schema.
+    func withLock<Value: Sendable>(
+        _ work: Work, _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        try await withConnection { connection in
+            // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: so ask
+            // again.
+            let attempt = PostgresStatement(
+                "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 0))",
+                [.text(work.name), .text(schema.name)])
+            while try await !connection.query(attempt, deadline: .now + .seconds(30)).singleRow().bool(0) {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            // The lock ends with the connection.
+            return try await body(connection)
+        }
+    }
+
+    /// Makes the schema and the extension if they are missing, and the search path that sees both; the caller holds the
+    /// lock of the migrations.
+    ///
+    /// Looks first: to ask for what exists, such as CREATE SCHEMA IF NOT EXISTS does, takes the right to make it.
+    func prepareExtension(on connection: PostgresConnection) async throws {
+        let deadline = Self.deadline()
+        do {
+            if try await !schemaExists(on: connection) {
+                try await connection.script("CREATE SCHEMA \(schema.quoted)", deadline: deadline)
+            }
+            if try await extensionVersion(on: connection) == nil { try await makeExtension(on: connection, deadline) }
+        } catch let error as PostgresError where error.code == .server {
+            throw explain(error)
+        }
+        try await connection.query(Self.searchPath(schema), deadline: deadline)
+        try await checkExtension(on: connection)
+    }
+
+    /// One at a time in the whole database: IF NOT EXISTS does not look at what others are about to make.
+    private func makeExtension(on connection: PostgresConnection, _ deadline: ContinuousClock.Instant) async throws {
+        try await connection.withTransaction(deadline: deadline) {
+            _ = try await connection.query(
+                PostgresStatement("SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0))"),
+                deadline: deadline)
+            guard try await extensionVersion(on: connection) == nil else { return }
+            try await connection.script("CREATE EXTENSION vector WITH SCHEMA public", deadline: deadline)
+            logger.info("created the extension vector")
+        }
+    }
+
+    private func schemaExists(on connection: PostgresConnection) async throws -> Bool {
+        try await connection.query(
+            PostgresStatement("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", [.text(schema.name)]),
+            deadline: .now + .seconds(30)
+        ).singleRow().bool(0)
+    }
+
+    private func checkServer(on connection: PostgresConnection) async throws {
+        let row = try await connection.query(
+            PostgresStatement(
+                """
+                SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), \
+                current_setting('server_encoding')
+                """),
+            deadline: .now + .seconds(30)
+        ).singleRow()
+        guard try row.int(0) >= Self.minimumServer else {
+            throw MemoryError(.misconfigured, "PostgreSQL 14 or newer is needed; this is \(try row.text(1))")
+        }
+        guard try row.text(2) == "UTF8" else {
+            throw MemoryError(
+                .misconfigured, "the database must have the encoding UTF8 to hold every text; it has \(try row.text(2))"
+            )
+        }
+    }
+
+    /// Whether the extension and the schema are there, new enough, and may be used.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured`; ``PostgresError`` that names missing rights.
+    func checkExtension(on connection: PostgresConnection) async throws {
+        guard let version = try await extensionVersion(on: connection) else {
+            throw MemoryError(
+                .misconfigured,
+                "the extension vector (pgvector) is missing in the database: run CREATE EXTENSION vector")
+        }
+        guard try await schemaExists(on: connection) else {
+            throw MemoryError(
+                .misconfigured,
+                "the schema \(schema.name) is missing in the database: run `agent-memory migrate up`, or set AUTO_MIGRATE"
+            )
+        }
+        let closed = try await connection.query(
+            SchemaRights.missingOnSchemas(schema), deadline: .now + .seconds(30)
+        ).rows.map { try $0.text(0) }
+        if !closed.isEmpty { throw SchemaRights.refusal(closed) }
+        let numbers = version.split(separator: ".").map { Int($0) ?? 0 }
+        if numbers.lexicographicallyPrecedes(Self.minimumExtension) {
+            throw MemoryError(
+                .misconfigured,
+                """
+                pgvector 0.8.0 or newer is needed; the database has \(version) \
+                (ALTER EXTENSION vector UPDATE, once it is installed)
+                """
+            )
+        }
+        if numbers.lexicographicallyPrecedes(Self.advisedExtension) {
+            logger.warning(
+                "pgvector before 0.8.4 can damage its index while it vacuums: update it",
+                metadata: ["version": "\(version)"])
+        }
+    }
+
+    private func extensionVersion(on connection: PostgresConnection) async throws -> String? {
+        let result = try await connection.query(
+            PostgresStatement("SELECT extversion FROM pg_extension WHERE extname = 'vector'"),
+            deadline: .now + .seconds(30))
+        return result.count == 0 ? nil : try result[0].text(0)
+    }
+
+    /// Whether the user may read and write the tables.
+    ///
+    /// - Throws: ``PostgresError`` that names what is missing.
+    func checkRights(on connection: PostgresConnection) async throws {
+        let missing = try await connection.query(
+            SchemaRights.missingOnTables(schema), deadline: .now + .seconds(30)
+        ).rows.map { try $0.text(0) }
+        if !missing.isEmpty { throw SchemaRights.refusal(missing) }
+    }
+
+    private func explain(_ error: PostgresError) -> any Error {
+        switch error.sqlState {
+        case "42501":
+            error.advising(
+                """
+                let an administrator run CREATE SCHEMA \(schema.name) and CREATE EXTENSION vector, or grant CREATE on the \
+                database
+                """)
+        case "0A000", "58P01":
+            MemoryError(
+                .misconfigured, "pgvector is not installed on the PostgreSQL server (0.8.0 or newer is needed)",
+                underlying: error.description)
+        default: error
+        }
+    }
+}
+
+/// ``mappingErrors(isolation:_:)`` for preparations. At a start it is certain that settings are wrong if the server does
+/// not let the user in, or does not permit it what must be done; later something has happened to the store.
+///
+/// - Throws: ``MemoryError`` with code `misconfigured` in these cases.
+func mappingPreparation<Value>(
+    hasSucceeded: Bool, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> sending Value
+) async throws -> sending Value {
+    do {
+        return try await body()
+    } catch let error as PostgresError {
+        let mapped = MemoryError(error)
+        guard !hasSucceeded, error.code == .loginRefused || error.sqlState == "42501" else { throw mapped }
+        throw MemoryError(.misconfigured, mapped.message, underlying: mapped.underlying)
+    }
+}
+
+/// ``mappingErrors(isolation:_:)`` for what does not wait.
+func mappingConfiguration<Value>(_ body: () throws(PostgresError) -> Value) throws(MemoryError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw MemoryError(error)
+    }
+}

@@ -1,0 +1,136 @@
+public import AgentMemory
+import PostgresDriver
+
+extension PostgresMemoryDatabase {
+    public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        try capabilities.check(query.ranking, backend: name)
+        switch query.ranking {
+        case .semantic(let threshold): return try await semanticSearch(query, threshold: threshold)
+        case .semanticWithRecency(let weights): return try await recencySearch(query, weights)
+        case .keyword(let scorer): return try await keywordSearch(query, scorer)
+        case .hybrid(let alpha, let scorer): return try await hybridSearch(query, alpha: alpha, scorer)
+        }
+    }
+
+    private func semanticSearch(_ query: SearchQuery, threshold: Double?) async throws -> Page<SearchHit> {
+        let vector = try await embedding(of: query.text)
+        return try await call { deadline in
+            let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
+            // Within a threshold any number may lie: more candidates than the depth has show whether they end inside
+            // of them.
+            let candidates =
+                threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
+            let (result, plan) = try await self.nearest(
+                query.filter, matches: matches, total: total, candidates: candidates, deadline,
+                isEnough: { result, candidates in
+                    // All candidates within the threshold: there may be more of them.
+                    try threshold == nil || result[0].int(0) < candidates
+                },
+                statement: { plan in
+                    self.sql.semantic(vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
+                })
+            let within = threshold == nil && plan != .exact ? matches : try result[0].int(0)
+            return try self.page(result, total: within, query) { SearchHit($0, distance: $1.distance) }
+        }
+    }
+
+    private func recencySearch(_ query: SearchQuery, _ weights: RecencyWeights) async throws -> Page<SearchHit> {
+        let vector = try await embedding(of: query.text)
+        let now = Timestamp.now()
+        return try await call { deadline in
+            let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
+            let candidates = matches <= SearchDepth.exactZone ? nil : query.depth.recencyCandidates
+            let (result, _) = try await self.nearest(
+                query.filter, matches: matches, total: total, candidates: candidates, deadline,
+                statement: { plan in
+                    self.sql.recency(
+                        vector, filter: query.filter, plan: plan, candidates: candidates, weights: weights, now: now,
+                        page: query.page)
+                })
+            return try self.page(result, total: matches, query) {
+                SearchHit($0, distance: $1.distance, recencyScore: $1.score)
+            }
+        }
+    }
+
+    private func keywordSearch(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
+        let keywords = analyzer.query(query.text)
+        guard !keywords.isEmpty else { return Page(items: [], total: 0, request: query.page) }
+        return try await call { deadline in
+            let result = try await self.pool.query(
+                self.sql.keyword(keywords, scorer: scorer, filter: query.filter, page: query.page),
+                retry: .repeatable, deadline: deadline)
+            return try self.page(result, total: try result[0].int(0), query) {
+                SearchHit($0, relativeScore: $1.score, .keyword)
+            }
+        }
+    }
+
+    private func hybridSearch(
+        _ query: SearchQuery, alpha: Double, _ scorer: TextScorer
+    ) async throws -> Page<SearchHit> {
+        let vector = try await embedding(of: query.text)
+        let keywords = analyzer.query(query.text)
+        return try await call { deadline in
+            let (matches, total) = try await self.counts(query.filter, phrases: keywords.phrases, deadline)
+            let limit = query.depth.hybridCandidates
+            // In the exact zone every matching record is a candidate.
+            let candidates = matches <= SearchDepth.exactZone ? nil : limit
+            let (result, _) = try await self.nearest(
+                query.filter, matches: matches, total: total, candidates: candidates, deadline,
+                statement: { plan in
+                    self.sql.hybrid(
+                        vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,
+                        candidates: candidates, page: query.page)
+                })
+            return try self.page(result, total: matches, query) {
+                SearchHit($0, relativeScore: $1.score, .hybrid)
+            }
+        }
+    }
+
+    // MARK: Shared
+
+    private func counts(
+        _ filter: MemoryFilter, phrases: [[String]], _ deadline: ContinuousClock.Instant
+    ) async throws -> (matches: Int, total: Int) {
+        let row = try await pool.query(
+            SearchSQL.countForSearch(filter, phrases: phrases), retry: .repeatable, deadline: deadline
+        ).singleRow()
+        return (try row.int(0), try row.int(1))
+    }
+
+    /// Sends the statement for the plan that is chosen, and the exact one after it if the index did not yield enough.
+    ///
+    /// - Parameter isEnough: a further condition on the approximate answer, of which the number of candidates is given.
+    private func nearest(
+        _ filter: MemoryFilter, matches: Int, total: Int, candidates: Int?, _ deadline: ContinuousClock.Instant,
+        isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true }, statement: (SearchPlan) -> PostgresStatement
+    ) async throws -> (PostgresResult, SearchPlan) {
+        let plan = SearchPlan.choose(
+            matches: matches, total: total, candidates: candidates, zone: SearchDepth.exactZone,
+            indexed: space.algorithm == .hnsw)
+        if case .approximate(let candidates, _) = plan {
+            let settings = sql.settings(for: plan, filtered: matches < total)
+            let results = try await pool.pipeline(
+                (settings.map { [$0] } ?? []) + [statement(plan)], retry: .repeatable, deadline: deadline)
+            let result = results[results.count - 1]
+            let found = try result[0].int(1)
+            if found >= min(candidates, matches), try isEnough(result, candidates) { return (result, plan) }
+        }
+        return (try await pool.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
+    }
+
+    /// The hits of an answer whose rows are as ``SearchSQL/ranked(with:order:extra:page:_:)`` makes them.
+    private func page(
+        _ result: PostgresResult, total: Int, _ query: SearchQuery,
+        _ hit: (MemoryRecord, (distance: Double, score: Double)) throws -> SearchHit
+    ) throws -> Page<SearchHit> {
+        var hits: [SearchHit] = []
+        hits.reserveCapacity(result.count)
+        for row in result.rows where !row.isNull(4) {
+            hits.append(try hit(try RecordSQL.decode(row, from: 4), (try row.float8(2), try row.float8(3))))
+        }
+        return Page(items: hits, total: total, request: query.page)
+    }
+}

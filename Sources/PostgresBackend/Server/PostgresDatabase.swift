@@ -1,0 +1,176 @@
+import AgentMemory
+public import Logging
+import PostgresDriver
+import Synchronization
+
+/// A PostgreSQL database with the tables of this server: one pool of connections and one schema for all that the server
+/// keeps there.
+///
+/// Make one, and hand it to each store that works in it. Its connections end with the last of these stores.
+public final class PostgresDatabase: Sendable {
+    /// How the database is reached.
+    public struct Configuration: Sendable {
+        /// Anything that libpq takes: a URL or `key=value` pairs.
+        public var databaseURL: String
+        /// The schema that holds the tables; made if it is missing. Default `agent_memory`.
+        public var schema: String
+        /// Connections at the same time, at least 1. Default 10.
+        public var poolSize: Int
+        /// How long one call may take; where a call is many statements, such as a create of thousands of records, how
+        /// long each of them. Default 10 seconds.
+        public var timeout: Duration
+        /// How long a connection that nobody uses is kept, as long as there are more than one. Default 20 seconds.
+        public var idleLimit: Duration = .seconds(20)
+        /// Whether migrations are applied when the server starts; otherwise a database that lacks some is refused.
+        public var autoMigrate: Bool
+
+        public init(
+            databaseURL: String, schema: String = "agent_memory", poolSize: Int = 10, timeout: Duration = .seconds(10),
+            autoMigrate: Bool = true
+        ) {
+            self.databaseURL = databaseURL
+            self.schema = schema
+            self.poolSize = max(1, poolSize)
+            self.timeout = timeout
+            self.autoMigrate = autoMigrate
+        }
+    }
+
+    let configuration: Configuration
+    let logger: Logger
+    let pool: PostgresPool
+    let session: SchemaConnection
+    /// That of the tables.
+    let preparation = Preparation()
+    private let users = Mutex(0)
+
+    /// Nothing is connected yet.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL or schema name.
+    public init(configuration: Configuration, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        let schema = try SchemaName(configuration.schema)
+        let connections = configuration.pool(schema: schema)
+        let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
+        self.pool = pool
+        session = SchemaConnection(pool: pool, schema: schema, logger: logger)
+    }
+
+    /// A store begins to use the database.
+    func join() {
+        users.withLock { $0 += 1 }
+    }
+
+    /// A store that has joined is closed.
+    func leave() {
+        let isLast = users.withLock { users in
+            users -= 1
+            return users == 0
+        }
+        if isLast { pool.close() }
+    }
+
+    var deadline: ContinuousClock.Instant { .now + configuration.timeout }
+
+    /// Makes the tables, or checks that they are those of this binary.
+    ///
+    /// - Parameter evenIfDone: whether to look again after it has succeeded.
+    func prepare(evenIfDone: Bool) async throws {
+        try await preparation.perform(evenIfDone: evenIfDone) { try await prepareNow() }
+    }
+
+    private func prepareNow() async throws {
+        try await mappingPreparation(hasSucceeded: preparation.hasSucceeded) {
+            let migrator = Migrator(session: session, logger: logger)
+            try await session.withLock(.migrations) { connection in
+                if configuration.autoMigrate {
+                    _ = try await migrator.up(on: connection)
+                } else {
+                    try await session.checkExtension(on: connection)
+                    try await migrator.checkUpToDate(on: connection)
+                }
+                try await session.checkRights(on: connection)
+            }
+            // Connections made before may lack the schema of the extension in their search path.
+            pool.reset()
+        }
+    }
+
+    // MARK: The frame of every call
+
+    /// Runs `body` within the configured timeout, once the tables are there, and maps its errors. If they turn out to be
+    /// missing, as after the store came back empty, they are made and `body` runs once more.
+    ///
+    /// - Parameters:
+    ///   - preparation: what must be done first; that of the tables, or one that stands on it.
+    ///   - prepare: does it.
+    func call<Value: Sendable>(
+        after preparation: Preparation, prepare: @escaping @Sendable () async throws -> Void,
+        _ body: (ContinuousClock.Instant) async throws -> Value
+    ) async throws -> Value {
+        let deadline = deadline
+        return try await mappingErrors {
+            if !preparation.isDone { try await preparation.wait(until: deadline, prepare) }
+            do {
+                return try await body(deadline)
+            } catch let error as PostgresError where error.isMissingSchema {
+                logger.warning("the tables are missing; making them", metadata: ["error": "\(error)"])
+                preparation.invalidate()
+                try await preparation.wait(until: deadline, prepare)
+                return try await body(deadline)
+            }
+        }
+    }
+
+    /// ``call(after:prepare:_:)`` for what needs no more than the tables.
+    func call<Value: Sendable>(_ body: (ContinuousClock.Instant) async throws -> Value) async throws -> Value {
+        try await call(after: preparation, prepare: { try await self.prepareNow() }, body)
+    }
+
+    /// Repeats work that the server undid to resolve a deadlock or a conflict, or because it takes no writes any more, or
+    /// that never reached it because the connection was an old one.
+    func retryingConflicts<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        for _ in 1...3 {
+            do {
+                return try await work()
+            } catch let error as PostgresError where error.isTransactionConflict {
+                continue
+            } catch let error as PostgresError where error.code == .connectionLost && error.provablyNotExecuted {
+                pool.reset()
+            } catch let error as PostgresError where error.isReadOnlyServer {
+                // The pool has let go of its connections to that server.
+                continue
+            }
+        }
+        return try await work()
+    }
+
+    /// Lends a connection with a transaction that `opening` has begun; `body` ends it.
+    ///
+    /// - Parameter opening: reads and locks only, in one round trip, so that it can be repeated.
+    func withTransaction<Value>(
+        _ opening: [PostgresStatement], deadline: ContinuousClock.Instant,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (PostgresConnection, [PostgresResult]) async throws -> sending Value
+    ) async throws -> sending Value {
+        try await pool.withConnection(deadline: deadline) { connection in
+            let opened: [PostgresResult]
+            do {
+                opened = try await connection.pipeline([PostgresStatement("BEGIN")] + opening, deadline: deadline)
+            } catch let error as PostgresError where error.code == .connectionLost {
+                // Nothing was written yet.
+                throw PostgresError(
+                    error.code, error.message, sqlState: error.sqlState, underlying: error.underlying,
+                    provablyNotExecuted: true)
+            }
+            do {
+                return try await body(connection, Array(opened.dropFirst()))
+            } catch {
+                // The pool throws away a connection that is left in a transaction; this one can be saved.
+                _ = try? await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
+                throw error
+            }
+        }
+    }
+}

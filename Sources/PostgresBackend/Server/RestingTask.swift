@@ -1,0 +1,17 @@
+import Synchronization
+
+/// Work whose cost grows with the store: after each run it rests for twenty times as long as that took.
+final class RestingTask: Sendable {
+    private let next = Mutex(ContinuousClock.now)
+
+    var isDue: Bool { next.withLock { $0 <= .now } }
+
+    func run(_ work: () async throws -> Void) async throws {
+        let start = ContinuousClock.now
+        defer {
+            let end = ContinuousClock.now
+            next.withLock { $0 = end + (end - start) * 20 }
+        }
+        try await work()
+    }
+}

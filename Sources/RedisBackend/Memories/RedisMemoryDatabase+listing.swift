@@ -1,0 +1,63 @@
+public import AgentMemory
+import RedisDriver
+
+extension RedisMemoryDatabase {
+    public func count(_ filter: MemoryFilter) async throws -> Int {
+        if let id = filter.soleID {
+            return try await mappingErrors { try await records([id]).count }
+        }
+        return try await reading { commands, ready in
+            try ready.settings.check(filter)
+            return try Self.total(try await client.send(commands.count(QueryText(filter)), isRead: true))
+        }
+    }
+
+    public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+        if let id = query.filter.soleID {
+            let found = try await mappingErrors { try await records([id]) }
+            let items = query.page.offset == 0 ? found[0].map { [$0] } ?? [] : []
+            return Page(items: items, total: found.count, request: query.page)
+        }
+        return try await readingPage { commands, ready in
+            try ready.settings.check(query.filter)
+            let text = QueryText(query.filter)
+            var total: Int
+            var rows: [SearchRow] = []
+            if query.page.end <= commands.speculativeEnd {
+                let replies = try await client.pipeline(
+                    [commands.count(text), try commands.newest(text, .init(query.page))], isRead: true)
+                total = try Self.total(replies[0])
+                rows = try SearchRow.rows(replies[1])
+            } else {
+                total = try Self.total(try await client.send(commands.count(text), isRead: true))
+                if query.page.offset < total {
+                    rows = try SearchRow.rows(
+                        try await client.send(try commands.newest(text, .init(query.page, total: total)), isRead: true))
+                }
+            }
+            let records = try await records(rows.map(\.id))
+            // Someone may have written between the two answers.
+            total = max(total, rows.isEmpty ? 0 : query.page.offset + rows.count)
+            return LoadedPage(rows.indices.map { records[$0] }, total: total, request: query.page)
+        }
+    }
+
+    static func total(_ reply: RedisValue) throws -> Int {
+        guard let total = try reply.get().array?.first?.integer else {
+            throw MemoryError(.internalError, "the Redis server answered a search without a total")
+        }
+        return total
+    }
+}
+
+extension SearchCommands {
+    /// A page that ends before this is asked for together with the total.
+    var speculativeEnd: Int { min(100_000, maximumResults) }
+}
+
+extension SearchCommands.Window {
+    /// The page as far as there are results, so that no sum overflows.
+    init(_ page: PageRequest, total: Int) {
+        self.init(offset: page.offset, limit: min(page.limit, max(1, total - page.offset)))
+    }
+}

@@ -1,0 +1,28 @@
+import AgentMemory
+
+extension RedisMemoryDatabase {
+    /// Prepares, if that has not succeeded yet, and then sweeps from time to time.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit what the store holds.
+    ///   Once they have fitted, it is the store that has changed, and the upkeep goes on trying. Returns when it is
+    ///   cancelled.
+    public func run() async throws {
+        // Records may have been updated while no server of ours ran, and clocks differ.
+        var since = Timestamp.now().advanced(bySeconds: -86_400)
+        var nextSweep = ContinuousClock.now
+        let loop = RetryLoop(
+            interval: min(configuration.sweepInterval, configuration.vectorSweepInterval), logger: logger)
+        try await loop.run(isSettled: { keeper.hasFoundIndex }) {
+            try await prepare()
+            if nextSweep <= .now {
+                // Someone may have changed them under the connections.
+                try await mappingErrors { try await keeper.renewSettings(client) }
+                let start = Timestamp.now()
+                try await sweep(updatedSince: since)
+                since = start.advanced(bySeconds: -120)
+                nextSweep = .now + configuration.sweepInterval
+            }
+            try await completeVectors()
+        }
+    }
+}

@@ -1,0 +1,169 @@
+public import AgentMemory
+import RedisDriver
+import Synchronization
+
+extension RedisMemoryDatabase {
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        let kept = records.lastOfEachID()
+        let vectors = try await embedder.checkedEmbeddings(of: kept.map(\.text))
+        let words = kept.map { terms(of: $0.text) }
+        try await writing(records: kept.count) { field, probe in
+            var commands: [RedisCommand] = []
+            commands.reserveCapacity(kept.count * 2)
+            for i in kept.indices {
+                let key = key(kept[i].id)
+                // What the old record had and the new one has not would stay otherwise, vectors of other models among it.
+                commands.append(RedisCommand("DEL", key))
+                commands.append(
+                    RecordHash.write(kept[i], terms: words[i], vector: vectors[i], in: field, key: key))
+            }
+            let (replies, following) = try await client.transaction(commands, following: [probe])
+            for reply in replies { _ = try reply.get() }
+            return following[0]
+        }
+        return records.map(\.id)
+    }
+
+    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
+        guard !records.isEmpty else { return [] }
+        let records = records.lastOfEachID()
+        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
+        let embedded = Dictionary(zip(records.map { ExactString($0.id) }, vectors)) { first, _ in first }
+        // After the embedding, so that claims need to last no longer than this look and the write.
+        let kept = try await withoutStoredDuplicates(records)
+        guard !kept.isEmpty else { return [] }
+        let words = kept.map { terms(of: $0.text) }
+        let keys = kept.flatMap { [key($0.id), claimKey($0.memoryHash)] }
+        let lasting = Int(max(.seconds(60), configuration.timeout * 6) / .milliseconds(1))
+        let outcomes = Mutex<[Int]>([])
+        try await writing(records: kept.count) { field, probe in
+            let reply = try await client.evaluate(RecordScripts.addDistinct, keys: keys) { command in
+                command.append(lasting)
+                for (i, record) in kept.enumerated() {
+                    command.append(record.memoryHash)
+                    command.append(
+                        bytes: RecordHash.packed(
+                            record, terms: words[i], vector: embedded[ExactString(record.id)] ?? [], in: field))
+                }
+            }
+            let answers = reply.array?.compactMap(\.integer) ?? []
+            guard answers.count == kept.count else { throw RecordScripts.unknownAnswer }
+            outcomes.withLock { $0 = answers }
+            return try await client.pipeline([probe], isRead: true)[0]
+        }
+        return zip(kept, outcomes.withLock(\.self)).filter { $0.1 == 1 }.map(\.0.id)
+    }
+
+    /// Without the duplicates of what the index knows.
+    private func withoutStoredDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
+        let keys = records.map { key($0.id) }
+        let existing = try await mappingErrors {
+            try await client.pipeline(keys.map { RedisCommand("EXISTS", $0) }, isRead: true).map {
+                try $0.get().integer
+            }
+        }
+        let stored = zip(records, existing).filter { $0.1 == 1 }.map { ExactString($0.0.id) }
+        var holders: [(id: String, memoryHash: String)] = []
+        let hashes = records.map(\.memoryHash).exactlyDistinct()
+        for start in stride(from: 0, to: hashes.count, by: Self.hashesPerQuery) {
+            let slice = Array(hashes[start..<min(start + Self.hashesPerQuery, hashes.count)])
+            let filter = MemoryFilter(tags: [.memoryHash: try TagCondition(field: .memoryHash, any: slice)])
+            var offset: Int? = 0
+            while let from = offset {
+                let page = try await list(
+                    ListQuery(filter: filter, page: try PageRequest(limit: PageRequest.maximumLimit, offset: from)))
+                holders += page.items.map { (id: $0.id, memoryHash: $0.memoryHash) }
+                offset = page.nextOffset
+            }
+        }
+        return records.withoutDuplicates(storedIDs: Set(stored), holders: holders)
+    }
+
+    private static let hashesPerQuery = 500
+
+    public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
+        guard !records.isEmpty else { return [] }
+        var vectors: [ExactString: [Float]] = [:]
+        while true {
+            let known = vectors
+            let (isDone, outcomes) = try await promote(records, handedInAt, known)
+            if isDone { return outcomes }
+            let missing = zip(records, outcomes).filter { $0.1 == .stored && known[ExactString($0.0.id)] == nil }
+                .map(\.0)
+            for (record, vector) in zip(missing, try await embedder.checkedEmbeddings(of: missing.map(\.text))) {
+                vectors[ExactString(record.id)] = vector
+            }
+        }
+    }
+
+    /// - Returns: whether the outcomes are those that there are now; otherwise nothing was written, because a record that is to be
+    ///   stored has no vector here.
+    private func promote(
+        _ records: [MemoryRecord], _ handedInAt: Timestamp, _ vectors: [ExactString: [Float]]
+    ) async throws -> (isDone: Bool, outcomes: [PromotionOutcome]) {
+        let words = records.map { vectors[ExactString($0.id)] == nil ? "" : terms(of: $0.text) }
+        let keys = [deletionsKey] + records.map { key($0.id) }
+        let answer = Mutex<[RedisValue]>([])
+        try await writing(records: records.count) { field, probe in
+            let reply = try await client.evaluate(RecordScripts.promote, keys: keys) { command in
+                command.append(String(handedInAt.microseconds))
+                for (i, record) in records.enumerated() {
+                    command.append(record.id)
+                    command.append(record.userID ?? "")
+                    command.append(record.namespace ?? "")
+                    let vector = vectors[ExactString(record.id)]
+                    command.append(
+                        bytes: vector.map { RecordHash.packed(record, terms: words[i], vector: $0, in: field) } ?? [])
+                }
+            }
+            let parts = reply.array ?? []
+            guard parts.count == records.count + 1 else { throw RecordScripts.unknownAnswer }
+            answer.withLock { $0 = parts }
+            return try await client.pipeline([probe], isRead: true)[0]
+        }
+        let parts = answer.withLock(\.self)
+        return (parts[0].integer == 1, try parts.dropFirst().map(RecordScripts.outcome))
+    }
+
+    public func delete(_ ids: [String]) async throws -> Int {
+        let ids = ids.exactlyDistinct()
+        guard !ids.isEmpty else { return 0 }
+        return try await mappingErrors(within: configuration.timeout.grown(records: ids.count)) {
+            let reply = try await client.evaluate(DeletionScripts.delete, keys: [deletionsKey] + ids.map(key)) {
+                $0.append(ids)
+            }
+            guard let removed = reply.integer else {
+                throw MemoryError(.internalError, "the Redis server answered a delete with something unknown")
+            }
+            return removed
+        }
+    }
+
+    /// The words of a text as the hash holds them.
+    func terms(of text: String) -> String {
+        analyzer.words(in: text).joined(separator: " ")
+    }
+
+    /// Runs a write and makes sure that the index is there when it returns: a server that came up empty takes writes
+    /// without one. The body gets the field for vectors, and answers with the reply of the probe, which it sends after its own
+    /// commands.
+    ///
+    /// - Parameter records: how many are written; the deadline grows with them.
+    func writing(
+        records: Int, _ body: @Sendable (String, RedisCommand) async throws -> RedisValue
+    ) async throws {
+        try await mappingErrors(within: configuration.timeout.grown(records: records)) {
+            let ready = try await keeper.existing(client)
+            let probed = try await body(ready.vectorField, commands(ready).probe)
+            do {
+                _ = try probed.get()
+                if keeper.stands(ready) { return }
+            } catch let error as RedisError where error.saysIndexIsMissing {
+                keeper.lost(ready)
+            }
+            // The index that is made now finds the hashes by itself; reads wait until it has.
+            _ = try await keeper.existing(client)
+        }
+    }
+}

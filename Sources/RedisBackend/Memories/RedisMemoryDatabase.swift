@@ -1,0 +1,198 @@
+public import AgentMemory
+public import Logging
+public import RedisDriver
+import Synchronization
+
+/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads
+/// and extends.
+public final class RedisMemoryDatabase: AtomicMemoryDatabase {
+    public struct Configuration: Sendable {
+        public enum Algorithm: String, Sendable, CaseIterable {
+            /// A graph: approximate and fast.
+            case hnsw = "HNSW"
+            /// No structure: exact, and slower with every record.
+            case flat = "FLAT"
+        }
+
+        public var endpoint: RedisEndpoint
+        /// string, default: memory_records
+        public var indexName = "memory_records"
+        /// string, default: memory_idx; the keys are `prefix:id`.
+        public var keyPrefix = "memory_idx"
+        /// default: cosine
+        public var distanceMetric = DistanceMetric.cosine
+        /// default: HNSW; decided when the index is made.
+        public var algorithm = Algorithm.hnsw
+        /// int, default: 3
+        public var connections = 3
+        /// The deadline of a call, not counting embedding; default: 5 seconds.
+        public var timeout: Duration = .seconds(5)
+        /// How long connecting and logging in may take; default: 2 seconds.
+        public var connectTimeout: Duration = .seconds(2)
+        /// How often records that the reference server wrote get their keyword terms; default: 1 minute.
+        public var sweepInterval: Duration = .seconds(60)
+        /// How often records that servers with another embedding model wrote get a vector of this one; default: 5 seconds.
+        public var vectorSweepInterval: Duration = .seconds(5)
+
+        public init(endpoint: RedisEndpoint) {
+            self.endpoint = endpoint
+        }
+
+        /// - Throws: ``RedisError`` with code `invalidEndpoint` or `unsupportedServer`.
+        public init(url: String) throws(RedisError) {
+            endpoint = try RedisEndpoint(url: url)
+        }
+    }
+
+    public let name = "redis"
+
+    public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
+
+    let configuration: Configuration
+    let client: RedisClient
+    let keeper: IndexState
+    let finder: EmbeddingSpaceSelection
+    let embedder: any Embedder
+    let analyzer: TextAnalyzer
+    let logger: Logger
+    let zones = ExactZoneCache()
+    let probe: WriteProbe
+
+    /// Connects to nothing yet.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
+    ///   database is another one than 0.
+    public init(
+        configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+    ) throws(MemoryError) {
+        try configuration.endpoint.checkDatabase()
+        self.configuration = configuration
+        self.embedder = embedder
+        self.analyzer = analyzer
+        self.logger = logger
+        let finder = EmbeddingSpaceSelection(
+            configuration: configuration, space: EmbeddingSpace(of: embedder), logger: logger)
+        let keeper = IndexState(
+            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger
+        ) { client in try await finder.plan(client) }
+        self.finder = finder
+        self.keeper = keeper
+        // No colon: where the keys' prefix is the index's name, this is none of the records.
+        probe = WriteProbe(key: "\(configuration.indexName)_ready", logger: logger)
+        var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
+        driver.connections = configuration.connections
+        driver.timeout = configuration.timeout
+        driver.connectTimeout = min(configuration.connectTimeout, configuration.timeout)
+        driver.clientName = "agent-memory"
+        driver.setup = .init(EngineSettings.commands) { replies in
+            keeper.connected(EngineSettings(replies: replies))
+        }
+        do throws(RedisError) {
+            client = try RedisClient(configuration: driver, logger: logger)
+        } catch {
+            throw error.preparationError
+        }
+    }
+
+    public func prepare() async throws {
+        try await client.preparing(within: configuration.timeout) {
+            // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
+            _ = try await keeper.ready(client, patience: configuration.timeout * 0.45)
+            await probe.warnOfEviction(client)
+            // Reads do not show that the server became a replica.
+            try await probe.run(client)
+        }
+    }
+
+    public func close() async {
+        await client.close()
+    }
+
+    // MARK: For the operations
+
+    func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
+
+    // No colon behind the index's name: where that is the keys' prefix, these are none of the records.
+    /// Where deletions are noted.
+    var deletionsKey: String { "\(configuration.indexName)_deleted" }
+    func claimKey(_ memoryHash: String) -> String { "\(configuration.indexName)_claim:\(memoryHash)" }
+
+    /// Runs a read against the complete index; once more if the index was missing or the server may have been another
+    /// one.
+    func reading<Answer: Sendable>(_ body: (SearchCommands, IndexState.Ready) async throws -> Answer) async throws
+        -> Answer
+    {
+        try await mappingErrors {
+            let ready = try await keeper.ready(client)
+            do {
+                let answer = try await body(commands(ready), ready)
+                if keeper.stands(ready) { return answer }
+            } catch let error as RedisError where error.saysIndexIsMissing {
+                keeper.lost(ready)
+            } catch let error as RedisError where error.saysLimitIsExceeded {
+                try await keeper.renewSettings(client)
+            }
+            let again = try await keeper.ready(client)
+            return try await body(commands(again), again)
+        }
+    }
+
+    /// Reads a page as ``reading(_:)`` does, and once more if a record of it was deleted after it had been ranked, because
+    /// a client takes a short page for the last one. What is missing the third time is left out: another program may
+    /// keep something at its key that is not a record.
+    func readingPage<Item>(_ body: (SearchCommands, IndexState.Ready) async throws -> LoadedPage<Item>) async throws
+        -> Page<Item>
+    {
+        try await reading { commands, ready in
+            for _ in 0..<2 {
+                let loaded = try await body(commands, ready)
+                if loaded.isWhole { return loaded.page }
+            }
+            return try await body(commands, ready).page
+        }
+    }
+
+    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
+    /// give up at all, because it would answer short.
+    func commands(_ ready: IndexState.Ready) -> SearchCommands {
+        let milliseconds = Int(configuration.timeout / .milliseconds(1))
+        return SearchCommands(
+            index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
+            algorithm: ready.algorithm ?? configuration.algorithm, findsMissingVectors: ready.findsMissingVectors,
+            maximumResults: ready.settings.maximumResults)
+    }
+
+    /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
+    ///
+    /// - Parameter limit: where the call has used up some of its time already, what is left of it.
+    func mappingErrors<Answer: Sendable>(
+        within limit: Duration? = nil, _ body: () async throws -> Answer
+    ) async throws -> Answer {
+        try await client.mappingErrors(within: limit ?? configuration.timeout, body)
+    }
+
+    /// The records at these ids, in their order; one that is gone by now is left out, and so is what another program
+    /// keeps at its key.
+    func records(_ ids: [String]) async throws -> [Int: MemoryRecord] {
+        let replies = try await client.pipeline(ids.map(readCommand), isRead: true)
+        var records: [Int: MemoryRecord] = [:]
+        for (i, reply) in replies.enumerated() {
+            records[i] = RecordHash.record(from: try reply.hashFields())
+        }
+        return records
+    }
+
+    func readCommand(_ id: String) -> RedisCommand {
+        var command = RedisCommand("HMGET", key(id))
+        command.append(RecordHash.fields)
+        return command
+    }
+}
+
+extension RedisValue {
+    /// The values of HMGET; none where the key holds something else than a hash, which is no record.
+    func hashFields() throws(RedisError) -> [RedisValue] {
+        if case .error(let error) = self, error.code == .wrongType { return [] }
+        return try get().array ?? []
+    }
+}

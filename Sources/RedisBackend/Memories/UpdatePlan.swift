@@ -1,0 +1,157 @@
+import AgentMemory
+import RedisDriver
+
+/// What an update does to one hash, and under which conditions.
+struct UpdatePlan: Sendable {
+    let key: String
+    /// The text, if it is another one than before.
+    let newText: String?
+    /// Fields that must still hold these values; `nil` is absent.
+    private let conditions: [(field: String, value: [UInt8]?)]
+    private var sets: [(field: String, value: [UInt8])]
+    private let removals: [String]
+    /// Where a new text has its vector; those of other models are removed then.
+    private var vectorField: String?
+
+    /// `nil` if there is no record, or if the changes leave it alone because its access is not due.
+    ///
+    /// - Parameter values: the hash as it was read, in the order of ``RecordHash/fields``.
+    init?(_ values: [RedisValue], _ changes: [RecordChanges], key: String) {
+        guard let record = RecordHash.record(from: values) else { return nil }
+        var updated = record
+        var isTouched = false
+        var isAccess = false
+        for change in changes {
+            if let access = change.access {
+                guard access.isDue(lastAccessed: updated.lastAccessed) else { continue }
+                isAccess = true
+            }
+            updated.apply(change)
+            isTouched = true
+        }
+        guard isTouched else { return nil }
+        self.key = key
+        newText = updated.text.utf8.elementsEqual(record.text.utf8) ? nil : updated.text
+
+        let before = Self.dictionary(record)
+        let after = Self.dictionary(updated)
+        // What a change names is written even if the record had the value already: someone may just have changed it.
+        var written = Set(after.keys).union(before.keys).filter {
+            before[$0]?.utf8.elementsEqual(after[$0]?.utf8 ?? "".utf8) != true
+        }
+        for change in changes { written.formUnion(Self.fields(of: change)) }
+        if newText == nil { written.remove("text") }
+        let names = written.sorted()
+        sets = names.compactMap { field in after[field].map { (field, Array($0.utf8)) } }
+        removals = names.filter { after[$0] == nil }
+
+        // The hash is made of these, and whether to embed depends on the text.
+        var read: Set<String> = []
+        if changes.contains(where: \.touchesHash) {
+            read.formUnion(["text", "user_id", "session_id", "namespace", "memory_type"])
+        }
+        if isAccess { read.formUnion(["last_accessed", "access_count"]) }
+        conditions = zip(RecordHash.fields, values).compactMap { field, value in
+            guard read.contains(field) else { return nil }
+            if case .bytes(let bytes) = value { return (field, bytes) }
+            return (field, nil)
+        }
+    }
+
+    /// What follows from another text.
+    mutating func setText(terms: String, vector: [Float], in field: String) {
+        sets.append((RecordHash.keywordTerms, Array(terms.utf8)))
+        sets.append((field, RecordHash.bytes(of: vector)))
+        vectorField = field
+    }
+
+    private static func dictionary(_ record: MemoryRecord) -> [String: String] {
+        Dictionary(RecordHash.fields(of: record).map { ($0.name, $0.value) }) { $1 }
+    }
+
+    /// The fields that a change names.
+    private static func fields(of change: RecordChanges) -> [String] {
+        let named: [(Bool, String)] = [
+            (change.text != nil, "text"),
+            (change.sessionID != .unchanged, "session_id"),
+            (change.userID != .unchanged, "user_id"),
+            (change.namespace != .unchanged, "namespace"),
+            (change.memoryType != nil, "memory_type"),
+            (change.topics != nil, "topics"),
+            (change.entities != nil, "entities"),
+            (change.extractedFrom != nil, "extracted_from"),
+            (change.discreteMemoryExtracted != nil, "discrete_memory_extracted"),
+            (change.metadata != nil, "metadata"),
+            (change.pinned != nil, "pinned"),
+            (change.eventDate != .unchanged, "event_date"),
+            (change.updatedAt != nil, "updated_at"),
+        ]
+        return named.compactMap { $0 ? $1 : nil }
+    }
+
+    // MARK: The script
+
+    /// Takes the key of the registry of models, then a plan for each further key. Writes nothing and answers 0 if a record is gone or a condition does not hold, -1 if the
+    /// vectors of this server's model were removed; otherwise writes everything and answers 1.
+    static let script = RedisScript(
+        """
+        local at = 0
+        local function take()
+          at = at + 1
+          return ARGV[at]
+        end
+        local plans = {}
+        for i = 2, #KEYS do
+          local key = KEYS[i]
+          if redis.call('EXISTS', key) == 0 then return 0 end
+          for _ = 1, tonumber(take()) do
+            local field = take()
+            local present = take()
+            local value = take()
+            local now = redis.call('HGET', key, field)
+            if present == '1' then
+              if now ~= value then return 0 end
+            elseif now then
+              return 0
+            end
+          end
+          local sets = {'HSET', key}
+          for _ = 1, tonumber(take()) * 2 do sets[#sets + 1] = take() end
+          local removals = {'HDEL', key}
+          for _ = 1, tonumber(take()) do removals[#removals + 1] = take() end
+          local vector = take()
+          if vector ~= '' then
+            local fields = redis.call('HGET', KEYS[1], '\(EmbeddingSpaceRegistry.vectorFields)')
+            local known = not fields or fields == ''
+            for field in string.gmatch(fields or '', '%S+') do
+              if field == vector then known = true else removals[#removals + 1] = field end
+            end
+            if not known then return -1 end
+          end
+          plans[i - 1] = {removals, sets}
+        end
+        for _, plan in ipairs(plans) do
+          for _, command in ipairs(plan) do
+            if #command > 2 then redis.call(unpack(command)) end
+          end
+        end
+        return 1
+        """)
+
+    func append(to command: inout RedisCommand) {
+        command.append(conditions.count)
+        for (field, value) in conditions {
+            command.append(field)
+            command.append(value == nil ? "0" : "1")
+            command.append(bytes: value ?? [])
+        }
+        command.append(sets.count)
+        for (field, value) in sets {
+            command.append(field)
+            command.append(bytes: value)
+        }
+        command.append(removals.count)
+        command.append(removals)
+        command.append(vectorField ?? "")
+    }
+}

@@ -1,0 +1,106 @@
+import AgentMemory
+import Logging
+import RedisDriver
+
+/// Gives the records that the reference server wrote what only this backend writes: their keyword terms, and the exact
+/// form of ids with blanks at an end. The reference leaves the old terms in place when it changes a text, so terms of
+/// records that were lately updated are compared with their texts as well.
+///
+/// Several servers may sweep at once, and records may change meanwhile: the script writes only beside the very text that
+/// the words were taken from.
+extension RedisMemoryDatabase {
+    /// Completes records without terms until there are none left, and those updated since a date whose terms are old.
+    ///
+    /// - Returns: how many records were completed.
+    @discardableResult
+    func sweep(updatedSince date: Timestamp? = nil) async throws -> Int {
+        var completed = 0
+        var previous: [String] = []
+        while true {
+            let (keys, done) = try await complete { $0.withoutTerms(limit: Self.sweepSize) }
+            completed += done
+            // Another server may have done them first; but hashes that come a second time cannot be completed.
+            guard keys.count == Self.sweepSize, keys != previous else { break }
+            previous = keys
+        }
+        var offset = 0
+        while let date {
+            let (keys, done) = try await complete {
+                $0.updated(since: date, SearchCommands.Window(offset: offset, limit: Self.sweepSize))
+            }
+            completed += done
+            // A hash that was completed is indexed anew and moves to the end.
+            offset += keys.count - done
+            guard keys.count == Self.sweepSize else { break }
+        }
+        if completed > 0 { logger.info("completed records of another server", metadata: ["count": "\(completed)"]) }
+        return completed
+    }
+
+    private static let sweepSize = 200
+
+    /// Completes one batch of hashes.
+    private func complete(_ command: (SearchCommands) -> RedisCommand) async throws -> (keys: [String], completed: Int)
+    {
+        try await mappingErrors {
+            let found = try await client.send(command(commands(try await keeper.ready(client))), isRead: true)
+            let keys = found.array?.dropFirst().compactMap(\.string) ?? []
+            let hashes = try await client.pipeline(
+                keys.map { RedisCommand("HMGET", $0, "text", "id_", RecordHash.keywordTerms) }, isRead: true)
+            var batch: [RedisCommand] = []
+            for (key, reply) in zip(keys, hashes) {
+                let values = try reply.hashFields()
+                guard values.count == 3 else { continue }
+                if let completion = completion(of: key, values) { batch.append(completion) }
+            }
+            var completed = 0
+            for reply in try await client.pipeline(batch) where try reply.get().integer == 1 { completed += 1 }
+            return (keys, completed)
+        }
+    }
+
+    /// `nil` if the terms are those of the text. A hash without a text gets no words, so that it is not found again.
+    private func completion(of key: String, _ values: [RedisValue]) -> RedisCommand? {
+        let terms = terms(of: values[0].string ?? "")
+        if let stored = values[2].string, stored == terms { return nil }
+        var command = RedisCommand("EVAL", Self.completionScript, "2", key, finder.registry.key)
+        for (field, value) in [("text", values[0]), (RecordHash.keywordTerms, values[2])] {
+            command.append(field)
+            if case .bytes(let bytes) = value {
+                command.append("1")
+                command.append(bytes: bytes)
+            } else {
+                command.append("0")
+                command.append("")
+            }
+        }
+        command.append(RecordHash.keywordTerms)
+        command.append(terms)
+        if let exact = values[1].string.flatMap(RecordHash.exactID) {
+            command.append(RecordHash.exactID)
+            command.append(exact)
+        }
+        return command
+    }
+
+    /// ARGV: two fields with whether they are there and their values, as conditions; then fields with values to write. The
+    /// reference has made or changed the text, with its own vector; those of other models may be out of date, and are made anew.
+    private static let completionScript = """
+        if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+        for i = 1, 6, 3 do
+          local now = redis.call('HGET', KEYS[1], ARGV[i])
+          if ARGV[i + 1] == '1' then
+            if now ~= ARGV[i + 2] then return 0 end
+          elseif now then
+            return 0
+          end
+        end
+        local fields = {}
+        for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
+        redis.call('HSET', KEYS[1], unpack(fields))
+        for field in string.gmatch(redis.call('HGET', KEYS[2], '\(EmbeddingSpaceRegistry.vectorFields)') or '', '%S+') do
+          if field ~= '\(RecordHash.vector)' then redis.call('HDEL', KEYS[1], field) end
+        end
+        return 1
+        """
+}

@@ -1,0 +1,175 @@
+import AgentMemory
+import RedisDriver
+
+/// The commands of the search engine, built from queries; nothing here talks to a server.
+struct SearchCommands: Sendable {
+    let index: String
+    /// For the engine, in milliseconds; 0 is none.
+    let timeout: Int
+    let algorithm: RedisMemoryDatabase.Configuration.Algorithm
+    /// Whether the index can be asked for records without a vector.
+    var findsMissingVectors = false
+    /// How many results the engine gives, from the first one on; builders refuse a window that reaches beyond them.
+    var maximumResults = EngineSettings.unlimited
+
+    /// Under this name answers hold the distance.
+    static let distance = "distance"
+
+    /// How the nearest neighbours are looked for.
+    enum Scan: Sendable, Equatable {
+        /// Every record that matches is measured.
+        case exact
+        /// Along the graph, with this many records in sight.
+        case approximate(breadth: Int)
+    }
+
+    /// Which end of a ranking comes, and how much of it.
+    struct Window: Sendable, Equatable {
+        let offset: Int
+        let limit: Int
+
+        init(offset: Int = 0, limit: Int) {
+            self.offset = offset
+            self.limit = limit
+        }
+
+        init(_ page: PageRequest) {
+            offset = page.offset
+            limit = page.limit
+        }
+
+        /// - Throws: ``MemoryError`` with code `unsupported` if the engine does not give as many results.
+        func end(within maximumResults: Int) throws(MemoryError) -> Int {
+            let (end, overflow) = offset.addingReportingOverflow(limit)
+            guard !overflow, end <= maximumResults else { throw EngineSettings.refusal(beyond: maximumResults) }
+            return end
+        }
+    }
+
+    /// How many records match: an answer without rows.
+    func count(_ query: QueryText) -> RedisCommand {
+        var command = RedisCommand("FT.SEARCH", index, query.text, "NOCONTENT", "VERBATIM", "LIMIT", "0", "0")
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids, newest first, then by id.
+    func newest(_ query: QueryText, _ window: Window) throws(MemoryError) -> RedisCommand {
+        var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
+        try sort(&command, ["@created_at", "DESC", "@id_", "ASC"], window)
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids, in their order.
+    func identified(_ query: QueryText, _ window: Window) throws(MemoryError) -> RedisCommand {
+        var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
+        try sort(&command, ["@id_", "ASC"], window)
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids with distances, nearest first, then by id.
+    ///
+    /// - Parameters:
+    ///   - candidates: how many neighbours the engine collects before the window is cut out of them.
+    ///   - keys: if given, only records at these keys.
+    func nearest(
+        _ query: QueryText, to vector: [UInt8], candidates: Int, scan: Scan, _ window: Window, keys: [String]? = nil
+    ) throws(MemoryError) -> RedisCommand {
+        var query = query
+        let name = query.parameter(bytes: vector)
+        var filter = query.text
+        var options = ""
+        switch (scan, algorithm) {
+        case (.exact, .hnsw):
+            // Only beside a filter does the engine measure everything, so there always is one: no record has this id.
+            if query.isEmpty { filter = "-@id_:{\(query.tag("\u{1F}"))}" }
+            options = " HYBRID_POLICY ADHOC_BF"
+        case (.approximate(let breadth), .hnsw):
+            options = " EF_RUNTIME \(max(breadth, candidates))"
+        case (_, .flat):
+            break
+        }
+        let source = filter == "*" ? filter : "(\(filter))"
+        var command = RedisCommand(
+            "FT.AGGREGATE", index,
+            "\(source)=>[KNN \(candidates) @\(RecordHash.vector) \(name)\(options) AS \(Self.distance)]")
+        restrict(&command, keys)
+        try sort(&command, ["@\(Self.distance)", "ASC", "@id_", "ASC"], window)
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids with text scores, best first, then by id. `query` must hold the words.
+    func bestMatches(
+        _ query: QueryText, scorer: String, _ window: Window, keys: [String]? = nil
+    ) throws(MemoryError) -> RedisCommand {
+        var command = RedisCommand("FT.AGGREGATE", index, query.text)
+        restrict(&command, keys)
+        command.append(["VERBATIM", "SCORER", scorer, "ADDSCORES"])
+        try sort(&command, ["@__score", "DESC", "@id_", "ASC"], window)
+        finish(&command, query)
+        return command
+    }
+
+    /// Ids with the words of the records, in no order; at most ``maximumResults``.
+    func terms(_ query: QueryText) -> RedisCommand {
+        var command = RedisCommand(
+            "FT.AGGREGATE", index, query.text, "VERBATIM", "LOAD", "2", "@id_", "@\(RecordHash.keywordTerms)")
+        command.append(["LIMIT", "0", String(maximumResults)])
+        finish(&command, query)
+        return command
+    }
+
+    /// Keys of hashes that have no words yet.
+    func withoutTerms(limit: Int) -> RedisCommand {
+        RedisCommand(
+            "FT.SEARCH", index, "ismissing(@\(RecordHash.keywordTerms))", "NOCONTENT", "LIMIT", "0", String(limit),
+            "TIMEOUT",
+            String(timeout), "DIALECT", "2")
+    }
+
+    /// Keys of hashes that have no vector yet.
+    func withoutVector(_ window: Window) -> RedisCommand {
+        RedisCommand(
+            "FT.SEARCH", index, "ismissing(@\(RecordHash.vector))", "NOCONTENT", "LIMIT", String(window.offset),
+            String(window.limit), "TIMEOUT", String(timeout), "DIALECT", "2")
+    }
+
+    /// Keys of hashes that were updated at a date or later.
+    func updated(since date: Timestamp, _ window: Window) -> RedisCommand {
+        var query = QueryText()
+        query.add("@updated_at:[\(query.plain(RedisDate.text(date))) +inf]")
+        var command = RedisCommand("FT.SEARCH", index, query.text, "NOCONTENT")
+        command.append(["LIMIT", String(window.offset), String(window.limit)])
+        finish(&command, query)
+        return command
+    }
+
+    /// Finds nothing, at once: whether there is an index.
+    var probe: RedisCommand {
+        RedisCommand(
+            "FT.SEARCH", index, "@id_:{$p0}", "NOCONTENT", "LIMIT", "0", "0", "PARAMS", "2", "p0", "\u{1F}", "DIALECT",
+            "2")
+    }
+
+    private func restrict(_ command: inout RedisCommand, _ keys: [String]?) {
+        guard let keys else { return }
+        command.append("INKEYS")
+        command.append(keys.count)
+        command.append(keys)
+    }
+
+    private func sort(_ command: inout RedisCommand, _ order: [String], _ window: Window) throws(MemoryError) {
+        let end = try window.end(within: maximumResults)
+        command.append(["SORTBY", String(order.count)] + order + ["MAX", String(end)])
+        command.append(["LIMIT", String(window.offset), String(window.limit)])
+    }
+
+    private func finish(_ command: inout RedisCommand, _ query: QueryText) {
+        command.append(["TIMEOUT", String(timeout)])
+        query.appendParameters(to: &command)
+        command.append(["DIALECT", "2"])
+    }
+}

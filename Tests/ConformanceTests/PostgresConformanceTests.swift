@@ -1,0 +1,38 @@
+import AgentMemory
+import BackendHarnesses
+import Foundation
+import MemoryConformance
+import PostgresBackend
+import TestServices
+import Testing
+
+/// The pgvector backend, and the stores of sessions and jobs beside it, keep the contract, on the server of TEST_DATABASE_URL.
+@Suite struct PostgresConformanceTests {
+    struct Harness: ConformanceHarness {
+        let backend = "pgvector"
+        /// A server that belongs to the test; otherwise that of TEST_DATABASE_URL.
+        var server: OwnServer?
+
+        func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
+            // A short deadline where the store is taken away, a long one where a hundred checks share two processors.
+            let timeout: Duration = server == nil ? .seconds(30) : .seconds(5)
+            let configuration = PostgresMemoryDatabase.Configuration(
+                databaseURL: try server?.url ?? Self.url, poolSize: 8, timeout: timeout)
+            return try await PostgresHarness(configuration, faults: server?.faults(deadline: timeout))
+                .makeDatabase(embedder: embedder)
+        }
+
+        static var url: String {
+            get throws {
+                try #require(
+                    ProcessInfo.processInfo.environment["TEST_DATABASE_URL"],
+                    "TEST_DATABASE_URL is not set: run make test")
+            }
+        }
+    }
+
+    @Test(arguments: ConformanceCheck.all)
+    func check(_ check: ConformanceCheck) async {
+        await Tally.run(check, on: Harness(), unmet: [.storeFaults, .wire])
+    }
+}

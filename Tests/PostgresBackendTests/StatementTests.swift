@@ -1,0 +1,108 @@
+import AgentMemory
+import PostgresDriver
+import Testing
+
+@testable import PostgresBackend
+
+/// The text of statements: what is a parameter, and what is not.
+@Suite struct StatementTests {
+    private func conditions(_ filter: MemoryFilter) -> (sql: [String], values: [PostgresValue]) {
+        var builder = SQLBuilder()
+        let sql = FilterSQL.conditions(filter, &builder)
+        return (sql, builder.parameters)
+    }
+
+    @Test func noFilterIsNoCondition() {
+        #expect(conditions(.everything).sql.isEmpty)
+        #expect(SearchSQL.count(.everything).sql.contains("memory_totals"))
+    }
+
+    @Test func operatorsOfOneValueFields() throws {
+        let (sql, values) = conditions(
+            MemoryFilter(tags: [
+                .userID: try TagCondition(field: .userID, eq: "a' OR true --", none: ["b"]),
+                .namespace: try TagCondition(field: .namespace, any: ["x", "y"]),
+                .sessionID: try TagCondition(field: .sessionID, startsWith: "s%_"),
+            ]))
+        #expect(
+            sql == [
+                "(m.session_id >= $1 AND m.session_id < $2)", "m.user_id = $3",
+                "(m.user_id IS NULL OR m.user_id <> ALL ($4))", "m.namespace = ANY ($5)",
+            ])
+        #expect(
+            values == [
+                .text("s%_"), .text("s%`"), .text("a' OR true --"), .textArray(["b"]), .textArray(["x", "y"]),
+            ])
+    }
+
+    @Test func operatorsOfListFields() throws {
+        let (sql, values) = conditions(
+            MemoryFilter(tags: [
+                .topics: try TagCondition(field: .topics, any: ["a"], none: ["c"]),
+                .entities: try TagCondition(field: .entities, startsWith: "p"),
+            ]))
+        #expect(
+            sql == [
+                "m.topics && $1", "NOT m.topics && $2",
+                "EXISTS (SELECT FROM unnest(m.entities) AS value WHERE (value COLLATE \"C\" >= $3 AND value COLLATE \"C\" < $4))",
+            ])
+        #expect(values == [.textArray(["a"]), .textArray(["c"]), .text("p"), .text("q")])
+    }
+
+    @Test func datesAndFlags() throws {
+        let day = try #require(Timestamp(parsing: "2024-01-02"))
+        let (sql, values) = conditions(
+            MemoryFilter(
+                tags: [.discreteMemoryExtracted: try TagCondition(field: .discreteMemoryExtracted, ne: "t")],
+                dates: [.eventDate: try DateCondition(field: .eventDate, [.init(.ne, day), .init(.lt, day)])]))
+        #expect(
+            sql == [
+                "(m.discrete_memory_extracted) IS FALSE", "m.event_date IS DISTINCT FROM $1", "m.event_date < $2",
+            ])
+        #expect(values == [.timestamp(microseconds: day.microseconds), .timestamp(microseconds: day.microseconds)])
+    }
+
+    @Test func theEndOfAPrefix() {
+        #expect(FilterSQL.upperEnd(of: "ab") == "ac")
+        #expect(FilterSQL.upperEnd(of: "a\u{10FFFF}") == "b")
+        #expect(FilterSQL.upperEnd(of: "\u{10FFFF}") == nil)
+        #expect(FilterSQL.upperEnd(of: "\u{D7FF}") == "\u{E000}")
+    }
+
+    @Test func noQueryTextReachesTheStatement() throws {
+        let sql = SearchSQL(space: VectorSpace(dimensions: 3, metric: .cosine, algorithm: .hnsw))
+        let query = TextAnalyzer().query("zanzibar \"purple zebra\"")
+        let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "zaphod")])
+        for statement in [
+            sql.keyword(query, filter: filter, page: try PageRequest()),
+            sql.hybrid(
+                [1, 2, 3], query, alpha: 0.7, filter: filter, plan: .approximate(candidates: 200, scanLimit: 2048),
+                candidates: 200, page: try PageRequest(limit: 7, offset: 13)),
+        ] {
+            for word in ["zanzibar", "zebra", "purpl", "zaphod", "0.7", " 13"] {
+                #expect(!statement.sql.contains(word))
+            }
+        }
+    }
+
+    @Test func longVectorsAreIndexedInHalfPrecision() {
+        let short = VectorSpace(dimensions: 2000, metric: .cosine, algorithm: .hnsw)
+        #expect(short.indexDefinition.hasSuffix("((embedding::vector(2000)) vector_cosine_ops)"))
+        let long = VectorSpace(dimensions: 3072, metric: .l2, algorithm: .hnsw)
+        #expect(long.indexDefinition.hasSuffix("((embedding::halfvec(3072)) halfvec_l2_ops)"))
+        #expect(long.indexedOrder(to: "$1::vector") == "(e.embedding::halfvec(3072)) <-> $1::vector::halfvec(3072)")
+    }
+
+    @Test func aPlanIsExactInTheExactZoneAndWhereThatIsCheaper() {
+        func plan(_ matches: Int, _ total: Int, _ candidates: Int? = 100, indexed: Bool = true) -> SearchPlan {
+            SearchPlan.choose(matches: matches, total: total, candidates: candidates, zone: 1000, indexed: indexed)
+        }
+        #expect(plan(1000, 1_000_000) == .exact)
+        #expect(plan(2000, 20_000) == .exact)
+        #expect(plan(20_000, 20_000) == .approximate(candidates: 100, scanLimit: 2048))
+        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192))
+        #expect(plan(20_000, 20_000, nil) == .exact)
+        #expect(plan(20_000, 20_000, indexed: false) == .exact)
+        #expect(plan(1500, 1500, 4000) == .exact)
+    }
+}
