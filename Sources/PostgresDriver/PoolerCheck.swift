@@ -12,12 +12,13 @@ final class PoolerCheck: Sendable {
     /// - Parameter connect: makes the second connection. If it cannot, nothing is found out now.
     /// - Throws: ``PostgresError`` with code `unsupportedPooler`.
     func check(
-        _ wire: inout Wire, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp,
-        interruption: () -> Wire.Interruption?, connect: () throws(Wire.Failure) -> Wire
-    ) throws(Wire.Failure) {
+        _ wire: inout LibpqConnection, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp,
+        interruption: () -> LibpqConnection.Interruption?,
+        connect: () throws(LibpqConnection.Failure) -> LibpqConnection
+    ) throws(LibpqConnection.Failure) {
         let own = try wire.backendPID(deadline: deadline, wakeUp: wakeUp, interruption: interruption)
         guard let own, own != wire.announcedPID, !keepsSessions.withLock({ $0 }) else { return }
-        do throws(Wire.Failure) {
+        do throws(LibpqConnection.Failure) {
             var other = try connect()
             var others: Int32?
             // Twice the same one after the other, so that neither order of handing sessions out looks stable.

@@ -3,7 +3,7 @@
 /// One call at a time. A call whose task is cancelled, or whose deadline passes, is stopped on the server too; the
 /// connection is then gone, and the pool makes another when it needs one.
 public struct PostgresConnection: Sendable {
-    let session: PostgresSession
+    let session: ConnectionThread
 
     /// Sends the statements together and answers one result for each. Outside of a transaction they are one: if one
     /// fails, none has happened.

@@ -32,12 +32,12 @@ public final class PostgresPool: Sendable {
 
     private struct Waiter {
         let id: Int
-        let continuation: CheckedContinuation<PostgresSession, any Error>
+        let continuation: CheckedContinuation<ConnectionThread, any Error>
         let timer: Task<Void, Never>
     }
 
     private struct Idle {
-        let session: PostgresSession
+        let session: ConnectionThread
         let since: ContinuousClock.Instant
     }
 
@@ -186,9 +186,9 @@ public final class PostgresPool: Sendable {
 
     // MARK: Lending
 
-    private func lease(deadline: ContinuousClock.Instant) async throws -> PostgresSession {
+    private func lease(deadline: ContinuousClock.Instant) async throws -> ConnectionThread {
         try Task.checkCancellation()
-        let found: PostgresSession? = try state.withLock { state in
+        let found: ConnectionThread? = try state.withLock { state in
             guard !state.closed else { throw Self.closedError }
             return Self.takeIdle(&state)
         }
@@ -220,7 +220,7 @@ public final class PostgresPool: Sendable {
     /// Something may have become free, or the task may have been cancelled, since the caller looked.
     private func enqueue(_ waiter: Waiter) {
         enum Next {
-            case use(PostgresSession)
+            case use(ConnectionThread)
             case fail(any Error)
             case open, wait
         }
@@ -239,7 +239,7 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    private func release(_ session: PostgresSession) {
+    private func release(_ session: ConnectionThread) {
         enum Next {
             case give(Waiter)
             case keep
@@ -283,7 +283,7 @@ public final class PostgresPool: Sendable {
                 sqlState: failure?.sqlState, underlying: failure?.underlying, provablyNotExecuted: true))
     }
 
-    private func give(_ session: PostgresSession, to waiter: Waiter) {
+    private func give(_ session: ConnectionThread, to waiter: Waiter) {
         waiter.timer.cancel()
         waiter.continuation.resume(returning: session)
     }
@@ -313,7 +313,7 @@ public final class PostgresPool: Sendable {
     private func open() {
         let generation = state.withLock { $0.generation }
         do throws(PostgresError) {
-            _ = try PostgresSession(
+            _ = try ConnectionThread(
                 configuration.connection, target, poolers: poolers, setupTimeout: .seconds(10)
             ) { session, error in
                 if let error {
@@ -327,7 +327,7 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    private func opened(_ session: PostgresSession, _ generation: Int) {
+    private func opened(_ session: ConnectionThread, _ generation: Int) {
         state.withLock { state in
             state.opening -= 1
             state.failures = 0
@@ -373,7 +373,7 @@ public final class PostgresPool: Sendable {
     // MARK: Ending
 
     /// The connection used last: it is the likeliest to be alive, and its plans are warm.
-    private static func takeIdle(_ state: inout State) -> PostgresSession? {
+    private static func takeIdle(_ state: inout State) -> ConnectionThread? {
         while let idle = state.idle.popLast() {
             if idle.session.isUsable { return idle.session }
             forget(idle.session, &state)
@@ -381,7 +381,7 @@ public final class PostgresPool: Sendable {
         return nil
     }
 
-    private static func forget(_ session: PostgresSession, _ state: inout State) {
+    private static func forget(_ session: ConnectionThread, _ state: inout State) {
         state.generations[ObjectIdentifier(session)] = nil
         state.open -= 1
     }
@@ -420,8 +420,8 @@ public final class PostgresPool: Sendable {
     /// - Returns: how long until the next one; `nil` if there is none to look after.
     private func reap() -> Duration? {
         let now = ContinuousClock.now
-        let (old, pause): ([PostgresSession], Duration?) = state.withLock { state in
-            var old: [PostgresSession] = []
+        let (old, pause): ([ConnectionThread], Duration?) = state.withLock { state in
+            var old: [ConnectionThread] = []
             while state.open > Self.minimumConnections, let first = state.idle.first {
                 let left = first.since + configuration.idleLimit - now
                 guard left <= .zero else { return (old, left) }

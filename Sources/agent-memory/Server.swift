@@ -57,7 +57,7 @@ struct Server {
     private func serve(embedder: any Embedder, database: any MemoryVectorDatabase, stores: StateStores) async throws {
         let recorder = AccessRecorder(database: database, logger: logger)
         let memory = LongTermMemory(database: database, accessRecorder: recorder, deletions: stores.jobs)
-        let jobs = BackgroundJobs(queue: stores.jobs)
+        let jobs = JobSubmitter(queue: stores.jobs)
         let sessions = WorkingMemorySessions(
             store: stores.sessions,
             promotion: Promotion(

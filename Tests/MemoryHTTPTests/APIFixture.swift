@@ -32,7 +32,7 @@ struct APIFixture {
         let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { now })
         let queue = ReferenceJobQueue(now: { now })
         let store = ReferenceWorkingMemoryStore(jobs: queue, now: { now })
-        let promotion = Promotion(jobs: BackgroundJobs(queue: queue), includesMessages: indexesMessages)
+        let promotion = Promotion(jobs: JobSubmitter(queue: queue), includesMessages: indexesMessages)
         let api = APIRouter(
             memory: LongTermMemory(database: database, accessRecorder: recorder, now: { now }),
             sessions: WorkingMemorySessions(store: store, promotion: promotion, now: { now }),

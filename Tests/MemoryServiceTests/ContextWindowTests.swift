@@ -58,7 +58,7 @@ import Testing
     private let selector: SessionSelector
 
     init() throws {
-        let promotion = Promotion(jobs: BackgroundJobs(queue: ReferenceJobQueue(now: { Self.now })))
+        let promotion = Promotion(jobs: JobSubmitter(queue: ReferenceJobQueue(now: { Self.now })))
         sessions = WorkingMemorySessions(store: store, promotion: promotion, now: { Self.now })
         selector = try SessionSelector(sessionID: "s")
     }

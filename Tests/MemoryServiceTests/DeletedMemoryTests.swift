@@ -42,7 +42,7 @@ import Testing
         init(_ backend: Backend, indexingMessages: Bool = false) {
             let original = ReferenceMemoryDatabase(embedder: SteeredEmbedder())
             let database: any MemoryVectorDatabase = backend == .atomic ? original : PlainDatabase(original: original)
-            let jobs = BackgroundJobs(queue: queue)
+            let jobs = JobSubmitter(queue: queue)
             store = ReferenceWorkingMemoryStore(jobs: queue)
             memory = LongTermMemory(
                 database: database, accessRecorder: AccessRecorder(database: database, logger: Logger(label: "test")),

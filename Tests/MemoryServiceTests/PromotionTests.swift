@@ -12,7 +12,7 @@ import Testing
     private let queue = ReferenceJobQueue(now: { Self.now })
     private let store: ReferenceWorkingMemoryStore
     private let memory: LongTermMemory
-    private let jobs: BackgroundJobs
+    private let jobs: JobSubmitter
     private static let now = Timestamp(parsing: "2026-01-01T12:00:00Z") ?? .earliest
 
     init() {
@@ -20,7 +20,7 @@ import Testing
         database = ReferenceMemoryDatabase(embedder: embedder, now: { Self.now })
         let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { Self.now })
         memory = LongTermMemory(database: database, accessRecorder: recorder, now: { Self.now })
-        jobs = BackgroundJobs(queue: queue)
+        jobs = JobSubmitter(queue: queue)
     }
 
     private func sessions(indexingMessages: Bool = false) -> WorkingMemorySessions {
@@ -165,7 +165,7 @@ import Testing
         _ body: (_ until: (() async throws -> Bool) async throws -> Void) async throws -> Void
     ) async throws {
         // Of its own, because what wakes a worker ends with the worker.
-        let jobs = BackgroundJobs(queue: queue)
+        let jobs = JobSubmitter(queue: queue)
         let worker = BackgroundWorker(
             queue: queue, jobs: jobs,
             handlers: [PromotionHandler(memory: memory ?? self.memory, store: store, jobs: jobs, now: { Self.now })],

@@ -17,7 +17,7 @@ public struct JSONNumber: Sendable, Equatable {
     public let literal: String
 
     /// Trusts that `literal` follows JSON's grammar of numbers.
-    init(uncheckedLiteral literal: String) {
+    package init(uncheckedLiteral literal: String) {
         self.literal = literal
     }
 

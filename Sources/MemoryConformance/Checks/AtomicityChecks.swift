@@ -259,7 +259,7 @@ extension ConformanceCheck {
         ) { scope in
             let wire = try scope.wire
             for round in 0..<3 {
-                try await withThrowingTaskGroup(of: Wire.Answer.self) { group in
+                try await withThrowingTaskGroup(of: RESTCalls.Answer.self) { group in
                     for i in 0..<20 {
                         group.addTask {
                             try await wire.create(

@@ -137,7 +137,7 @@ extension ConformanceCheck {
             try scope.expect("now is milliseconds since 1970", health.body?["now"]?.intValue ?? 0 > 1_600_000_000_000)
             for (method, path, status) in [
                 ("GET", "/v1/no-such-route", 404), ("GET", wire.path("absent"), 404),
-                ("DELETE", "/v1/health", 405), ("PUT", Wire.records + "/search", 405),
+                ("DELETE", "/v1/health", 405), ("PUT", RESTCalls.records + "/search", 405),
             ] {
                 let answer = try await wire.send(method, path)
                 try scope.expect("\(method) \(path)", answer, status: status)
@@ -145,11 +145,11 @@ extension ConformanceCheck {
                     "\(method) \(path) tells why", answer.body?["detail"]?.stringValue?.isEmpty == false)
             }
             for (text, what) in [("{\"text\": ", "half an object"), ("", "nothing"), ("{]", "no JSON at all")] {
-                let answer = try await wire.send("POST", Wire.records + "/search", bytes: Array(text.utf8))
+                let answer = try await wire.send("POST", RESTCalls.records + "/search", bytes: Array(text.utf8))
                 try scope.expectRefused("a body with \(what)", answer, at: "body")
             }
             for body: JSONValue in [[1, 2], "text", 5] {
-                let answer = try await wire.send("POST", Wire.records + "/search", body)
+                let answer = try await wire.send("POST", RESTCalls.records + "/search", body)
                 try scope.expectRefused("the body \(body.jsonText)", answer, at: "body")
             }
         },

@@ -123,21 +123,21 @@ extension ConformanceCheck {
     ]
 
     /// The routes of the server that take filters: every one has search, some have list and count as well.
-    private static func filteringRoutes(_ wire: Wire) async throws -> [String] {
+    private static func filteringRoutes(_ wire: RESTCalls) async throws -> [String] {
         var routes = ["search"]
         for route in ["list", "count"] {
-            let answer = try await wire.send("POST", "\(Wire.records)/\(route)", ["namespace": wire.namespace])
+            let answer = try await wire.send("POST", "\(RESTCalls.records)/\(route)", ["namespace": wire.namespace])
             if answer.status == 200 { routes.append(route) }
         }
         return routes
     }
 
     private static func expectRefused(
-        _ filter: JSONValue, _ field: String, _ route: String, _ scope: CheckScope, _ wire: Wire
+        _ filter: JSONValue, _ field: String, _ route: String, _ scope: CheckScope, _ wire: RESTCalls
     ) async throws {
         var body: JSONObject = ["namespace": wire.namespace]
         body[field] = filter
-        let answer = try await wire.send("POST", "\(Wire.records)/\(route)", .object(body))
+        let answer = try await wire.send("POST", "\(RESTCalls.records)/\(route)", .object(body))
         try scope.expectRefused("\(route) with \(field) \(filter.jsonText)", answer, at: "body.\(field)")
     }
 }

@@ -30,7 +30,7 @@ extension ConformanceCheck {
             incomplete["id"] = nil
             try scope.expectRefused("no id", try await wire.create([incomplete]), at: "body.memories.0.id")
             try scope.expectRefused(
-                "no memories", try await wire.send("POST", Wire.records + "/", [:]), at: "body.memories")
+                "no memories", try await wire.send("POST", RESTCalls.records + "/", [:]), at: "body.memories")
             try scope.expect("records in the end", try await scope.database.count(.everything), 0)
         },
         ConformanceCheck(
@@ -172,8 +172,8 @@ extension ConformanceCheck {
         ) { scope in
             let wire = try scope.wire
             _ = try await scope.database.add(try (0..<3).map { try MemoryRecord(id: "d\($0)", text: "[1] x") })
-            let ids = ["d0", "d1", "d0", "absent"].map { wire.path($0).dropFirst(Wire.records.count + 1) }
-            let path = "\(Wire.records)?\(ids.map { "memory_ids=\($0)" }.joined(separator: "&"))"
+            let ids = ["d0", "d1", "d0", "absent"].map { wire.path($0).dropFirst(RESTCalls.records.count + 1) }
+            let path = "\(RESTCalls.records)?\(ids.map { "memory_ids=\($0)" }.joined(separator: "&"))"
             let answer = try await wire.send("DELETE", path)
             try scope.expect("the delete", answer, status: 200)
             try scope.expect("its answer", answer.body?["status"], "ok, deleted 2 memories")

@@ -50,10 +50,10 @@ struct CheckScope: Sendable {
     }
 
     /// The server's API itself.
-    var wire: Wire {
+    var wire: RESTCalls {
         get throws {
             guard let client = scoped.wire else { throw NotApplicable("the database is not called over REST") }
-            return Wire(client, log: log)
+            return RESTCalls(client, log: log)
         }
     }
 

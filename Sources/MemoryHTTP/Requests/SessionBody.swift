@@ -1,4 +1,4 @@
-public import AgentMemory
+import AgentMemory
 import MemoryService
 
 /// What messages must be like, beside the rules that they always keep.

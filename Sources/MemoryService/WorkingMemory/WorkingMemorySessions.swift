@@ -6,7 +6,7 @@ public import AgentMemory
 public struct WorkingMemorySessions: Sendable {
     private let store: any WorkingMemoryStore
     private let promotion: Promotion
-    private let turns = Turns<SessionKey>()
+    private let locks = KeyedLocks<SessionKey>()
     private let counter = TokenCounter()
     private let now: @Sendable () -> Timestamp
 
@@ -75,7 +75,7 @@ public struct WorkingMemorySessions: Sendable {
     ///   `preconditionFailed`.
     public func put(_ put: SessionPut, budget: ContextBudget? = nil) async throws -> View {
         let session = try await MemoryError.tellingOutcome(.again) {
-            try await turns.take(put.key) {
+            try await locks.withLock(put.key) {
                 try await retryingConflicts { try await write(put) }
             }
         }

@@ -8,7 +8,7 @@ import CPostgres
     import Darwin
 #endif
 
-extension Wire {
+extension LibpqConnection {
     /// Connects, which blocks.
     ///
     /// - Throws: ``Failure``; its errors show neither values of the connection string nor texts of the server, which may

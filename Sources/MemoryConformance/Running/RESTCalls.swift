@@ -2,7 +2,7 @@ import AgentMemory
 
 /// The requests of one check to the API. Each is written down for its evidence with its status and the places that a 422 names;
 /// what else an answer holds might be somebody's data, and is not.
-struct Wire: Sendable {
+struct RESTCalls: Sendable {
     struct Answer: Sendable {
         let status: Int
         let body: JSONValue?
@@ -87,12 +87,12 @@ struct Wire: Sendable {
 
 extension CheckScope {
     /// Expects an answer with this status.
-    func expect(_ what: String, _ answer: Wire.Answer, status: Int) throws(Mismatch) {
+    func expect(_ what: String, _ answer: RESTCalls.Answer, status: Int) throws(Mismatch) {
         try expect("status of \(what)", answer.status, status)
     }
 
     /// Expects 422 with an entry whose `loc` is `place`, or below it.
-    func expectRefused(_ what: String, _ answer: Wire.Answer, at place: String) throws(Mismatch) {
+    func expectRefused(_ what: String, _ answer: RESTCalls.Answer, at place: String) throws(Mismatch) {
         try expect(what, answer, status: 422)
         guard answer.places.contains(where: { $0 == place || $0.hasPrefix(place + ".") }) else {
             throw Mismatch("loc of \(what)", expected: place, got: answer.places.joined(separator: ", "))

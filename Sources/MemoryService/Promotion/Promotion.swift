@@ -4,7 +4,7 @@ import AgentMemory
 ///
 /// The jobs carry the memories themselves, so that a session that expires or is deleted before they run loses nothing.
 public struct Promotion: Sendable {
-    private let jobs: BackgroundJobs
+    private let jobs: JobSubmitter
     private let isEnabled: Bool
     private let includesMessages: Bool
 
@@ -14,7 +14,7 @@ public struct Promotion: Sendable {
     /// - Parameters:
     ///   - isEnabled: LONG_TERM_MEMORY; where it is off, nothing is promoted.
     ///   - includesMessages: INDEX_ALL_MESSAGES_IN_LONG_TERM_MEMORY: every message becomes a memory too.
-    public init(jobs: BackgroundJobs, isEnabled: Bool = true, includesMessages: Bool = false) {
+    public init(jobs: JobSubmitter, isEnabled: Bool = true, includesMessages: Bool = false) {
         self.jobs = jobs
         self.isEnabled = isEnabled
         self.includesMessages = includesMessages

@@ -5,7 +5,7 @@ import Synchronization
 /// The thread sleeps in `poll` on the socket and on a wake-up pipe. It takes one job at a time; whoever waits for the
 /// job does so in a continuation, so no thread of Swift's pool blocks. A job that is cancelled or overdue ends at
 /// once for its caller; the thread then tells the server to stop, which may take long, and ends with its connection.
-final class PostgresSession: Sendable {
+final class ConnectionThread: Sendable {
     enum Work: Sendable {
         case pipeline([EncodedStatement])
         case script(String)
@@ -40,7 +40,7 @@ final class PostgresSession: Sendable {
     init(
         _ configuration: PostgresConfiguration, _ target: ConnectionString, poolers: PoolerCheck,
         setupTimeout: Duration,
-        ready: @escaping @Sendable (PostgresSession, PostgresError?) -> Void
+        ready: @escaping @Sendable (ConnectionThread, PostgresError?) -> Void
     ) throws(PostgresError) {
         self.configuration = configuration
         self.target = target
@@ -104,12 +104,12 @@ final class PostgresSession: Sendable {
 
     // MARK: On the thread
 
-    private func run(setupTimeout: Duration, ready: (PostgresSession, PostgresError?) -> Void) {
-        do throws(Wire.Failure) {
+    private func run(setupTimeout: Duration, ready: (ConnectionThread, PostgresError?) -> Void) {
+        do throws(LibpqConnection.Failure) {
             var wire = try connect()
             let deadline = ContinuousClock.now + setupTimeout
             try poolers.check(&wire, deadline: deadline, wakeUp: wakeUp, interruption: { self.interruption(of: -1) }) {
-                () throws(Wire.Failure) in try self.connect()
+                () throws(LibpqConnection.Failure) in try self.connect()
             }
             if !configuration.setup.isEmpty {
                 _ = try wire.pipeline(
@@ -134,14 +134,16 @@ final class PostgresSession: Sendable {
         }
     }
 
-    private func connect() throws(Wire.Failure) -> Wire {
-        let connection = try Wire.connect(configuration, target, wakeUp: wakeUp) { self.interruption(of: -1) }
-        return Wire(
+    private func connect() throws(LibpqConnection.Failure) -> LibpqConnection {
+        let connection = try LibpqConnection.connect(configuration, target, wakeUp: wakeUp) {
+            self.interruption(of: -1)
+        }
+        return LibpqConnection(
             owning: connection, secret: target.password,
             preparedStatementLimit: configuration.preparedStatementLimit)
     }
 
-    private func serve(_ wire: inout Wire) {
+    private func serve(_ wire: inout LibpqConnection) {
         while true {
             let (job, closing) = state.withLock { ($0.job, $0.closing) }
             if closing, job == nil {
@@ -168,8 +170,8 @@ final class PostgresSession: Sendable {
     }
 
     /// - Returns: whether the connection can go on.
-    private func execute(_ job: Job, on wire: inout Wire) -> Bool {
-        do throws(Wire.Failure) {
+    private func execute(_ job: Job, on wire: inout LibpqConnection) -> Bool {
+        do throws(LibpqConnection.Failure) {
             if let interruption = interruption(of: job.id) { throw .interrupted(interruption) }
             var results: [PostgresResult] = []
             switch job.work {
@@ -207,14 +209,14 @@ final class PostgresSession: Sendable {
         }
     }
 
-    private func interruption(of id: Int) -> Wire.Interruption? {
+    private func interruption(of id: Int) -> LibpqConnection.Interruption? {
         state.withLock { state in
             if state.cancelledID == id { return .cancelled }
             return state.closing ? .closed : nil
         }
     }
 
-    private static func errors(for interruption: Wire.Interruption) -> (any Error, PostgresError) {
+    private static func errors(for interruption: LibpqConnection.Interruption) -> (any Error, PostgresError) {
         switch interruption {
         case .cancelled:
             return (CancellationError(), PostgresError(.closed, "a query on this connection was cancelled"))

@@ -1,12 +1,14 @@
+import AgentMemory
+
 /// A session as one JSON document in the shape that the reference keeps in Redis, with two members more: `revision`, the
 /// current ``SessionRevision/number``, and `revisions`, an array of ``SessionRevision/json``, oldest first.
 ///
 /// `last_accessed`, `created_at` and `updated_at` of the session are seconds since the epoch. The reference writes whole
 /// seconds and reads fractions; ours have six digits of a fraction. Dates of messages and memories are ISO 8601. `data` is `null`
 /// where there is none, which the reference reads as `{}`.
-public enum SessionDocument {
+enum SessionDocument {
     /// The whole document.
-    public static func json(_ session: StoredSession) -> JSONWriter {
+    static func json(_ session: StoredSession) -> JSONWriter {
         let memory = session.memory
         var writer = JSONWriter(capacity: 1024 + 256 * memory.messages.count)
         writer.object { writer in
@@ -20,7 +22,7 @@ public enum SessionDocument {
     }
 
     /// Every member but `messages`, for a store that replaces the two parts separately; the caller opens and closes the object.
-    public static func writeHead(of session: StoredSession, to writer: inout JSONWriter) {
+    static func writeHead(of session: StoredSession, to writer: inout JSONWriter) {
         let memory = session.memory
         func member(_ name: String, _ value: JSONValue) {
             writer.name(name)
@@ -52,7 +54,7 @@ public enum SessionDocument {
     ///   - document: may lack `messages`, or hold only the last ones.
     ///   - messageCount: of the whole session; `nil` counts those of the document.
     /// - Throws: ``MemoryError`` with code `internalError` for what is no session.
-    public static func session(_ document: JSONValue, messageCount: Int? = nil) throws(MemoryError) -> StoredSession {
+    static func session(_ document: JSONValue, messageCount: Int? = nil) throws(MemoryError) -> StoredSession {
         guard case .object(let members) = document, let sessionID = members["session_id"]?.stringValue else {
             throw MemoryError(.internalError, "a stored session cannot be read")
         }

@@ -10,11 +10,11 @@ public struct PromotionHandler: JobHandler {
 
     private let memory: LongTermMemory
     private let store: any WorkingMemoryStore
-    private let jobs: BackgroundJobs
+    private let jobs: JobSubmitter
     private let now: @Sendable () -> Timestamp
 
     public init(
-        memory: LongTermMemory, store: any WorkingMemoryStore, jobs: BackgroundJobs,
+        memory: LongTermMemory, store: any WorkingMemoryStore, jobs: JobSubmitter,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.memory = memory

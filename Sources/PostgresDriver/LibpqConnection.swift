@@ -9,7 +9,7 @@ import CPostgres
 #endif
 
 /// One connection of libpq in non-blocking mode: sends pipelines and gathers their results, on the thread that owns it.
-struct Wire: ~Copyable {
+struct LibpqConnection: ~Copyable {
     /// Why waiting ended early.
     enum Interruption: Error {
         case cancelled, timedOut, closed

@@ -1,19 +1,19 @@
-/// Lets the writers of one thing in this process go one after the other. Of a session they would only make each other's
-/// compare-and-set fail; writers in other processes are found out by the store.
-actor Turns<Key: Hashable & Sendable> {
+/// Lets the writers of one key in this process run one after another, first come first served. Two writers of one session
+/// would only make each other's compare-and-set fail; writers in other processes are detected by the store.
+actor KeyedLocks<Key: Hashable & Sendable> {
     private struct Waiter {
         let id: Int
         let continuation: CheckedContinuation<Void, any Error>
     }
 
-    /// A key is here while somebody has the turn; with those who wait, first come first.
+    /// The waiters of each key that is locked, in the order in which they came.
     private var waiters: [Key: [Waiter]] = [:]
     private var lastID = 0
 
-    /// Runs `body` when it is its turn.
+    /// Runs `body` with the lock of `key`.
     ///
     /// - Throws: what `body` throws; `CancellationError` if the task is cancelled while it waits.
-    nonisolated func take<Value: Sendable>(
+    nonisolated func withLock<Value: Sendable>(
         _ key: Key, _ body: @Sendable () async throws -> Value
     ) async throws -> Value {
         try await enter(key)
@@ -27,8 +27,8 @@ actor Turns<Key: Hashable & Sendable> {
         }
     }
 
-    /// Runs `body` when it is its turn for all of the keys, which all callers take in the same order.
-    nonisolated func take<Value: Sendable>(
+    /// Runs `body` with the locks of all keys, which all callers take in the same order.
+    nonisolated func withLock<Value: Sendable>(
         all keys: Set<Key>, _ body: @Sendable () async throws -> Value
     ) async throws -> Value where Key: Comparable {
         var taken: [Key] = []

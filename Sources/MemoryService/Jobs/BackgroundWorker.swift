@@ -27,14 +27,14 @@ public struct BackgroundWorker: Service {
     }
 
     private let queue: any JobQueue
-    private let jobs: BackgroundJobs
+    private let jobs: JobSubmitter
     private let handlers: [String: any JobHandler]
     private let configuration: Configuration
     private let logger: Logger
 
     /// - Parameter jobs: over the same queue.
     public init(
-        queue: any JobQueue, jobs: BackgroundJobs, handlers: [any JobHandler],
+        queue: any JobQueue, jobs: JobSubmitter, handlers: [any JobHandler],
         configuration: Configuration = Configuration(), logger: Logger
     ) {
         self.queue = queue

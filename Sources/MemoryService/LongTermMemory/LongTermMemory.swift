@@ -3,7 +3,7 @@ public import AgentMemory
 /// Long-term memory: what transports call, whatever the backend.
 ///
 /// What is decided and written in one step (which of several equal texts stays; whether a promotion brings back what was deleted),
-/// an ``AtomicMemoryDatabase`` decides in its store. With any other backend the writers of this process take turns, and
+/// an ``AtomicMemoryDatabase`` decides in its store. With any other backend the writers of this process take locks, and
 /// deletions are noted beside the jobs; two servers over one such backend can still come between each other's steps.
 ///
 /// Every method throws ``MemoryError`` (or `CancellationError`).
@@ -12,7 +12,7 @@ public struct LongTermMemory: Sendable {
     private let accessRecorder: AccessRecorder
     private let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
-    private let turns = Turns<TurnKey>()
+    private let locks = KeyedLocks<LockKey>()
 
     /// - Parameters:
     ///   - deletions: remembers what was deleted, for backends that do not do so themselves.
@@ -78,16 +78,16 @@ public struct LongTermMemory: Sendable {
         }
     }
 
-    /// What writers of a backend take turns for that cannot decide in its store.
-    private enum TurnKey: Hashable, Comparable {
+    /// What writers of a backend take locks for that cannot decide in its store.
+    private enum LockKey: Hashable, Comparable {
         case id(ExactString)
         case hash(String)
     }
 
     private func inTurn<Value: Sendable>(
-        _ keys: [TurnKey], _ body: @Sendable () async throws -> Value
+        _ keys: [LockKey], _ body: @Sendable () async throws -> Value
     ) async throws -> Value {
-        try await turns.take(all: Set(keys), body)
+        try await locks.withLock(all: Set(keys), body)
     }
 
     /// What is left of a call without its duplicates, as the store will be once the call has been written: of an id given twice
