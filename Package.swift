@@ -1,9 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// "make test" sets this. Its debug build is optimised, because the conformance kit and the servers that it
-/// starts compute for minutes otherwise, and it fetches what the example packages need, so that all packages
-/// share one build folder. Packages that depend on this one never see it: they may not use unsafe flags.
+/// "make test" sets this. Its debug build is optimised, because the conformance kit and the servers that it starts
+/// compute for minutes otherwise, and it fetches what the example packages need, so that all packages share one build
+/// folder. Packages that depend on this one never see it: they may not use unsafe flags.
 let isTestBuild = Context.environment["AGENT_MEMORY_TEST_BUILD"] == "1"
 let optimization: [SwiftSetting] =
     isTestBuild ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : []
@@ -20,14 +20,79 @@ let strict: [SwiftSetting] =
         .enableUpcomingFeature("InternalImportsByDefault"),
     ] + optimization
 
-/// Tests are no one's interface.
+/// Tests have no interface for others.
 let testing: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+// MARK: Packages
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+func nio(_ names: String...) -> [Target.Dependency] {
+    names.map { name in
+        switch name {
+        case "NIOSSL": .product(name: name, package: "swift-nio-ssl")
+        case "NIOHTTPTypes", "NIOHTTPTypesHTTP1": .product(name: name, package: "swift-nio-extras")
+        default: .product(name: name, package: "swift-nio")
+        }
+    }
+}
+
+// MARK: Targets
+
+/// A library in Sources/, with a README.md of its own.
+///
+/// - Parameters:
+///   - modules: modules of this package that it may import; a build refuses all others.
+///   - packages: products of other packages.
+///   - excluded: further files that are not sources.
+func module(
+    _ name: String, _ modules: [String] = [], packages: [Target.Dependency] = [], path: String? = nil,
+    excluding excluded: [String] = [], resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: name, dependencies: modules.map { .byName(name: $0) } + packages, path: path,
+        exclude: ["README.md"] + excluded, resources: resources, swiftSettings: strict)
+}
+
+/// A library for tests, in Tests/, with a README.md of its own.
+func testModule(
+    _ name: String, _ modules: [String] = [], path: String, excluding excluded: [String] = []
+) -> Target {
+    .target(
+        name: name, dependencies: modules.map { .byName(name: $0) }, path: path, exclude: ["README.md"] + excluded,
+        swiftSettings: testing)
+}
+
+/// The tests of a module, in Tests/.
+func tests(
+    _ name: String, _ modules: [String], packages: [Target.Dependency] = [], excluding excluded: [String] = []
+) -> Target {
+    .testTarget(
+        name: name, dependencies: modules.map { .byName(name: $0) } + packages, exclude: excluded,
+        swiftSettings: testing)
+}
+
+/// A library of the system: a module map and a shim, imported by exactly one driver.
+func system(_ name: String, _ library: String, apt: String, brew: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: library, providers: [.apt([apt]), .brew([brew])])
+}
 
 /// The modules of the Python program that runs backends written in Python.
 let bridge = [
     "backend", "bootstrap", "bridge", "busy_records", "channel", "conditions", "embeddings", "exact_json",
     "factory", "failures", "matching", "operations", "paging", "plain_model", "recency", "records",
     "shim_filters", "shim_llm__embeddings", "shim_memory_vector_db", "shim_models",
+]
+let migrations = [
+    "0001_create_memories", "0002_create_sessions_and_jobs", "0003_create_vector_spaces", "0004_create_deletions",
 ]
 
 let package = Package(
@@ -55,277 +120,115 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ] + exampleDependencies,
     targets: [
-        // C libraries: a module map and a shim each, imported by exactly one driver.
-        .systemLibrary(
-            name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
-        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
-        .systemLibrary(
-            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        system("CHiredis", "hiredis", apt: "libhiredis-dev", brew: "hiredis"),
+        system("CPostgres", "libpq", apt: "libpq-dev", brew: "libpq"),
+        system("CCurl", "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
+
+        // The domain.
+        module("AgentMemory", packages: [crypto]),
 
         // The border to backends that are loaded: a header without a library. Both of its sides import it.
         .systemLibrary(name: "CMemoryBackend"),
-        .target(
-            name: "BackendProtocol", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
-        .target(
-            name: "MemoryBackendSDK", dependencies: ["AgentMemory", "BackendProtocol", "CMemoryBackend"],
-            exclude: ["README.md"], swiftSettings: strict),
-
-        // The domain.
-        .target(
-            name: "AgentMemory",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
-            exclude: ["README.md"],
-            swiftSettings: strict),
+        module("BackendProtocol", ["AgentMemory"]),
+        module("MemoryBackendSDK", ["AgentMemory", "BackendProtocol", "CMemoryBackend"]),
+        module(
+            "BackendLoading", ["AgentMemory", "BackendProtocol", "CMemoryBackend"],
+            packages: [logging] + nio("NIOCore", "NIOPosix"), excluding: ["Python/README.md"],
+            resources: bridge.map { .embedInCode("Python/Bridge/\($0).py") }),
 
         // The contract in memory.
-        .target(
-            name: "ReferenceBackend", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
+        module("ReferenceBackend", ["AgentMemory"]),
 
         // Redis with search.
-        .target(
-            name: "RedisDriver",
-            dependencies: [
-                "CHiredis",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
-        .target(
-            name: "RedisBackend",
-            dependencies: [
-                "AgentMemory", "RedisDriver",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
+        module("RedisDriver", ["CHiredis"], packages: [deques, logging] + nio("NIOCore", "NIOPosix", "NIOSSL")),
+        module("RedisBackend", ["AgentMemory", "RedisDriver"], packages: [logging]),
 
         // Postgres with pgvector.
-        .target(
-            name: "Migrations", path: "Migrations", exclude: ["README.md"],
-            resources: [
-                .embedInCode("0001_create_memories.sql"),
-                .embedInCode("0002_create_sessions_and_jobs.sql"),
-                .embedInCode("0003_create_vector_spaces.sql"),
-                .embedInCode("0004_create_deletions.sql"),
-            ], swiftSettings: strict),
-        .target(
-            name: "PostgresDriver",
-            dependencies: [
-                "CPostgres",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
-        .target(
-            name: "PostgresBackend",
-            dependencies: [
-                "AgentMemory", "PostgresDriver", "Migrations",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
+        module("Migrations", path: "Migrations", resources: migrations.map { .embedInCode("\($0).sql") }),
+        module("PostgresDriver", ["CPostgres"], packages: [deques, logging]),
+        module("PostgresBackend", ["AgentMemory", "Migrations", "PostgresDriver"], packages: [logging]),
 
-        // Embedding services.
-        .target(
-            name: "HTTPClient",
-            dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
-            exclude: ["README.md"],
-            swiftSettings: strict),
-        .target(name: "SentenceModel", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
-        .target(
-            name: "Embeddings",
-            dependencies: [
-                "AgentMemory", "HTTPClient", "SentenceModel",
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
+        // Embedding services and local models.
+        module("HTTPClient", ["CCurl"], packages: [logging]),
+        module("SentenceModel", ["AgentMemory"]),
+        module("Embeddings", ["AgentMemory", "HTTPClient", "SentenceModel"], packages: [crypto, logging]),
 
         // The server.
-        .target(
-            name: "BackendLoading",
-            dependencies: [
-                "AgentMemory", "BackendProtocol", "CMemoryBackend",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            exclude: ["README.md", "Python/README.md"],
-            resources: bridge.map { .embedInCode("Python/Bridge/\($0).py") },
-            swiftSettings: strict),
-        .target(
-            name: "MemoryService",
-            dependencies: [
-                "AgentMemory",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
-        .target(
-            name: "MemoryHTTP",
-            dependencies: [
-                "AgentMemory", "MemoryService",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
+        module("MemoryService", ["AgentMemory"], packages: [lifecycle, logging]),
+        module(
+            "MemoryHTTP", ["AgentMemory", "MemoryService"],
+            packages: [deques, httpTypes, hummingbird, hummingbirdCore, logging]
+                + nio("NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOPosix")),
         .executableTarget(
             name: "agent-memory",
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
-                "MemoryHTTP", "MemoryService", "Migrations",
-                "PostgresBackend", "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver",
-                "ReferenceBackend",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "MemoryHTTP", "MemoryService", "Migrations", "PostgresBackend", "PostgresDriver", "RESTConformance",
+                "RedisBackend", "RedisDriver", "ReferenceBackend", argumentParser, hummingbird, lifecycle, logging,
+                unixSignals,
             ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
-
-        // The executable contract.
-        .target(
-            name: "MemoryConformance", dependencies: ["AgentMemory"], exclude: ["README.md"], swiftSettings: strict),
-        .target(
-            name: "RESTConformance", dependencies: ["AgentMemory", "HTTPClient", "MemoryConformance"],
             exclude: ["README.md"], swiftSettings: strict),
 
-        .target(
-            name: "BackendHarnesses",
-            dependencies: [
+        // The executable contract.
+        module("MemoryConformance", ["AgentMemory"]),
+        module("RESTConformance", ["AgentMemory", "HTTPClient", "MemoryConformance"]),
+        module(
+            "BackendHarnesses",
+            [
                 "AgentMemory", "BackendLoading", "MemoryConformance", "PostgresBackend", "PostgresDriver",
-                "RedisBackend",
-                "RedisDriver", "ReferenceBackend",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            exclude: ["README.md"],
-            swiftSettings: strict),
+                "RedisBackend", "RedisDriver", "ReferenceBackend",
+            ], packages: [logging]),
 
         // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
-        .testTarget(
-            name: "AgentMemoryTests", dependencies: ["AgentMemory", .product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: testing),
-        .testTarget(
-            name: "MemoryServiceTests",
-            dependencies: [
-                "AgentMemory", "MemoryConformance", "MemoryService", "ReferenceBackend",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: testing),
-        .testTarget(
-            name: "MemoryHTTPTests",
-            dependencies: [
-                "AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend",
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOEmbedded", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-            ],
-            exclude: ["reference-working-memory.jsonl"], swiftSettings: testing),
-        .testTarget(name: "SettingsTests", dependencies: ["agent-memory"], swiftSettings: testing),
-        .target(name: "TestServices", path: "Tests/Services", exclude: ["README.md"], swiftSettings: testing),
-        .target(
-            name: "FakeEmbeddings", dependencies: ["HTTPClient"], path: "Tests/Support",
-            exclude: ["README.md", "fake_embeddings.py"],
-            swiftSettings: testing),
-        .target(
-            name: "BackendFixtures", path: "Tests/BackendFixtures",
-            exclude: [
-                "README.md", "base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c",
-            ], swiftSettings: testing),
-        .testTarget(
-            name: "BackendProtocolTests", dependencies: ["AgentMemory", "BackendProtocol"], exclude: ["validate.py"],
-            swiftSettings: testing),
-        .testTarget(
-            name: "BackendLoadingTests",
-            dependencies: [
-                "AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: testing),
-        .testTarget(name: "HTTPClientTests", dependencies: ["FakeEmbeddings", "HTTPClient"], swiftSettings: testing),
-        .testTarget(
-            name: "SentenceModelTests", dependencies: ["AgentMemory", "SentenceModel"], exclude: ["Fixtures"],
-            swiftSettings: testing),
-        .testTarget(
-            name: "EmbeddingsTests",
-            dependencies: [
-                "AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: testing),
-        .testTarget(
-            name: "RedisDriverTests",
-            dependencies: [
-                "RedisDriver",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOEmbedded", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            ],
-            swiftSettings: testing),
-        .testTarget(
-            name: "RedisBackendTests",
-            dependencies: [
-                "AgentMemory", "RedisBackend", "RedisDriver", "TestServices",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            swiftSettings: testing),
-        .testTarget(
-            name: "PostgresDriverTests",
-            dependencies: ["PostgresDriver", "TestServices", .product(name: "Logging", package: "swift-log")],
-            exclude: ["README.md"], swiftSettings: testing),
-        .testTarget(
-            name: "PostgresBackendTests",
-            dependencies: [
-                "AgentMemory", "Migrations", "PostgresBackend", "PostgresDriver", "TestServices",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            exclude: ["README.md"], swiftSettings: testing),
-        .testTarget(
-            name: "EndToEndTests",
-            dependencies: [
-                "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance",
-                "PostgresDriver",
-                "RESTConformance", "RedisDriver", "TestServices",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            exclude: [
-                "README.md", "integrations.py", "late_server.py", "official_client.py", "read_index.py",
-                "working_memory.py",
-            ], swiftSettings: testing),
-        .testTarget(
-            name: "ConformanceTests",
-            dependencies: [
+        testModule("TestServices", path: "Tests/Services"),
+        testModule("FakeEmbeddings", ["HTTPClient"], path: "Tests/Support", excluding: ["fake_embeddings.py"]),
+        testModule(
+            "BackendFixtures", path: "Tests/BackendFixtures",
+            excluding: ["base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c"]),
+        tests("AgentMemoryTests", ["AgentMemory"], packages: [crypto]),
+        tests(
+            "MemoryServiceTests", ["AgentMemory", "MemoryConformance", "MemoryService", "ReferenceBackend"],
+            packages: [logging]),
+        tests(
+            "MemoryHTTPTests",
+            ["AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend"],
+            packages: [httpTypes, hummingbird, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
+            excluding: ["reference-working-memory.jsonl"]),
+        tests("SettingsTests", ["agent-memory"]),
+        tests("BackendProtocolTests", ["AgentMemory", "BackendProtocol"], excluding: ["validate.py"]),
+        tests(
+            "BackendLoadingTests", ["AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance"],
+            packages: [logging]),
+        tests("HTTPClientTests", ["FakeEmbeddings", "HTTPClient"]),
+        tests("SentenceModelTests", ["AgentMemory", "SentenceModel"], excluding: ["Fixtures"]),
+        tests("EmbeddingsTests", ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient"], packages: [logging]),
+        tests(
+            "RedisDriverTests", ["RedisDriver"],
+            packages: [logging] + nio("NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL")),
+        tests(
+            "RedisBackendTests", ["AgentMemory", "RedisBackend", "RedisDriver", "TestServices"],
+            packages: [logging] + nio("NIOCore", "NIOPosix")),
+        tests(
+            "PostgresDriverTests", ["PostgresDriver", "TestServices"], packages: [logging], excluding: ["README.md"]),
+        tests(
+            "PostgresBackendTests", ["AgentMemory", "Migrations", "PostgresBackend", "PostgresDriver", "TestServices"],
+            packages: [logging], excluding: ["README.md"]),
+        tests(
+            "ConformanceTests",
+            [
                 "AgentMemory", "BackendHarnesses", "MemoryConformance", "PostgresBackend", "PostgresDriver",
                 "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices",
-                .product(name: "Logging", package: "swift-log"),
+            ], packages: [logging]),
+        tests(
+            "EndToEndTests",
+            [
+                "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance",
+                "PostgresDriver", "RESTConformance", "RedisDriver", "TestServices",
             ],
-            swiftSettings: testing),
+            packages: [logging] + nio("NIOCore", "NIOPosix"),
+            excluding: [
+                "README.md", "integrations.py", "late_server.py", "official_client.py", "read_index.py",
+                "working_memory.py",
+            ]),
     ]
 )
