@@ -31,7 +31,7 @@ test-unit: ## Runs the tests that need no service, in less than a minute once th
 test-tsan: deps ## Runs the tests that need no service under the thread sanitizer
 	swift test --scratch-path .build-tsan --sanitize thread --filter '^($(UNIT_TESTS))\.'
 
-conformance: deps ## Holds the built-in backends against the contract and writes Documentation/conformance.md
+conformance: deps ## Holds the built-in backends against the contract and writes Documentation/conformance-results.md
 	@swift build -c release --product agent-memory
 	@Scripts/with-services Scripts/conformance-table
 

@@ -7,9 +7,9 @@ import Testing
 
 @testable import RedisBackend
 
-/// The rights that the module's README names: enough, and none too many.
+/// The rights that Documentation/stores/redis.md names: enough, and none too many.
 @Suite struct RightsTests {
-    /// The block of the README, by its headings.
+    /// The block of the page, by its headings.
     private struct DocumentedRights {
         var keys: [String] = []
         var commands: [String] = []
@@ -17,7 +17,7 @@ import Testing
 
         init() throws {
             let readme = URL(filePath: #filePath).deletingLastPathComponent()
-                .appending(path: "../../Sources/RedisBackend/README.md").standardized
+                .appending(path: "../../Documentation/stores/redis.md").standardized
             let parts = try String(contentsOf: readme, encoding: .utf8).components(separatedBy: "```")
             let block = try #require(parts.first { $0.hasPrefix("acl\n") })
             var isOptional = false
