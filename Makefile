@@ -42,8 +42,9 @@ bench: deps ## Measures both backends on throw-away services
 format: ## Formats the Swift sources
 	@Scripts/format
 
-lint: ## Says where the Swift sources are not formatted
+lint: ## Says where sources are not formatted, and what is wrong with the documents
 	@Scripts/format lint
+	@Scripts/check-documents
 
 deps: ## Installs the packages that a build needs
 	@Scripts/install packages
