@@ -31,16 +31,6 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
 
     public func prepare() {}
 
-    public func run() async throws {
-        // Nothing to keep up: wait to be cancelled, as a long-running part should.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     public func close() {}
 
     public func add(_ records: [MemoryRecord]) async throws -> [String] {

@@ -73,13 +73,14 @@ struct Server {
                 readiness: Readiness(
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs),
                 configuration: settings.api(work)))
-        let upkeeps = [
-            Upkeep(database, logger: logger), Upkeep(stores.sessions, logger: logger),
-            Upkeep(stores.jobs, logger: logger),
+        let storeServices = [
+            StoreService("store", database, logger: logger),
+            StoreService("sessions", stores.sessions, logger: logger),
+            StoreService("jobs", stores.jobs, logger: logger),
         ]
         try await withThrowingTaskGroup { group in
-            for upkeep in upkeeps {
-                group.addTask { try await upkeep.prepare(within: Self.preparationLimit) }
+            for service in storeServices {
+                group.addTask { try await service.prepare(within: Self.preparationLimit) }
             }
             try await group.waitForAll()
         }
@@ -92,7 +93,7 @@ struct Server {
             ])
         // Services end in reverse order: the API drains before what it stands on goes away.
         var configuration = ServiceGroupConfiguration(
-            services: upkeeps.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) } + [
+            services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) } + [
                 .init(service: recorder), .init(service: worker), .init(service: application),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -35,16 +35,6 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
         try await file.open()
     }
 
-    public func run() async throws {
-        // SQLite keeps itself in order: wait to be cancelled.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     public func close() async {
         do {
             try await file.close()

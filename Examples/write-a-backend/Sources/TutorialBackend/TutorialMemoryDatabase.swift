@@ -27,16 +27,6 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
 
     public func prepare() async throws {}
 
-    public func run() async throws {
-        // No upkeep: wait to be cancelled.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     public func close() async {}
 
     public func health() async -> [ComponentHealth] {
