@@ -32,7 +32,8 @@ public struct RedisHarness: ConformanceHarness {
         let sessions = try (sessions(settled), sessions(settled))
         let jobs = try (queue(settled), queue(settled))
         return ScopedDatabase(
-            database: database, reopen: { try await open(settled, $0) }, faults: faults,
+            database: CheckedDatabase(database), reopen: { CheckedDatabase(try await open(settled, $0)) },
+            faults: faults,
             sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
             remove: {
                 await database.close()

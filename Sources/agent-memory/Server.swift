@@ -32,12 +32,13 @@ struct Server {
     private func serve(embeddingsThrough client: HTTPClient) async throws {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
-        let database: any MemoryVectorDatabase
+        let database: CheckedDatabase
         let stores: StateStores
         do {
             embedder = try assembly.makeEmbedder(client: client)
             stores = try assembly.stateStores()
-            database = try await assembly.registry(embedder: embedder).makeBackend(settings.factory)
+            database = CheckedDatabase(
+                try await assembly.registry(embedder: embedder).makeBackend(settings.factory))
         } catch {
             throw Refusal(error) ?? error
         }
@@ -54,7 +55,7 @@ struct Server {
         await stores.close()
     }
 
-    private func serve(embedder: any Embedder, database: any MemoryVectorDatabase, stores: StateStores) async throws {
+    private func serve(embedder: any Embedder, database: CheckedDatabase, stores: StateStores) async throws {
         let recorder = AccessRecorder(database: database, logger: logger)
         let memory = LongTermMemory(database: database, accessRecorder: recorder, deletions: stores.jobs)
         let jobs = JobSubmitter(queue: stores.jobs)

@@ -110,9 +110,12 @@ import Testing
                 #expect(try await store.hash("unknown").isEmpty)
                 // A stale plan writes nothing at all.
                 let read = try await database.client.pipeline(["a", "b"].map(database.readCommand))
-                let changes = [try RecordChanges(namespace: .set("n"))]
-                let plans = zip(["a", "b"], read).compactMap { id, reply in
-                    UpdatePlan(reply.array ?? [], changes, key: database.key(id))
+                let hashes = zip(["a", "b"], read.map { $0.array ?? [] })
+                let plans = try hashes.flatMap { id, hash in
+                    let update = RecordUpdate(id: id, changes: try RecordChanges(namespace: .set("n")))
+                    return UpdateFold([update]) { _ in RecordHash.record(from: hash) }.changes.map {
+                        UpdatePlan($0, hash, key: database.key(id))
+                    }
                 }
                 #expect(plans.count == 2)
                 _ = try await database.update([RecordUpdate(id: "b", changes: try RecordChanges(userID: .set("u")))])

@@ -129,7 +129,7 @@ extension SearchSQL {
                 closest AS MATERIALIZED (SELECT number, id FROM nearest ORDER BY distance, id\(limit)), \
                 strongest AS MATERIALIZED (SELECT number, id FROM matching ORDER BY rank DESC, id\(limit)), \
                 united AS MATERIALIZED (SELECT c.number, c.id, k.rank, coalesce((SELECT \(distance) FROM \(space.table) e \
-                WHERE e.number = c.number), \(space.farthest)) AS distance \
+                WHERE e.number = c.number), \(space.metric.farthest)) AS distance \
                 FROM (SELECT number, id FROM closest UNION SELECT number, id FROM strongest) c \
                 LEFT JOIN matching k ON k.number = c.number)
                 """

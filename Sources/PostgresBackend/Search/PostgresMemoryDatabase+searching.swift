@@ -3,7 +3,6 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase {
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        try capabilities.check(query.ranking, backend: name)
         switch query.ranking {
         case .semantic(let threshold): return try await semanticSearch(query, threshold: threshold)
         case .semanticWithRecency(let weights): return try await recencySearch(query, weights)
@@ -24,12 +23,12 @@ extension PostgresMemoryDatabase {
                 query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 isEnough: { result, candidates in
                     // All candidates within the threshold: there may be more of them.
-                    try threshold == nil || result[0].int(0) < candidates
+                    try threshold == nil || result[0].int("total") < candidates
                 },
                 statement: { plan in
                     self.sql.semantic(vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
                 })
-            let within = threshold == nil && plan != .exact ? matches : try result[0].int(0)
+            let within = threshold == nil && plan != .exact ? matches : try result[0].int("total")
             return try self.page(result, total: within, query) { SearchHit($0, distance: $1.distance) }
         }
     }
@@ -60,7 +59,7 @@ extension PostgresMemoryDatabase {
             let result = try await self.pool.query(
                 self.sql.keyword(keywords, scorer: scorer, filter: query.filter, page: query.page),
                 retry: .repeatable, deadline: deadline)
-            return try self.page(result, total: try result[0].int(0), query) {
+            return try self.page(result, total: try result[0].int("total"), query) {
                 SearchHit($0, relativeScore: $1.score, .keyword)
             }
         }
@@ -97,7 +96,7 @@ extension PostgresMemoryDatabase {
         let row = try await pool.query(
             SearchSQL.countForSearch(filter, phrases: phrases), retry: .repeatable, deadline: deadline
         ).singleRow()
-        return (try row.int(0), try row.int(1))
+        return (try row.int("matches"), try row.int("total"))
     }
 
     /// Sends the statement for the plan that is chosen, and the exact one after it if the index did not yield enough.
@@ -115,7 +114,7 @@ extension PostgresMemoryDatabase {
             let results = try await pool.pipeline(
                 (settings.map { [$0] } ?? []) + [statement(plan)], retry: .repeatable, deadline: deadline)
             let result = results[results.count - 1]
-            let found = try result[0].int(1)
+            let found = try result[0].int("extra")
             if found >= min(candidates, matches), try isEnough(result, candidates) { return (result, plan) }
         }
         return (try await pool.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
@@ -126,10 +125,14 @@ extension PostgresMemoryDatabase {
         _ result: PostgresResult, total: Int, _ query: SearchQuery,
         _ hit: (MemoryRecord, (distance: Double, score: Double)) throws -> SearchHit
     ) throws -> Page<SearchHit> {
+        let columns = try RecordColumns(of: result)
+        let (distance, score) = (try result.column("distance"), try result.column("score"))
         var hits: [SearchHit] = []
         hits.reserveCapacity(result.count)
-        for row in result.rows where !row.isNull(4) {
-            hits.append(try hit(try RecordSQL.decode(row, from: 4), (try row.float8(2), try row.float8(3))))
+        for row in result.rows where !row.isNull(columns[.id]) {
+            var source = RecordRow(row: row, columns: columns)
+            hits.append(
+                try hit(MemoryRecord(reading: &source), (try row.float8(distance), try row.float8(score))))
         }
         return Page(items: hits, total: total, request: query.page)
     }

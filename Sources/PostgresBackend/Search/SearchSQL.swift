@@ -28,7 +28,7 @@ struct SearchSQL {
         let count =
             conditions.isEmpty
             ? totalRecords : "(SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions)))"
-        return sql.statement("SELECT \(count), \(totalRecords)")
+        return sql.statement("SELECT \(count) AS matches, \(totalRecords) AS total")
     }
 
     /// The rows are records.
@@ -106,7 +106,7 @@ struct SearchSQL {
             // filter.
             return """
                 nearest AS MATERIALIZED (SELECT m.number, m.id, coalesce((SELECT \(distance) FROM \(space.table) e \
-                WHERE e.number = m.number), \(space.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
+                WHERE e.number = m.number), \(space.metric.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
                 """
         case .approximate(let candidates, _):
             // The filter is a subquery for the same reason: what is left to the planner is the walk through the index.
@@ -125,12 +125,11 @@ struct SearchSQL {
 
     /// How many candidates there are; 0 where the index cannot be trusted, so that the exact plan follows.
     ///
-    /// That is where more of them lie at one distance than an element of the index has neighbours in its lowest layer (twice pgvector's
-    /// default m of 16): all links of equal vectors may lead to one another, so that a search neither leaves nor reaches them.
+    /// That is where more of them lie at one distance than ``SearchDepth/trustedEquals``.
     static func candidatesFound(_ plan: SearchPlan) -> String {
         guard case .approximate = plan else { return "(SELECT count(*) FROM nearest)" }
         return """
-            (SELECT CASE WHEN max(equals) > 32 THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
+            (SELECT CASE WHEN max(equals) > \(SearchDepth.trustedEquals) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
             FROM (SELECT count(*) AS equals FROM nearest GROUP BY distance) distances)
             """
     }

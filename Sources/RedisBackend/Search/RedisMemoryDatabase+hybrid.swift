@@ -17,7 +17,7 @@ extension RedisMemoryDatabase {
             let ranked = Ranked.sorted(
                 found.union(found.total <= SearchDepth.exactZone ? nil : candidates).map { id in
                     // Only a record without a vector has none.
-                    let distance = found.distances[ExactString(id)] ?? farthest
+                    let distance = found.distances[ExactString(id)] ?? configuration.distanceMetric.farthest
                     let similarity = configuration.distanceMetric.similarity(ofDistance: distance)
                     let relative = found.bestRank > 0 ? (found.ranks[ExactString(id)] ?? 0) / found.bestRank : 0
                     return Ranked(id: id, value: alpha * similarity + (1 - alpha) * relative, distance: distance)

@@ -3,7 +3,6 @@ import RedisDriver
 
 extension RedisMemoryDatabase {
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        try capabilities.check(query.ranking, backend: name)
         switch query.ranking {
         case .semantic(nil): return try await semantic(query)
         case .semantic(let threshold?): return try await within(threshold, query)
