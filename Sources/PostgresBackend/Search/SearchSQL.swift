@@ -48,16 +48,16 @@ struct SearchSQL {
     /// Rows: total, candidates found, distance, distance again, record.
     ///
     /// With a threshold the total is the number of candidates within it, and only they are shown.
-    func semantic(
+    func semanticQuery(
         _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, threshold: Double?, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearest(vector, filter: filter, phrases: [], plan: plan, &sql)
-        let within = threshold.map { " WHERE distance <= \(sql.bind($0))" } ?? ""
+        let nearest = nearestQuery(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let condition = threshold.map { " WHERE distance <= \(sql.bind($0))" } ?? ""
         return ranked(
             with: [
                 nearest,
-                "ranked AS MATERIALIZED (SELECT number, id, distance, distance AS score FROM nearest\(within))",
+                "ranked AS MATERIALIZED (SELECT number, id, distance, distance AS score FROM nearest\(condition))",
             ],
             order: "score", extra: Self.candidatesFound(plan), page: page, &sql)
     }
@@ -65,12 +65,12 @@ struct SearchSQL {
     /// Rows: total, candidates found, distance, score, record; best first (rule S7).
     ///
     /// - Parameter candidates: how many of the nearest are ranked; `nil` is all.
-    func recency(
+    func recencyQuery(
         _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, candidates: Int?, weights: RecencyWeights,
         now: Timestamp, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearest(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let nearest = nearestQuery(vector, filter: filter, phrases: [], plan: plan, &sql)
         let now = sql.bind(now)
         func decay(_ weight: Double, _ column: String, _ halfLifeDays: Double) -> String {
             let age = "greatest(0, extract(epoch FROM (\(now) - m.\(column)))::float8 / 86400)"
@@ -94,7 +94,7 @@ struct SearchSQL {
     }
 
     /// `nearest AS (number, id, distance)`: the candidates with their exact distances.
-    func nearest(
+    func nearestQuery(
         _ vector: [Float], filter: MemoryFilter, phrases: [[String]], plan: SearchPlan, _ sql: inout SQLBuilder
     ) -> String {
         let vector = sql.bind(vector)

@@ -9,8 +9,8 @@ extension RedisMemoryDatabase {
     /// - Parameters:
     ///   - rows: the page as the engine gave it, which knows only records with a vector.
     ///   - total: of all matching records.
-    func completed(
-        _ rows: [SearchRow], _ commands: SearchCommands, _ query: QueryText, total: Int, _ page: PageRequest
+    func appendingVectorless(
+        to rows: [SearchRow], _ commands: SearchCommands, _ query: QueryText, total: Int, _ page: PageRequest
     ) async throws -> [SearchRow] {
         let wanted = min(page.limit, total - page.offset)
         guard commands.findsMissingVectors, rows.count < wanted else { return rows }
