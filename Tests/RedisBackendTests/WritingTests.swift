@@ -163,7 +163,8 @@ import Testing
         try await TestStore.run { store in
             let embedder = Counting()
             let database = try RedisMemoryDatabase(
-                configuration: store.configuration(), embedder: embedder, logger: .init(label: "test"))
+                database: store.server { $0.timeout = .seconds(15) }, configuration: store.configuration(),
+                embedder: embedder, logger: .init(label: "test"))
             _ = try await database.add([MemoryRecord(id: "a", text: "a")])
             _ = try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "a", pinned: true))])
             _ = try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "b"))])

@@ -8,7 +8,7 @@ extension RedisMemoryDatabase {
         let ids = updates.map(\.id).exactlyDistinct()
         var vectors = TextVectors()
         // The attempts share the time of one call; embedding has a deadline of its own.
-        var left = configuration.timeout.grown(records: updates.count)
+        var left = database.timeout.grown(records: updates.count)
         func timed<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
             guard left > .zero else {
                 throw MemoryError(.timedOut, "the Redis server did not finish the update in time: try again")

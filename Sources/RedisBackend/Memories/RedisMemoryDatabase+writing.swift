@@ -34,7 +34,7 @@ extension RedisMemoryDatabase {
         guard !kept.isEmpty else { return [] }
         let words = kept.map { terms(of: $0.text) }
         let keys = kept.flatMap { [key($0.id), claimKey($0.memoryHash)] }
-        let lasting = Int(max(.seconds(60), configuration.timeout * 6) / .milliseconds(1))
+        let lasting = Int(max(.seconds(60), database.timeout * 6) / .milliseconds(1))
         let outcomes = Mutex<[Int]>([])
         try await writing(records: kept.count) { field, probe in
             let reply = try await client.evaluate(RecordScripts.addDistinct, keys: keys) { command in
@@ -126,7 +126,7 @@ extension RedisMemoryDatabase {
 
     public func delete(_ ids: [String]) async throws -> Int {
         let ids = ids.exactlyDistinct()
-        return try await mappingErrors(within: configuration.timeout.grown(records: ids.count)) {
+        return try await mappingErrors(within: database.timeout.grown(records: ids.count)) {
             let reply = try await client.evaluate(DeletionScripts.delete, keys: [deletionsKey] + ids.map(key)) {
                 $0.append(ids)
             }
@@ -150,7 +150,7 @@ extension RedisMemoryDatabase {
     func writing(
         records: Int, _ body: @Sendable (String, RedisCommand) async throws -> RedisValue
     ) async throws {
-        try await mappingErrors(within: configuration.timeout.grown(records: records)) {
+        try await mappingErrors(within: database.timeout.grown(records: records)) {
             let ready = try await keeper.existing(client)
             let probed = try await body(ready.vectorField, commands(ready).probe)
             do {
