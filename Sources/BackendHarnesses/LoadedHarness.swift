@@ -42,7 +42,7 @@ public struct LoadedHarness: ConformanceHarness {
             throw error
         }
         return ScopedDatabase(
-            database: database,
+            database: CheckedDatabase(database),
             remove: {
                 do {
                     try await database.drop()

@@ -32,7 +32,8 @@ public struct PostgresHarness: ConformanceHarness {
         let jobs = (PostgresJobQueue(database: first.database), PostgresJobQueue(database: second))
         try await sessions.1.prepare()
         return ScopedDatabase(
-            database: first.memories, reopen: { try await open(settled, $0).memories }, faults: faults,
+            database: CheckedDatabase(first.memories),
+            reopen: { CheckedDatabase(try await open(settled, $0).memories) }, faults: faults,
             sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
             remove: {
                 await first.memories.close()

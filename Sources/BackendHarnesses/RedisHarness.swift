@@ -7,6 +7,7 @@ import RedisDriver
 /// The Redis backend with an index and a key prefix of its own for each check.
 public struct RedisHarness: ConformanceHarness {
     public let backend = "redis"
+    private let server: RedisDatabase.Configuration
     private let configuration: RedisMemoryDatabase.Configuration
     private let faults: StoreFaults?
     private let logger = Logger(label: "conformance.redis") { _ in SwiftLogNoOpLogHandler() }
@@ -15,9 +16,14 @@ public struct RedisHarness: ConformanceHarness {
     private static let preparationLimit: Duration = .seconds(120)
 
     /// - Parameters:
+    ///   - server: where the databases are made.
     ///   - configuration: its index name and key prefix are replaced by the scope's.
     ///   - faults: for a server that may be killed.
-    public init(_ configuration: RedisMemoryDatabase.Configuration, faults: StoreFaults? = nil) {
+    public init(
+        _ server: RedisDatabase.Configuration, _ configuration: RedisMemoryDatabase.Configuration = .init(),
+        faults: StoreFaults? = nil
+    ) {
+        self.server = server
         self.configuration = configuration
         self.faults = faults
     }
@@ -29,10 +35,14 @@ public struct RedisHarness: ConformanceHarness {
         configuration.keyPrefix = scope.name
         let settled = configuration
         let database = try await open(settled, embedder)
-        let sessions = try (sessions(settled), sessions(settled))
-        let jobs = try (queue(settled), queue(settled))
+        let shared = try (
+            RedisDatabase(configuration: server, logger: logger), RedisDatabase(configuration: server, logger: logger)
+        )
+        let sessions = (sessions(settled, in: shared.0), sessions(settled, in: shared.1))
+        let jobs = (queue(settled, in: shared.0), queue(settled, in: shared.1))
         return ScopedDatabase(
-            database: database, reopen: { try await open(settled, $0) }, faults: faults,
+            database: CheckedDatabase(database), reopen: { CheckedDatabase(try await open(settled, $0)) },
+            faults: faults,
             sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
             remove: {
                 await database.close()
@@ -44,27 +54,26 @@ public struct RedisHarness: ConformanceHarness {
 
     /// Connects when it is used, and makes its index then.
     private func sessions(
-        _ scope: RedisMemoryDatabase.Configuration
-    ) throws -> RedisWorkingMemoryStore {
-        var configuration = RedisWorkingMemoryStore.Configuration(endpoint: scope.endpoint)
+        _ scope: RedisMemoryDatabase.Configuration, in database: RedisDatabase
+    ) -> RedisWorkingMemoryStore {
+        var configuration = RedisWorkingMemoryStore.Configuration()
         configuration.indexName = "\(scope.indexName)_sessions"
         configuration.keyPrefix = "\(scope.keyPrefix)_sessions"
         configuration.jobsKeyPrefix = "\(scope.keyPrefix)_jobs"
-        configuration.timeout = scope.timeout
-        return try RedisWorkingMemoryStore(configuration: configuration, logger: logger)
+        return RedisWorkingMemoryStore(database: database, configuration: configuration)
     }
 
-    private func queue(_ scope: RedisMemoryDatabase.Configuration) throws -> RedisJobQueue {
-        var configuration = RedisJobQueue.Configuration(endpoint: scope.endpoint)
+    private func queue(_ scope: RedisMemoryDatabase.Configuration, in database: RedisDatabase) -> RedisJobQueue {
+        var configuration = RedisJobQueue.Configuration()
         configuration.keyPrefix = "\(scope.keyPrefix)_jobs"
-        configuration.timeout = scope.timeout
-        return try RedisJobQueue(configuration: configuration, logger: logger)
+        return RedisJobQueue(database: database, configuration: configuration)
     }
 
     private func open(
         _ configuration: RedisMemoryDatabase.Configuration, _ embedder: any Embedder
     ) async throws -> any MemoryVectorDatabase {
-        let database = try RedisMemoryDatabase(configuration: configuration, embedder: embedder, logger: logger)
+        let database = try RedisMemoryDatabase(
+            database: server, configuration: configuration, embedder: embedder, logger: logger)
         let deadline = ContinuousClock.now + Self.preparationLimit
         do {
             while true {
@@ -88,7 +97,7 @@ public struct RedisHarness: ConformanceHarness {
 
     /// Drops every index whose name begins as the scope's does, and every key below its prefix.
     private func remove(_ configuration: RedisMemoryDatabase.Configuration) async throws {
-        let client = try RedisClient(configuration: .init(endpoint: configuration.endpoint), logger: logger)
+        let client = try RedisClient(configuration: .init(endpoint: server.endpoint), logger: logger)
         do {
             if case .array(let names) = try await client.send(RedisCommand("FT._LIST")) {
                 for name in names.compactMap(\.string) where name.hasPrefix(configuration.indexName) {

@@ -9,7 +9,7 @@ public struct ReferenceHarness: ConformanceHarness {
     public init() {}
 
     public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-        let database = ReferenceMemoryDatabase(embedder: embedder)
+        let database = CheckedDatabase(ReferenceMemoryDatabase(embedder: embedder))
         let jobs = ReferenceJobQueue()
         let sessions = ReferenceWorkingMemoryStore(jobs: jobs)
         return ScopedDatabase(

@@ -115,13 +115,11 @@ public final class LoadedBackend: MemoryVectorDatabase {
     // MARK: Operations
 
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
-        guard !records.isEmpty else { return [] }
-        return try await answer(.add(records)) { json throws(MemoryError) in try BackendAnswer.ids(json, of: records) }
+        try await answer(.add(records)) { json throws(MemoryError) in try BackendAnswer.ids(json, of: records) }
     }
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        try capabilities.check(query.ranking, backend: name)
-        return try await answer(.search(query)) { json throws(MemoryError) in
+        try await answer(.search(query)) { json throws(MemoryError) in
             try BackendAnswer.hits(json, ranking: query.ranking, on: query.page)
         }
     }
@@ -137,15 +135,13 @@ public final class LoadedBackend: MemoryVectorDatabase {
     }
 
     public func delete(_ ids: [String]) async throws -> Int {
-        guard !ids.isEmpty else { return 0 }
-        return try await answer(.remove(ids)) { json throws(MemoryError) in
+        try await answer(.remove(ids)) { json throws(MemoryError) in
             try BackendAnswer.number(json, "deleted", answering: .remove, maximum: ids.count)
         }
     }
 
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        guard !updates.isEmpty else { return 0 }
-        return try await answer(.update(updates)) { json throws(MemoryError) in
+        try await answer(.update(updates)) { json throws(MemoryError) in
             try BackendAnswer.number(json, "updated", answering: .update, maximum: updates.count)
         }
     }

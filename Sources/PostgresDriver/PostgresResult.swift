@@ -1,5 +1,13 @@
 import CPostgres
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// The rows that one statement answered, in binary.
 ///
 /// Memory of libpq is read in place; nothing is copied before a value is asked for.
@@ -23,6 +31,17 @@ public final class PostgresResult: @unchecked Sendable {
     /// How many rows an INSERT, UPDATE or DELETE has touched.
     public var affectedRows: Int {
         PQcmdTuples(pointer).flatMap { Int(String(cString: $0)) } ?? 0
+    }
+
+    /// The number of the first column of this name, for reading values of rows. It is looked for each time: ask once for all
+    /// rows of a large result.
+    ///
+    /// - Throws: ``PostgresError`` with code `unexpectedResult` if there is none.
+    public func column(_ name: String) throws(PostgresError) -> Int {
+        for column in 0..<columnCount where PQfname(pointer, Int32(column)).map({ strcmp($0, name) == 0 }) ?? false {
+            return column
+        }
+        throw PostgresError(.unexpectedResult, "the answer has no column \(name)")
     }
 
     /// The rows from the first to the last.

@@ -1,4 +1,4 @@
-/// One row of a result; values are read by column number, from 0.
+/// One row of a result; values are read by column number, from 0 (``PostgresResult/column(_:)``).
 ///
 /// Each reader throws ``PostgresError`` with code `unexpectedResult` if the value is null or its length does not fit.
 public struct PostgresRow: Sendable {
@@ -24,6 +24,11 @@ public struct PostgresRow: Sendable {
     /// A `bigint` as a Swift integer.
     public func int(_ column: Int) throws(PostgresError) -> Int {
         Int(try integer(column, Int64.self))
+    }
+
+    /// The `bigint` of the column of this name (``PostgresResult/column(_:)``).
+    public func int(_ name: String) throws(PostgresError) -> Int {
+        try int(try result.column(name))
     }
 
     public func float8(_ column: Int) throws(PostgresError) -> Double {

@@ -24,16 +24,6 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
 
     func prepare() async throws {}
 
-    func run() async throws {
-        // Nothing to keep up: wait to be cancelled, as a long-running part should.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     func close() async { await connection.close() }
 
     // MARK: Writing

@@ -33,16 +33,6 @@ public actor ReferenceJobQueue: JobQueue {
 
     public func prepare() {}
 
-    public func run() async throws {
-        // Nothing to keep up: wait to be cancelled, as a long-running part should.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     public func close() {}
 
     public func health() -> [ComponentHealth] {

@@ -31,16 +31,6 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
 
     public func prepare() {}
 
-    public func run() async throws {
-        // Nothing to keep up: wait to be cancelled, as a long-running part should.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     public func close() {}
 
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
@@ -49,10 +39,10 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     }
 
     public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
-        let records = records.lastOfEachID()
-        let embedded = try await embedded(records)
+        let given = RecordBatch(records)
+        let embedded = try await embedded(given.records)
         // From here on nobody comes in between.
-        let kept = records.withoutDuplicates(
+        let kept = given.withoutDuplicates(
             storedIDs: Set(entries.keys),
             holders: entries.values.map { (id: $0.record.id, memoryHash: $0.record.memoryHash) })
         let ids = Set(kept.map { ExactString($0.id) })
@@ -95,7 +85,6 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     }
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        try capabilities.check(query.ranking, backend: name)
         let matching = entries.values.filter { query.filter.matches($0.record) }
         let keywords = analyzer.query(query.text)
         switch query.ranking {
@@ -144,50 +133,30 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     }
 
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        var vectors: [ExactString: [Float]] = [:]
+        var vectors = TextVectors()
         while true {
             // Texts are embedded outside of the write, and while that runs another call may change what is stored here;
             // so look again afterwards whether every text that changes has its vector.
-            let changed = changedRecords(updates)
-            let missing = changed.filter { textChanges($0) }.map(\.text).exactlyDistinct()
-                .filter { vectors[ExactString($0)] == nil }
+            let fold = UpdateFold(updates) { entries[ExactString($0)]?.record }
+            let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
-                for (text, vector) in zip(missing, try await embedder.checkedEmbeddings(of: missing)) {
-                    vectors[ExactString(text)] = vector
-                }
+                try await vectors.embed(missing, by: embedder)
                 continue
             }
-            for record in changed {
-                let key = ExactString(record.id)
-                if textChanges(record), let vector = vectors[ExactString(record.text)] {
+            for change in fold.changes {
+                let key = ExactString(change.id)
+                if let text = change.newText, let vector = vectors[text] {
                     entries[key]?.vector = vector
-                    entries[key]?.words = analyzer.words(in: record.text)
+                    entries[key]?.words = analyzer.words(in: text)
                 }
-                entries[key]?.record = record
+                entries[key]?.record = change.after
             }
-            return changed.count
+            return fold.changes.count
         }
     }
 
     public func health() -> [ComponentHealth] {
         [ComponentHealth("store", version: "in memory"), ComponentHealth("index", version: nil)]
-    }
-
-    /// What the updates make of the records that are there, each once; without those that they leave alone.
-    private func changedRecords(_ updates: [RecordUpdate]) -> [MemoryRecord] {
-        var changed: [ExactString: MemoryRecord] = [:]
-        for update in updates {
-            let key = ExactString(update.id)
-            guard var record = changed[key] ?? entries[key]?.record else { continue }
-            if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
-            record.apply(update.changes)
-            changed[key] = record
-        }
-        return Array(changed.values)
-    }
-
-    private func textChanges(_ record: MemoryRecord) -> Bool {
-        entries[ExactString(record.id)].map { ExactString($0.record.text) } != ExactString(record.text)
     }
 
     // MARK: Ranking

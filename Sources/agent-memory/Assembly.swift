@@ -12,12 +12,14 @@ import ReferenceBackend
 struct Assembly {
     let settings: Settings
     let logger: Logger
-    /// The one pool of connections for all that is kept in Postgres; nothing is connected before it is used.
+    // The connections for all that is kept in one server; nothing is connected before it is used.
+    private let redis: Result<RedisDatabase, any Error>
     private let postgres: Result<PostgresDatabase, any Error>
 
     init(settings: Settings, logger: Logger) {
         self.settings = settings
         self.logger = logger
+        redis = Result { try RedisDatabase(configuration: Self.redisServer(settings), logger: logger) }
         postgres = Result {
             try PostgresDatabase(configuration: Self.pgvectorConfiguration(settings).database, logger: logger)
         }
@@ -105,7 +107,7 @@ struct Assembly {
             )
         }
         switch builtIn {
-        case "redis": return try redisStateStores(redisConfiguration().endpoint)
+        case "redis": return try stateStores(in: redis.get())
         case "pgvector": return try stateStores(in: postgres.get())
         case nil: return try settings.stateStoreURL.map(stateStores(at:))
         default: return nil
@@ -115,11 +117,9 @@ struct Assembly {
     private func stateStores(at url: String) throws -> StateStores {
         switch url.prefix(while: { $0 != ":" }) {
         case "redis", "rediss", "unix":
-            do {
-                return try redisStateStores(RedisMemoryDatabase.Configuration(url: url).endpoint)
-            } catch let error as RedisError {
-                throw MemoryError(.misconfigured, "STATE_STORE_URL: \(error.message)")
-            }
+            return stateStores(
+                in: try RedisDatabase(
+                    configuration: Self.redisServer(settings, at: url, setting: "STATE_STORE_URL"), logger: logger))
         case "postgresql", "postgres":
             return stateStores(
                 in: try PostgresDatabase(
@@ -130,21 +130,18 @@ struct Assembly {
         }
     }
 
-    private func redisStateStores(_ endpoint: RedisEndpoint) throws -> StateStores {
-        var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
+    private func stateStores(in database: RedisDatabase) -> StateStores {
+        var sessions = RedisWorkingMemoryStore.Configuration()
         sessions.indexName = settings.sessionIndexName
         // The reference's setting ends with the colon that stands between all parts of a key.
         let prefix = settings.sessionKeyPrefix
         sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
         sessions.jobsKeyPrefix = settings.redisJobsPrefix
-        sessions.connections = settings.redisConnections
-        sessions.timeout = .seconds(settings.storeTimeoutSeconds)
-        var jobs = RedisJobQueue.Configuration(endpoint: endpoint)
+        var jobs = RedisJobQueue.Configuration()
         jobs.keyPrefix = settings.redisJobsPrefix
-        jobs.timeout = .seconds(settings.storeTimeoutSeconds)
         return StateStores(
-            sessions: try RedisWorkingMemoryStore(configuration: sessions, logger: logger),
-            jobs: try RedisJobQueue(configuration: jobs, logger: logger))
+            sessions: RedisWorkingMemoryStore(database: database, configuration: sessions),
+            jobs: RedisJobQueue(database: database, configuration: jobs))
     }
 
     private func stateStores(in database: PostgresDatabase) -> StateStores {
@@ -166,7 +163,8 @@ struct Assembly {
     }
 
     private func redis(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
-        try RedisMemoryDatabase(configuration: redisConfiguration(), embedder: embedder, logger: logger)
+        RedisMemoryDatabase(
+            database: try redis.get(), configuration: redisConfiguration, embedder: embedder, logger: logger)
     }
 
     /// Makes the place and the index of the vectors that servers with these settings need, as the database's user.
@@ -190,19 +188,28 @@ struct Assembly {
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func redisConfiguration() throws -> RedisMemoryDatabase.Configuration {
-        var configuration: RedisMemoryDatabase.Configuration
+    func redisServer() throws -> RedisDatabase.Configuration { try Self.redisServer(settings) }
+
+    private static func redisServer(
+        _ settings: Settings, at url: String? = nil, setting: String = "REDIS_URL"
+    ) throws -> RedisDatabase.Configuration {
+        var configuration: RedisDatabase.Configuration
         do {
-            configuration = try RedisMemoryDatabase.Configuration(url: settings.redisURL)
+            configuration = try RedisDatabase.Configuration(url: url ?? settings.redisURL)
         } catch {
-            throw MemoryError(.misconfigured, "REDIS_URL: \(error.message)")
+            throw MemoryError(.misconfigured, "\(setting): \(error.message)")
         }
+        configuration.connections = settings.redisConnections
+        configuration.timeout = .seconds(settings.storeTimeoutSeconds)
+        return configuration
+    }
+
+    var redisConfiguration: RedisMemoryDatabase.Configuration {
+        var configuration = RedisMemoryDatabase.Configuration()
         configuration.indexName = settings.redisIndexName
         configuration.keyPrefix = settings.redisKeyPrefix
         configuration.distanceMetric = settings.metric
         configuration.algorithm = settings.algorithm == .flat ? .flat : .hnsw
-        configuration.connections = settings.redisConnections
-        configuration.timeout = .seconds(settings.storeTimeoutSeconds)
         return configuration
     }
 

@@ -32,12 +32,13 @@ struct Server {
     private func serve(embeddingsThrough client: HTTPClient) async throws {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
-        let database: any MemoryVectorDatabase
+        let database: CheckedDatabase
         let stores: StateStores
         do {
             embedder = try assembly.makeEmbedder(client: client)
             stores = try assembly.stateStores()
-            database = try await assembly.registry(embedder: embedder).makeBackend(settings.factory)
+            database = CheckedDatabase(
+                try await assembly.registry(embedder: embedder).makeBackend(settings.factory))
         } catch {
             throw Refusal(error) ?? error
         }
@@ -54,7 +55,7 @@ struct Server {
         await stores.close()
     }
 
-    private func serve(embedder: any Embedder, database: any MemoryVectorDatabase, stores: StateStores) async throws {
+    private func serve(embedder: any Embedder, database: CheckedDatabase, stores: StateStores) async throws {
         let recorder = AccessRecorder(database: database, logger: logger)
         let memory = LongTermMemory(database: database, accessRecorder: recorder, deletions: stores.jobs)
         let jobs = JobSubmitter(queue: stores.jobs)
@@ -73,13 +74,14 @@ struct Server {
                 readiness: Readiness(
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs),
                 configuration: settings.api(work)))
-        let upkeeps = [
-            Upkeep(database, logger: logger), Upkeep(stores.sessions, logger: logger),
-            Upkeep(stores.jobs, logger: logger),
+        let storeServices = [
+            StoreService("store", database, logger: logger),
+            StoreService("sessions", stores.sessions, logger: logger),
+            StoreService("jobs", stores.jobs, logger: logger),
         ]
         try await withThrowingTaskGroup { group in
-            for upkeep in upkeeps {
-                group.addTask { try await upkeep.prepare(within: Self.preparationLimit) }
+            for service in storeServices {
+                group.addTask { try await service.prepare(within: Self.preparationLimit) }
             }
             try await group.waitForAll()
         }
@@ -92,7 +94,7 @@ struct Server {
             ])
         // Services end in reverse order: the API drains before what it stands on goes away.
         var configuration = ServiceGroupConfiguration(
-            services: upkeeps.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) } + [
+            services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) } + [
                 .init(service: recorder), .init(service: worker), .init(service: application),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -39,7 +39,7 @@ import Testing
             #expect(try await backend.search(query).total == 0)
             #expect(await backend.health().allSatisfy(\.isOK))
             let keyword = try SearchQuery(text: "tea", ranking: .keyword(.bm25std), page: PageRequest())
-            #expect(await code { _ = try await backend.search(keyword) } == .unsupported)
+            #expect(await code { _ = try await CheckedDatabase(backend).search(keyword) } == .unsupported)
         }
     }
 

@@ -14,7 +14,7 @@ import Testing
         var server: OwnServer?
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-            var configuration = try RedisMemoryDatabase.Configuration(url: server?.url ?? Self.url)
+            var configuration = try RedisDatabase.Configuration(url: server?.url ?? Self.url)
             // A short deadline where the store is taken away, a long one where a hundred checks share two processors.
             configuration.timeout = server == nil ? .seconds(30) : .seconds(5)
             let faults = server?.faults(deadline: configuration.timeout)

@@ -46,7 +46,6 @@ import Testing
         }
 
         func prepare() async throws {}
-        func run() async throws {}
         func close() async {}
         func health() async -> [ComponentHealth] { [] }
     }

@@ -15,7 +15,6 @@ import Testing
         let capabilities = BackendCapabilities()
 
         func prepare() {}
-        func run() async throws {}
         func close() {}
         func add(_ records: [MemoryRecord]) async throws -> [String] { try await original.add(records) }
         func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await original.search(query) }

@@ -146,7 +146,6 @@ private struct LimitedDatabase: MemoryVectorDatabase {
     }
 
     func prepare() async throws {}
-    func run() async throws {}
     func close() async {}
     func add(_ records: [MemoryRecord]) async throws -> [String] { try await base.add(records) }
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await base.search(query) }

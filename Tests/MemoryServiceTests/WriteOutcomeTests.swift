@@ -16,7 +16,6 @@ import Testing
         let capabilities = BackendCapabilities()
 
         func prepare() {}
-        func run() async throws {}
         func close() {}
         func add(_ records: [MemoryRecord]) async throws -> [String] { throw error }
         func search(_ query: SearchQuery) async throws -> Page<SearchHit> { throw error }

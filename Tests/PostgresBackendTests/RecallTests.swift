@@ -104,7 +104,7 @@ import Testing
         let vector = try await database.embedder.embed(["1 1"])[0]
         let filter = MemoryFilter(tags: [.namespace: try TagCondition(field: .namespace, eq: "first half")])
         func plan(_ plan: SearchPlan) async throws -> String {
-            let statement = database.sql.semantic(
+            let statement = database.sql.semanticQuery(
                 vector, filter: filter, plan: plan, threshold: nil, page: try PageRequest())
             let rows = try await database.ask("EXPLAIN \(statement.sql)", statement.parameters)
             return try rows.rows.map { try $0.text(0) }.joined(separator: "\n")

@@ -74,8 +74,8 @@ import Testing
         let query = TextAnalyzer().query("zanzibar \"purple zebra\"")
         let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "zaphod")])
         for statement in [
-            sql.keyword(query, filter: filter, page: try PageRequest()),
-            sql.hybrid(
+            sql.keywordQuery(query, filter: filter, page: try PageRequest()),
+            sql.hybridQuery(
                 [1, 2, 3], query, alpha: 0.7, filter: filter, plan: .approximate(candidates: 200, scanLimit: 2048),
                 candidates: 200, page: try PageRequest(limit: 7, offset: 13)),
         ] {

@@ -90,7 +90,7 @@ import Testing
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { _ in }
-                let database = try store.database { $0.timeout = .seconds(1) }
+                let database = try store.database(server: { $0.timeout = .seconds(1) })
                 let records = try (0..<600).map { try MemoryRecord(id: "r\($0)", text: "text \($0)") }
                 let start = ContinuousClock.now
                 // Longer than a call may take, and shorter than these may.

@@ -20,7 +20,7 @@ import Testing
     @Test func worksAgainAfterTheServerCameBackEmpty() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
-                let database = try store.database { $0.timeout = .seconds(3) }
+                let database = try store.database(server: { $0.timeout = .seconds(3) })
                 _ = try await database.add([MemoryRecord(id: "a", text: "text")])
                 #expect(try await database.ids("text") == ["a"])
                 try await server.crash()
@@ -62,7 +62,7 @@ import Testing
     @Test func saysWhenTheServerDoesNotAnswer() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
-                let database = try store.database { $0.timeout = .seconds(1) }
+                let database = try store.database(server: { $0.timeout = .seconds(1) })
                 _ = try await database.add([MemoryRecord(id: "a", text: "text")])
                 try server.signal(SIGSTOP)
                 let start = ContinuousClock.now

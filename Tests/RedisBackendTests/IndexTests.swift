@@ -224,9 +224,9 @@ import Testing
             endpoint.database = 1
             let logger = Logger(label: "test")
             for make in [
-                { _ = try store.database { $0.endpoint = endpoint } },
-                { _ = try store.sessions { $0.endpoint = endpoint } },
-                { _ = try RedisJobQueue(configuration: .init(endpoint: endpoint), logger: logger) },
+                { _ = try store.database(server: { $0.endpoint = endpoint }) },
+                { _ = try store.sessions(server: { $0.endpoint = endpoint }) },
+                { _ = try RedisJobQueue(database: .init(endpoint: endpoint), logger: logger) },
             ] as [() throws -> Void] {
                 let error = #expect(throws: MemoryError.self) { try make() }
                 #expect(error?.code == .misconfigured && error?.message.contains("database 0") == true)

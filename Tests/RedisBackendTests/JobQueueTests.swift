@@ -10,12 +10,14 @@ extension TestStore {
     var jobPrefix: String { "\(name):jobs" }
 
     func queue(
-        _ change: (inout RedisJobQueue.Configuration) -> Void = { _ in }
+        _ change: (inout RedisJobQueue.Configuration) -> Void = { _ in },
+        server: (inout RedisDatabase.Configuration) -> Void = { _ in }
     ) throws -> RedisJobQueue {
-        var configuration = RedisJobQueue.Configuration(endpoint: endpoint)
+        var configuration = RedisJobQueue.Configuration()
         configuration.keyPrefix = jobPrefix
         change(&configuration)
-        return try RedisJobQueue(configuration: configuration, logger: Logger(label: "test"))
+        return try RedisJobQueue(
+            database: self.server(server), configuration: configuration, logger: Logger(label: "test"))
     }
 
     /// Runs `body` with a prepared queue over this store.
@@ -89,7 +91,7 @@ extension TestStore {
     @Test func keepsJobsAndLeasesOverACrash() async throws {
         try await OwnServer.run(.redis, durable: true) { server in
             try await TestStore.run(url: server.url) { store in
-                let queue = try store.queue { $0.timeout = .seconds(3) }
+                let queue = try store.queue(server: { $0.timeout = .seconds(3) })
                 let ids = try await queue.enqueue([
                     NewJob(kind: "a", payload: ["text": "é \u{1F} 🙂"]),
                     NewJob(kind: "a", payload: [:]), NewJob(kind: "a", payload: [:], delay: .seconds(3600)),

@@ -22,11 +22,11 @@ import Testing
         let vector = try await database.vector(of: query)
         var attempts = 0
         let page = try await database.readingPage { commands, _ in
-            let (total, rows) = try await database.nearest(
+            let (total, rows) = try await database.findNearest(
                 commands, QueryText(query.filter), to: vector, candidates: query.depth.semanticCandidates, query.page)
             attempts += 1
             try await between(attempts)
-            return try await database.page(query, total, rows) { SearchHit($1, distance: $0.distance ?? .infinity) }
+            return try await database.hitPage(query, total, rows) { SearchHit($1, distance: $0.distance ?? .infinity) }
         }
         return (page, attempts)
     }

@@ -94,7 +94,7 @@ import Testing
         let commands = SearchCommands(index: "i", timeout: 900, algorithm: .hnsw)
         var filter = QueryText()
         filter.add("@user_id:{\(filter.tag("u"))}")
-        let graph = try commands.nearest(
+        let graph = try commands.nearestQuery(
             filter, to: [1], candidates: 100, scan: .approximate(breadth: 200), .init(limit: 10))
         #expect(
             graph.arguments == [
@@ -104,13 +104,13 @@ import Testing
                 "p0", "u",
                 "p1", "\u{1}", "DIALECT", "2",
             ])
-        let scan = try commands.nearest(
+        let scan = try commands.nearestQuery(
             QueryText(), to: [1], candidates: 5, scan: .exact, .init(offset: 3, limit: 2), keys: ["k"])
         #expect(scan.arguments[2] == "(-@id_:{$p1})=>[KNN 5 @vector $p0 HYBRID_POLICY ADHOC_BF AS distance]")
         #expect(scan.arguments[3...5] == ["INKEYS", "1", "k"])
         let flat = SearchCommands(index: "i", timeout: 0, algorithm: .flat)
         #expect(
-            try flat.nearest(QueryText(), to: [1], candidates: 5, scan: .exact, .init(limit: 5)).arguments[2]
+            try flat.nearestQuery(QueryText(), to: [1], candidates: 5, scan: .exact, .init(limit: 5)).arguments[2]
                 == "*=>[KNN 5 @vector $p0 AS distance]")
     }
 

@@ -47,14 +47,15 @@ import Testing
 
         init(_ endpoint: RedisEndpoint, indexSuffix: String = "") throws {
             let logger = Logger(label: "test")
-            var configuration = RedisMemoryDatabase.Configuration(endpoint: endpoint)
+            let server = try RedisDatabase(configuration: .init(endpoint: endpoint), logger: logger)
+            var configuration = RedisMemoryDatabase.Configuration()
             configuration.indexName += indexSuffix
-            database = try RedisMemoryDatabase(
-                configuration: configuration, embedder: TestEmbedder(), logger: logger)
-            var sessions = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
+            database = RedisMemoryDatabase(
+                database: server, configuration: configuration, embedder: TestEmbedder(), logger: logger)
+            var sessions = RedisWorkingMemoryStore.Configuration()
             sessions.indexName += indexSuffix
-            self.sessions = try RedisWorkingMemoryStore(configuration: sessions, logger: logger)
-            jobs = try RedisJobQueue(configuration: .init(endpoint: endpoint), logger: logger)
+            self.sessions = RedisWorkingMemoryStore(database: server, configuration: sessions)
+            jobs = RedisJobQueue(database: server)
         }
 
         func close() async {

@@ -53,10 +53,10 @@ import Testing
                     RedisCommand("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-ft.config", "-config"))
                 for name in Self.names {
                     try await store.client.send(RedisCommand("FT.CONFIG", "SET", name, "30"))
-                    let database = try store.database {
+                    let database = try store.database(server: {
                         $0.endpoint.user = "u"
                         $0.endpoint.password = "p"
-                    }
+                    })
                     try await database.prepare()
                     #expect(try await database.listed(limit: 10, offset: 20).count == 10)
                     #expect(try await database.listed(limit: 20, offset: 100).isEmpty)

@@ -148,7 +148,7 @@ import Testing
     @Test func worksAgainAfterTheServerCameBackEmpty() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
-                let sessions = try store.sessions { $0.timeout = .seconds(3) }
+                let sessions = try store.sessions(server: { $0.timeout = .seconds(3) })
                 let key = try SessionKey(sessionID: "s")
                 try await sessions.write(session(key), expecting: .absent, writerStamp: nil)
                 #expect(try await sessions.sessionIDs(namespace: nil, userID: nil, page: PageRequest()).total == 1)

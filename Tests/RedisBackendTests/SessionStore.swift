@@ -9,13 +9,15 @@ extension TestStore {
     var sessionPrefix: String { "\(name):wm" }
 
     func sessions(
-        _ change: (inout RedisWorkingMemoryStore.Configuration) -> Void = { _ in }
+        _ change: (inout RedisWorkingMemoryStore.Configuration) -> Void = { _ in },
+        server: (inout RedisDatabase.Configuration) -> Void = { _ in }
     ) throws -> RedisWorkingMemoryStore {
-        var configuration = RedisWorkingMemoryStore.Configuration(endpoint: endpoint)
+        var configuration = RedisWorkingMemoryStore.Configuration()
         configuration.indexName = sessionIndex
         configuration.keyPrefix = sessionPrefix
         change(&configuration)
-        return try RedisWorkingMemoryStore(configuration: configuration, logger: Logger(label: "test"))
+        return try RedisWorkingMemoryStore(
+            database: self.server(server), configuration: configuration, logger: Logger(label: "test"))
     }
 
     /// Runs `body` with a prepared store of sessions over this one.

@@ -65,22 +65,31 @@ struct TestStore: Sendable {
     }
 
     func configuration() -> RedisMemoryDatabase.Configuration {
-        var configuration = RedisMemoryDatabase.Configuration(endpoint: endpoint)
+        var configuration = RedisMemoryDatabase.Configuration()
         configuration.indexName = index
         configuration.keyPrefix = prefix
-        // Indexes are built one after another, and many tests make theirs at once.
-        configuration.timeout = .seconds(15)
         return configuration
+    }
+
+    func server(_ change: (inout RedisDatabase.Configuration) -> Void = { _ in }) -> RedisDatabase.Configuration {
+        var server = RedisDatabase.Configuration(endpoint: endpoint)
+        change(&server)
+        return server
     }
 
     func database(
         dimensions: Int = 4, model: String = "test",
-        _ change: (inout RedisMemoryDatabase.Configuration) -> Void = { _ in }
+        _ change: (inout RedisMemoryDatabase.Configuration) -> Void = { _ in },
+        server: (inout RedisDatabase.Configuration) -> Void = { _ in }
     ) throws -> RedisMemoryDatabase {
         var configuration = configuration()
         change(&configuration)
         return try RedisMemoryDatabase(
-            configuration: configuration, embedder: TestEmbedder(model: model, dimensions: dimensions),
+            database: self.server {
+                // Indexes are built one after another, and many tests make theirs at once.
+                $0.timeout = .seconds(15)
+                server(&$0)
+            }, configuration: configuration, embedder: TestEmbedder(model: model, dimensions: dimensions),
             logger: Logger(label: "test"))
     }
 

@@ -110,9 +110,12 @@ import Testing
                 #expect(try await store.hash("unknown").isEmpty)
                 // A stale plan writes nothing at all.
                 let read = try await database.client.pipeline(["a", "b"].map(database.readCommand))
-                let changes = [try RecordChanges(namespace: .set("n"))]
-                let plans = zip(["a", "b"], read).compactMap { id, reply in
-                    UpdatePlan(reply.array ?? [], changes, key: database.key(id))
+                let hashes = zip(["a", "b"], read.map { $0.array ?? [] })
+                let plans = try hashes.flatMap { id, hash in
+                    let update = RecordUpdate(id: id, changes: try RecordChanges(namespace: .set("n")))
+                    return UpdateFold([update]) { _ in RecordHash.record(from: hash) }.changes.map {
+                        UpdatePlan($0, hash, key: database.key(id))
+                    }
                 }
                 #expect(plans.count == 2)
                 _ = try await database.update([RecordUpdate(id: "b", changes: try RecordChanges(userID: .set("u")))])
@@ -160,7 +163,8 @@ import Testing
         try await TestStore.run { store in
             let embedder = Counting()
             let database = try RedisMemoryDatabase(
-                configuration: store.configuration(), embedder: embedder, logger: .init(label: "test"))
+                database: store.server { $0.timeout = .seconds(15) }, configuration: store.configuration(),
+                embedder: embedder, logger: .init(label: "test"))
             _ = try await database.add([MemoryRecord(id: "a", text: "a")])
             _ = try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "a", pinned: true))])
             _ = try await database.update([RecordUpdate(id: "a", changes: try RecordChanges(text: "b"))])

@@ -13,7 +13,6 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
     }
 
     public func prepare() async throws {}
-    public func run() async throws {}
     public func close() async {}
 
     public func add(_ records: [MemoryRecord]) async throws -> [String] { throw Self.notWritten }

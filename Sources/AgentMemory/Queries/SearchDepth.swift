@@ -21,6 +21,13 @@ public enum SearchDepth: Sendable, Equatable, CaseIterable {
     /// A filter that matches at most this many records is in the exact zone: it is answered by an exact scan (rule S4).
     public static let exactZone = 1000
 
+    /// The most candidates at one distance with which the answer of a graph index (HNSW) is trusted; with more of them every match
+    /// is measured.
+    ///
+    /// A record of the graph has this many links in its lowest layer: twice M, whose default is 16 in RediSearch and in pgvector.
+    /// All links of equal vectors may lead to one another, so that a search neither leaves nor reaches them.
+    public static let trustedEquals = 32
+
     /// Candidates of a plain semantic search; `nil` is all.
     public var semanticCandidates: Int? {
         switch self {

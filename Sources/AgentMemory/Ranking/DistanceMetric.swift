@@ -31,6 +31,14 @@ public enum DistanceMetric: String, Sendable, CaseIterable {
         }
     }
 
+    /// What stands for the distance of a record that has no vector yet: not nearer than any other, and finite.
+    public var farthest: Double {
+        switch self {
+        case .cosine, .innerProduct: 2
+        case .l2: 1e30
+        }
+    }
+
     /// A similarity between 0 and 1 for rankings that add it to something else (rules S6, S7): 1 - distance/2 for cosine and
     /// inner product (of unit vectors), 1/(1 + distance) for L2, whose distance has no upper end.
     public func similarity(ofDistance distance: Double) -> Double {

@@ -115,26 +115,57 @@ public struct MemoryRecord: Sendable, Equatable {
             text: text, userID: userID, sessionID: sessionID, namespace: namespace, memoryType: memoryType)
     }
 
+    /// A record as a store has it: nothing is checked, so that data of an older or of another server stays readable.
+    public init<Source: RecordSource>(reading source: inout Source) throws(Source.Failure) {
+        id = try source.text(.id)
+        text = try source.text(.text)
+        sessionID = try source.optionalText(.sessionID)
+        userID = try source.optionalText(.userID)
+        namespace = try source.optionalText(.namespace)
+        lastAccessed = try source.date(.lastAccessed)
+        createdAt = try source.date(.createdAt)
+        updatedAt = try source.date(.updatedAt)
+        pinned = try source.flag(.pinned)
+        accessCount = try source.count(.accessCount)
+        topics = try source.texts(.topics)
+        entities = try source.texts(.entities)
+        memoryHash = try source.text(.memoryHash)
+        discreteMemoryExtracted = try source.letterFlag(.discreteMemoryExtracted)
+        memoryType = try source.memoryType(.memoryType)
+        persistedAt = try source.optionalDate(.persistedAt)
+        extractedFrom = try source.texts(.extractedFrom)
+        eventDate = try source.optionalDate(.eventDate)
+        extractionStrategy = try source.text(.extractionStrategy)
+        extractionStrategyConfig = try source.object(.extractionStrategyConfig)
+        metadata = try source.object(.metadata)
+    }
+
     /// Sets the given fields, and computes the hash anew if one of those it is made of was among them.
     public mutating func apply(_ changes: RecordChanges) {
-        if let value = changes.text { text = value }
-        if let value = changes.memoryType { memoryType = value }
-        if let value = changes.topics { topics = value }
-        if let value = changes.entities { entities = value }
-        if let value = changes.extractedFrom { extractedFrom = value }
-        if let value = changes.pinned { pinned = value }
-        if let value = changes.metadata { metadata = value }
-        if let value = changes.discreteMemoryExtracted { discreteMemoryExtracted = value }
-        if let value = changes.updatedAt { updatedAt = value }
-        if case .set(let value) = changes.sessionID { sessionID = value }
-        if case .set(let value) = changes.userID { userID = value }
-        if case .set(let value) = changes.namespace { namespace = value }
-        if case .set(let value) = changes.eventDate { eventDate = value }
-        if let access = changes.access {
-            lastAccessed = access.at
-            // What is stored may have been written by anyone.
-            accessCount = accessCount == .max ? .max : accessCount + 1
-        }
+        for field in RecordField.allCases { set(field, from: changes) }
         if changes.touchesHash { memoryHash = computedHash() }
+    }
+
+    private mutating func set(_ field: RecordField, from changes: RecordChanges) {
+        switch field {
+        case .text: text = changes.text ?? text
+        case .sessionID: if case .set(let value) = changes.sessionID { sessionID = value }
+        case .userID: if case .set(let value) = changes.userID { userID = value }
+        case .namespace: if case .set(let value) = changes.namespace { namespace = value }
+        case .memoryType: memoryType = changes.memoryType ?? memoryType
+        case .topics: topics = changes.topics ?? topics
+        case .entities: entities = changes.entities ?? entities
+        case .extractedFrom: extractedFrom = changes.extractedFrom ?? extractedFrom
+        case .discreteMemoryExtracted:
+            discreteMemoryExtracted = changes.discreteMemoryExtracted ?? discreteMemoryExtracted
+        case .metadata: metadata = changes.metadata ?? metadata
+        case .pinned: pinned = changes.pinned ?? pinned
+        case .eventDate: if case .set(let value) = changes.eventDate { eventDate = value }
+        case .updatedAt: updatedAt = changes.updatedAt ?? updatedAt
+        case .lastAccessed: lastAccessed = changes.access?.at ?? lastAccessed
+        // What is stored may have been written by anyone.
+        case .accessCount: if changes.access != nil { accessCount = accessCount == .max ? .max : accessCount + 1 }
+        case .id, .createdAt, .persistedAt, .memoryHash, .extractionStrategy, .extractionStrategyConfig: break
+        }
     }
 }

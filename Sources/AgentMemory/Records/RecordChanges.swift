@@ -2,6 +2,11 @@
 public enum FieldChange<Value: Sendable & Equatable>: Sendable, Equatable {
     case unchanged
     case set(Value)
+
+    /// What the field is set to; `nil` if it stays.
+    var value: Value? {
+        if case .set(let value) = self { value } else { nil }
+    }
 }
 
 /// A partial change of one record: only the fields given here are written (rule U1).
@@ -24,20 +29,20 @@ public struct RecordChanges: Sendable, Equatable {
         }
     }
 
-    public let text: String?
-    public let sessionID: FieldChange<String?>
-    public let userID: FieldChange<String?>
-    public let namespace: FieldChange<String?>
-    public let memoryType: MemoryType?
+    public private(set) var text: String?
+    public private(set) var sessionID: FieldChange<String?> = .unchanged
+    public private(set) var userID: FieldChange<String?> = .unchanged
+    public private(set) var namespace: FieldChange<String?> = .unchanged
+    public private(set) var memoryType: MemoryType?
     /// `[]` clears the list.
-    public let topics: [String]?
-    public let entities: [String]?
-    public let extractedFrom: [String]?
-    public let discreteMemoryExtracted: Bool?
-    public let metadata: JSONObject?
-    public let pinned: Bool?
-    public let eventDate: FieldChange<Timestamp?>
-    public let updatedAt: Timestamp?
+    public private(set) var topics: [String]?
+    public private(set) var entities: [String]?
+    public private(set) var extractedFrom: [String]?
+    public private(set) var discreteMemoryExtracted: Bool?
+    public private(set) var metadata: JSONObject?
+    public private(set) var pinned: Bool?
+    public private(set) var eventDate: FieldChange<Timestamp?> = .unchanged
+    public private(set) var updatedAt: Timestamp?
     public let access: Access?
 
     /// - Throws: ``MemoryError`` with code `invalidInput`, by the same rules as a new record's values.
@@ -72,15 +77,70 @@ public struct RecordChanges: Sendable, Equatable {
         }
     }
 
-    /// Whether one of the five fields that the memory hash is made of is among the changes.
-    public var touchesHash: Bool {
-        text != nil || memoryType != nil || sessionID != .unchanged || userID != .unchanged || namespace != .unchanged
+    /// The changes that the members of a JSON object name. A member that is `null` clears a field that may be absent, and
+    /// leaves every other one as it is.
+    ///
+    /// - Throws: ``MemoryError`` with the code of `members` for what cannot be read; `invalidInput` for what breaks a rule.
+    public init(reading members: inout RecordMembers, access: Access?) throws(MemoryError) {
+        self.access = access
+        for field in RecordField.allCases {
+            let (isThere, isNull) = members.presence(of: field)
+            if isThere { try read(field, isNull: isNull, &members) }
+        }
     }
 
-    public var isEmpty: Bool {
-        !touchesHash && topics == nil && entities == nil && extractedFrom == nil && discreteMemoryExtracted == nil
-            && metadata == nil && pinned == nil && eventDate == .unchanged && updatedAt == nil && access == nil
+    private mutating func read(_ field: RecordField, isNull: Bool, _ members: inout RecordMembers) throws(MemoryError) {
+        switch field {
+        case .sessionID:
+            sessionID = .set(try FieldRules.tag(try members.optionalText(field), field: field.name))
+        case .userID: userID = .set(try FieldRules.tag(try members.optionalText(field), field: field.name))
+        case .namespace: namespace = .set(try FieldRules.tag(try members.optionalText(field), field: field.name))
+        case .eventDate: eventDate = .set(try members.optionalDate(field))
+        case _ where isNull: break
+        case .text: text = try FieldRules.checkedText(try members.text(field))
+        case .memoryType: memoryType = try members.memoryType(field)
+        case .topics: topics = try FieldRules.tags(try members.texts(field), field: field.name)
+        case .entities: entities = try FieldRules.tags(try members.texts(field), field: field.name)
+        case .extractedFrom: extractedFrom = try FieldRules.tags(try members.texts(field), field: field.name)
+        case .discreteMemoryExtracted: discreteMemoryExtracted = try members.letterFlag(field)
+        case .metadata: metadata = try members.object(field)
+        case .pinned: pinned = try members.flag(field)
+        case .updatedAt: updatedAt = try members.date(field)
+        case .id, .createdAt, .lastAccessed, .accessCount, .persistedAt, .memoryHash, .extractionStrategy,
+            .extractionStrategyConfig:
+            break
+        }
     }
+
+    /// What a field is set to; `nil` if the changes do not name it. An ``access`` names none.
+    public func value(of field: RecordField) -> RecordValue? {
+        switch field {
+        case .text: text.map(RecordValue.text)
+        case .sessionID: sessionID.value.map(RecordValue.optionalText)
+        case .userID: userID.value.map(RecordValue.optionalText)
+        case .namespace: namespace.value.map(RecordValue.optionalText)
+        case .memoryType: memoryType.map(RecordValue.memoryType)
+        case .topics: topics.map(RecordValue.texts)
+        case .entities: entities.map(RecordValue.texts)
+        case .extractedFrom: extractedFrom.map(RecordValue.texts)
+        case .discreteMemoryExtracted: discreteMemoryExtracted.map(RecordValue.letterFlag)
+        case .metadata: metadata.map(RecordValue.object)
+        case .pinned: pinned.map(RecordValue.flag)
+        case .eventDate: eventDate.value.map(RecordValue.optionalDate)
+        case .updatedAt: updatedAt.map(RecordValue.date)
+        case .id, .createdAt, .lastAccessed, .accessCount, .persistedAt, .memoryHash, .extractionStrategy,
+            .extractionStrategyConfig:
+            nil
+        }
+    }
+
+    /// The fields that are set, without what an ``access`` changes.
+    public var fields: [RecordField] { RecordField.allCases.filter { value(of: $0) != nil } }
+
+    /// Whether one of the fields that the memory hash is made of is among the changes.
+    public var touchesHash: Bool { RecordField.hashed.contains { value(of: $0) != nil } }
+
+    public var isEmpty: Bool { access == nil && fields.isEmpty }
 }
 
 /// The changes for one record.

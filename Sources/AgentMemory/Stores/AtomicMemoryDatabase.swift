@@ -41,29 +41,3 @@ extension MemoryRecord {
             && namespace.map(ExactString.init) == other.namespace.map(ExactString.init)
     }
 }
-
-extension Sequence<MemoryRecord> {
-    /// The records of a call as the store is to have them: of an id given twice the last one, at the place of the first.
-    public func lastOfEachID() -> [MemoryRecord] {
-        var last: [ExactString: MemoryRecord] = [:]
-        for record in self { last[ExactString(record.id)] = record }
-        return map(\.id).exactlyDistinct().compactMap { last[ExactString($0)] }
-    }
-
-    /// Without those whose memory hash another id has (``AtomicMemoryDatabase/addDistinct(_:)``). All ids are different.
-    ///
-    /// - Parameters:
-    ///   - storedIDs: the ids of the call that are stored.
-    ///   - holders: the stored records that have one of the call's hashes.
-    public func withoutDuplicates(
-        storedIDs: Set<ExactString>, holders: some Sequence<(id: String, memoryHash: String)>
-    ) -> [MemoryRecord] {
-        let own = Set(map { ExactString($0.id) })
-        var taken: Set<String> = []
-        for holder in holders where !own.contains(ExactString(holder.id)) { taken.insert(holder.memoryHash) }
-        for record in self where storedIDs.contains(ExactString(record.id)) { taken.insert(record.memoryHash) }
-        return filter { record in
-            storedIDs.contains(ExactString(record.id)) || taken.insert(record.memoryHash).inserted
-        }
-    }
-}

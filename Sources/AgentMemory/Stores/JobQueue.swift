@@ -4,28 +4,13 @@
 /// without a word (its worker died) lets any worker lease the job again. Of two workers never two hold a lease of one job at the
 /// same time. Times are those of the store's own clock where it has one, so that replicas agree.
 ///
+/// ``Store/health()`` has the component `jobs`.
+///
 /// All calls may run at the same time, from several processes. Each call ends within the deadline that the queue was configured
 /// with, and a cancelled task ends its call early with `CancellationError`; every other failure is a ``MemoryError``
 /// (`storeUnavailable` or `timedOut`). A cancelled or failed ``lease(kinds:limit:for:)`` may have leased jobs that nobody heard of:
 /// they come back when the lease ends.
-public protocol JobQueue: DeletionNotes {
-    /// The name for logs, such as `redis`.
-    var name: String { get }
-
-    /// Connects and makes what is missing (table; stream and group); safe to call from several processes at once, and again.
-    ///
-    /// - Throws: ``MemoryError`` as ``WorkingMemoryStore/prepare()``.
-    func prepare() async throws
-
-    /// Background upkeep, until the task is cancelled: tries ``prepare()`` again while that has not succeeded.
-    func run() async throws
-
-    /// Ends what the queue opened for itself; no other call follows.
-    func close() async
-
-    /// The state of the queue now, under the component name `jobs`; never throws, never waits longer than the deadline.
-    func health() async -> [ComponentHealth]
-
+public protocol JobQueue: Store, DeletionNotes {
     /// Adds jobs, all or none. Once this returns they survive a crash of this process (and of the store, as far as the store
     /// keeps anything it has acknowledged).
     ///

@@ -1,29 +1,16 @@
 /// A store of long-term memories with vector search: what every backend implements, built in or loaded.
 ///
+/// ``Store/name`` is the name that the factory setting uses. ``Store/health()`` has the components `store` and `index`.
+///
 /// The six operations mean what the project's contract (`Documentation/contract.md`) says, rule by rule; the conformance
 /// kit proves it. Values that reach a backend are valid by construction, so a backend checks nothing about them again.
 ///
 /// All calls may run at the same time. Each call ends within the deadline that the backend was configured with, and a
 /// cancelled task ends its call early with `CancellationError`; every other failure is a ``MemoryError``.
-public protocol MemoryVectorDatabase: Sendable {
-    /// The name that the factory setting uses, such as `redis`.
-    var name: String { get }
-
+public protocol MemoryVectorDatabase: Store {
     /// What the backend can do beyond semantic search and filters. A request for what is missing is refused with code
     /// `unsupported`, never ignored.
     var capabilities: BackendCapabilities { get }
-
-    /// Connects and makes the schema or the index if they are missing; safe to call from several processes at once, and again.
-    ///
-    /// - Throws: ``MemoryError``: `misconfigured` if the settings cannot go with what the store holds (start-up stops);
-    ///   `storeUnavailable` or `timedOut` if the store may still come up (the server answers 503 until it does).
-    func prepare() async throws
-
-    /// Background upkeep, until the task is cancelled. Also tries ``prepare()`` again while that has not succeeded.
-    func run() async throws
-
-    /// Ends all connections; no other call follows.
-    func close() async
 
     /// Stores records whole, replacing those whose id exists; of an id given twice the last one counts. All or nothing.
     ///
@@ -50,9 +37,6 @@ public protocol MemoryVectorDatabase: Sendable {
     /// - Returns: how many records changed. An unknown id is not created and not counted, nor is a record whose
     ///   ``RecordChanges/Access`` is not due.
     func update(_ updates: [RecordUpdate]) async throws -> Int
-
-    /// The state of the store and of its index now; never throws, never waits longer than the deadline.
-    func health() async -> [ComponentHealth]
 }
 
 /// What a backend can do beyond the core.
@@ -96,25 +80,4 @@ public struct BackendCapabilities: Sendable, Equatable {
             if !textScorers.contains(scorer) { throw refuse("text_scorer", "the text scorer \(scorer.rawValue)") }
         }
     }
-}
-
-/// The state of one part of the system, as `GET /v1/ready` shows it.
-public struct ComponentHealth: Sendable, Equatable {
-    /// Such as `store`, `index` or `embedder`.
-    public let component: String
-    /// `nil` when all is well; otherwise why not, in one sentence without secrets.
-    public let reason: String?
-    /// What answers, such as `PostgreSQL 18.4, pgvector 0.8.5`; `nil` when nothing answered.
-    public let version: String?
-    /// What works but should be changed, in one sentence without secrets; it does not make the part unavailable.
-    public let warning: String?
-
-    public init(_ component: String, reason: String? = nil, version: String? = nil, warning: String? = nil) {
-        self.component = component
-        self.reason = reason
-        self.version = version
-        self.warning = warning
-    }
-
-    public var isOK: Bool { reason == nil }
 }

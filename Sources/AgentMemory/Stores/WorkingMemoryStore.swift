@@ -4,29 +4,12 @@
 /// not the store has removed it yet. The time is that of the store's own clock where it has one (so that replicas agree), else the
 /// process's.
 ///
+/// ``Store/run()`` removes expired sessions where the store does not do so by itself; ``Store/health()`` has the component `sessions`.
+///
 /// All calls may run at the same time, from several processes. Each write is atomic: readers see the session before or after it.
 /// Each call ends within the deadline that the store was configured with, and a cancelled task ends its call early with
 /// `CancellationError`; every other failure is a ``MemoryError`` (`storeUnavailable`, `timedOut`, or what is said below).
-public protocol WorkingMemoryStore: Sendable {
-    /// The name for logs, such as `redis`.
-    var name: String { get }
-
-    /// Connects and makes what is missing (tables, search index); safe to call from several processes at once, and again.
-    ///
-    /// - Throws: ``MemoryError``: `misconfigured` if the store cannot do the work (start-up stops; the message says what is missing,
-    ///   such as RedisJSON); `storeUnavailable` or `timedOut` if it may still come up.
-    func prepare() async throws
-
-    /// Background upkeep, until the task is cancelled: tries ``prepare()`` again while that has not succeeded, then removes expired
-    /// sessions where the store does not do so by itself.
-    func run() async throws
-
-    /// Ends what the store opened for itself; no other call follows.
-    func close() async
-
-    /// The state of the store now, under the component name `sessions`; never throws, never waits longer than the deadline.
-    func health() async -> [ComponentHealth]
-
+public protocol WorkingMemoryStore: Store {
     /// The keys that `reference` matches (``SessionReference/matches(_:)``), in the order of ``SessionKey``, the first `limit` of them.
     func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey]
 

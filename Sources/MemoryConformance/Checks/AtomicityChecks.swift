@@ -7,7 +7,7 @@ extension ConformanceCheck {
             "concurrency/R9-one-text-at-once", needs: [.atomicWrites],
             hint: "of creates of one text that run at once several stay: look for duplicates and write in one step"
         ) { scope in
-            let database = try scope.atomicDatabase
+            let writes = try scope.atomicWrites
             func record(_ id: String, _ text: String = "[1] same", user: String = "u") throws -> MemoryRecord {
                 try MemoryRecord(id: id, text: text, userID: user)
             }
@@ -16,7 +16,7 @@ extension ConformanceCheck {
                     for i in 0..<20 {
                         group.addTask {
                             let record = try record("\(round)-\(i)", "[1] same \(round)")
-                            return try await database.addDistinct([record])
+                            return try await writes.addDistinct([record])
                         }
                     }
                     return try await group.reduce(into: []) { $0 += $1 }
@@ -25,23 +25,23 @@ extension ConformanceCheck {
                 try scope.expect("stored", try await scope.listed(tag(.id, startsWith: "\(round)-")), stored)
             }
             // One after the other, with replacements, scopes and texts that come twice.
-            let first = try await database.addDistinct([
+            let first = try await writes.addDistinct([
                 record("a"), record("b"), record("c", user: "v"), record("d", "[1] d"),
             ])
             try scope.expect("of one call", first, ["a", "c", "d"])
-            try scope.expect("a duplicate", try await database.addDistinct([record("e")]), [])
-            let replacement = try await database.addDistinct([record("a", "[1] other"), record("e"), record("d")])
+            try scope.expect("a duplicate", try await writes.addDistinct([record("e")]), [])
+            let replacement = try await writes.addDistinct([record("a", "[1] other"), record("e"), record("d")])
             try scope.expect("of what is replaced in the same call", replacement, ["a", "d"])
             _ = try await scope.database.delete(["d"])
-            try scope.expect("after the other was deleted", try await database.addDistinct([record("e")]), ["e"])
+            try scope.expect("after the other was deleted", try await writes.addDistinct([record("e")]), ["e"])
             _ = try await scope.database.update([
                 RecordUpdate(id: "e", changes: try RecordChanges(text: "[1] changed"))
             ])
-            try scope.expect("after the other was changed", try await database.addDistinct([record("f")]), ["f"])
+            try scope.expect("after the other was changed", try await writes.addDistinct([record("f")]), ["f"])
             try scope.expect("texts", try await scope.record("a").text, "[1] other")
             scope.embedder.fail(.down)
             try await scope.expectError("while nothing can be embedded", .embeddingFailed) {
-                _ = try await database.addDistinct([record("g", "[1] g")])
+                _ = try await writes.addDistinct([record("g", "[1] g")])
             }
             scope.embedder.fail(nil)
             try scope.expect("nothing was written", try await scope.database.count(tag(.id, eq: "g")), 0)
@@ -50,7 +50,7 @@ extension ConformanceCheck {
             "concurrency/J7-promotion", needs: [.atomicWrites, .jobQueue],
             hint: "a promotion replaces what is there, or stores what was deleted after it had been handed in"
         ) { scope in
-            let (database, queue) = try (scope.atomicDatabase, scope.jobs.first)
+            let (writes, queue) = try (scope.atomicWrites, scope.jobs.first)
             func record(_ id: String, _ text: String, user: String? = "u") throws -> MemoryRecord {
                 try MemoryRecord(id: id, text: "[1] \(text)", userID: user)
             }
@@ -67,16 +67,16 @@ extension ConformanceCheck {
             let ids = ["a", "b", "é", "e\u{301}", "'%_\""]
             let records = try ids.map { try record($0, "first") }
             try scope.expect(
-                "the first", try await database.promote(records, handedInAt: handedIn), ids.map { _ in .stored })
+                "the first", try await writes.promote(records, handedInAt: handedIn), ids.map { _ in .stored })
             try scope.expect(
-                "again", try await database.promote(records, handedInAt: handedIn), ids.map { _ in .present })
-            try scope.expect("deleted", try await database.delete(["a", "é", "never"]), 2)
-            let again = try await database.promote(
+                "again", try await writes.promote(records, handedInAt: handedIn), ids.map { _ in .present })
+            try scope.expect("deleted", try await scope.database.delete(["a", "é", "never"]), 2)
+            let again = try await writes.promote(
                 try (ids + ["never"]).map { try record($0, "second") }, handedInAt: handedIn)
             try scope.expect(
                 "after a deletion", again, [.deleted, .present, .deleted, .present, .present, .deleted])
             try scope.expect("an edit is not undone", try await scope.record("b").text, "[1] first")
-            let others = try await database.promote(
+            let others = try await writes.promote(
                 [try record("b", "other", user: "v"), try record("a", "other", user: "v"), try record("n", "new")],
                 handedInAt: handedIn)
             try scope.expect("of another user", others, [.taken, .deleted, .stored])
@@ -84,20 +84,20 @@ extension ConformanceCheck {
             let later = try await now()
             try scope.expect(
                 "handed in after the deletion",
-                try await database.promote([try record("a", "third")], handedInAt: later), [.stored])
+                try await writes.promote([try record("a", "third")], handedInAt: later), [.stored])
             try scope.expect("its text", try await scope.record("a").text, "[1] third")
-            _ = try await database.delete(["a"])
-            _ = try await database.add([try record("a", "fourth")])
+            _ = try await scope.database.delete(["a"])
+            _ = try await scope.database.add([try record("a", "fourth")])
             try scope.expect(
                 "what a client has created again",
-                try await database.promote([try record("a", "third")], handedInAt: later), [.present])
+                try await writes.promote([try record("a", "third")], handedInAt: later), [.present])
             // A deletion comes before a promotion or after it, and either way the record is gone.
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for i in 0..<30 {
                     group.addTask {
-                        _ = try await database.promote([try record("r\(i)", "x")], handedInAt: later)
+                        _ = try await writes.promote([try record("r\(i)", "x")], handedInAt: later)
                     }
-                    group.addTask { _ = try await database.delete(["r\(i)"]) }
+                    group.addTask { _ = try await scope.database.delete(["r\(i)"]) }
                 }
                 try await group.waitForAll()
             }

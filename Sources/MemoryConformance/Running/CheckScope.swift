@@ -64,13 +64,13 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// The database without the log of its calls.
-    var atomicDatabase: any AtomicMemoryDatabase {
+    /// The writes that the database decides in its store, without the log of its calls.
+    var atomicWrites: CheckedAtomicWrites {
         get throws {
-            guard let database = scoped.database as? any AtomicMemoryDatabase else {
+            guard let writes = CheckedDatabase(scoped.database).atomicWrites else {
                 throw NotApplicable("the backend does not decide in its store what of a call is stored")
             }
-            return database
+            return writes
         }
     }
 

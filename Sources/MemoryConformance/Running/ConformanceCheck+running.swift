@@ -71,7 +71,7 @@ extension ConformanceCheck {
             case .wire: scoped.wire == nil
             case .indexOfItsOwn: !scoped.isAlone
             case .wholeCalls: !scoped.passesCallsWhole
-            case .atomicWrites: !(scoped.database is any AtomicMemoryDatabase)
+            case .atomicWrites: CheckedDatabase(scoped.database).atomicWrites == nil
             case .sessionStore: scoped.sessions == nil
             case .jobQueue: scoped.jobs == nil
             case .oracle: settings.oracle == nil

@@ -8,7 +8,7 @@ public import AgentMemory
 ///
 /// Every method throws ``MemoryError`` (or `CancellationError`).
 public struct LongTermMemory: Sendable {
-    private let database: any MemoryVectorDatabase
+    private let database: CheckedDatabase
     private let accessRecorder: AccessRecorder
     private let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
@@ -22,7 +22,7 @@ public struct LongTermMemory: Sendable {
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
-        self.database = database
+        self.database = CheckedDatabase(database)
         self.accessRecorder = accessRecorder
         self.deletions = deletions
         self.now = now
@@ -36,17 +36,17 @@ public struct LongTermMemory: Sendable {
     @discardableResult
     public func create(_ records: [MemoryRecord], deduplicate: Bool) async throws -> [String] {
         try await MemoryError.tellingOutcome(.again) {
-            guard deduplicate else { return records.isEmpty ? [] : try await database.add(records) }
-            guard let database = database as? any AtomicMemoryDatabase else {
+            guard deduplicate else { return try await database.add(records) }
+            guard let atomic = database.atomicWrites else {
                 return try await inTurn(records.map { .id(ExactString($0.id)) } + records.map { .hash($0.memoryHash) })
                 {
                     let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records) }
-                    return kept.isEmpty ? [] : try await self.database.add(kept)
+                    return try await database.add(kept)
                 }
             }
             // Most duplicates are found here, before anything is embedded; those that come at the same moment, with the write.
             let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records) }
-            return kept.isEmpty ? [] : try await database.addDistinct(kept)
+            return try await atomic.addDistinct(kept)
         }
     }
 
@@ -58,8 +58,8 @@ public struct LongTermMemory: Sendable {
     /// - Returns: what became of each record.
     func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
         guard !records.isEmpty else { return [] }
-        if let database = database as? any AtomicMemoryDatabase {
-            return try await database.promote(records, handedInAt: handedInAt)
+        if let atomic = database.atomicWrites {
+            return try await atomic.promote(records, handedInAt: handedInAt)
         }
         return try await inTurn(records.map { .id(ExactString($0.id)) }) {
             var stored: [ExactString: MemoryRecord] = [:]
@@ -73,7 +73,7 @@ public struct LongTermMemory: Sendable {
                 return deleted.contains(ExactString(record.id)) ? .deleted : .stored
             }
             let missing = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)
-            if !missing.isEmpty { _ = try await database.add(missing) }
+            _ = try await database.add(missing)
             return outcomes
         }
     }
@@ -93,9 +93,9 @@ public struct LongTermMemory: Sendable {
     /// What is left of a call without its duplicates, as the store will be once the call has been written: of an id given twice
     /// the last record counts, and what a stored record said before this call replaces it is no reason to drop another.
     private func withoutDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
-        let final = records.lastOfEachID()
-        let replaced = Set(try await stored(.id, final.map(\.id)).map { ExactString($0.id) })
-        let holders = try await stored(.memoryHash, final.map(\.memoryHash).exactlyDistinct())
+        let final = RecordBatch(records)
+        let replaced = Set(try await stored(.id, final.records.map(\.id)).map { ExactString($0.id) })
+        let holders = try await stored(.memoryHash, final.memoryHashes)
         return final.withoutDuplicates(
             storedIDs: replaced, holders: holders.map { (id: $0.id, memoryHash: $0.memoryHash) })
     }
@@ -126,7 +126,6 @@ public struct LongTermMemory: Sendable {
     public func search(_ request: SearchRequest) async throws -> Page<SearchHit> {
         let page: Page<SearchHit>
         if let query = request.query {
-            try database.capabilities.check(query.ranking, backend: database.name)
             page = try await database.search(query)
         } else {
             page = try await database.list(ListQuery(filter: request.filter, page: request.page)).map(
@@ -188,7 +187,7 @@ public struct LongTermMemory: Sendable {
         let possible = ids.filter { (try? TagCondition(field: .id, eq: $0)) != nil }.exactlyDistinct()
         guard !possible.isEmpty else { return 0 }
         return try await MemoryError.tellingOutcome(.again) {
-            if database is any AtomicMemoryDatabase { return try await database.delete(possible) }
+            if database.atomicWrites != nil { return try await database.delete(possible) }
             return try await inTurn(possible.map { .id(ExactString($0)) }) {
                 // Noted first: a crash in between leaves a record that no promotion would store, not one that comes back.
                 try await deletions?.noteDeleted(possible)

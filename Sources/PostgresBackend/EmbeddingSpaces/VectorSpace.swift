@@ -83,9 +83,6 @@ struct VectorSpace: Sendable, Equatable {
         }
     }
 
-    /// What stands for the distance of a record that has no vector yet: farther than any other, and finite.
-    var farthest: String { metric == .l2 ? "1e30" : "2" }
-
     /// What the index orders by; the cast must be the one of the index.
     func indexedOrder(to vector: String) -> String {
         "(e.embedding::\(indexedType)) \(operatorSymbol) \(vector)::\(indexedType)"

@@ -40,7 +40,7 @@ enum DeletionSQL {
             INSERT INTO memory_deletions (id, deleted_at) \
             SELECT id, clock_timestamp() FROM unnest($1) AS id \
             ON CONFLICT (id) DO UPDATE SET deleted_at = greatest(memory_deletions.deleted_at, excluded.deleted_at)
-            """, [.textArray(ids.exactlyDistinct().sorted { ExactString($0) < ExactString($1) })])
+            """, [.textArray(ids.exactlyDistinct().inOrder(ofID: \.self))])
     }
 
     /// Those of the ids that were deleted at the date or later.

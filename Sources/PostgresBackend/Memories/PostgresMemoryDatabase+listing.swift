@@ -14,7 +14,7 @@ extension PostgresMemoryDatabase {
             let statements = [SearchSQL.list(query), SearchSQL.count(query.filter)]
             let results = try await self.pool.pipeline(
                 query.filter.soleID == nil ? statements : [statements[0]], retry: .repeatable, deadline: deadline)
-            let records = try results[0].rows.map { try RecordSQL.decode($0) }
+            let records = try results[0].records()
             let total =
                 if results.count > 1 {
                     try results[1].singleRow().int(0)

@@ -3,8 +3,8 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase {
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
-        guard !records.isEmpty else { return [] }
-        let rows = try await rows(of: records.lastOfEachID())
+        let given = RecordBatch(records)
+        let rows = try await rows(of: given.records)
         try await call { deadline in
             let batch = self.upserts(rows)
             let limit = self.database.configuration.timeout
@@ -28,17 +28,16 @@ extension PostgresMemoryDatabase {
                 }
             }
         }
-        return records.map(\.id)
+        return given.givenIDs
     }
 
     public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
-        guard !records.isEmpty else { return [] }
-        let records = records.lastOfEachID()
-        let rows = try await rows(of: records)
-        let hashes = records.map(\.memoryHash).exactlyDistinct()
+        let given = RecordBatch(records)
+        let rows = try await rows(of: given.records)
+        let hashes = given.memoryHashes
         let opening = [
             DeletionSQL.lock(memoryHashes: hashes),
-            PostgresStatement("SELECT id FROM memories WHERE id = ANY ($1)", [.textArray(records.map(\.id))]),
+            PostgresStatement("SELECT id FROM memories WHERE id = ANY ($1)", [.textArray(given.records.map(\.id))]),
             PostgresStatement(
                 "SELECT id, memory_hash FROM memories WHERE memory_hash = ANY ($1)", [.textArray(hashes)]),
         ]
@@ -46,7 +45,7 @@ extension PostgresMemoryDatabase {
             try await self.database.retryingConflicts {
                 try await self.database.withTransaction(opening, deadline: deadline) { connection, opened in
                     // Asked after the locks were there: whoever writes one of these texts comes before or after all this.
-                    let kept = records.withoutDuplicates(
+                    let kept = given.withoutDuplicates(
                         storedIDs: Set(try opened[1].rows.map { ExactString(try $0.text(0)) }),
                         holders: try opened[2].rows.map { (id: try $0.text(0), memoryHash: try $0.text(1)) })
                     let ids = Set(kept.map { ExactString($0.id) })
@@ -61,7 +60,6 @@ extension PostgresMemoryDatabase {
     }
 
     public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
-        guard !records.isEmpty else { return [] }
         var known: [ExactString: Row] = [:]
         while true {
             // No lock is held while the embedding service thinks.
@@ -100,11 +98,7 @@ extension PostgresMemoryDatabase {
             DeletionSQL.deleted(ids, since: handedInAt),
         ]
         return try await database.withTransaction(opening, deadline: deadline) { connection, opened in
-            var stored: [ExactString: MemoryRecord] = [:]
-            for row in opened[1].rows {
-                let record = try RecordSQL.decode(row)
-                stored[ExactString(record.id)] = record
-            }
+            let stored = try opened[1].recordsByID()
             let deleted = Set(try opened[2].rows.map { ExactString(try $0.text(0)) })
             let outcomes = records.map { record -> PromotionOutcome in
                 let id = ExactString(record.id)
@@ -117,7 +111,7 @@ extension PostgresMemoryDatabase {
                 try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
                 return .needsRows(missing)
             }
-            let rows = wanted.compactMap { known[ExactString($0.id)] }.sorted { $0.id < $1.id }
+            let rows = wanted.compactMap { known[ExactString($0.id)] }.inOrder(ofID: \.record.id)
             let inserts = rows.map {
                 RecordSQL.upsert(
                     $0.record, embedding: $0.vector, words: $0.words, vectorsIn: space.table, replaces: false)
@@ -140,16 +134,14 @@ extension PostgresMemoryDatabase {
         let record: MemoryRecord
         let vector: [Float]
         let words: [String]
-
-        var id: ExactString { ExactString(record.id) }
     }
 
-    /// In the order of their ids, in which all writers take records, so that none waits for another in a circle.
+    /// In the order in which all writers take records.
     private func rows(of records: [MemoryRecord]) async throws -> [Row] {
         let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
         return zip(records, vectors).map { record, vector in
             Row(record: record, vector: vector, words: analyzer.words(in: record.text))
-        }.sorted { $0.id < $1.id }
+        }.inOrder(ofID: \.record.id)
     }
 
     private func upserts(_ rows: [Row]) -> [PostgresStatement] {
@@ -162,7 +154,6 @@ extension PostgresMemoryDatabase {
     }
 
     public func delete(_ ids: [String]) async throws -> Int {
-        guard !ids.isEmpty else { return 0 }
         let removal = PostgresStatement(
             """
             WITH doomed AS (SELECT number FROM memories WHERE id = ANY ($1) ORDER BY id FOR UPDATE) \

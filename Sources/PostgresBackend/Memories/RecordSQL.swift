@@ -1,14 +1,10 @@
 import AgentMemory
 import PostgresDriver
 
-/// How a record is written to and read from the table `memories`.
+/// How a record is written to the table `memories`; ``RecordRow`` reads it.
 enum RecordSQL {
-    /// The columns that make a record, in the order in which ``decode(_:from:)`` reads them.
-    static let columns = [
-        "id", "text", "session_id", "user_id", "namespace", "memory_type", "topics", "entities", "extracted_from",
-        "discrete_memory_extracted", "extraction_strategy", "extraction_strategy_config", "metadata", "memory_hash",
-        "pinned", "access_count", "created_at", "last_accessed", "updated_at", "persisted_at", "event_date",
-    ]
+    /// The columns that make a record, named as its fields.
+    static let columns = RecordField.allCases.map(\.name)
 
     /// The columns that searches need besides.
     static let keywordColumns = ["keyword_text", "keyword_count"]
@@ -64,45 +60,26 @@ enum RecordSQL {
 
     /// - Parameter words: `nil` leaves the keyword columns out.
     private static func binds(_ record: MemoryRecord, words: [String]?) -> [PostgresValue] {
-        var values: [PostgresValue] = [
-            .text(record.id), .text(record.text), .text(record.sessionID), .text(record.userID),
-            .text(record.namespace), .text(record.memoryType.rawValue), .textArray(record.topics),
-            .textArray(record.entities), .textArray(record.extractedFrom), .bool(record.discreteMemoryExtracted),
-            .text(record.extractionStrategy), .json(.object(record.extractionStrategyConfig)),
-            .json(.object(record.metadata)),
-            .text(record.memoryHash), .bool(record.pinned), .int8(Int64(record.accessCount)),
-            .timestamp(microseconds: record.createdAt.microseconds),
-            .timestamp(microseconds: record.lastAccessed.microseconds),
-            .timestamp(microseconds: record.updatedAt.microseconds),
-            .timestamp(record.persistedAt?.microseconds), .timestamp(record.eventDate?.microseconds),
-        ]
+        var values = RecordField.allCases.map { PostgresValue(record.value(of: $0)) }
         if let words { values += [.text(KeywordSQL.text(of: words)), .int4(Int32(words.count))] }
         return values
     }
+}
 
-    /// The record whose columns begin at column `first` of the row.
-    static func decode(_ row: PostgresRow, from first: Int = 0) throws -> MemoryRecord {
-        MemoryRecord(
-            storedID: try row.text(first),
-            text: try row.text(first + 1),
-            sessionID: try row.optionalText(first + 2),
-            userID: try row.optionalText(first + 3),
-            namespace: try row.optionalText(first + 4),
-            memoryType: MemoryType(rawValue: try row.text(first + 5)) ?? .semantic,
-            topics: try row.textArray(first + 6),
-            entities: try row.textArray(first + 7),
-            extractedFrom: try row.textArray(first + 8),
-            discreteMemoryExtracted: try row.bool(first + 9),
-            extractionStrategy: try row.text(first + 10),
-            extractionStrategyConfig: try row.jsonObject(first + 11),
-            metadata: try row.jsonObject(first + 12),
-            memoryHash: try row.text(first + 13),
-            pinned: try row.bool(first + 14),
-            accessCount: try row.int(first + 15),
-            createdAt: try row.date(first + 16),
-            lastAccessed: try row.date(first + 17),
-            updatedAt: try row.date(first + 18),
-            persistedAt: try row.optionalDate(first + 19),
-            eventDate: try row.optionalDate(first + 20))
+extension PostgresValue {
+    /// The value of a record's field, as its column has it.
+    fileprivate init(_ value: RecordValue) {
+        self =
+            switch value {
+            case .text(let text): .text(text)
+            case .optionalText(let text): .text(text)
+            case .memoryType(let type): .text(type.rawValue)
+            case .texts(let texts): .textArray(texts)
+            case .flag(let flag), .letterFlag(let flag): .bool(flag)
+            case .count(let count): .int8(Int64(count))
+            case .object(let object): .json(.object(object))
+            case .date(let date): .timestamp(microseconds: date.microseconds)
+            case .optionalDate(let date): .timestamp(date?.microseconds)
+            }
     }
 }

@@ -75,7 +75,7 @@ enum KeywordSQL {
 
 extension SearchSQL {
     /// Rows: total, null, rank of the best, rank relative to the best, record (rule S5).
-    func keyword(
+    func keywordQuery(
         _ query: KeywordQuery, scorer: TextScorer = .bm25std, filter: MemoryFilter, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
@@ -92,12 +92,12 @@ extension SearchSQL {
     /// - Parameters:
     ///   - query: `nil` or without words ranks by similarity alone.
     ///   - candidates: of the keyword list; `nil` is all, and then every matching record is a candidate.
-    func hybrid(
+    func hybridQuery(
         _ vector: [Float], _ query: KeywordQuery, scorer: TextScorer = .bm25std, alpha: Double, filter: MemoryFilter,
         plan: SearchPlan, candidates: Int?, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearest(vector, filter: filter, phrases: query.phrases, plan: plan, &sql)
+        let nearest = nearestQuery(vector, filter: filter, phrases: query.phrases, plan: plan, &sql)
         guard !query.isEmpty else {
             let valued =
                 """
@@ -129,7 +129,7 @@ extension SearchSQL {
                 closest AS MATERIALIZED (SELECT number, id FROM nearest ORDER BY distance, id\(limit)), \
                 strongest AS MATERIALIZED (SELECT number, id FROM matching ORDER BY rank DESC, id\(limit)), \
                 united AS MATERIALIZED (SELECT c.number, c.id, k.rank, coalesce((SELECT \(distance) FROM \(space.table) e \
-                WHERE e.number = c.number), \(space.farthest)) AS distance \
+                WHERE e.number = c.number), \(space.metric.farthest)) AS distance \
                 FROM (SELECT number, id FROM closest UNION SELECT number, id FROM strongest) c \
                 LEFT JOIN matching k ON k.number = c.number)
                 """

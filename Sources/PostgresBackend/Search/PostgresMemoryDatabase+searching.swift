@@ -3,7 +3,6 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase {
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        try capabilities.check(query.ranking, backend: name)
         switch query.ranking {
         case .semantic(let threshold): return try await semanticSearch(query, threshold: threshold)
         case .semanticWithRecency(let weights): return try await recencySearch(query, weights)
@@ -20,17 +19,18 @@ extension PostgresMemoryDatabase {
             // of them.
             let candidates =
                 threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
-            let (result, plan) = try await self.nearest(
+            let (result, plan) = try await self.findNearest(
                 query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 isEnough: { result, candidates in
                     // All candidates within the threshold: there may be more of them.
-                    try threshold == nil || result[0].int(0) < candidates
+                    try threshold == nil || result[0].int("total") < candidates
                 },
                 statement: { plan in
-                    self.sql.semantic(vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
+                    self.sql.semanticQuery(
+                        vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
                 })
-            let within = threshold == nil && plan != .exact ? matches : try result[0].int(0)
-            return try self.page(result, total: within, query) { SearchHit($0, distance: $1.distance) }
+            let found = threshold == nil && plan != .exact ? matches : try result[0].int("total")
+            return try self.hitPage(result, total: found, query) { SearchHit($0, distance: $1.distance) }
         }
     }
 
@@ -40,14 +40,14 @@ extension PostgresMemoryDatabase {
         return try await call { deadline in
             let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
             let candidates = matches <= SearchDepth.exactZone ? nil : query.depth.recencyCandidates
-            let (result, _) = try await self.nearest(
+            let (result, _) = try await self.findNearest(
                 query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 statement: { plan in
-                    self.sql.recency(
+                    self.sql.recencyQuery(
                         vector, filter: query.filter, plan: plan, candidates: candidates, weights: weights, now: now,
                         page: query.page)
                 })
-            return try self.page(result, total: matches, query) {
+            return try self.hitPage(result, total: matches, query) {
                 SearchHit($0, distance: $1.distance, recencyScore: $1.score)
             }
         }
@@ -58,9 +58,9 @@ extension PostgresMemoryDatabase {
         guard !keywords.isEmpty else { return Page(items: [], total: 0, request: query.page) }
         return try await call { deadline in
             let result = try await self.pool.query(
-                self.sql.keyword(keywords, scorer: scorer, filter: query.filter, page: query.page),
+                self.sql.keywordQuery(keywords, scorer: scorer, filter: query.filter, page: query.page),
                 retry: .repeatable, deadline: deadline)
-            return try self.page(result, total: try result[0].int(0), query) {
+            return try self.hitPage(result, total: try result[0].int("total"), query) {
                 SearchHit($0, relativeScore: $1.score, .keyword)
             }
         }
@@ -76,14 +76,14 @@ extension PostgresMemoryDatabase {
             let limit = query.depth.hybridCandidates
             // In the exact zone every matching record is a candidate.
             let candidates = matches <= SearchDepth.exactZone ? nil : limit
-            let (result, _) = try await self.nearest(
+            let (result, _) = try await self.findNearest(
                 query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 statement: { plan in
-                    self.sql.hybrid(
+                    self.sql.hybridQuery(
                         vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,
                         candidates: candidates, page: query.page)
                 })
-            return try self.page(result, total: matches, query) {
+            return try self.hitPage(result, total: matches, query) {
                 SearchHit($0, relativeScore: $1.score, .hybrid)
             }
         }
@@ -97,13 +97,13 @@ extension PostgresMemoryDatabase {
         let row = try await pool.query(
             SearchSQL.countForSearch(filter, phrases: phrases), retry: .repeatable, deadline: deadline
         ).singleRow()
-        return (try row.int(0), try row.int(1))
+        return (try row.int("matches"), try row.int("total"))
     }
 
     /// Sends the statement for the plan that is chosen, and the exact one after it if the index did not yield enough.
     ///
     /// - Parameter isEnough: a further condition on the approximate answer, of which the number of candidates is given.
-    private func nearest(
+    private func findNearest(
         _ filter: MemoryFilter, matches: Int, total: Int, candidates: Int?, _ deadline: ContinuousClock.Instant,
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true }, statement: (SearchPlan) -> PostgresStatement
     ) async throws -> (PostgresResult, SearchPlan) {
@@ -115,21 +115,25 @@ extension PostgresMemoryDatabase {
             let results = try await pool.pipeline(
                 (settings.map { [$0] } ?? []) + [statement(plan)], retry: .repeatable, deadline: deadline)
             let result = results[results.count - 1]
-            let found = try result[0].int(1)
+            let found = try result[0].int("extra")
             if found >= min(candidates, matches), try isEnough(result, candidates) { return (result, plan) }
         }
         return (try await pool.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
     }
 
     /// The hits of an answer whose rows are as ``SearchSQL/ranked(with:order:extra:page:_:)`` makes them.
-    private func page(
+    private func hitPage(
         _ result: PostgresResult, total: Int, _ query: SearchQuery,
         _ hit: (MemoryRecord, (distance: Double, score: Double)) throws -> SearchHit
     ) throws -> Page<SearchHit> {
+        let columns = try RecordColumns(of: result)
+        let (distance, score) = (try result.column("distance"), try result.column("score"))
         var hits: [SearchHit] = []
         hits.reserveCapacity(result.count)
-        for row in result.rows where !row.isNull(4) {
-            hits.append(try hit(try RecordSQL.decode(row, from: 4), (try row.float8(2), try row.float8(3))))
+        for row in result.rows where !row.isNull(columns[.id]) {
+            var source = RecordRow(row: row, columns: columns)
+            hits.append(
+                try hit(MemoryRecord(reading: &source), (try row.float8(distance), try row.float8(score))))
         }
         return Page(items: hits, total: total, request: query.page)
     }

@@ -28,7 +28,7 @@ struct SearchSQL {
         let count =
             conditions.isEmpty
             ? totalRecords : "(SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions)))"
-        return sql.statement("SELECT \(count), \(totalRecords)")
+        return sql.statement("SELECT \(count) AS matches, \(totalRecords) AS total")
     }
 
     /// The rows are records.
@@ -48,16 +48,16 @@ struct SearchSQL {
     /// Rows: total, candidates found, distance, distance again, record.
     ///
     /// With a threshold the total is the number of candidates within it, and only they are shown.
-    func semantic(
+    func semanticQuery(
         _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, threshold: Double?, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearest(vector, filter: filter, phrases: [], plan: plan, &sql)
-        let within = threshold.map { " WHERE distance <= \(sql.bind($0))" } ?? ""
+        let nearest = nearestQuery(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let condition = threshold.map { " WHERE distance <= \(sql.bind($0))" } ?? ""
         return ranked(
             with: [
                 nearest,
-                "ranked AS MATERIALIZED (SELECT number, id, distance, distance AS score FROM nearest\(within))",
+                "ranked AS MATERIALIZED (SELECT number, id, distance, distance AS score FROM nearest\(condition))",
             ],
             order: "score", extra: Self.candidatesFound(plan), page: page, &sql)
     }
@@ -65,12 +65,12 @@ struct SearchSQL {
     /// Rows: total, candidates found, distance, score, record; best first (rule S7).
     ///
     /// - Parameter candidates: how many of the nearest are ranked; `nil` is all.
-    func recency(
+    func recencyQuery(
         _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, candidates: Int?, weights: RecencyWeights,
         now: Timestamp, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearest(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let nearest = nearestQuery(vector, filter: filter, phrases: [], plan: plan, &sql)
         let now = sql.bind(now)
         func decay(_ weight: Double, _ column: String, _ halfLifeDays: Double) -> String {
             let age = "greatest(0, extract(epoch FROM (\(now) - m.\(column)))::float8 / 86400)"
@@ -94,7 +94,7 @@ struct SearchSQL {
     }
 
     /// `nearest AS (number, id, distance)`: the candidates with their exact distances.
-    func nearest(
+    func nearestQuery(
         _ vector: [Float], filter: MemoryFilter, phrases: [[String]], plan: SearchPlan, _ sql: inout SQLBuilder
     ) -> String {
         let vector = sql.bind(vector)
@@ -106,7 +106,7 @@ struct SearchSQL {
             // filter.
             return """
                 nearest AS MATERIALIZED (SELECT m.number, m.id, coalesce((SELECT \(distance) FROM \(space.table) e \
-                WHERE e.number = m.number), \(space.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
+                WHERE e.number = m.number), \(space.metric.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
                 """
         case .approximate(let candidates, _):
             // The filter is a subquery for the same reason: what is left to the planner is the walk through the index.
@@ -125,12 +125,11 @@ struct SearchSQL {
 
     /// How many candidates there are; 0 where the index cannot be trusted, so that the exact plan follows.
     ///
-    /// That is where more of them lie at one distance than an element of the index has neighbours in its lowest layer (twice pgvector's
-    /// default m of 16): all links of equal vectors may lead to one another, so that a search neither leaves nor reaches them.
+    /// That is where more of them lie at one distance than ``SearchDepth/trustedEquals``.
     static func candidatesFound(_ plan: SearchPlan) -> String {
         guard case .approximate = plan else { return "(SELECT count(*) FROM nearest)" }
         return """
-            (SELECT CASE WHEN max(equals) > 32 THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
+            (SELECT CASE WHEN max(equals) > \(SearchDepth.trustedEquals) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
             FROM (SELECT count(*) AS equals FROM nearest GROUP BY distance) distances)
             """
     }

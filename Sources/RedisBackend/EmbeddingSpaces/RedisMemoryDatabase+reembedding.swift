@@ -139,7 +139,7 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
         return 1
         """
 
-    // MARK: RetryLoop
+    // MARK: Maintenance
 
     /// Makes the vectors that servers with other models, or the reference, have left out.
     func completeVectors() async throws {

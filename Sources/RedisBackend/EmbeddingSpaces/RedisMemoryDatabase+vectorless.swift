@@ -4,16 +4,13 @@ import RedisDriver
 /// Records that a server with another embedding model has written, until the upkeep gives them a vector of this one: they rank as the
 /// farthest of all, so that no answer is short.
 extension RedisMemoryDatabase {
-    /// What stands for the distance of a record without a vector: farther than any other, and finite.
-    var farthest: Double { configuration.distanceMetric == .l2 ? 1e30 : 2 }
-
     /// The page of the nearest records with those without a vector behind them.
     ///
     /// - Parameters:
     ///   - rows: the page as the engine gave it, which knows only records with a vector.
     ///   - total: of all matching records.
-    func completed(
-        _ rows: [SearchRow], _ commands: SearchCommands, _ query: QueryText, total: Int, _ page: PageRequest
+    func appendingVectorless(
+        to rows: [SearchRow], _ commands: SearchCommands, _ query: QueryText, total: Int, _ page: PageRequest
     ) async throws -> [SearchRow] {
         let wanted = min(page.limit, total - page.offset)
         guard commands.findsMissingVectors, rows.count < wanted else { return rows }
@@ -23,7 +20,7 @@ extension RedisMemoryDatabase {
         let window = SearchCommands.Window(
             offset: max(0, page.offset - (total - without)), limit: wanted - rows.count)
         let missing = try SearchRow.rows(try await client.send(try commands.identified(query, window), isRead: true))
-        return rows + missing.map { SearchRow(id: $0.id, distance: farthest) }
+        return rows + missing.map { SearchRow(id: $0.id, distance: configuration.distanceMetric.farthest) }
     }
 }
 

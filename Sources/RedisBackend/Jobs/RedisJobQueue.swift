@@ -1,60 +1,49 @@
 public import AgentMemory
 public import Logging
-public import RedisDriver
+import RedisDriver
 import Synchronization
 
 /// Background jobs in Redis streams, one for each kind, with a consumer group; no module is needed.
 public final class RedisJobQueue: JobQueue {
     public struct Configuration: Sendable {
-        public var endpoint: RedisEndpoint
         /// string, default: agent_memory:jobs; all keys begin with it and a colon.
         public var keyPrefix = "agent_memory:jobs"
-        /// int, default: 1
-        public var connections = 1
-        /// The deadline of a call; default: 5 seconds.
-        public var timeout: Duration = .seconds(5)
-        /// How long connecting and logging in may take; default: 2 seconds.
-        public var connectTimeout: Duration = .seconds(2)
         /// How often ``run()`` looks after the store; default: 1 minute.
         public var upkeepInterval: Duration = .seconds(60)
 
-        public init(endpoint: RedisEndpoint) {
-            self.endpoint = endpoint
-        }
+        public init() {}
     }
 
     public let name = "redis"
 
+    private let database: RedisDatabase
     private let configuration: Configuration
-    private let client: RedisClient
-    private let logger: Logger
     private let isPrepared = Atomic(false)
     private let probe: WriteProbe
 
-    /// Connects to nothing yet.
-    ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
-    ///   database is another one than 0: jobs belong to the sessions and memories there.
-    public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
-        try configuration.endpoint.checkDatabase()
+    private var client: RedisClient { database.calls }
+
+    /// A queue in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    public init(database: RedisDatabase, configuration: Configuration = Configuration()) {
+        self.database = database
         self.configuration = configuration
-        self.logger = logger
-        probe = WriteProbe(key: "\(configuration.keyPrefix):ready", logger: logger)
-        var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
-        driver.connections = configuration.connections
-        driver.timeout = configuration.timeout
-        driver.connectTimeout = min(configuration.connectTimeout, configuration.timeout)
-        driver.clientName = "agent-memory-jobs"
-        do throws(RedisError) {
-            client = try RedisClient(configuration: driver, logger: logger)
-        } catch {
-            throw error.preparationError
-        }
+        probe = WriteProbe(key: "\(configuration.keyPrefix):ready", logger: database.logger)
+        database.join()
+    }
+
+    /// A queue in a database of its own.
+    ///
+    /// - Throws: as ``RedisDatabase/init(configuration:logger:)``.
+    public convenience init(
+        database: RedisDatabase.Configuration, configuration: Configuration = Configuration(), logger: Logger
+    ) throws(MemoryError) {
+        self.init(
+            database: try RedisDatabase(configuration: database, logger: logger), configuration: configuration)
     }
 
     /// Streams and their groups are made with the first job of a kind, so only the connection is tried.
     public func prepare() async throws {
-        try await client.preparing(within: configuration.timeout) {
+        try await database.mappingPreparation {
             _ = try await cardinalities()
             try await probe.run(client)
         }
@@ -62,25 +51,21 @@ public final class RedisJobQueue: JobQueue {
     }
 
     public func run() async throws {
-        try await RetryLoop(interval: configuration.upkeepInterval, logger: logger).run(
-            isSettled: { isPrepared.load(ordering: .relaxed) }, prepare)
+        try await database.maintain(
+            every: configuration.upkeepInterval, isSettled: { isPrepared.load(ordering: .relaxed) }, prepare)
     }
 
     public func close() async {
-        await client.close()
+        await database.leave()
     }
 
     public func health() async -> [ComponentHealth] {
-        do {
-            return try await client.mappingErrors(within: configuration.timeout / 2) {
-                if let refusal = try await probe.refusal(client) { return [ComponentHealth("jobs", reason: refusal)] }
-                _ = try await cardinalities()
-                return [ComponentHealth("jobs")]
-            }
-        } catch {
-            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
-            return [ComponentHealth("jobs", reason: reason)]
+        let health = await database.health("jobs") {
+            if let refusal = try await probe.refusal(client) { return ComponentHealth("jobs", reason: refusal) }
+            _ = try await cardinalities()
+            return ComponentHealth("jobs")
         }
+        return [health]
     }
 
     @discardableResult
@@ -105,14 +90,14 @@ public final class RedisJobQueue: JobQueue {
 
     public func noteDeleted(_ ids: [String]) async throws {
         guard !ids.isEmpty else { return }
-        _ = try await client.mappingErrors(within: configuration.timeout) {
+        _ = try await database.mappingErrors {
             try await client.evaluate(DeletionScripts.note, keys: [deletions]) { $0.append(ids) }
         }
     }
 
     public func deleted(_ ids: [String], since date: Timestamp) async throws -> [String] {
         guard !ids.isEmpty else { return [] }
-        return try await client.mappingErrors(within: configuration.timeout) {
+        return try await database.mappingErrors {
             let replies = try await client.pipeline(ids.map { RedisCommand("ZSCORE", deletions, $0) }, isRead: true)
             return try zip(ids, replies).filter { try $1.get().double.map { $0 >= Double(date.microseconds) } ?? false }
                 .map(\.0)
@@ -164,12 +149,12 @@ public final class RedisJobQueue: JobQueue {
     // MARK: For operators
 
     public func counts() async throws -> JobCounts {
-        let sizes = try await client.mappingErrors(within: configuration.timeout, cardinalities)
+        let sizes = try await database.mappingErrors(cardinalities)
         return JobCounts(waiting: sizes[0], leased: sizes[1], dead: sizes[2])
     }
 
     public func list(_ state: JobState, page: PageRequest) async throws -> Page<JobSummary> {
-        try await client.mappingErrors(within: configuration.timeout) {
+        try await database.mappingErrors {
             let set = key(state)
             let (replies, _) = try await client.transaction([
                 RedisCommand("ZCARD", set),
@@ -198,7 +183,7 @@ public final class RedisJobQueue: JobQueue {
     public func requeue(_ ids: [String]?) async throws -> Int {
         var rest = ids ?? []
         if ids == nil {
-            rest = try await client.mappingErrors(within: configuration.timeout) {
+            rest = try await database.mappingErrors {
                 let reply = try await client.send(RedisCommand("ZRANGE", key(.dead), "0", "-1"), isRead: true)
                 return reply.array?.compactMap(\.string) ?? []
             }
@@ -234,7 +219,7 @@ public final class RedisJobQueue: JobQueue {
     private func evaluate(
         _ script: RedisScript, arguments: (inout RedisCommand) -> Void
     ) async throws -> RedisValue {
-        try await client.mappingErrors(within: configuration.timeout) {
+        try await database.mappingErrors {
             try await client.evaluate(script, keys: []) { command in
                 command.append(configuration.keyPrefix)
                 arguments(&command)

@@ -13,41 +13,38 @@ enum RecordHash {
     static let vector = "vector"
 
     /// What a record is read from: every field but the vector, which is large and never shown.
-    static let fields = [
-        "id_", "text", "session_id", "user_id", "namespace", "memory_type", "topics", "entities", "extracted_from",
-        "discrete_memory_extracted", "extraction_strategy", "extraction_strategy_config", "metadata", "memory_hash",
-        "pinned", "access_count", "created_at", "last_accessed", "updated_at", "persisted_at", "event_date",
-    ]
+    static let fields = RecordField.allCases.map(name)
+
+    /// The reference's spelling, which differs in that of the id.
+    static func name(_ field: RecordField) -> String { field == .id ? "id_" : field.name }
 
     // MARK: Writing
 
     /// The fields that follow from the record itself; absent dates are left out.
     static func fields(of record: MemoryRecord) -> [(name: String, value: String)] {
-        var fields: [(name: String, value: String)] = [
-            ("id_", record.id),
-            ("text", record.text),
-            ("session_id", record.sessionID ?? ""),
-            ("user_id", record.userID ?? ""),
-            ("namespace", record.namespace ?? ""),
-            ("memory_type", record.memoryType.rawValue),
-            ("topics", record.topics.joined(separator: ",")),
-            ("entities", record.entities.joined(separator: ",")),
-            ("extracted_from", record.extractedFrom.joined(separator: ",")),
-            ("discrete_memory_extracted", record.discreteMemoryExtracted ? "t" : "f"),
-            ("extraction_strategy", record.extractionStrategy),
-            ("extraction_strategy_config", JSONValue.object(record.extractionStrategyConfig).jsonText),
-            ("metadata", JSONValue.object(record.metadata).jsonText),
-            ("memory_hash", record.memoryHash),
-            ("pinned", record.pinned ? "1" : "0"),
-            ("access_count", String(record.accessCount)),
-            ("created_at", RedisDate.text(record.createdAt)),
-            ("last_accessed", RedisDate.text(record.lastAccessed)),
-            ("updated_at", RedisDate.text(record.updatedAt)),
-        ]
-        if let date = record.persistedAt { fields.append(("persisted_at", RedisDate.text(date))) }
-        if let date = record.eventDate { fields.append(("event_date", RedisDate.text(date))) }
+        var fields: [(name: String, value: String)] = []
+        fields.reserveCapacity(RecordField.allCases.count + 1)
+        for field in RecordField.allCases {
+            if let text = text(record.value(of: field)) { fields.append((name(field), text)) }
+        }
         if let exact = exactID(of: record.id) { fields.append((exactID, exact)) }
         return fields
+    }
+
+    /// `nil` for what is left out.
+    private static func text(_ value: RecordValue) -> String? {
+        switch value {
+        case .text(let text): text
+        case .optionalText(let text): text ?? ""
+        case .memoryType(let type): type.rawValue
+        case .texts(let texts): texts.joined(separator: ",")
+        case .flag(let flag): flag ? "1" : "0"
+        case .letterFlag(let flag): flag ? "t" : "f"
+        case .count(let count): String(count)
+        case .object(let object): JSONValue.object(object).jsonText
+        case .date(let date): RedisDate.text(date)
+        case .optionalDate(let date): date.map(RedisDate.text)
+        }
     }
 
     /// The command that writes a record whole to a key that holds nothing.
@@ -107,43 +104,68 @@ enum RecordHash {
     // MARK: Reading
 
     /// The record whose fields (in the order of ``fields``) these are; `nil` if the key holds no record any more.
-    ///
-    /// Takes whatever the reference server may have written: fields that are missing, other spellings of dates, flags
-    /// and numbers.
     static func record(from values: [RedisValue]) -> MemoryRecord? {
-        guard values.count == fields.count, let id = values[0].string, let text = values[1].string else { return nil }
-        func tag(_ index: Int) -> String? {
-            guard let value = values[index].string, !value.isEmpty else { return nil }
-            return value
-        }
-        func list(_ index: Int) -> [String] {
-            guard let value = tag(index) else { return [] }
-            return value.utf8.split(separator: UInt8(ascii: ",")).compactMap { part in
-                let trimmed = trim(Substring(part))
-                return trimmed.isEmpty ? nil : String(trimmed)
-            }
-        }
-        func object(_ index: Int) -> JSONObject {
-            guard let value = tag(index) else { return [:] }
-            return (try? JSONValue(parsing: value))?.objectValue ?? [:]
-        }
-        func date(_ index: Int) -> Timestamp? { tag(index).flatMap(RedisDate.timestamp) }
-
-        let type = tag(5)
-        let updated = date(18)
-        // Only foreign data can lack it; any other fixed date would do as well.
-        let created = date(16) ?? updated ?? Timestamp(microseconds: 0) ?? .earliest
-        return MemoryRecord(
-            storedID: id, text: text, sessionID: tag(2), userID: tag(3), namespace: tag(4),
-            memoryType: type.map { MemoryType(rawValue: $0) ?? .semantic } ?? .message, topics: list(6),
-            entities: list(7), extractedFrom: list(8), discreteMemoryExtracted: tag(9) == "t",
-            extractionStrategy: tag(10) ?? (type == "message" ? "message" : MemoryRecord.defaultExtractionStrategy),
-            extractionStrategyConfig: object(11), metadata: object(12), memoryHash: tag(13) ?? "",
-            pinned: ["1", "true", "True", "t"].contains(tag(14)),
-            accessCount: max(0, values[15].double.map { Int(exactly: $0.rounded()) ?? 0 } ?? 0),
-            createdAt: created, lastAccessed: date(17) ?? created, updatedAt: updated ?? created,
-            persistedAt: date(19), eventDate: date(20))
+        guard values.count == fields.count, values[RecordField.id.rawValue].string != nil,
+            values[RecordField.text.rawValue].string != nil
+        else { return nil }
+        var source = HashFields(values: values)
+        return MemoryRecord(reading: &source)
     }
+}
+
+/// Reads the fields of a record from the values of its hash, in the order of ``RecordHash/fields``.
+///
+/// Takes whatever the reference server may have written: fields that are missing, other spellings of dates, flags and numbers.
+private struct HashFields: RecordSource {
+    let values: [RedisValue]
+
+    private func value(_ field: RecordField) -> RedisValue { values[field.rawValue] }
+
+    func text(_ field: RecordField) -> String {
+        switch field {
+        case .extractionStrategy:
+            optionalText(field)
+                ?? (optionalText(.memoryType) == "message" ? "message" : MemoryRecord.defaultExtractionStrategy)
+        default: value(field).string ?? ""
+        }
+    }
+
+    func optionalText(_ field: RecordField) -> String? {
+        guard let text = value(field).string, !text.isEmpty else { return nil }
+        return text
+    }
+
+    func memoryType(_ field: RecordField) -> MemoryType {
+        optionalText(field).map { MemoryType(rawValue: $0) ?? .semantic } ?? .message
+    }
+
+    func texts(_ field: RecordField) -> [String] {
+        guard let joined = optionalText(field) else { return [] }
+        return joined.utf8.split(separator: UInt8(ascii: ",")).compactMap { part in
+            let trimmed = Self.trim(Substring(part))
+            return trimmed.isEmpty ? nil : String(trimmed)
+        }
+    }
+
+    func flag(_ field: RecordField) -> Bool { ["1", "true", "True", "t"].contains(optionalText(field)) }
+    func letterFlag(_ field: RecordField) -> Bool { optionalText(field) == "t" }
+
+    func count(_ field: RecordField) -> Int {
+        max(0, value(field).double.map { Int(exactly: $0.rounded()) ?? 0 } ?? 0)
+    }
+
+    func object(_ field: RecordField) -> JSONObject {
+        guard let text = optionalText(field) else { return [:] }
+        return (try? JSONValue(parsing: text))?.objectValue ?? [:]
+    }
+
+    /// Only foreign data can lack all of these dates; any other fixed date would do as well.
+    func date(_ field: RecordField) -> Timestamp {
+        optionalDate(field) ?? optionalDate(.createdAt) ?? optionalDate(.updatedAt) ?? Timestamp(microseconds: 0)
+            ?? .earliest
+    }
+
+    func optionalDate(_ field: RecordField) -> Timestamp? { optionalText(field).flatMap(RedisDate.timestamp) }
 
     private static func trim(_ text: Substring) -> Substring {
         var text = text

@@ -3,7 +3,7 @@ import RedisDriver
 
 extension RedisMemoryDatabase {
     public func health() async -> [ComponentHealth] {
-        let half = configuration.timeout / 2
+        let half = database.timeout / 2
         let version = try? await RedisClient.$deadline.withValue(.now + half) { try await versions() }
         do {
             return try await RedisClient.$deadline.withValue(.now + half) {

@@ -10,9 +10,10 @@ extension RedisMemoryDatabase {
         // Records may have been updated while no server of ours ran, and clocks differ.
         var since = Timestamp.now().advanced(bySeconds: -86_400)
         var nextSweep = ContinuousClock.now
-        let loop = RetryLoop(
-            interval: min(configuration.sweepInterval, configuration.vectorSweepInterval), logger: logger)
-        try await loop.run(isSettled: { keeper.hasFoundIndex }) {
+        try await database.maintain(
+            every: min(configuration.sweepInterval, configuration.vectorSweepInterval),
+            isSettled: { keeper.hasFoundIndex }
+        ) {
             try await prepare()
             if nextSweep <= .now {
                 // Someone may have changed them under the connections.

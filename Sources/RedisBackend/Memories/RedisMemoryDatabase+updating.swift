@@ -5,16 +5,10 @@ extension RedisMemoryDatabase {
     /// Reads, computes, and writes only what changed, on the condition that nothing it was computed from has changed
     /// meanwhile; otherwise once more. One script does all writes of a call, so they happen together or not at all.
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        guard !updates.isEmpty else { return 0 }
-        var order: [String] = []
-        var changes: [ExactString: [RecordChanges]] = [:]
-        for update in updates {
-            if changes[ExactString(update.id)] == nil { order.append(update.id) }
-            changes[ExactString(update.id), default: []].append(update.changes)
-        }
-        var vectors: [ExactString: [Float]] = [:]
+        let ids = updates.map(\.id).exactlyDistinct()
+        var vectors = TextVectors()
         // The attempts share the time of one call; embedding has a deadline of its own.
-        var left = configuration.timeout.grown(records: updates.count)
+        var left = database.timeout.grown(records: updates.count)
         func timed<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
             guard left > .zero else {
                 throw MemoryError(.timedOut, "the Redis server did not finish the update in time: try again")
@@ -25,21 +19,24 @@ extension RedisMemoryDatabase {
         }
         for _ in 0..<Self.attempts {
             try Task.checkCancellation()
-            let stored = try await timed { try await client.pipeline(order.map(readCommand), isRead: true) }
+            let replies = try await timed { try await client.pipeline(ids.map(readCommand), isRead: true) }
             let ready = try await timed { try await keeper.existing(client) }
+            var hashes: [ExactString: [RedisValue]] = [:]
+            for (id, reply) in zip(ids, replies) {
+                hashes[ExactString(id)] = try await timed { try reply.hashFields() }
+            }
+            let fold = UpdateFold(updates) { id in hashes[ExactString(id)].flatMap(RecordHash.record) }
+            guard !fold.changes.isEmpty else { return 0 }
+            try await vectors.embed(fold.textsToEmbed(besides: vectors), by: embedder)
             var plans: [UpdatePlan] = []
-            for (id, reply) in zip(order, stored) {
-                let values = try await timed { try reply.hashFields() }
-                if let plan = UpdatePlan(values, changes[ExactString(id)] ?? [], key: key(id)) { plans.append(plan) }
-            }
-            guard !plans.isEmpty else { return 0 }
-            let texts = plans.compactMap(\.newText).filter { vectors[ExactString($0)] == nil }
-            for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
-                vectors[ExactString(text)] = vector
-            }
-            for i in plans.indices {
-                guard let text = plans[i].newText, let vector = vectors[ExactString(text)] else { continue }
-                plans[i].setText(terms: terms(of: text), vector: vector, in: ready.vectorField)
+            for change in fold.changes {
+                // A hash of the reference may tell another id than its key.
+                let id = change.id
+                var plan = UpdatePlan(change, hashes[ExactString(id)] ?? [], key: key(id))
+                if let text = plan.newText, let vector = vectors[text] {
+                    plan.setText(terms: terms(of: text), vector: vector, in: ready.vectorField)
+                }
+                plans.append(plan)
             }
             let planned = plans
             switch try await timed({ try await write(planned) }) {

@@ -4,8 +4,8 @@ import Synchronization
 
 extension RedisMemoryDatabase {
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
-        guard !records.isEmpty else { return [] }
-        let kept = records.lastOfEachID()
+        let given = RecordBatch(records)
+        let kept = given.records
         let vectors = try await embedder.checkedEmbeddings(of: kept.map(\.text))
         let words = kept.map { terms(of: $0.text) }
         try await writing(records: kept.count) { field, probe in
@@ -22,20 +22,19 @@ extension RedisMemoryDatabase {
             for reply in replies { _ = try reply.get() }
             return following[0]
         }
-        return records.map(\.id)
+        return given.givenIDs
     }
 
     public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
-        guard !records.isEmpty else { return [] }
-        let records = records.lastOfEachID()
-        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
-        let embedded = Dictionary(zip(records.map { ExactString($0.id) }, vectors)) { first, _ in first }
+        let given = RecordBatch(records)
+        let vectors = try await embedder.checkedEmbeddings(of: given.records.map(\.text))
+        let embedded = Dictionary(zip(given.records.map { ExactString($0.id) }, vectors)) { first, _ in first }
         // After the embedding, so that claims need to last no longer than this look and the write.
-        let kept = try await withoutStoredDuplicates(records)
+        let kept = try await withoutStoredDuplicates(given)
         guard !kept.isEmpty else { return [] }
         let words = kept.map { terms(of: $0.text) }
         let keys = kept.flatMap { [key($0.id), claimKey($0.memoryHash)] }
-        let lasting = Int(max(.seconds(60), configuration.timeout * 6) / .milliseconds(1))
+        let lasting = Int(max(.seconds(60), database.timeout * 6) / .milliseconds(1))
         let outcomes = Mutex<[Int]>([])
         try await writing(records: kept.count) { field, probe in
             let reply = try await client.evaluate(RecordScripts.addDistinct, keys: keys) { command in
@@ -56,16 +55,16 @@ extension RedisMemoryDatabase {
     }
 
     /// Without the duplicates of what the index knows.
-    private func withoutStoredDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
-        let keys = records.map { key($0.id) }
+    private func withoutStoredDuplicates(_ given: RecordBatch) async throws -> [MemoryRecord] {
+        let keys = given.records.map { key($0.id) }
         let existing = try await mappingErrors {
             try await client.pipeline(keys.map { RedisCommand("EXISTS", $0) }, isRead: true).map {
                 try $0.get().integer
             }
         }
-        let stored = zip(records, existing).filter { $0.1 == 1 }.map { ExactString($0.0.id) }
+        let stored = zip(given.records, existing).filter { $0.1 == 1 }.map { ExactString($0.0.id) }
         var holders: [(id: String, memoryHash: String)] = []
-        let hashes = records.map(\.memoryHash).exactlyDistinct()
+        let hashes = given.memoryHashes
         for start in stride(from: 0, to: hashes.count, by: Self.hashesPerQuery) {
             let slice = Array(hashes[start..<min(start + Self.hashesPerQuery, hashes.count)])
             let filter = MemoryFilter(tags: [.memoryHash: try TagCondition(field: .memoryHash, any: slice)])
@@ -77,13 +76,12 @@ extension RedisMemoryDatabase {
                 offset = page.nextOffset
             }
         }
-        return records.withoutDuplicates(storedIDs: Set(stored), holders: holders)
+        return given.withoutDuplicates(storedIDs: Set(stored), holders: holders)
     }
 
     private static let hashesPerQuery = 500
 
     public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
-        guard !records.isEmpty else { return [] }
         var vectors: [ExactString: [Float]] = [:]
         while true {
             let known = vectors
@@ -128,8 +126,7 @@ extension RedisMemoryDatabase {
 
     public func delete(_ ids: [String]) async throws -> Int {
         let ids = ids.exactlyDistinct()
-        guard !ids.isEmpty else { return 0 }
-        return try await mappingErrors(within: configuration.timeout.grown(records: ids.count)) {
+        return try await mappingErrors(within: database.timeout.grown(records: ids.count)) {
             let reply = try await client.evaluate(DeletionScripts.delete, keys: [deletionsKey] + ids.map(key)) {
                 $0.append(ids)
             }
@@ -153,7 +150,7 @@ extension RedisMemoryDatabase {
     func writing(
         records: Int, _ body: @Sendable (String, RedisCommand) async throws -> RedisValue
     ) async throws {
-        try await mappingErrors(within: configuration.timeout.grown(records: records)) {
+        try await mappingErrors(within: database.timeout.grown(records: records)) {
             let ready = try await keeper.existing(client)
             let probed = try await body(ready.vectorField, commands(ready).probe)
             do {

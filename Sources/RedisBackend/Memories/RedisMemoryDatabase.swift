@@ -1,6 +1,6 @@
 public import AgentMemory
 public import Logging
-public import RedisDriver
+import RedisDriver
 import Synchronization
 
 /// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads
@@ -14,7 +14,6 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
             case flat = "FLAT"
         }
 
-        public var endpoint: RedisEndpoint
         /// string, default: memory_records
         public var indexName = "memory_records"
         /// string, default: memory_idx; the keys are `prefix:id`.
@@ -23,33 +22,20 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         public var distanceMetric = DistanceMetric.cosine
         /// default: HNSW; decided when the index is made.
         public var algorithm = Algorithm.hnsw
-        /// int, default: 3
-        public var connections = 3
-        /// The deadline of a call, not counting embedding; default: 5 seconds.
-        public var timeout: Duration = .seconds(5)
-        /// How long connecting and logging in may take; default: 2 seconds.
-        public var connectTimeout: Duration = .seconds(2)
         /// How often records that the reference server wrote get their keyword terms; default: 1 minute.
         public var sweepInterval: Duration = .seconds(60)
         /// How often records that servers with another embedding model wrote get a vector of this one; default: 5 seconds.
         public var vectorSweepInterval: Duration = .seconds(5)
 
-        public init(endpoint: RedisEndpoint) {
-            self.endpoint = endpoint
-        }
-
-        /// - Throws: ``RedisError`` with code `invalidEndpoint` or `unsupportedServer`.
-        public init(url: String) throws(RedisError) {
-            endpoint = try RedisEndpoint(url: url)
-        }
+        public init() {}
     }
 
     public let name = "redis"
 
     public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
 
+    let database: RedisDatabase
     let configuration: Configuration
-    let client: RedisClient
     let keeper: IndexState
     let finder: EmbeddingSpaceSelection
     let embedder: any Embedder
@@ -58,46 +44,46 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     let zones = ExactZoneCache()
     let probe: WriteProbe
 
-    /// Connects to nothing yet.
-    ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
-    ///   database is another one than 0.
+    var client: RedisClient { database.searches }
+
+    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
     public init(
-        configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
-    ) throws(MemoryError) {
-        try configuration.endpoint.checkDatabase()
+        database: RedisDatabase, configuration: Configuration = Configuration(), embedder: any Embedder,
+        analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+    ) {
+        self.database = database
         self.configuration = configuration
         self.embedder = embedder
         self.analyzer = analyzer
         self.logger = logger
         let finder = EmbeddingSpaceSelection(
             configuration: configuration, space: EmbeddingSpace(of: embedder), logger: logger)
-        let keeper = IndexState(
-            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger
-        ) { client in try await finder.plan(client) }
         self.finder = finder
-        self.keeper = keeper
+        keeper = IndexState(
+            patience: min(.seconds(1), database.timeout / 2), limit: database.timeout, logger: logger
+        ) { client in try await finder.plan(client) }
         // No colon: where the keys' prefix is the index's name, this is none of the records.
         probe = WriteProbe(key: "\(configuration.indexName)_ready", logger: logger)
-        var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
-        driver.connections = configuration.connections
-        driver.timeout = configuration.timeout
-        driver.connectTimeout = min(configuration.connectTimeout, configuration.timeout)
-        driver.clientName = "agent-memory"
-        driver.setup = .init(EngineSettings.commands) { replies in
-            keeper.connected(EngineSettings(replies: replies))
-        }
-        do throws(RedisError) {
-            client = try RedisClient(configuration: driver, logger: logger)
-        } catch {
-            throw error.preparationError
-        }
+        database.watchSearches(keeper)
+        database.join()
+    }
+
+    /// A store in a database of its own.
+    ///
+    /// - Throws: as ``RedisDatabase/init(configuration:logger:)``.
+    public convenience init(
+        database: RedisDatabase.Configuration, configuration: Configuration = Configuration(),
+        embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+    ) throws(MemoryError) {
+        self.init(
+            database: try RedisDatabase(configuration: database, logger: logger), configuration: configuration,
+            embedder: embedder, analyzer: analyzer, logger: logger)
     }
 
     public func prepare() async throws {
-        try await client.preparing(within: configuration.timeout) {
+        try await database.mappingPreparation {
             // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
-            _ = try await keeper.ready(client, patience: configuration.timeout * 0.45)
+            _ = try await keeper.ready(client, patience: database.timeout * 0.45)
             await probe.warnOfEviction(client)
             // Reads do not show that the server became a replica.
             try await probe.run(client)
@@ -105,7 +91,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     }
 
     public func close() async {
-        await client.close()
+        await database.leave()
     }
 
     // MARK: For the operations
@@ -155,7 +141,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
     /// give up at all, because it would answer short.
     func commands(_ ready: IndexState.Ready) -> SearchCommands {
-        let milliseconds = Int(configuration.timeout / .milliseconds(1))
+        let milliseconds = Int(database.timeout / .milliseconds(1))
         return SearchCommands(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
             algorithm: ready.algorithm ?? configuration.algorithm, findsMissingVectors: ready.findsMissingVectors,
@@ -168,7 +154,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     func mappingErrors<Answer: Sendable>(
         within limit: Duration? = nil, _ body: () async throws -> Answer
     ) async throws -> Answer {
-        try await client.mappingErrors(within: limit ?? configuration.timeout, body)
+        try await database.mappingErrors(within: limit, body)
     }
 
     /// The records at these ids, in their order; one that is gone by now is left out, and so is what another program

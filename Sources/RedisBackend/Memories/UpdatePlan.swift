@@ -13,48 +13,30 @@ struct UpdatePlan: Sendable {
     /// Where a new text has its vector; those of other models are removed then.
     private var vectorField: String?
 
-    /// `nil` if there is no record, or if the changes leave it alone because its access is not due.
-    ///
     /// - Parameter values: the hash as it was read, in the order of ``RecordHash/fields``.
-    init?(_ values: [RedisValue], _ changes: [RecordChanges], key: String) {
-        guard let record = RecordHash.record(from: values) else { return nil }
-        var updated = record
-        var isTouched = false
-        var isAccess = false
-        for change in changes {
-            if let access = change.access {
-                guard access.isDue(lastAccessed: updated.lastAccessed) else { continue }
-                isAccess = true
-            }
-            updated.apply(change)
-            isTouched = true
-        }
-        guard isTouched else { return nil }
+    init(_ change: UpdateFold.Change, _ values: [RedisValue], key: String) {
         self.key = key
-        newText = updated.text.utf8.elementsEqual(record.text.utf8) ? nil : updated.text
+        newText = change.newText
 
-        let before = Self.dictionary(record)
-        let after = Self.dictionary(updated)
+        let before = Self.dictionary(change.before)
+        let after = Self.dictionary(change.after)
         // What a change names is written even if the record had the value already: someone may just have changed it.
         var written = Set(after.keys).union(before.keys).filter {
             before[$0]?.utf8.elementsEqual(after[$0]?.utf8 ?? "".utf8) != true
         }
-        for change in changes { written.formUnion(Self.fields(of: change)) }
-        if newText == nil { written.remove("text") }
+        for changes in change.applied { written.formUnion(changes.fields.map(RecordHash.name)) }
+        if newText == nil { written.remove(RecordHash.name(.text)) }
         let names = written.sorted()
         sets = names.compactMap { field in after[field].map { (field, Array($0.utf8)) } }
         removals = names.filter { after[$0] == nil }
 
         // The hash is made of these, and whether to embed depends on the text.
-        var read: Set<String> = []
-        if changes.contains(where: \.touchesHash) {
-            read.formUnion(["text", "user_id", "session_id", "namespace", "memory_type"])
-        }
-        if isAccess { read.formUnion(["last_accessed", "access_count"]) }
-        conditions = zip(RecordHash.fields, values).compactMap { field, value in
-            guard read.contains(field) else { return nil }
-            if case .bytes(let bytes) = value { return (field, bytes) }
-            return (field, nil)
+        var read: Set<RecordField> = []
+        if change.applied.contains(where: \.touchesHash) { read.formUnion(RecordField.hashed) }
+        if change.applied.contains(where: { $0.access != nil }) { read.formUnion([.lastAccessed, .accessCount]) }
+        conditions = RecordField.allCases.filter(read.contains).map { field in
+            if case .bytes(let bytes) = values[field.rawValue] { return (RecordHash.name(field), bytes) }
+            return (RecordHash.name(field), nil)
         }
     }
 
@@ -67,26 +49,6 @@ struct UpdatePlan: Sendable {
 
     private static func dictionary(_ record: MemoryRecord) -> [String: String] {
         Dictionary(RecordHash.fields(of: record).map { ($0.name, $0.value) }) { $1 }
-    }
-
-    /// The fields that a change names.
-    private static func fields(of change: RecordChanges) -> [String] {
-        let named: [(Bool, String)] = [
-            (change.text != nil, "text"),
-            (change.sessionID != .unchanged, "session_id"),
-            (change.userID != .unchanged, "user_id"),
-            (change.namespace != .unchanged, "namespace"),
-            (change.memoryType != nil, "memory_type"),
-            (change.topics != nil, "topics"),
-            (change.entities != nil, "entities"),
-            (change.extractedFrom != nil, "extracted_from"),
-            (change.discreteMemoryExtracted != nil, "discrete_memory_extracted"),
-            (change.metadata != nil, "metadata"),
-            (change.pinned != nil, "pinned"),
-            (change.eventDate != .unchanged, "event_date"),
-            (change.updatedAt != nil, "updated_at"),
-        ]
-        return named.compactMap { $0 ? $1 : nil }
     }
 
     // MARK: The script

@@ -3,7 +3,7 @@ import RedisDriver
 
 extension RedisMemoryDatabase {
     /// Rule S6: the union of the nearest records and the best matches, ranked by both.
-    func hybrid(_ query: SearchQuery, alpha: Double, _ scorer: TextScorer) async throws -> Page<SearchHit> {
+    func hybridSearch(_ query: SearchQuery, alpha: Double, _ scorer: TextScorer) async throws -> Page<SearchHit> {
         let words = analyzer.query(query.text)
         let vector = try await vector(of: query)
         return try await readingPage { commands, ready in
@@ -17,7 +17,7 @@ extension RedisMemoryDatabase {
             let ranked = Ranked.sorted(
                 found.union(found.total <= SearchDepth.exactZone ? nil : candidates).map { id in
                     // Only a record without a vector has none.
-                    let distance = found.distances[ExactString(id)] ?? farthest
+                    let distance = found.distances[ExactString(id)] ?? configuration.distanceMetric.farthest
                     let similarity = configuration.distanceMetric.similarity(ofDistance: distance)
                     let relative = found.bestRank > 0 ? (found.ranks[ExactString(id)] ?? 0) / found.bestRank : 0
                     return Ranked(id: id, value: alpha * similarity + (1 - alpha) * relative, distance: distance)
@@ -35,8 +35,8 @@ extension RedisMemoryDatabase {
     /// The two candidate lists with what is known of both values.
     struct Lists {
         var total = 0
-        var nearest: [String] = []
-        var matches: [String] = []
+        var nearestIDs: [String] = []
+        var matchingIDs: [String] = []
         var distances: [ExactString: Double] = [:]
         var ranks: [ExactString: Double] = [:]
         var bestRank = 0.0
@@ -44,7 +44,8 @@ extension RedisMemoryDatabase {
         /// So many of each list, each id once; nil is all.
         func union(_ candidates: Int?) -> [String] {
             var seen: Set<ExactString> = []
-            return (nearest.prefix(candidates ?? .max) + matches.prefix(candidates ?? .max)).filter { id in
+            let (near, matching) = (nearestIDs.prefix(candidates ?? .max), matchingIDs.prefix(candidates ?? .max))
+            return (near + matching).filter { id in
                 seen.insert(ExactString(id)).inserted
             }
         }
@@ -62,7 +63,7 @@ extension RedisMemoryDatabase {
             let count = isExact ? SearchDepth.exactZone : candidates ?? total
             let scan: SearchCommands.Scan =
                 isExact || candidates == nil || scope.keys != nil ? .exact : .approximate(breadth: Self.breadth(count))
-            let nearest = try commands.nearest(
+            let nearest = try commands.nearestQuery(
                 scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
             guard !words.isEmpty else { return [nearest] }
             return [
@@ -92,23 +93,23 @@ extension RedisMemoryDatabase {
 
         var near = try SearchRow.rows(replies[0])
         if !isExact, let candidates, scope.keys == nil, commands.algorithm == .hnsw, SearchRow.showManyEquals(near) {
-            let exact = try commands.nearest(
+            let exact = try commands.nearestQuery(
                 scope.query, to: vector, candidates: candidates, scan: .exact, .init(limit: candidates))
             near = try SearchRow.rows(try await client.send(exact, isRead: true))
         }
         if isExact, scope.keys == nil {
-            near = try await completed(
-                near, commands, scope.query, total: lists.total, try PageRequest(limit: SearchDepth.exactZone))
+            near = try await appendingVectorless(
+                to: near, commands, scope.query, total: lists.total, try PageRequest(limit: SearchDepth.exactZone))
         }
         for row in near {
-            lists.nearest.append(row.id)
+            lists.nearestIDs.append(row.id)
             lists.distances[ExactString(row.id)] = row.distance
         }
         if replies.count > 1 {
             for row in try SearchRow.rows(replies[1]) {
                 let rank = scoring.rank(row)
                 lists.bestRank = max(lists.bestRank, rank)
-                lists.matches.append(row.id)
+                lists.matchingIDs.append(row.id)
                 lists.ranks[ExactString(row.id)] = rank
             }
         }
@@ -125,12 +126,12 @@ extension RedisMemoryDatabase {
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
         _ scoring: KeywordScoring
     ) async throws {
-        let far = lists.matches.filter { lists.distances[ExactString($0)] == nil }
-        let other = lists.nearest.filter { lists.ranks[ExactString($0)] == nil }
+        let far = lists.matchingIDs.filter { lists.distances[ExactString($0)] == nil }
+        let other = lists.nearestIDs.filter { lists.ranks[ExactString($0)] == nil }
         var batch: [RedisCommand] = []
         if !far.isEmpty {
             batch.append(
-                try commands.nearest(
+                try commands.nearestQuery(
                     scope.query, to: vector, candidates: far.count, scan: .exact, .init(limit: far.count),
                     keys: far.map(key)))
         }

@@ -3,7 +3,7 @@ import RedisDriver
 
 extension RedisMemoryDatabase {
     /// Rule S5.
-    func keyword(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
+    func keywordSearch(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
         let words = analyzer.query(query.text)
         guard !words.isEmpty else { return Page(items: [], total: 0, request: query.page) }
         return try await readingPage { commands, ready in
@@ -29,7 +29,7 @@ extension RedisMemoryDatabase {
             let total = if let keys = scope.keys { keys.count } else { try Self.total(replies[1]) }
             let first = query.page.offset > 0 ? try SearchRow.rows(replies[replies.count - 1]).first : rows.first
             let best = scoring.rank(first)
-            return try await page(query, total, rows) { row, record in
+            return try await hitPage(query, total, rows) { row, record in
                 SearchHit(record, relativeScore: best > 0 ? min(1, scoring.rank(row) / best) : 0, .keyword)
             }
         }

@@ -3,13 +3,12 @@ import RedisDriver
 
 extension RedisMemoryDatabase {
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        try capabilities.check(query.ranking, backend: name)
         switch query.ranking {
-        case .semantic(nil): return try await semantic(query)
-        case .semantic(let threshold?): return try await within(threshold, query)
-        case .semanticWithRecency(let weights): return try await recent(query, weights)
-        case .keyword(let scorer): return try await keyword(query, scorer)
-        case .hybrid(let alpha, let scorer): return try await hybrid(query, alpha: alpha, scorer)
+        case .semantic(nil): return try await semanticSearch(query)
+        case .semantic(let threshold?): return try await thresholdSearch(threshold, query)
+        case .semanticWithRecency(let weights): return try await recencySearch(query, weights)
+        case .keyword(let scorer): return try await keywordSearch(query, scorer)
+        case .hybrid(let alpha, let scorer): return try await hybridSearch(query, alpha: alpha, scorer)
         }
     }
 
@@ -18,14 +17,14 @@ extension RedisMemoryDatabase {
         RecordHash.bytes(of: try await embedder.checkedEmbeddings(of: [query.text])[0])
     }
 
-    private func semantic(_ query: SearchQuery) async throws -> Page<SearchHit> {
+    private func semanticSearch(_ query: SearchQuery) async throws -> Page<SearchHit> {
         let vector = try await vector(of: query)
         return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
-            let (total, rows) = try await nearest(
+            let (total, rows) = try await findNearest(
                 commands, QueryText(query.filter), to: vector, candidates: query.depth.semanticCandidates,
                 query.page)
-            return try await page(query, total, rows) { row, record in
+            return try await hitPage(query, total, rows) { row, record in
                 SearchHit(record, distance: row.distance ?? .infinity)
             }
         }
@@ -35,7 +34,7 @@ extension RedisMemoryDatabase {
     ///
     /// In the exact zone all matches are measured; beyond it, as many candidates are collected as the depth says; with
     /// `candidates` nil all matches are measured, however many there are.
-    func nearest(
+    func findNearest(
         _ commands: SearchCommands, _ query: QueryText, to vector: [UInt8], candidates: Int?, _ page: PageRequest
     ) async throws -> (total: Int, rows: [SearchRow]) {
         func isExact(_ total: Int) -> Bool { total <= SearchDepth.exactZone || candidates == nil }
@@ -43,22 +42,22 @@ extension RedisMemoryDatabase {
             let count = total <= SearchDepth.exactZone ? SearchDepth.exactZone : candidates ?? total
             guard isExact(total) else {
                 // All candidates come, because they show whether the graph can be trusted here.
-                return try commands.nearest(
+                return try commands.nearestQuery(
                     query, to: vector, candidates: count, scan: .approximate(breadth: Self.breadth(count)),
                     .init(limit: count))
             }
-            return try commands.nearest(
+            return try commands.nearestQuery(
                 query, to: vector, candidates: count, scan: .exact, .init(page, total: count))
         }
         func rows(_ reply: RedisValue, total: Int) async throws -> [SearchRow] {
             let rows = try SearchRow.rows(reply)
             guard let candidates, !isExact(total) else {
-                return try await completed(rows, commands, query, total: total, page)
+                return try await appendingVectorless(to: rows, commands, query, total: total, page)
             }
             guard commands.algorithm == .hnsw, SearchRow.showManyEquals(rows) else {
                 return Array(rows.dropFirst(page.offset).prefix(page.limit))
             }
-            let exact = try commands.nearest(query, to: vector, candidates: candidates, scan: .exact, .init(page))
+            let exact = try commands.nearestQuery(query, to: vector, candidates: candidates, scan: .exact, .init(page))
             return try SearchRow.rows(try await client.send(exact, isRead: true))
         }
         let guessedExact = zones.isExact(query)
@@ -83,7 +82,7 @@ extension RedisMemoryDatabase {
     static func breadth(_ candidates: Int) -> Int { candidates }
 
     /// Rule S2's threshold: all records within it are found first, then counted and cut into pages.
-    private func within(_ threshold: Double, _ query: SearchQuery) async throws -> Page<SearchHit> {
+    private func thresholdSearch(_ threshold: Double, _ query: SearchQuery) async throws -> Page<SearchHit> {
         let vector = try await vector(of: query)
         return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
@@ -92,7 +91,7 @@ extension RedisMemoryDatabase {
             var candidates = query.depth == .full ? matching : SearchDepth.exactZone
             while true {
                 let isExact = candidates >= matching
-                let command = try commands.nearest(
+                let command = try commands.nearestQuery(
                     text, to: vector, candidates: candidates,
                     scan: isExact ? .exact : .approximate(breadth: candidates), .init(limit: max(1, candidates)))
                 let rows = try SearchRow.rows(try await client.send(command, isRead: true))
@@ -103,7 +102,7 @@ extension RedisMemoryDatabase {
                 let near = rows.prefix { ($0.distance ?? .infinity) <= threshold }
                 if isExact || near.count < rows.count {
                     let wanted = near.dropFirst(query.page.offset).prefix(query.page.limit)
-                    return try await page(query, near.count, Array(wanted)) { row, record in
+                    return try await hitPage(query, near.count, Array(wanted)) { row, record in
                         SearchHit(record, distance: row.distance ?? .infinity)
                     }
                 }
@@ -113,17 +112,17 @@ extension RedisMemoryDatabase {
     }
 
     /// Rule S7.
-    private func recent(_ query: SearchQuery, _ weights: RecencyWeights) async throws -> Page<SearchHit> {
+    private func recencySearch(_ query: SearchQuery, _ weights: RecencyWeights) async throws -> Page<SearchHit> {
         let vector = try await vector(of: query)
         return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let candidates = query.depth.recencyCandidates
             let everything = try PageRequest(
                 limit: min(candidates ?? PageRequest.maximumLimit, PageRequest.maximumLimit))
-            var (total, rows) = try await nearest(
+            var (total, rows) = try await findNearest(
                 commands, QueryText(query.filter), to: vector, candidates: candidates, everything)
             if candidates == nil, total > everything.limit {
-                let command = try commands.nearest(
+                let command = try commands.nearestQuery(
                     QueryText(query.filter), to: vector, candidates: total, scan: .exact, .init(limit: total))
                 rows = try SearchRow.rows(try await client.send(command, isRead: true))
             }
@@ -152,7 +151,7 @@ extension RedisMemoryDatabase {
     }
 
     /// Loads the records of the rows.
-    func page(
+    func hitPage(
         _ query: SearchQuery, _ total: Int, _ rows: [SearchRow], _ hit: (SearchRow, MemoryRecord) -> SearchHit
     ) async throws -> LoadedPage<SearchHit> {
         let records = try await records(rows.map(\.id))

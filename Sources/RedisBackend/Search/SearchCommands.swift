@@ -74,7 +74,7 @@ struct SearchCommands: Sendable {
     /// - Parameters:
     ///   - candidates: how many neighbours the engine collects before the window is cut out of them.
     ///   - keys: if given, only records at these keys.
-    func nearest(
+    func nearestQuery(
         _ query: QueryText, to vector: [UInt8], candidates: Int, scan: Scan, _ window: Window, keys: [String]? = nil
     ) throws(MemoryError) -> RedisCommand {
         var query = query

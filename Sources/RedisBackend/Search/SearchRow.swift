@@ -16,16 +16,14 @@ struct SearchRow: Sendable, Equatable {
         return try rows.dropFirst().compactMap { SearchRow(try $0.get()) }
     }
 
-    /// Whether more of these rows, nearest first, lie at one distance than a record of the graph has links in its lowest layer (twice
-    /// RediSearch's default M of 16): all links of equal vectors may lead to one another, so that a search neither leaves nor
-    /// reaches them, and only measuring everything is sure.
+    /// Whether more of these rows, nearest first, lie at one distance than ``SearchDepth/trustedEquals``.
     static func showManyEquals(_ rows: [SearchRow]) -> Bool {
         var run = 0
         var last: Double?
         for row in rows {
             run = row.distance == last ? run + 1 : 1
             last = row.distance
-            if run > 32 { return true }
+            if run > SearchDepth.trustedEquals { return true }
         }
         return false
     }

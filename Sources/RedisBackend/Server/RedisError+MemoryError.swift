@@ -105,45 +105,6 @@ extension RedisError {
     }
 }
 
-extension RedisClient {
-    /// Ends the work after `limit`, and lets errors of the driver leave as errors of the domain.
-    func mappingErrors<Answer: Sendable>(
-        within limit: Duration, _ body: () async throws -> Answer
-    ) async throws -> Answer {
-        do {
-            return try await Self.$deadline.withValue(.now + limit) { try await body() }
-        } catch let error as RedisError {
-            throw error.memoryError
-        }
-    }
-
-    /// The same for what a start does.
-    ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` for what an operator has to change.
-    func preparing<Answer: Sendable>(
-        within limit: Duration, _ body: () async throws -> Answer
-    ) async throws -> Answer {
-        do {
-            return try await Self.$deadline.withValue(.now + limit) { try await body() }
-        } catch let error as RedisError {
-            throw error.preparationError
-        }
-    }
-}
-
-extension RedisEndpoint {
-    /// Refuses what no server can serve, before anything is connected: an index covers the keys of database 0, and one that
-    /// exists answers in every database, so that the records of two would mix.
-    ///
-    /// - Throws: ``MemoryError`` with code `misconfigured`.
-    func checkDatabase() throws(MemoryError) {
-        guard database != 0 else { return }
-        throw MemoryError(
-            .misconfigured,
-            "Redis searches database 0 only: give a Redis URL without the database number \(database)")
-    }
-}
-
 extension Duration {
     /// The deadline of a write grows with its work: a batch of any size that is accepted can be stored.
     ///

@@ -1,30 +1,21 @@
 public import AgentMemory
 public import Logging
-public import RedisDriver
+import RedisDriver
 
 /// Sessions as JSON documents in Redis, in the layout of the reference server, whose data it reads and extends. Needs RedisJSON and
 /// RediSearch.
 public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     public struct Configuration: Sendable {
-        public var endpoint: RedisEndpoint
         /// string, default: working_memory_idx
         public var indexName = "working_memory_idx"
         /// string, default: working_memory; the keys are `prefix[:namespace][:user_id]:session_id`.
         public var keyPrefix = "working_memory"
         /// string, default: agent_memory:jobs; of the queue in the same Redis that gets the jobs of writes (``RedisJobQueue``).
         public var jobsKeyPrefix = "agent_memory:jobs"
-        /// int, default: 2
-        public var connections = 2
-        /// The deadline of a call; default: 5 seconds.
-        public var timeout: Duration = .seconds(5)
-        /// How long connecting and logging in may take; default: 2 seconds.
-        public var connectTimeout: Duration = .seconds(2)
         /// How often the index is looked after; default: 1 minute.
         public var upkeepInterval: Duration = .seconds(60)
 
-        public init(endpoint: RedisEndpoint) {
-            self.endpoint = endpoint
-        }
+        public init() {}
     }
 
     public let name = "redis"
@@ -32,47 +23,42 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     /// Seconds; longer ones are held to it, because dates end with the year 9999.
     static let longestTTL = 400_000_000_000
 
+    let database: RedisDatabase
     let configuration: Configuration
-    let client: RedisClient
     let keeper: IndexState
     private let probe: WriteProbe
-    private let logger: Logger
 
-    /// Connects to nothing yet.
-    ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
-    ///   database is another one than 0.
-    public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
-        try configuration.endpoint.checkDatabase()
+    var client: RedisClient { database.calls }
+
+    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    public init(database: RedisDatabase, configuration: Configuration = Configuration()) {
+        self.database = database
         self.configuration = configuration
-        self.logger = logger
-        probe = WriteProbe(key: "\(configuration.indexName)_ready", isDocument: true, logger: logger)
+        probe = WriteProbe(key: "\(configuration.indexName)_ready", isDocument: true, logger: database.logger)
         let plan = IndexPlan(
             name: configuration.indexName, schema: SessionIndex(keyPrefix: configuration.keyPrefix + ":"))
-        let keeper = IndexState(
-            patience: min(.seconds(1), configuration.timeout / 2), limit: configuration.timeout, logger: logger
+        keeper = IndexState(
+            patience: min(.seconds(1), database.timeout / 2), limit: database.timeout, logger: database.logger
         ) { _ in plan }
-        self.keeper = keeper
-        var driver = RedisClient.Configuration(endpoint: configuration.endpoint)
-        driver.connections = configuration.connections
-        driver.timeout = configuration.timeout
-        driver.connectTimeout = min(configuration.connectTimeout, configuration.timeout)
-        driver.clientName = "agent-memory-sessions"
-        driver.setup = .init(EngineSettings.commands) { replies in
-            keeper.connected(EngineSettings(replies: replies))
-        }
-        do throws(RedisError) {
-            client = try RedisClient(configuration: driver, logger: logger)
-        } catch {
-            throw error.preparationError
-        }
+        database.watchCalls(keeper)
+        database.join()
+    }
+
+    /// A store in a database of its own.
+    ///
+    /// - Throws: as ``RedisDatabase/init(configuration:logger:)``.
+    public convenience init(
+        database: RedisDatabase.Configuration, configuration: Configuration = Configuration(), logger: Logger
+    ) throws(MemoryError) {
+        self.init(
+            database: try RedisDatabase(configuration: database, logger: logger), configuration: configuration)
     }
 
     public func prepare() async throws {
-        try await client.preparing(within: configuration.timeout) {
+        try await database.mappingPreparation {
             try await checkJSON()
             // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
-            _ = try await keeper.ready(client, patience: configuration.timeout * 0.45)
+            _ = try await keeper.ready(client, patience: database.timeout * 0.45)
             await probe.warnOfEviction(client)
             // Reads do not show that the server became a replica.
             try await probe.run(client)
@@ -80,9 +66,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     }
 
     public func run() async throws {
-        try await RetryLoop(interval: configuration.upkeepInterval, logger: logger).run(
-            isSettled: { keeper.hasFoundIndex }
-        ) {
+        try await database.maintain(every: configuration.upkeepInterval, isSettled: { keeper.hasFoundIndex }) {
             try await prepare()
             // Someone may have changed them under the connections.
             try await mappingErrors { try await keeper.renewSettings(client) }
@@ -90,25 +74,17 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     }
 
     public func close() async {
-        await client.close()
+        await database.leave()
     }
 
     public func health() async -> [ComponentHealth] {
-        do {
-            return try await client.mappingErrors(within: configuration.timeout / 2) {
-                try await checkJSON()
-                if let refusal = try await probe.refusal(client) {
-                    return [ComponentHealth("sessions", reason: refusal)]
-                }
-                let warning = await probe.evictionWarning(client)
-                return [
-                    ComponentHealth("sessions", reason: try await keeper.unavailability(client), warning: warning)
-                ]
-            }
-        } catch {
-            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
-            return [ComponentHealth("sessions", reason: reason)]
+        let health = await database.health("sessions") {
+            try await checkJSON()
+            if let refusal = try await probe.refusal(client) { return ComponentHealth("sessions", reason: refusal) }
+            let warning = await probe.evictionWarning(client)
+            return ComponentHealth("sessions", reason: try await keeper.unavailability(client), warning: warning)
         }
+        return [health]
     }
 
     /// Reads a key that no session has, to learn whether the server knows JSON.
@@ -126,7 +102,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     func mappingErrors<Answer: Sendable>(
         bytes: Int = 0, _ body: () async throws -> Answer
     ) async throws -> Answer {
-        try await client.mappingErrors(within: configuration.timeout.grown(bytes: bytes), body)
+        try await database.mappingErrors(within: database.timeout.grown(bytes: bytes), body)
     }
 
     /// Asks the complete index; once more if it was missing or the server may have been another one.
@@ -148,7 +124,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
     /// give up at all, because it would answer short.
     private func queries(_ ready: IndexState.Ready) -> SessionQueries {
-        let milliseconds = Int(configuration.timeout / .milliseconds(1))
+        let milliseconds = Int(database.timeout / .milliseconds(1))
         return SessionQueries(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
             maximumResults: ready.settings.maximumResults)

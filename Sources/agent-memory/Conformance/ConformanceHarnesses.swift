@@ -29,7 +29,7 @@ enum ConformanceHarnesses {
         case nil:
             return LoadedHarness(
                 setting, name: setting, loader: assembly.loader, dimensions: try assembly.dimensions())
-        case "redis": return RedisHarness(try assembly.redisConfiguration())
+        case "redis": return RedisHarness(try assembly.redisServer(), assembly.redisConfiguration)
         case "pgvector": return PostgresHarness(try assembly.pgvectorConfiguration())
         case "reference": return oracle
         case let name?:

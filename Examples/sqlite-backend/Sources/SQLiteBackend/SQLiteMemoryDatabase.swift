@@ -35,16 +35,6 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
         try await file.open()
     }
 
-    public func run() async throws {
-        // SQLite keeps itself in order: wait to be cancelled.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     public func close() async {
         do {
             try await file.close()
@@ -81,16 +71,13 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
     }
 
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        var vectors: [ExactString: [Float]] = [:]
+        var vectors = TextVectors()
         while true {
             // While texts are embedded other calls change what is stored. So the transaction that would write looks first, and gives
             // back the texts that it has no vectors for instead of writing.
             switch try await file.write({ [vectors] in try Self.apply(updates, vectors, in: $0) }) {
             case .changed(let count): return count
-            case .needs(let texts):
-                for (text, vector) in zip(texts, try await context.embedder.checkedEmbeddings(of: texts)) {
-                    vectors[ExactString(text)] = vector
-                }
+            case .needs(let texts): try await vectors.embed(texts, by: context.embedder)
             }
         }
     }
@@ -101,27 +88,13 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
     }
 
     private static func apply(
-        _ updates: [RecordUpdate], _ vectors: [ExactString: [Float]], in db: Database
+        _ updates: [RecordUpdate], _ vectors: TextVectors, in db: Database
     ) throws -> Outcome {
-        var changed: [ExactString: (before: MemoryRecord, after: MemoryRecord)] = [:]
-        for update in updates {
-            let id = ExactString(update.id)
-            guard let before = try changed[id]?.before ?? db.record(update.id) else { continue }
-            var after = changed[id]?.after ?? before
-            if let access = update.changes.access, !access.isDue(lastAccessed: after.lastAccessed) { continue }
-            after.apply(update.changes)
-            changed[id] = (before, after)
-        }
-        // Only where the text is another one (rule U2).
-        func isNew(_ text: String, _ before: MemoryRecord) -> Bool { ExactString(text) != ExactString(before.text) }
-        let missing = changed.values.filter { isNew($0.after.text, $0.before) }.map(\.after.text).exactlyDistinct()
-            .filter { vectors[ExactString($0)] == nil }
+        let fold = try UpdateFold(updates) { try db.record($0) }
+        let missing = fold.textsToEmbed(besides: vectors)
         guard missing.isEmpty else { return .needs(missing) }
-        for (before, after) in changed.values {
-            let vector = isNew(after.text, before) ? vectors[ExactString(after.text)] : nil
-            try db.change(after, vector)
-        }
-        return .changed(changed.count)
+        for change in fold.changes { try db.change(change.after, change.newText.flatMap { vectors[$0] }) }
+        return .changed(fold.changes.count)
     }
 
     public func delete(_ ids: [String]) async throws -> Int {

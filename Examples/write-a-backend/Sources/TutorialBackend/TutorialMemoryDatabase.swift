@@ -27,16 +27,6 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
 
     public func prepare() async throws {}
 
-    public func run() async throws {
-        // No upkeep: wait to be cancelled.
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
-        await withTaskCancellationHandler {
-            for await _ in stream {}
-        } onCancel: {
-            continuation.finish()
-        }
-    }
-
     public func close() async {}
 
     public func health() async -> [ComponentHealth] {
@@ -56,42 +46,24 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
     }
 
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        var vectors: [ExactString: [Float]] = [:]
-        // While the texts are embedded, other calls run and may change what is stored: so look again until every text that changes
-        // has its vector. The changes themselves are made without waiting for anything.
-        while case let missing = newTexts(updates).filter({ vectors[ExactString($0)] == nil }), !missing.isEmpty {
-            for (text, vector) in zip(missing, try await embedder.checkedEmbeddings(of: missing)) {
-                vectors[ExactString(text)] = vector
+        var vectors = TextVectors()
+        while true {
+            // What the updates make of the stored records. While their new texts are embedded, other calls run and may change what is
+            // stored: so look again until every text that changes has its vector.
+            let fold = UpdateFold(updates) { entries[ExactString($0)]?.record }
+            let missing = fold.textsToEmbed(besides: vectors)
+            guard missing.isEmpty else {
+                try await vectors.embed(missing, by: embedder)
+                continue
             }
+            for change in fold.changes {
+                let id = ExactString(change.id)
+                entries[id]?.record = change.after
+                if let vector = change.newText.flatMap({ vectors[$0] }) { entries[id]?.vector = vector }
+            }
+            listOrder = nil
+            return fold.changes.count
         }
-        var changed: Set<ExactString> = []
-        for update in updates {
-            let id = ExactString(update.id)
-            guard var entry = entries[id] else { continue }
-            if let access = update.changes.access, !access.isDue(lastAccessed: entry.record.lastAccessed) { continue }
-            if let text = update.changes.text, let vector = vectors[ExactString(text)] { entry.vector = vector }
-            entry.record.apply(update.changes)
-            entries[id] = entry
-            changed.insert(id)
-        }
-        listOrder = nil
-        return changed.count
-    }
-
-    /// The texts that differ from what is stored, of the updates that are due; the others need no new vector (rule U2).
-    private func newTexts(_ updates: [RecordUpdate]) -> [String] {
-        var records: [ExactString: MemoryRecord] = [:]
-        // In their order: an update may no longer be due after another of the same record.
-        for update in updates {
-            let id = ExactString(update.id)
-            guard var record = records[id] ?? entries[id]?.record else { continue }
-            if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
-            record.apply(update.changes)
-            records[id] = record
-        }
-        return records.compactMap { id, record in
-            ExactString(record.text) == entries[id].map { ExactString($0.record.text) } ? nil : record.text
-        }.exactlyDistinct()
     }
 
     public func delete(_ ids: [String]) async throws -> Int {

@@ -1,16 +1,15 @@
 import AgentMemory
 import Logging
 
-/// Work that is repeated until its task is cancelled: soon again, in growing distances, while it fails.
-struct RetryLoop: Sendable {
-    /// The pause after success, and the longest one after a failure.
-    let interval: Duration
-    let logger: Logger
-
+extension RedisDatabase {
+    /// Does `work` every `interval` until the task is cancelled; soon again, in growing distances, while it fails.
+    ///
     /// - Parameter isSettled: whether the settings have fitted once; from then on it is the store that has changed.
     /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit before that. Returns when it is
     ///   cancelled.
-    func run(isSettled: () -> Bool, _ work: () async throws -> Void) async throws {
+    func maintain(
+        every interval: Duration, isSettled: () -> Bool, _ work: () async throws -> Void
+    ) async throws {
         var pause = Duration.milliseconds(200)
         while !Task.isCancelled {
             do {
@@ -25,6 +24,18 @@ struct RetryLoop: Sendable {
                 pause = min(pause * 2, interval)
             }
             try? await Task.sleep(for: pause)
+        }
+    }
+
+    /// The state of a part that is kept here; never throws.
+    ///
+    /// - Parameter check: makes it, within half of a call's time.
+    func health(_ component: String, _ check: () async throws -> ComponentHealth) async -> ComponentHealth {
+        do {
+            return try await mappingErrors(within: timeout / 2, check)
+        } catch {
+            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
+            return ComponentHealth(component, reason: reason)
         }
     }
 }

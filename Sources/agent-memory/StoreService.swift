@@ -2,33 +2,17 @@ import AgentMemory
 import Logging
 import ServiceLifecycle
 
-/// Prepares one store and runs its own upkeep as a service of the server.
-struct Upkeep: Service {
-    /// For logs, such as `sessions`.
-    let name: String
+/// Prepares and maintains one store as a service of the server.
+struct StoreService: Service {
+    /// The component in logs: `store`, `sessions` or `jobs`.
+    let component: String
     let logger: Logger
-    private let prepareStore: @Sendable () async throws -> Void
-    private let runStore: @Sendable () async throws -> Void
+    private let store: any Store
 
-    init(_ database: any MemoryVectorDatabase, logger: Logger) {
-        name = "store"
+    init(_ component: String, _ store: any Store, logger: Logger) {
+        self.component = component
+        self.store = store
         self.logger = logger
-        prepareStore = { try await database.prepare() }
-        runStore = { try await database.run() }
-    }
-
-    init(_ store: any WorkingMemoryStore, logger: Logger) {
-        name = "sessions"
-        self.logger = logger
-        prepareStore = { try await store.prepare() }
-        runStore = { try await store.run() }
-    }
-
-    init(_ queue: any JobQueue, logger: Logger) {
-        name = "jobs"
-        self.logger = logger
-        prepareStore = { try await queue.prepare() }
-        runStore = { try await queue.run() }
     }
 
     /// Prepares the store, but waits no longer than `limit`: one that is slow or down is prepared by ``run()`` later.
@@ -43,7 +27,7 @@ struct Upkeep: Service {
         let (outcomes, continuation) = AsyncStream<Outcome>.makeStream()
         Task {
             do {
-                try await prepareStore()
+                try await store.prepare()
                 continuation.yield(.prepared)
             } catch let error as MemoryError where error.code == .misconfigured {
                 continuation.yield(.refused(error))
@@ -63,7 +47,7 @@ struct Upkeep: Service {
             case .later(let reason):
                 logger.warning(
                     "a store is not ready yet; requests that need it answer 503 until it is",
-                    metadata: ["component": "\(name)", "reason": "\(reason)"])
+                    metadata: ["component": "\(component)", "reason": "\(reason)"])
                 return
             }
         }
@@ -72,7 +56,7 @@ struct Upkeep: Service {
     func run() async throws {
         try await cancelWhenGracefulShutdown {
             do {
-                try await runStore()
+                try await store.run()
             } catch is CancellationError {
                 // The way it ends.
             }

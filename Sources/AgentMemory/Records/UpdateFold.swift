@@ -1,0 +1,83 @@
+/// What the updates of one call make of the records that are stored (rules U1, U2).
+///
+/// Several updates of an id apply in their order. An update of an unknown id is left out, and so is one whose
+/// ``RecordChanges/Access`` is not due.
+public struct UpdateFold: Sendable {
+    /// A record that changes.
+    public struct Change: Sendable {
+        /// As the updates name the record.
+        public let id: String
+        /// As it is stored.
+        public let before: MemoryRecord
+        public fileprivate(set) var after: MemoryRecord
+        /// The changes that apply, in their order.
+        public fileprivate(set) var applied: [RecordChanges]
+
+        /// The text, if it is another one than before: only then the record needs a new vector.
+        public var newText: String? { ExactString(before.text) == ExactString(after.text) ? nil : after.text }
+    }
+
+    /// Each record once, in the order in which the updates first name them.
+    public private(set) var changes: [Change] = []
+
+    /// - Parameter stored: the record with this id, or `nil`; asked once for each id.
+    public init(_ updates: [RecordUpdate], stored: (String) throws -> MemoryRecord?) rethrows {
+        /// The position of each record that changes, and the records that do not change so far.
+        var positions: [ExactString: Int] = [:]
+        var unchanged: [ExactString: MemoryRecord?] = [:]
+        for update in updates {
+            let id = ExactString(update.id)
+            let position = positions[id]
+            let current: MemoryRecord?
+            if let position {
+                current = changes[position].after
+            } else if let known = unchanged[id] {
+                current = known
+            } else {
+                current = try stored(update.id)
+                unchanged[id] = .some(current)
+            }
+            guard var record = current else { continue }
+            if let access = update.changes.access, !access.isDue(lastAccessed: record.lastAccessed) { continue }
+            let before = record
+            record.apply(update.changes)
+            if let position {
+                changes[position].after = record
+                changes[position].applied.append(update.changes)
+            } else {
+                positions[id] = changes.count
+                changes.append(Change(id: update.id, before: before, after: record, applied: [update.changes]))
+            }
+        }
+    }
+
+    public init(_ updates: [RecordUpdate], stored: [ExactString: MemoryRecord]) {
+        self.init(updates) { stored[ExactString($0)] }
+    }
+
+    /// The texts that need a vector and have none among `vectors`, each once.
+    public func textsToEmbed(besides vectors: TextVectors) -> [String] {
+        changes.compactMap(\.newText).exactlyDistinct().filter { vectors[$0] == nil }
+    }
+}
+
+/// The vectors of texts, compared by their bytes, that one call has embedded so far.
+///
+/// Texts are embedded outside of transactions and locks. Meanwhile other calls may change what is stored, so a call looks
+/// again until every text that it writes has its vector.
+public struct TextVectors: Sendable {
+    private var vectors: [ExactString: [Float]] = [:]
+
+    public init() {}
+
+    public subscript(text: String) -> [Float]? { vectors[ExactString(text)] }
+
+    /// Embeds the texts and keeps their vectors.
+    ///
+    /// - Throws: as ``Embedder``.
+    public mutating func embed(_ texts: [String], by embedder: any Embedder) async throws {
+        for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
+            vectors[ExactString(text)] = vector
+        }
+    }
+}

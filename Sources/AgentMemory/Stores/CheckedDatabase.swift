@@ -1,0 +1,62 @@
+/// Any backend with the checks that all backends need, made once before each call: this is what the server and the conformance
+/// kit run.
+///
+/// A search that the backend's ``BackendCapabilities`` do not cover is refused, and a call without records, ids or updates returns
+/// at once; neither reaches the backend.
+public struct CheckedDatabase: MemoryVectorDatabase {
+    /// The backend itself.
+    public let database: any MemoryVectorDatabase
+
+    /// - Parameter database: one that is checked already is not wrapped twice.
+    public init(_ database: any MemoryVectorDatabase) {
+        self.database = (database as? CheckedDatabase)?.database ?? database
+    }
+
+    /// The writes that the backend decides in its store; `nil` if it is not an ``AtomicMemoryDatabase``.
+    public var atomicWrites: CheckedAtomicWrites? {
+        (database as? any AtomicMemoryDatabase).map(CheckedAtomicWrites.init)
+    }
+
+    public var name: String { database.name }
+    public var capabilities: BackendCapabilities { database.capabilities }
+
+    public func prepare() async throws { try await database.prepare() }
+    public func run() async throws { try await database.run() }
+    public func close() async { await database.close() }
+    public func health() async -> [ComponentHealth] { await database.health() }
+
+    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+        records.isEmpty ? [] : try await database.add(records)
+    }
+
+    public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        try capabilities.check(query.ranking, backend: name)
+        return try await database.search(query)
+    }
+
+    public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { try await database.list(query) }
+    public func count(_ filter: MemoryFilter) async throws -> Int { try await database.count(filter) }
+
+    public func delete(_ ids: [String]) async throws -> Int {
+        ids.isEmpty ? 0 : try await database.delete(ids)
+    }
+
+    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+        updates.isEmpty ? 0 : try await database.update(updates)
+    }
+}
+
+/// The writes of an ``AtomicMemoryDatabase``, checked as those of ``CheckedDatabase``.
+public struct CheckedAtomicWrites: Sendable {
+    fileprivate let database: any AtomicMemoryDatabase
+
+    /// As ``AtomicMemoryDatabase/addDistinct(_:)``.
+    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
+        records.isEmpty ? [] : try await database.addDistinct(records)
+    }
+
+    /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``.
+    public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
+        records.isEmpty ? [] : try await database.promote(records, handedInAt: handedInAt)
+    }
+}

@@ -1,0 +1,148 @@
+public import AgentMemory
+public import Logging
+public import RedisDriver
+import Synchronization
+
+/// A Redis server with the data of this server: its connections, the deadline of a call, and the settings of its search engine,
+/// for all that is kept there.
+///
+/// Make one, and hand it to each store that works in it. Its connections end with the last of these stores.
+public final class RedisDatabase: Sendable {
+    /// How the server is reached.
+    public struct Configuration: Sendable {
+        public var endpoint: RedisEndpoint
+        /// Connections for memories, and as many again for sessions and jobs; int, default: 3
+        public var connections = 3
+        /// The deadline of a call, not counting embedding; default: 5 seconds.
+        public var timeout: Duration = .seconds(5)
+        /// How long connecting and logging in may take; default: 2 seconds.
+        public var connectTimeout: Duration = .seconds(2)
+
+        public init(endpoint: RedisEndpoint) {
+            self.endpoint = endpoint
+        }
+
+        /// - Throws: ``RedisError`` with code `invalidEndpoint` or `unsupportedServer`.
+        public init(url: String) throws(RedisError) {
+            endpoint = try RedisEndpoint(url: url)
+        }
+    }
+
+    let configuration: Configuration
+    let logger: Logger
+    /// For memories: their searches may take long.
+    let searches: RedisClient
+    /// For sessions and jobs: their calls are short, and do not wait behind searches.
+    let calls: RedisClient
+    private let searchWatchers = ConnectionWatchers()
+    private let callWatchers = ConnectionWatchers()
+    private let users = Mutex(0)
+
+    /// Connects to nothing yet.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
+    ///   database is another one than 0.
+    public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
+        try configuration.endpoint.checkDatabase()
+        self.configuration = configuration
+        self.logger = logger
+        do throws(RedisError) {
+            searches = try RedisClient(
+                configuration: configuration.driver(clientName: "agent-memory", searchWatchers), logger: logger)
+            calls = try RedisClient(
+                configuration: configuration.driver(clientName: "agent-memory-calls", callWatchers), logger: logger)
+        } catch {
+            throw error.preparationError
+        }
+    }
+
+    /// A store begins to use the database.
+    func join() {
+        users.withLock { $0 += 1 }
+    }
+
+    /// A store that has joined is closed.
+    func leave() async {
+        let isLast = users.withLock { users in
+            users -= 1
+            return users == 0
+        }
+        guard isLast else { return }
+        await searches.close()
+        await calls.close()
+    }
+
+    /// From now on `state` knows of each new connection of ``searches``, and of the engine's settings behind it.
+    func watchSearches(_ state: IndexState) { searchWatchers.add(state) }
+
+    /// The same for ``calls``.
+    func watchCalls(_ state: IndexState) { callWatchers.add(state) }
+
+    var timeout: Duration { configuration.timeout }
+
+    // MARK: The frame of every call
+
+    /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
+    ///
+    /// - Parameter limit: the deadline from now; `nil` is that of a call.
+    func mappingErrors<Answer: Sendable>(
+        within limit: Duration? = nil, _ body: () async throws -> Answer
+    ) async throws -> Answer {
+        do {
+            return try await RedisClient.$deadline.withValue(.now + (limit ?? timeout)) { try await body() }
+        } catch let error as RedisError {
+            throw error.memoryError
+        }
+    }
+
+    /// The same for what a start does.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` for what an operator has to change.
+    func mappingPreparation<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
+        do {
+            return try await RedisClient.$deadline.withValue(.now + timeout) { try await body() }
+        } catch let error as RedisError {
+            throw error.preparationError
+        }
+    }
+}
+
+/// What each new connection of a client tells the engine's settings to.
+private final class ConnectionWatchers: Sendable {
+    private let states = Mutex<[IndexState]>([])
+
+    func add(_ state: IndexState) {
+        states.withLock { $0.append(state) }
+    }
+
+    func connected(_ settings: EngineSettings) {
+        for state in states.withLock(\.self) { state.connected(settings) }
+    }
+}
+
+extension RedisDatabase.Configuration {
+    fileprivate func driver(clientName: String, _ watchers: ConnectionWatchers) -> RedisClient.Configuration {
+        var driver = RedisClient.Configuration(endpoint: endpoint)
+        driver.connections = connections
+        driver.timeout = timeout
+        driver.connectTimeout = min(connectTimeout, timeout)
+        driver.clientName = clientName
+        driver.setup = .init(EngineSettings.commands) { replies in
+            watchers.connected(EngineSettings(replies: replies))
+        }
+        return driver
+    }
+}
+
+extension RedisEndpoint {
+    /// Refuses what no server can serve, before anything is connected: an index covers the keys of database 0, and one that
+    /// exists answers in every database, so that the records of two would mix.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured`.
+    fileprivate func checkDatabase() throws(MemoryError) {
+        guard database != 0 else { return }
+        throw MemoryError(
+            .misconfigured,
+            "Redis searches database 0 only: give a Redis URL without the database number \(database)")
+    }
+}

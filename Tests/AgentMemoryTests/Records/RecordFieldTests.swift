@@ -1,0 +1,98 @@
+import AgentMemory
+import Testing
+
+@Suite struct RecordFieldTests {
+    /// Every field holds another value than the default.
+    private static func record() throws -> MemoryRecord {
+        func date(_ seconds: Int64) throws -> Timestamp {
+            try #require(Timestamp(microseconds: seconds * 1_000_000 + 17))
+        }
+        return try MemoryRecord(
+            id: "i", text: "t", sessionID: "s", userID: "u", namespace: "n", memoryType: .episodic, topics: ["a", "b"],
+            entities: ["e"], extractedFrom: ["m"], discreteMemoryExtracted: false, extractionStrategy: "summary",
+            extractionStrategyConfig: ["k": 1], metadata: ["x": nil], memoryHash: "h", pinned: true, accessCount: 3,
+            createdAt: date(1), lastAccessed: date(2), updatedAt: date(3), persistedAt: date(4), eventDate: date(5))
+    }
+
+    @Test func namesAreDifferentAndCasesAreInTheirPositions() {
+        #expect(Set(RecordField.allCases.map(\.name)).count == RecordField.allCases.count)
+        #expect(RecordField.allCases.map(\.rawValue) == Array(RecordField.allCases.indices))
+    }
+
+    @Test(arguments: [RecordSpelling.api, .backend])
+    func recordsComeBackFromJSON(_ spelling: RecordSpelling) throws {
+        for record in [try Self.record(), try MemoryRecord(id: "x", text: "y")] {
+            var writer = JSONWriter()
+            writer.object { writer in
+                for field in RecordField.allCases { writer.write(field, record.value(of: field), spelling) }
+            }
+            var members = RecordMembers(try JSONValue(parsing: writer.bytes), spelling, of: "the record")
+            #expect(try MemoryRecord(reading: &members) == record)
+        }
+    }
+
+    @Test func membersMayComeInAnyOrder() throws {
+        let record = try Self.record()
+        let members = try #require(JSONValue(parsing: record.json.bytes).objectValue).members
+        var writer = JSONWriter()
+        writer.object { writer in
+            for member in members.reversed() {
+                writer.name(member.name)
+                writer.value(member.value)
+            }
+        }
+        #expect(try MemoryRecord(json: JSONValue(parsing: writer.bytes), of: "the record") == record)
+    }
+
+    @Test func anUnreadableMemberIsNamed() throws {
+        let error = #expect(throws: MemoryError.self) {
+            try MemoryRecord(json: ["id": "i", "text": "t", "last_accessed": "soon"], of: "the record")
+        }
+        #expect(error?.code == .internalError && error?.message == "the record has no readable last_accessed")
+    }
+
+    @Test func changesComeBackFromJSONAndNameTheirFields() throws {
+        let record = try Self.record()
+        let changes = try RecordChanges(
+            text: "new", sessionID: .set(nil), userID: .set("v"), memoryType: .message, topics: [], metadata: ["a": 1],
+            pinned: false, eventDate: .set(nil), updatedAt: record.updatedAt)
+        #expect(
+            changes.fields.map(\.name) == [
+                "text", "session_id", "user_id", "updated_at", "pinned", "topics", "memory_type", "event_date",
+                "metadata",
+            ])
+        var writer = JSONWriter()
+        writer.object { writer in
+            for field in changes.fields {
+                if let value = changes.value(of: field) { writer.write(field, value, .backend) }
+            }
+        }
+        var members = RecordMembers(
+            try JSONValue(parsing: writer.bytes), .backend, of: "set", failing: .invalidInput)
+        #expect(try RecordChanges(reading: &members, access: nil) == changes)
+    }
+
+    @Test func whatChangesNameIsWhatApplySets() throws {
+        let record = try Self.record()
+        let changes = try RecordChanges(
+            text: "new", sessionID: .set("x"), userID: .set(nil), namespace: .set("y"), memoryType: .semantic,
+            topics: ["c"], entities: [], extractedFrom: ["n"], discreteMemoryExtracted: true, metadata: [:],
+            pinned: false, eventDate: .set(nil), updatedAt: .latest)
+        var changed = record
+        changed.apply(changes)
+        for field in RecordField.allCases where field != .memoryHash {
+            var (before, after) = (JSONWriter(), JSONWriter())
+            before.object { $0.write(field, record.value(of: field), .api) }
+            after.object { $0.write(field, changed.value(of: field), .api) }
+            let isNamed = changes.value(of: field) != nil
+            #expect((before.bytes != after.bytes) == isNamed, "\(field)")
+        }
+        #expect(changed.memoryHash == changed.computedHash() && changed.memoryHash != record.memoryHash)
+    }
+
+    @Test func anAccessNamesNoField() throws {
+        let changes = try RecordChanges(access: .init(at: .latest))
+        #expect(changes.fields.isEmpty && !changes.isEmpty && !changes.touchesHash)
+        #expect(try RecordChanges().isEmpty)
+    }
+}
