@@ -1,7 +1,7 @@
 # Every target installs what it lacks (or says which packages to install) and needs no Docker.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop demo test test-unit test-tsan conformance bench format lint deps clean
+.PHONY: help run stop demo test test-unit test-tsan conformance settings bench format lint deps clean
 
 # The test targets that need no service, for the thread sanitizer.
 UNIT_TESTS ?= AgentMemoryTests|BackendProtocolTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests
@@ -34,6 +34,10 @@ test-tsan: deps ## Runs the tests that need no service under the thread sanitize
 conformance: deps ## Holds the built-in backends against the contract and writes Documentation/conformance-results.md
 	@swift build -c release --product agent-memory
 	@Scripts/with-services Scripts/conformance-table
+
+settings: deps ## Writes Documentation/settings.md
+	@swift build -c release --product agent-memory
+	@"$$(swift build -c release --show-bin-path)"/agent-memory settings --markdown >Documentation/settings.md
 
 bench: deps ## Measures both backends on throw-away services
 	@Scripts/with-services Benchmarks/run

@@ -154,6 +154,7 @@ let package = Package(
         module("Embeddings", ["AgentMemory", "HTTPClient", "SentenceModel"], packages: [crypto, logging]),
 
         // The server.
+        module("Settings", ["AgentMemory"], packages: [logging]),
         module("MemoryService", ["AgentMemory"], packages: [lifecycle, logging]),
         module(
             "MemoryHTTP", ["AgentMemory", "MemoryService"],
@@ -164,7 +165,8 @@ let package = Package(
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
                 "MemoryHTTP", "MemoryService", "Migrations", "PostgresBackend", "PostgresDriver", "RESTConformance",
-                "RedisBackend", "RedisDriver", "ReferenceBackend", argumentParser, hummingbird, lifecycle, logging,
+                "RedisBackend", "RedisDriver", "ReferenceBackend", "Settings", argumentParser, hummingbird, lifecycle,
+                logging,
                 unixSignals,
             ],
             exclude: ["README.md"], swiftSettings: strict),
@@ -194,7 +196,7 @@ let package = Package(
             ["AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend"],
             packages: [httpTypes, hummingbird, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
             excluding: ["reference-working-memory.jsonl"]),
-        tests("SettingsTests", ["agent-memory"]),
+        tests("SettingsTests", ["Settings"]),
         tests("BackendProtocolTests", ["AgentMemory", "BackendProtocol"], excluding: ["validate.py"]),
         tests(
             "BackendLoadingTests", ["AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance"],

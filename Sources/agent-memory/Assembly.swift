@@ -7,6 +7,7 @@ import PostgresBackend
 import RedisBackend
 import RedisDriver
 import ReferenceBackend
+import Settings
 
 /// Makes the embedder and the backends from the settings.
 struct Assembly {
@@ -42,21 +43,21 @@ struct Assembly {
 
     private var embedderConfiguration: EmbedderConfiguration {
         var configuration = EmbedderConfiguration()
-        configuration.model = settings.embeddingModel
-        configuration.dimensions = settings.dimensions
-        configuration.baseURL = settings.openAIBase
-        configuration.apiKey = settings.openAIKey
-        configuration.apiKeyHeader = settings.embeddingKeyHeader
-        configuration.apiVersion = settings.embeddingAPIVersion
-        configuration.attemptTimeout = .seconds(settings.embeddingTimeoutSeconds)
-        configuration.deadline = .seconds(settings.embeddingDeadlineSeconds)
-        configuration.maximumTextsPerRequest = settings.embeddingBatchSize
-        configuration.cacheEntries = settings.embeddingCacheEntries
-        configuration.cacheBytes = settings.embeddingCacheBytes
-        configuration.localModelPath = settings.localModelPath
-        configuration.localModelCache = settings.localModelCache
-        configuration.localThreads = settings.localEmbeddingThreads
-        configuration.loadsLocalModelAtStart = settings.localModelLoad == .start
+        configuration.model = settings.embeddings.model
+        configuration.dimensions = settings.vectors.dimensions
+        configuration.baseURL = settings.embeddings.baseURL
+        configuration.apiKey = settings.embeddings.apiKey
+        configuration.apiKeyHeader = settings.embeddings.apiKeyHeader
+        configuration.apiVersion = settings.embeddings.apiVersion
+        configuration.attemptTimeout = settings.embeddings.attemptTimeout
+        configuration.deadline = settings.embeddings.deadline
+        configuration.maximumTextsPerRequest = settings.embeddings.batchSize
+        configuration.cacheEntries = settings.embeddings.cacheEntries
+        configuration.cacheBytes = settings.embeddings.cacheBytes
+        configuration.localModelPath = settings.embeddings.localModelPath
+        configuration.localModelCache = settings.embeddings.localModelCache
+        configuration.localThreads = settings.embeddings.localThreads
+        configuration.loadsLocalModelAtStart = settings.embeddings.localModelLoad == .start
         return configuration
     }
 
@@ -66,18 +67,18 @@ struct Assembly {
             [
                 "redis": { try redis(embedder) },
                 "pgvector": { try pgvector(embedder) },
-                "reference": { ReferenceMemoryDatabase(embedder: embedder, metric: settings.metric) },
+                "reference": { ReferenceMemoryDatabase(embedder: embedder, metric: settings.vectors.metric) },
             ], loader: loader, embedder: embedder)
     }
 
     /// Makes backends that are not built in.
     var loader: BackendLoader {
         var configuration = BackendLoader.Configuration()
-        configuration.folders = settings.pluginFolders
-        configuration.python = settings.python
-        configuration.threads = settings.backendThreads
-        configuration.timeout = .seconds(settings.storeTimeoutSeconds)
-        configuration.metric = settings.metric
+        configuration.folders = settings.stores.pluginFolders
+        configuration.python = settings.stores.python
+        configuration.threads = settings.stores.backendThreads
+        configuration.timeout = settings.stores.timeout
+        configuration.metric = settings.vectors.metric
         return BackendLoader(configuration, logger: logger)
     }
 
@@ -86,7 +87,7 @@ struct Assembly {
     /// - Throws: ``MemoryError`` with code `misconfigured`, or ``BackendFactoryError``, that names the setting.
     func stateStores() throws -> StateStores {
         if let stores = try durableStateStores() { return stores }
-        if try BackendRegistry.builtInName(settings.factory) == nil {
+        if try BackendRegistry.builtInName(settings.stores.factory) == nil {
             logger.warning(
                 "sessions and background jobs are kept in memory, and are lost when the server ends: set STATE_STORE_URL to a redis:// or postgresql:// URL"
             )
@@ -99,17 +100,17 @@ struct Assembly {
     ///
     /// - Throws: as ``stateStores()``.
     func durableStateStores() throws -> StateStores? {
-        let builtIn = try BackendRegistry.builtInName(settings.factory)
-        if builtIn != nil, settings.stateStoreURL != nil {
+        let builtIn = try BackendRegistry.builtInName(settings.stores.factory)
+        if builtIn != nil, settings.stores.stateURL != nil {
             throw MemoryError(
                 .misconfigured,
-                "STATE_STORE_URL is set, but MEMORY_VECTOR_DB_FACTORY=\(settings.factory) keeps sessions and jobs itself; leave one of them out"
+                "STATE_STORE_URL is set, but MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory) keeps sessions and jobs itself; leave one of them out"
             )
         }
         switch builtIn {
         case "redis": return try stateStores(in: redis.get())
         case "pgvector": return try stateStores(in: postgres.get())
-        case nil: return try settings.stateStoreURL.map(stateStores(at:))
+        case nil: return try settings.stores.stateURL.map(stateStores(at:))
         default: return nil
         }
     }
@@ -132,13 +133,13 @@ struct Assembly {
 
     private func stateStores(in database: RedisDatabase) -> StateStores {
         var sessions = RedisWorkingMemoryStore.Configuration()
-        sessions.indexName = settings.sessionIndexName
+        sessions.indexName = settings.redis.sessionIndexName
         // The reference's setting ends with the colon that stands between all parts of a key.
-        let prefix = settings.sessionKeyPrefix
+        let prefix = settings.redis.sessionKeyPrefix
         sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
-        sessions.jobsKeyPrefix = settings.redisJobsPrefix
+        sessions.jobsKeyPrefix = settings.redis.jobsKeyPrefix
         var jobs = RedisJobQueue.Configuration()
-        jobs.keyPrefix = settings.redisJobsPrefix
+        jobs.keyPrefix = settings.redis.jobsKeyPrefix
         return StateStores(
             sessions: RedisWorkingMemoryStore(database: database, configuration: sessions),
             jobs: RedisJobQueue(database: database, configuration: jobs))
@@ -153,13 +154,13 @@ struct Assembly {
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if DATABASE_URL or POSTGRES_SCHEMA cannot be used.
     func migrator() throws -> Migrator {
-        guard let url = settings.databaseURL else {
+        guard let url = settings.postgres.url else {
             throw MemoryError(
                 .misconfigured,
                 "DATABASE_URL is not set; it names the database to migrate, such as postgresql://user@localhost/agent_memory"
             )
         }
-        return try Migrator(databaseURL: url, schema: settings.postgresSchema, logger: logger)
+        return try Migrator(databaseURL: url, schema: settings.postgres.schema, logger: logger)
     }
 
     private func redis(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
@@ -183,7 +184,7 @@ struct Assembly {
 
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         try PostgresMemoryDatabase(
-            database: postgres.get(), metric: settings.metric, algorithm: pgvectorConfiguration().algorithm,
+            database: postgres.get(), metric: settings.vectors.metric, algorithm: pgvectorConfiguration().algorithm,
             embedder: embedder, logger: logger)
     }
 
@@ -195,21 +196,21 @@ struct Assembly {
     ) throws -> RedisDatabase.Configuration {
         var configuration: RedisDatabase.Configuration
         do {
-            configuration = try RedisDatabase.Configuration(url: url ?? settings.redisURL)
+            configuration = try RedisDatabase.Configuration(url: url ?? settings.redis.url)
         } catch {
             throw MemoryError(.misconfigured, "\(setting): \(error.message)")
         }
-        configuration.connections = settings.redisConnections
-        configuration.timeout = .seconds(settings.storeTimeoutSeconds)
+        configuration.connections = settings.redis.connections
+        configuration.timeout = settings.stores.timeout
         return configuration
     }
 
     var redisConfiguration: RedisMemoryDatabase.Configuration {
         var configuration = RedisMemoryDatabase.Configuration()
-        configuration.indexName = settings.redisIndexName
-        configuration.keyPrefix = settings.redisKeyPrefix
-        configuration.distanceMetric = settings.metric
-        configuration.algorithm = settings.algorithm == .flat ? .flat : .hnsw
+        configuration.indexName = settings.redis.indexName
+        configuration.keyPrefix = settings.redis.keyPrefix
+        configuration.distanceMetric = settings.vectors.metric
+        configuration.algorithm = settings.vectors.algorithm == .flat ? .flat : .hnsw
         return configuration
     }
 
@@ -225,7 +226,7 @@ struct Assembly {
     private static func pgvectorConfiguration(
         _ settings: Settings
     ) throws -> PostgresMemoryDatabase.Configuration {
-        guard let url = settings.databaseURL else {
+        guard let url = settings.postgres.url else {
             throw MemoryError(
                 .misconfigured,
                 "DATABASE_URL is not set; the backend needs it, such as postgresql://user@localhost/agent_memory")
@@ -237,10 +238,10 @@ struct Assembly {
         _ settings: Settings, databaseURL url: String
     ) -> PostgresMemoryDatabase.Configuration {
         var configuration = PostgresMemoryDatabase.Configuration(
-            databaseURL: url, schema: settings.postgresSchema, poolSize: settings.postgresPoolSize,
-            timeout: .seconds(settings.storeTimeoutSeconds), metric: settings.metric,
-            algorithm: settings.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.autoMigrate)
-        configuration.database.idleLimit = .seconds(settings.postgresIdleSeconds)
+            databaseURL: url, schema: settings.postgres.schema, poolSize: settings.postgres.poolSize,
+            timeout: settings.stores.timeout, metric: settings.vectors.metric,
+            algorithm: settings.vectors.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.postgres.autoMigrate)
+        configuration.database.idleLimit = settings.postgres.idleLimit
         return configuration
     }
 }

@@ -6,6 +6,7 @@ import Logging
 import MemoryHTTP
 import MemoryService
 import ServiceLifecycle
+import Settings
 import UnixSignals
 
 /// Puts the parts together and runs them.
@@ -38,7 +39,7 @@ struct Server {
             embedder = try assembly.makeEmbedder(client: client)
             stores = try assembly.stateStores()
             database = CheckedDatabase(
-                try await assembly.registry(embedder: embedder).makeBackend(settings.factory))
+                try await assembly.registry(embedder: embedder).makeBackend(settings.stores.factory))
         } catch {
             throw Refusal(error) ?? error
         }
@@ -49,7 +50,7 @@ struct Server {
             await stores.close()
             // Found out before or after the start: the backend cannot go with what the store holds.
             guard let error = error as? MemoryError else { throw error }
-            throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.factory): \(error.message)")
+            throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): \(error.message)")
         }
         await database.close()
         await stores.close()
@@ -62,7 +63,8 @@ struct Server {
         let sessions = WorkingMemorySessions(
             store: stores.sessions,
             promotion: Promotion(
-                jobs: jobs, isEnabled: settings.longTermMemory, includesMessages: settings.indexesAllMessages))
+                jobs: jobs, isEnabled: settings.memory.isLongTermEnabled,
+                includesMessages: settings.memory.indexesAllMessages))
         let worker = BackgroundWorker(
             queue: stores.jobs, jobs: jobs,
             handlers: [PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs)],
@@ -88,7 +90,7 @@ struct Server {
         logger.info(
             "starting",
             metadata: [
-                "version": "\(Version.number)", "backend": "\(settings.factory)",
+                "version": "\(Version.number)", "backend": "\(settings.stores.factory)",
                 "embedding_model": "\(embedder.model)",
                 "dimensions": "\(embedder.dimensions)",
             ])
@@ -111,8 +113,9 @@ struct Server {
     private func application(_ api: APIRouter) -> some Service {
         Application(
             router: api.router(), server: .bounded(settings.connectionLimits),
-            configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "agent-memory"),
-            onServerRunning: { [logger, limit = settings.maximumConnections] channel in
+            configuration: .init(
+                address: .hostname(settings.server.host, port: settings.server.port), serverName: "agent-memory"),
+            onServerRunning: { [logger, limit = settings.http.maximumConnections] channel in
                 do {
                     try await AcceptGuard.install(on: channel, limit: limit, logger: logger)
                 } catch {
@@ -128,35 +131,35 @@ struct Server {
 extension Settings {
     fileprivate func api(_ work: LargeWork) -> APIRouter.Configuration {
         APIRouter.Configuration(
-            bodyLimit: bodyLimit, longTermMemory: longTermMemory,
+            bodyLimit: self.http.bodyLimit, longTermMemory: self.memory.isLongTermEnabled,
             messageRules: MessageRules(
-                maximumFutureSeconds: maximumFutureSeconds, requiresDates: requiresMessageTimestamps),
-            summarizationThreshold: summarizationThreshold, largeWork: work)
+                maximumFutureSeconds: self.memory.maximumFutureSeconds,
+                requiresDates: self.memory.requiresMessageTimestamps),
+            summarizationThreshold: self.memory.summarizationThreshold, largeWork: work)
     }
 
     fileprivate var connectionLimits: ConnectionLimits {
         var limits = ConnectionLimits()
-        limits.headBytes = headLimit
-        limits.bodyBytes = bodyLimit
-        limits.headTimeout = .seconds(headTimeoutSeconds)
-        limits.bodyTimeout = .seconds(bodyTimeoutSeconds)
-        limits.idleTimeout = .seconds(idleTimeoutSeconds)
-        limits.writeTimeout = .seconds(writeTimeoutSeconds)
+        limits.headBytes = self.http.headLimit
+        limits.bodyBytes = self.http.bodyLimit
+        limits.headTimeout = self.http.headTimeout
+        limits.bodyTimeout = self.http.bodyTimeout
+        limits.idleTimeout = self.http.idleTimeout
+        limits.writeTimeout = self.http.writeTimeout
         return limits
     }
 
     fileprivate var workLimits: WorkLimits {
         var limits = WorkLimits()
-        limits.bytes = workBytes
-        limits.patience = .seconds(workWaitSeconds)
-        limits.threads = workThreads
+        limits.bytes = self.http.workBytes
+        limits.patience = self.http.workWait
+        limits.threads = self.http.workThreads
         return limits
     }
 
     fileprivate var worker: BackgroundWorker.Configuration {
         BackgroundWorker.Configuration(
-            concurrency: jobConcurrency, pollInterval: .seconds(jobPollSeconds), lease: .seconds(jobLeaseSeconds),
-            retries: RetryPolicy(
-                attempts: jobAttempts, base: .seconds(jobBackoffSeconds), limit: .seconds(jobBackoffLimitSeconds)))
+            concurrency: self.jobs.concurrency, pollInterval: self.jobs.pollInterval, lease: self.jobs.lease,
+            retries: RetryPolicy(attempts: self.jobs.attempts, base: self.jobs.backoff, limit: self.jobs.backoffLimit))
     }
 }

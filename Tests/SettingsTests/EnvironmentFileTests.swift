@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import agent_memory
+@testable import Settings
 
 @Suite struct EnvironmentFileTests {
     @Test(

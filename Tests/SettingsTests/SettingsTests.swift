@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import agent_memory
+@testable import Settings
 
 @Suite struct SettingsTests {
     private func settings(
@@ -30,10 +30,10 @@ import Testing
     }
 
     @Test func theEnvironmentComesBeforeTheFileAndAnEmptyVariableBeforeNothing() throws {
-        #expect(try settings(["PORT": "1"], file: "PORT=2").port == 1)
-        #expect(try settings(["PORT": ""], file: "PORT=2").port == 2)
-        #expect(try settings(["PORT": "1"], file: "PORT=2", options: [("PORT", "3")]).port == 3)
-        #expect(try settings(["PORT": ""], file: "PORT=").port == 8000)
+        #expect(try settings(["PORT": "1"], file: "PORT=2").server.port == 1)
+        #expect(try settings(["PORT": ""], file: "PORT=2").server.port == 2)
+        #expect(try settings(["PORT": "1"], file: "PORT=2", options: [("PORT", "3")]).server.port == 3)
+        #expect(try settings(["PORT": ""], file: "PORT=").server.port == 8000)
         #expect(problems(options: [("HOST", "")]) == ["--host has an empty value"])
     }
 
@@ -122,30 +122,24 @@ import Testing
         #expect(throws: SettingsError.self) { try value("PROT", "") }
     }
 
-    /// The table of README.md against the code: every setting has its row, every row its setting, with its default.
+    /// Documentation/settings.md against the code. `make settings` writes it.
     @Test func theTableOfSettingsIsTheCode() throws {
-        let readme = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("README.md")
-        let text = try String(contentsOf: readme, encoding: .utf8)
-        let section = try #require(text.split(separator: "\n## ").first { $0.hasPrefix("Settings\n") })
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Documentation/settings.md")
+        #expect(try String(contentsOf: page, encoding: .utf8) == SettingsDocument.markdown)
+    }
+
+    @Test func theDocumentHasARowForEverySettingWithTheDefaultInForce() throws {
         var documented: [String: String] = [:]
-        for row in section.split(separator: "\n") where row.hasPrefix("| `") {
+        for row in SettingsDocument.markdown.split(separator: "\n") where row.hasPrefix("| `") {
             let cells = row.split(separator: "|", omittingEmptySubsequences: false).dropFirst().map {
                 $0.trimmingCharacters(in: .whitespaces)
             }
-            let names = cells[0].split(separator: ",").map {
-                $0.trimmingCharacters(in: CharacterSet(charactersIn: " `"))
-            }
-            let defaults =
-                names.count == 1 || cells[1].isEmpty
-                ? names.map { _ in cells[1] }
-                : cells[1].split(separator: ",", omittingEmptySubsequences: false).map {
-                    $0.trimmingCharacters(in: .whitespaces)
-                }
-            try #require(names.count == defaults.count, "\(row)")
-            for (name, value) in zip(names, defaults) { documented[name] = value }
+            try #require(cells.count == 5, "\(row)")
+            documented[cells[0].trimmingCharacters(in: CharacterSet(charactersIn: "`"))] = cells[1]
         }
         let inForce = try settings(["HOME": "~"]).inForce
+        #expect(documented.count == inForce.count)
         #expect(Set(documented.keys) == Set(inForce.map(\.name)))
         for (name, value) in inForce {
             guard let told = documented[name] else { continue }
@@ -155,5 +149,19 @@ import Testing
             let isSame = plain == value || (Double(plain) != nil && Double(plain) == Double(value))
             #expect(isSame, "\(name): the table says \(told), the code \(value)")
         }
+    }
+
+    @Test func valuesAreReadByRoom() throws {
+        let read = try settings([
+            "REDISVL_INDEX_NAME": "i", "REDISVL_VECTOR_DIMENSIONS": "3", "JOB_POLL_SECONDS": "0.5",
+            "REDISVL_DISTANCE_METRIC": "ip", "LOCAL_MODEL_PATH": "/models/bert",
+        ])
+        #expect(read.redis.indexName == "i")
+        #expect(read.vectors.dimensions == 3)
+        #expect(read.vectors.metric == .innerProduct)
+        #expect(read.jobs.pollInterval == .milliseconds(500))
+        #expect(read.embeddings.model == "local/bert")
+        #expect(try settings().vectors.dimensions == nil)
+        #expect(try settings().postgres.url == nil)
     }
 }

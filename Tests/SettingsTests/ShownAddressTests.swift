@@ -1,6 +1,6 @@
 import Testing
 
-@testable import agent_memory
+@testable import Settings
 
 /// What is shown of addresses. In every form the word "hunter2", or a part of it, stands for a secret.
 @Suite struct ShownAddressTests {

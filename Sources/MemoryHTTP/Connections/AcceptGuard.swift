@@ -35,13 +35,6 @@ public final class AcceptGuard: ChannelInboundHandler, Sendable {
     /// Touched on the event loop of the server's channel alone.
     private let state: NIOLoopBoundBox<State>
 
-    /// Half of the file descriptors that the process may have, at most 4096: stores and services
-    /// need some too.
-    public static var standardLimit: Int {
-        let descriptors = sysconf(Int32(_SC_OPEN_MAX))
-        return descriptors > 0 ? min(max(descriptors / 2, 1), 4096) : 1024
-    }
-
     /// - Parameters:
     ///   - limit: how many connections may be open at the same time.
     ///   - eventLoop: that of the server's channel.

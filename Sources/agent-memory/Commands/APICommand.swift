@@ -1,6 +1,7 @@
 import AgentMemory
 import ArgumentParser
 import Logging
+import Settings
 
 /// `agent-memory api`: serves until SIGTERM or SIGINT.
 struct APICommand: AsyncParsableCommand {
@@ -39,7 +40,7 @@ extension Settings {
         overriding options: [(name: String, value: String?)] = []
     ) throws(SettingsError) -> Settings {
         let settings = try load(overriding: options)
-        LoggingSystem.bootstrap(level: settings.logLevel)
+        LoggingSystem.bootstrap(level: settings.server.logLevel)
         let logger = Logger(label: "agent-memory")
         for warning in settings.warnings { logger.warning("\(warning)") }
         return settings

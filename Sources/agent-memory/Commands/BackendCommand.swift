@@ -4,6 +4,7 @@ import BackendHarnesses
 import BackendLoading
 import Logging
 import MemoryConformance
+import Settings
 
 /// `agent-memory backend`: what people who write backends do with theirs.
 struct BackendCommand: AsyncParsableCommand {
@@ -29,8 +30,8 @@ struct BackendCommand: AsyncParsableCommand {
             try await Refusal.wrapping {
                 let settings = try Settings.start()
                 let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
-                try await BackendCommand.show(settings.factory, assembly)
-                try await BackendCommand.checkCore(settings.factory, assembly, histories: histories)
+                try await BackendCommand.show(settings.stores.factory, assembly)
+                try await BackendCommand.checkCore(settings.stores.factory, assembly, histories: histories)
             }
         }
     }

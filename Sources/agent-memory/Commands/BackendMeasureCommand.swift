@@ -3,6 +3,7 @@ import ArgumentParser
 import BackendHarnesses
 import Logging
 import MemoryConformance
+import Settings
 
 /// `agent-memory backend measure`: how long the operations of a loaded backend take, from the server's side of the border.
 struct BackendMeasureCommand: AsyncParsableCommand {
@@ -35,7 +36,7 @@ struct BackendMeasureCommand: AsyncParsableCommand {
         try await Refusal.wrapping {
             let settings = try Settings.start()
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
-            let harness = LoadedHarness(settings.factory, name: settings.factory, loader: assembly.loader)
+            let harness = LoadedHarness(settings.stores.factory, name: settings.stores.factory, loader: assembly.loader)
             let dimensions = try dimensions ?? assembly.dimensions()
             let scoped = try await harness.makeDatabase(embedder: FixedEmbedder(dimensions: dimensions))
             do {

@@ -2,6 +2,7 @@ import AgentMemory
 import ArgumentParser
 import HTTPClient
 import Logging
+import Settings
 
 /// `agent-memory embed`: what the configured embedding model makes of texts.
 struct EmbedCommand: AsyncParsableCommand {

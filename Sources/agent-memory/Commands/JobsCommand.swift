@@ -2,6 +2,7 @@ import AgentMemory
 import ArgumentParser
 import BackendLoading
 import Logging
+import Settings
 
 /// `agent-memory jobs`: what operators do with the queue of background jobs.
 struct JobsCommand: AsyncParsableCommand {
@@ -78,7 +79,7 @@ struct JobsCommand: AsyncParsableCommand {
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             guard let stores = try assembly.durableStateStores() else {
                 throw Refusal(
-                    "MEMORY_VECTOR_DB_FACTORY=\(settings.factory): this backend's jobs are in the server's own memory; with a loaded backend, STATE_STORE_URL says where they are kept"
+                    "MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): this backend's jobs are in the server's own memory; with a loaded backend, STATE_STORE_URL says where they are kept"
                 )
             }
             do {

@@ -5,6 +5,7 @@ import HTTPClient
 import Logging
 import Migrations
 import PostgresBackend
+import Settings
 
 /// `agent-memory migrate`: brings the schema of DATABASE_URL to what this binary needs.
 struct MigrateCommand: AsyncParsableCommand {
@@ -33,7 +34,7 @@ struct MigrateCommand: AsyncParsableCommand {
 
         /// The schema is complete without: a server whose user may do so makes the index itself.
         private static func prepareVectors(_ assembly: Assembly) async throws {
-            guard try BackendRegistry.builtInName(assembly.settings.factory) == "pgvector" else { return }
+            guard try BackendRegistry.builtInName(assembly.settings.stores.factory) == "pgvector" else { return }
             let client = HTTPClient()
             do {
                 try await assembly.prepareVectors(client: client)

@@ -3,6 +3,7 @@ import ArgumentParser
 import BackendLoading
 import HTTPClient
 import Logging
+import Settings
 
 #if canImport(Glibc)
     @preconcurrency import Glibc
@@ -52,17 +53,17 @@ struct ReembedCommand: AsyncParsableCommand {
         do {
             let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             let embedder = try assembly.makeEmbedder(client: client)
-            let database = try await assembly.registry(embedder: embedder).makeBackend(settings.factory)
+            let database = try await assembly.registry(embedder: embedder).makeBackend(settings.stores.factory)
             do {
                 guard let reembeddable = database as? any ReembeddableDatabase else {
                     throw Refusal(
-                        "MEMORY_VECTOR_DB_FACTORY=\(settings.factory): this backend cannot embed its memories anew; redis and pgvector can"
+                        "MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): this backend cannot embed its memories anew; redis and pgvector can"
                     )
                 }
                 if dropOthers {
-                    try await drop(reembeddable, embedder, batchSize: settings.embeddingBatchSize)
+                    try await drop(reembeddable, embedder, batchSize: settings.embeddings.batchSize)
                 } else {
-                    try await reembed(reembeddable, embedder, batchSize: settings.embeddingBatchSize)
+                    try await reembed(reembeddable, embedder, batchSize: settings.embeddings.batchSize)
                 }
             } catch {
                 await database.close()

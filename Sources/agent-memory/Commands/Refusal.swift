@@ -1,5 +1,6 @@
 import AgentMemory
 import BackendLoading
+import Settings
 
 /// Ends the program with a message on standard error and exit status 1.
 struct Refusal: Error, CustomStringConvertible {

@@ -1,9 +1,18 @@
 import ArgumentParser
+import Settings
 
 /// `agent-memory settings`: the settings as the server reads them, for scripts.
 struct SettingsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "settings", abstract: "Prints settings as the server reads them.", subcommands: [Get.self])
+
+    @Flag(help: "Print the documentation of all settings in Markdown.")
+    var markdown = false
+
+    func run() throws {
+        guard markdown else { throw CleanExit.helpRequest(self) }
+        print(SettingsDocument.markdown, terminator: "")
+    }
 
     struct Get: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -25,25 +34,5 @@ struct SettingsCommand: ParsableCommand {
                 throw Refusal(error.description)
             }
         }
-    }
-}
-
-extension Settings {
-    /// What is in force under a name, as it may be shown.
-    ///
-    /// - Parameter onlyGiven: whether a default counts as no value.
-    /// - Returns: `nil` for no value.
-    /// - Throws: ``SettingsError`` if there is no such setting, or its value cannot be used.
-    static func value(
-        of name: String, in sources: SettingSources, onlyGiven: Bool
-    ) throws(SettingsError) -> String? {
-        var reader = SettingsReader(sources.variables, unreadable: sources.unreadable)
-        _ = Settings(sources, &reader)
-        if SettingNames.ofScripts.contains(name) { _ = reader.optionalString(name) }
-        guard reader.names.contains(name) else { throw SettingsError(problems: ["there is no setting \(name)"]) }
-        let faults = reader.faults.filter { $0.name == name }.map(\.text)
-        guard faults.isEmpty else { throw SettingsError(problems: faults) }
-        if onlyGiven, !reader.isGiven(name) { return nil }
-        return reader.inForce.last { $0.name == name }?.value
     }
 }

@@ -4,6 +4,7 @@ import BackendLoading
 import Logging
 import MemoryConformance
 import RESTConformance
+import Settings
 
 /// The harnesses of the backends and servers that the command line names.
 enum ConformanceHarnesses {
@@ -19,7 +20,7 @@ enum ConformanceHarnesses {
         if backends.isEmpty, !urls.isEmpty { return try urls.map(server) }
         let settings = try Settings.start()
         let assembly = Assembly(settings: settings, logger: Logger(label: "agent-memory"))
-        let names = backends.isEmpty ? [settings.factory] : backends
+        let names = backends.isEmpty ? [settings.stores.factory] : backends
         return try names.map { try harness($0, assembly) } + urls.map(server)
     }
 

@@ -1,12 +1,12 @@
 /// What is wrong with the settings, all of it at once.
-struct SettingsError: Error, CustomStringConvertible {
-    let problems: [String]
-    var description: String { problems.joined(separator: "\n") }
+public struct SettingsError: Error, CustomStringConvertible {
+    public let problems: [String]
+    public var description: String { problems.joined(separator: "\n") }
 }
 
 /// Reads settings by their environment names, notes what is wrong, and remembers what is in force.
 struct SettingsReader {
-    private let variables: [String: String]
+    let variables: [String: String]
     private let unreadable: Set<String>
     /// What is wrong, with the name of the setting where it is about one.
     private(set) var faults: [(name: String?, text: String)] = []

@@ -7,7 +7,7 @@
 #endif
 
 /// Where settings come from: the command line, then the environment, then `.env`. An empty value counts as none.
-struct SettingSources {
+public struct SettingSources {
     /// By name.
     private(set) var variables: [String: String] = [:]
     /// Names in the environment whose value is not UTF-8.
@@ -19,7 +19,7 @@ struct SettingSources {
     ///
     /// - Parameter options: of the command line.
     /// - Throws: ``SettingsError`` for an `.env` that is there and cannot be read, and for an empty option.
-    init(overriding options: [(name: String, value: String?)] = []) throws(SettingsError) {
+    public init(overriding options: [(name: String, value: String?)] = []) throws(SettingsError) {
         let file: EnvironmentFile?
         do {
             file = try EnvironmentFile(readingIfPresent: ".env")

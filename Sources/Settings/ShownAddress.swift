@@ -1,10 +1,10 @@
 /// What may be shown of a URL or a libpq connection string: its parts without their secrets, if every part of it is understood; otherwise
 /// nothing of it, because a part that is not understood may be the rest of a password.
-enum ShownAddress {
+public enum ShownAddress {
     /// Stands for a text that is not understood.
     static let notUnderstood = "(set, not shown: not understood)"
 
-    static func of(_ text: String) -> String {
+    public static func of(_ text: String) -> String {
         let scalars = text.unicodeScalars[...]
         let shown = scalars.contains("=") && !text.contains("://") ? keywords(scalars) : url(text)
         return shown ?? notUnderstood

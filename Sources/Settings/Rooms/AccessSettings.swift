@@ -1,0 +1,16 @@
+/// Who may use the server. Authentication is not built, so that everything but the defaults is
+/// refused: a server that was asked to be closed must not run open.
+public struct AccessSettings: SettingsRoom {
+    public static let title = "Access"
+
+    static let consequence = "this version has no authentication, and does not run open where it was asked for"
+
+    public let isDisabled = Setting<Bool>.bool(
+        "DISABLE_AUTH", default: true, "Anything else stops the start, an empty value too.")
+    public let usesTokens = Setting<Bool>.bool(
+        "TOKEN_AUTH_ENABLED", default: false, "Anything else stops the start, an empty value too.")
+    /// Whether the mode is `disabled`, which is the only one.
+    public let isModeDisabled = Setting<Bool>.choice(
+        "AUTH_MODE", ["disabled": true], default: true, otherwise: "\"disabled\": \(consequence)",
+        "Anything else stops the start, an empty value too.")
+}

@@ -1,0 +1,45 @@
+/// What concerns several settings at once, or the way in which one was given.
+extension Settings {
+    static func checkTogether(_ values: SettingValues, _ reader: inout SettingsReader) {
+        requireDatabase(values, &reader)
+        refuseUnusedModelPath(values, &reader)
+        refuseAuthentication(values, &reader)
+        warnOfBoundedTimes(&reader)
+    }
+
+    private static func requireDatabase(_ values: SettingValues, _ reader: inout SettingsReader) {
+        guard values.stores.factory == "pgvector", values.postgres.url == nil else { return }
+        reader.problem(
+            "DATABASE_URL is not set; MEMORY_VECTOR_DB_FACTORY=pgvector needs it, such as postgresql://user@localhost/agent_memory"
+        )
+    }
+
+    private static func refuseUnusedModelPath(_ values: SettingValues, _ reader: inout SettingsReader) {
+        let model = values.embeddings.model
+        let isPathUsed = model.hasPrefix("local/") && !model.hasPrefix("local/hashing-")
+        guard values.embeddings.localModelPath != nil, !isPathUsed else { return }
+        reader.problem(
+            "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(model) is not a model in a folder; leave one of them out")
+    }
+
+    private static func refuseAuthentication(_ values: SettingValues, _ reader: inout SettingsReader) {
+        for name in SettingNames.ofAccess.sorted() where reader.variables[name]?.isEmpty == true {
+            reader.problem(name, "the value is empty, which does not say whether the server may run open; leave it out")
+        }
+        if !values.access.isDisabled { reader.problem("DISABLE_AUTH=false: \(AccessSettings.consequence)") }
+        if values.access.usesTokens { reader.problem("TOKEN_AUTH_ENABLED=true: \(AccessSettings.consequence)") }
+    }
+
+    /// Values that are fine alone, of which one keeps the other from having an effect.
+    private static func warnOfBoundedTimes(_ reader: inout SettingsReader) {
+        for (name, limit) in [
+            ("JOB_BACKOFF_SECONDS", "JOB_BACKOFF_LIMIT_SECONDS"),
+            ("EMBEDDING_TIMEOUT_SECONDS", "EMBEDDING_DEADLINE_SECONDS"),
+        ] {
+            guard let value = reader.variables[name].flatMap(Double.init),
+                let bound = reader.variables[limit].flatMap(Double.init), value > bound
+            else { continue }
+            reader.warn("\(name) is longer than \(limit), which bounds it")
+        }
+    }
+}
