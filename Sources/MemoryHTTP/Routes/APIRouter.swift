@@ -100,7 +100,7 @@ public struct APIRouter: Sendable {
         let actions: [(String, Handler)] = [
             (
                 "search",
-                Self.route(RouteInputs(query: SearchBody.ofQuery, takesBody: true)) { call in
+                Self.route(RouteInputs(query: SearchRequest.ofQuery, takesBody: true)) { call in
                     try await controller.search(call.request, call.query)
                 }
             ),
@@ -150,7 +150,7 @@ public struct APIRouter: Sendable {
         add(
             "/v1/memory/prompt",
             [
-                .post: Self.route(RouteInputs(query: SearchBody.ofQuery, takesBody: true)) { call in
+                .post: Self.route(RouteInputs(query: SearchRequest.ofQuery, takesBody: true)) { call in
                     try await prompt.prompt(call.request, call.query)
                 }
             ], to: router)
@@ -172,14 +172,14 @@ public struct APIRouter: Sendable {
     }
 
     private static let notBuilt: Handler = { request, _ in
-        ErrorAnswer.response(
+        ErrorResponse.response(
             .notImplemented, "\(request.method.rawValue) \(request.uri.path) is not part of this version yet")
     }
 
     private func enabled(_ handlers: [HTTPRequest.Method: Handler]) -> [HTTPRequest.Method: Handler] {
         guard !configuration.longTermMemory else { return handlers }
         return handlers.mapValues { _ in
-            { _, _ in ErrorAnswer.response(.badRequest, "Long-term memory is disabled") }
+            { _, _ in ErrorResponse.response(.badRequest, "Long-term memory is disabled") }
         }
     }
 
@@ -210,7 +210,7 @@ public struct APIRouter: Sendable {
                 if let handler = offered[method], isThere(request, method) {
                     return try await handler(request, context)
                 }
-                var response = ErrorAnswer.response(.methodNotAllowed, "Method Not Allowed")
+                var response = ErrorResponse.response(.methodNotAllowed, "Method Not Allowed")
                 let allowed = offered.keys.filter { isThere(request, $0) }
                 response.headers[.allow] = allowed.map(\.rawValue).sorted().joined(separator: ", ")
                 return response

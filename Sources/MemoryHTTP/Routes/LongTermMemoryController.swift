@@ -16,18 +16,18 @@ struct LongTermMemoryController: Sendable {
     }
 
     func search(_ request: Request, _ query: QueryParameters) async throws -> Response {
-        try SearchBody.check(query)
-        let page = try await memory.search(try SearchBody.read(try await body.json(request)))
-        return Self.answer(page) { $1.writeMembers(to: &$0) }
+        try SearchRequest.check(query)
+        let page = try await memory.search(try SearchRequest.read(try await body.json(request)))
+        return Self.response(page) { $1.writeMembers(to: &$0) }
     }
 
     func list(_ request: Request) async throws -> Response {
-        let page = try await memory.list(try SearchBody.readList(try await body.json(request)))
-        return Self.answer(page) { $1.writeMembers(to: &$0) }
+        let page = try await memory.list(try SearchRequest.readList(try await body.json(request)))
+        return Self.response(page) { $1.writeMembers(to: &$0) }
     }
 
     func count(_ request: Request) async throws -> Response {
-        let count = try await memory.count(try SearchBody.readCount(try await body.json(request)))
+        let count = try await memory.count(try SearchRequest.readCount(try await body.json(request)))
         return .json { writer in
             writer.object { writer in
                 writer.name("count")
@@ -37,12 +37,12 @@ struct LongTermMemoryController: Sendable {
     }
 
     func get(id: String) async throws -> Response {
-        Self.answer(try await memory.record(id: id))
+        Self.response(try await memory.record(id: id))
     }
 
     func edit(_ request: Request, id: String) async throws -> Response {
         let edit = try EditRequest(try await body.json(request))
-        return Self.answer(
+        return Self.response(
             try await memory.edit(id: id) { now throws(MemoryError) in try edit.changes(updatedAt: now) })
     }
 
@@ -51,13 +51,13 @@ struct LongTermMemoryController: Sendable {
         return .status("ok, deleted \(deleted) memories")
     }
 
-    private static func answer(_ record: MemoryRecord) -> Response {
+    private static func response(_ record: MemoryRecord) -> Response {
         .json { writer in
             writer.object { record.writeMembers(to: &$0) }
         }
     }
 
-    private static func answer<Item>(_ page: Page<Item>, _ write: (inout JSONWriter, Item) -> Void) -> Response {
+    private static func response<Item>(_ page: Page<Item>, _ write: (inout JSONWriter, Item) -> Void) -> Response {
         .json(capacity: 256 + 1024 * page.items.count) { writer in
             writer.object { writer in
                 writer.name("memories")

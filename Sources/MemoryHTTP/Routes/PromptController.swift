@@ -10,8 +10,8 @@ struct PromptController: Sendable {
     let longTermMemory: Bool
 
     func prompt(_ request: Request, _ query: QueryParameters) async throws -> Response {
-        try SearchBody.check(query)
-        let wishes = try PromptBody.read(
+        try SearchRequest.check(query)
+        let wishes = try PromptRequest.read(
             try await body.json(request), summarizationThreshold: summarizationThreshold)
         guard longTermMemory || wishes.search == nil else {
             throw MemoryError(.invalidCombination, "Long-term memory is disabled")

@@ -33,22 +33,22 @@ struct WorkingMemoryController: Sendable {
         let view = try await sessions.session(
             try parameters.selector(sessionID: id), recentMessages: parameters.recentMessagesLimit,
             budget: budget(parameters))
-        return answer(view)
+        return response(view)
     }
 
     func put(_ request: Request, id: String, _ query: QueryParameters) async throws -> Response {
         let parameters = try SessionParameters(query)
-        let reading = try SessionBody(rules: rules, now: now()).put(
+        let reading = try SessionRequest(rules: rules, now: now()).put(
             try await body.json(request), sessionID: id, parameters: parameters,
             condition: try WriteCondition(request.headers))
         let view = try await sessions.put(reading.content, budget: budget(parameters))
-        return warning(answer(view), if: reading.lacksDates)
+        return warning(response(view), if: reading.lacksDates)
     }
 
     /// Adds messages without sending those that are there. An addition to the API of the reference.
     func append(_ request: Request, id: String, _ query: QueryParameters) async throws -> Response {
         let parameters = try SessionParameters(query)
-        let reading = try SessionBody(rules: rules, now: now()).append(
+        let reading = try SessionRequest(rules: rules, now: now()).append(
             try await body.json(request), sessionID: id, parameters: parameters)
         let session = try await sessions.append(reading.content.messages, to: reading.content.key)
         var response = Response.json { writer in
@@ -75,7 +75,7 @@ struct WorkingMemoryController: Sendable {
             summarizationThreshold: summarizationThreshold)
     }
 
-    private func answer(_ view: WorkingMemorySessions.View) -> Response {
+    private func response(_ view: WorkingMemorySessions.View) -> Response {
         let memory = view.session.memory
         var response = Response.json(capacity: 1024 + 256 * memory.messages.count) { writer in
             writer.object { writer in

@@ -2,7 +2,7 @@ import AgentMemory
 import MemoryService
 
 /// The body of POST /v1/long-term-memory/search.
-enum SearchBody {
+enum SearchRequest {
     private enum Mode: String, CaseIterable {
         case semantic, keyword, hybrid
     }
@@ -36,7 +36,7 @@ enum SearchBody {
     static func read(
         _ body: JSONValue, at location: [MemoryError.PathComponent] = [.key("body")],
         replacingText replacement: String? = nil
-    ) throws -> SearchRequest {
+    ) throws -> MemorySearch {
         var issues = IssueList()
         guard let reader = ObjectReader(body, at: location, &issues) else {
             throw ValidationFailure(issues: issues.issues)
@@ -74,7 +74,7 @@ enum SearchBody {
         // Ranked by recency in the engine already, the page must not be re-ordered once more.
         let reorder = boost && !serverSide
         let request = try issues.collect(at: location, input: body) { () throws(MemoryError) in
-            try SearchRequest(
+            try MemorySearch(
                 text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil)
         }
         guard let request else { throw ValidationFailure(issues: issues.issues) }

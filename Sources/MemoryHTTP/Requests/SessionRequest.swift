@@ -15,7 +15,7 @@ public struct MessageRules: Sendable, Equatable {
 }
 
 /// The bodies of PUT /v1/working-memory/{session_id} and POST /v1/working-memory/{session_id}/messages.
-struct SessionBody {
+struct SessionRequest {
     let rules: MessageRules
     let now: Timestamp
 

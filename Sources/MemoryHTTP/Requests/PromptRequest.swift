@@ -2,7 +2,7 @@ import AgentMemory
 import MemoryService
 
 /// The body of POST /v1/memory/prompt.
-enum PromptBody {
+enum PromptRequest {
     /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` where there is neither a session nor a search.
     static func read(_ body: JSONValue, summarizationThreshold: Double) throws -> MemoryPrompt.Request {
         var issues = IssueList()
@@ -18,7 +18,7 @@ enum PromptBody {
             do {
                 let location = reader.location(of: "long_term_search") + [.key("SearchRequest")]
                 search = .custom(
-                    try SearchBody.read(.object(wishes), at: location, replacingText: query ?? ""))
+                    try SearchRequest.read(.object(wishes), at: location, replacingText: query ?? ""))
             } catch let failure as ValidationFailure {
                 for issue in failure.issues { issues.add(issue) }
             }

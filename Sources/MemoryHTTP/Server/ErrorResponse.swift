@@ -4,7 +4,7 @@ import Hummingbird
 import Logging
 
 /// Errors as the answers that clients know: `{"detail": "text"}`, and for bad input `{"detail": [entries]}`.
-enum ErrorAnswer {
+enum ErrorResponse {
     static func response(_ status: HTTPResponse.Status, _ detail: String) -> Response {
         .json(status: status) { writer in
             writer.object { writer in
@@ -62,30 +62,30 @@ struct ErrorMiddleware: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch let failure as ValidationFailure {
-            return ErrorAnswer.response(failure.issues)
+            return ErrorResponse.response(failure.issues)
         } catch let error as UnsupportedBody {
-            return ErrorAnswer.response(.unsupportedMediaType, error.message)
+            return ErrorResponse.response(.unsupportedMediaType, error.message)
         } catch let error as MemoryError {
-            return ErrorAnswer.response(error, logger: context.requestLogger)
+            return ErrorResponse.response(error, logger: context.requestLogger)
         } catch let error as any HTTPResponseError {
             return Self.response(to: error.status)
         } catch is RequestEnded {
             // The client has been answered or has gone away: no failure of the server, and no one reads this.
-            return ErrorAnswer.response(.badRequest, "the request body is not complete")
+            return ErrorResponse.response(.badRequest, "the request body is not complete")
         } catch is CancellationError {
-            return ErrorAnswer.response(.serviceUnavailable, "the server is shutting down")
+            return ErrorResponse.response(.serviceUnavailable, "the server is shutting down")
         } catch {
             context.requestLogger.error("request failed", metadata: ["error": "\(error)"])
-            return ErrorAnswer.response(.internalServerError, "Internal Server Error")
+            return ErrorResponse.response(.internalServerError, "Internal Server Error")
         }
     }
 
     private static func response(to status: HTTPResponse.Status) -> Response {
         switch status {
-        case .notFound: ErrorAnswer.response(.notFound, "Not Found")
+        case .notFound: ErrorResponse.response(.notFound, "Not Found")
         case .contentTooLarge:
-            ErrorAnswer.response(.contentTooLarge, "the request body is larger than the server allows")
-        default: ErrorAnswer.response(status, status.reasonPhrase)
+            ErrorResponse.response(.contentTooLarge, "the request body is larger than the server allows")
+        default: ErrorResponse.response(status, status.reasonPhrase)
         }
     }
 }
