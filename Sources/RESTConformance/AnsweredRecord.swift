@@ -5,17 +5,17 @@ extension MemoryRecord {
     ///
     /// - Throws: ``MemoryError`` with code `internalError` that names the member at fault.
     init(answered json: JSONValue) throws(MemoryError) {
-        let reader = AnswerReader(json)
+        let reader = MemberReader(answer: json)
         guard let memoryType = MemoryType(rawValue: try reader.required("memory_type", \.stringValue)) else {
-            throw AnswerReader.unreadable("memory_type")
+            throw reader.unreadable("memory_type")
         }
         self.init(
             storedID: try reader.required("id", \.stringValue), text: try reader.required("text", \.stringValue),
             sessionID: try reader.optional("session_id", \.stringValue),
             userID: try reader.optional("user_id", \.stringValue),
             namespace: try reader.optional("namespace", \.stringValue), memoryType: memoryType,
-            topics: try reader.strings("topics"), entities: try reader.strings("entities"),
-            extractedFrom: try reader.strings("extracted_from"),
+            topics: try reader.optionalStrings("topics") ?? [], entities: try reader.optionalStrings("entities") ?? [],
+            extractedFrom: try reader.optionalStrings("extracted_from") ?? [],
             discreteMemoryExtracted: try reader.required("discrete_memory_extracted", \.stringValue) == "t",
             extractionStrategy: try reader.required("extraction_strategy", \.stringValue),
             extractionStrategyConfig: try reader.required("extraction_strategy_config", \.objectValue),
@@ -23,34 +23,22 @@ extension MemoryRecord {
             memoryHash: try reader.optional("memory_hash", \.stringValue) ?? "",
             pinned: try reader.required("pinned", \.boolValue),
             accessCount: try reader.required("access_count", \.intValue),
-            createdAt: try reader.required("created_at", AnswerReader.date),
-            lastAccessed: try reader.required("last_accessed", AnswerReader.date),
-            updatedAt: try reader.required("updated_at", AnswerReader.date),
-            persistedAt: try reader.optional("persisted_at", AnswerReader.date),
-            eventDate: try reader.optional("event_date", AnswerReader.date))
+            createdAt: try reader.required("created_at", \.dateValue),
+            lastAccessed: try reader.required("last_accessed", \.dateValue),
+            updatedAt: try reader.required("updated_at", \.dateValue),
+            persistedAt: try reader.optional("persisted_at", \.dateValue),
+            eventDate: try reader.optional("event_date", \.dateValue))
     }
 }
 
-/// Takes the members of one object out of an answer.
-struct AnswerReader {
-    private let reader: MemberReader
-
-    init(_ json: JSONValue) {
-        reader = MemberReader(json, of: "the server's answer")
+extension MemberReader {
+    /// A reader of an object in a server's answer.
+    init(answer json: JSONValue) {
+        self.init(json, of: "the server's answer")
     }
+}
 
-    func required<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value {
-        try reader.required(name, convert)
-    }
-
-    /// `nil` for a member that is `null` or absent.
-    func optional<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value? {
-        try reader.optional(name, convert)
-    }
-
-    func strings(_ name: String) throws(MemoryError) -> [String] { try reader.optionalStrings(name) ?? [] }
-
-    static func date(_ json: JSONValue) -> Timestamp? { json.stringValue.flatMap { Timestamp(parsing: $0) } }
-
-    static func unreadable(_ name: String) -> MemoryError { AnswerReader(.null).reader.unreadable(name) }
+extension JSONValue {
+    /// A date as servers write it.
+    var dateValue: Timestamp? { stringValue.flatMap { Timestamp(parsing: $0) } }
 }

@@ -1,31 +1,27 @@
 extension MemoryRecord {
     /// Writes the record's members as the REST API spells them; the caller opens and closes the object.
     public func writeMembers(to writer: inout JSONWriter) {
-        func member(_ name: String, _ write: (inout JSONWriter) -> Void) {
-            writer.name(name)
-            write(&writer)
-        }
-        member("id") { $0.string(id) }
-        member("text") { $0.string(text) }
-        member("session_id") { $0.string(sessionID) }
-        member("user_id") { $0.string(userID) }
-        member("namespace") { $0.string(namespace) }
-        member("last_accessed") { $0.string(lastAccessed.iso8601) }
-        member("created_at") { $0.string(createdAt.iso8601) }
-        member("updated_at") { $0.string(updatedAt.iso8601) }
-        member("pinned") { $0.bool(pinned) }
-        member("access_count") { $0.int(accessCount) }
-        member("topics") { $0.strings(topics) }
-        member("entities") { $0.strings(entities) }
-        member("memory_hash") { $0.string(memoryHash) }
-        member("discrete_memory_extracted") { $0.string(discreteMemoryExtracted ? "t" : "f") }
-        member("memory_type") { $0.string(memoryType.rawValue) }
-        member("persisted_at") { $0.string(persistedAt?.iso8601) }
-        member("extracted_from") { $0.strings(extractedFrom) }
-        member("event_date") { $0.string(eventDate?.iso8601) }
-        member("extraction_strategy") { $0.string(extractionStrategy) }
-        member("extraction_strategy_config") { $0.value(.object(extractionStrategyConfig)) }
-        member("metadata") { $0.value(.object(metadata)) }
+        writer.member("id", id)
+        writer.member("text", text)
+        writer.member("session_id", sessionID)
+        writer.member("user_id", userID)
+        writer.member("namespace", namespace)
+        writer.member("last_accessed", lastAccessed.iso8601)
+        writer.member("created_at", createdAt.iso8601)
+        writer.member("updated_at", updatedAt.iso8601)
+        writer.member("pinned", pinned)
+        writer.member("access_count", accessCount)
+        writer.member("topics", topics)
+        writer.member("entities", entities)
+        writer.member("memory_hash", memoryHash)
+        writer.member("discrete_memory_extracted", discreteMemoryExtracted ? "t" : "f")
+        writer.member("memory_type", memoryType.rawValue)
+        writer.member("persisted_at", persistedAt?.iso8601)
+        writer.member("extracted_from", extractedFrom)
+        writer.member("event_date", eventDate?.iso8601)
+        writer.member("extraction_strategy", extractionStrategy)
+        writer.member("extraction_strategy_config", .object(extractionStrategyConfig))
+        writer.member("metadata", .object(metadata))
     }
 
     /// The record as one JSON object.
@@ -46,11 +42,8 @@ extension SearchHit {
     /// Writes the record's members and then dist, score and score_type.
     public func writeMembers(to writer: inout JSONWriter) {
         record.writeMembers(to: &writer)
-        writer.name("dist")
-        writer.double(distance)
-        writer.name("score")
-        if let score { writer.double(score) } else { writer.null() }
-        writer.name("score_type")
-        writer.string(scoreType?.rawValue)
+        writer.member("dist", distance)
+        writer.member("score", score)
+        writer.member("score_type", scoreType?.rawValue)
     }
 }
