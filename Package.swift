@@ -156,17 +156,18 @@ let package = Package(
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
         module("MemoryService", ["AgentMemory"], packages: [lifecycle, logging]),
+        module("MemoryAPI", ["AgentMemory", "MemoryService"]),
         module(
-            "MemoryHTTP", ["AgentMemory", "MemoryService"],
+            "MemoryHTTP", ["AgentMemory", "MemoryAPI", "MemoryService"],
             packages: [deques, httpTypes, hummingbird, hummingbirdCore, logging]
                 + nio("NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOPosix")),
         .executableTarget(
             name: "agent-memory",
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
-                "MemoryHTTP", "MemoryService", "Migrations", "PostgresBackend", "PostgresDriver", "RESTConformance",
-                "RedisBackend", "RedisDriver", "ReferenceBackend", "Settings", argumentParser, hummingbird, lifecycle,
-                logging,
+                "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "PostgresBackend", "PostgresDriver",
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "Settings", argumentParser,
+                hummingbird, lifecycle, logging,
                 unixSignals,
             ],
             exclude: ["README.md"], swiftSettings: strict),
@@ -191,9 +192,10 @@ let package = Package(
         tests(
             "MemoryServiceTests", ["AgentMemory", "MemoryConformance", "MemoryService", "ReferenceBackend"],
             packages: [logging]),
+        tests("MemoryAPITests", ["AgentMemory", "MemoryAPI"]),
         tests(
             "MemoryHTTPTests",
-            ["AgentMemory", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend"],
+            ["AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend"],
             packages: [httpTypes, hummingbird, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
             excluding: ["reference-working-memory.jsonl"]),
         tests("SettingsTests", ["Settings"]),

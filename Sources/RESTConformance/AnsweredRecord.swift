@@ -1,36 +1,24 @@
 import AgentMemory
 
 extension MemoryRecord {
-    /// A record out of a server's answer.
+    /// Reads a record as a server answers it: every member must be there, whatever its value.
     ///
     /// - Throws: ``MemoryError`` with code `internalError` that names the member at fault.
     init(answered json: JSONValue) throws(MemoryError) {
-        try self.init(json: json, of: AnswerReader.source)
+        try self.init(json: json, of: MemberReader.answer)
     }
 }
 
-/// Takes the members of one object out of an answer.
-struct AnswerReader {
-    fileprivate static let source = "the server's answer"
+extension MemberReader {
+    fileprivate static let answer = "the server's answer"
 
-    private let reader: MemberReader
-
-    init(_ json: JSONValue) {
-        reader = MemberReader(json, of: Self.source)
+    /// A reader of an object in a server's answer.
+    init(answer json: JSONValue) {
+        self.init(json, of: Self.answer)
     }
+}
 
-    func required<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value {
-        try reader.required(name, convert)
-    }
-
-    /// `nil` for a member that is `null` or absent.
-    func optional<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value? {
-        try reader.optional(name, convert)
-    }
-
-    func strings(_ name: String) throws(MemoryError) -> [String] { try reader.optionalStrings(name) ?? [] }
-
-    static func date(_ json: JSONValue) -> Timestamp? { json.stringValue.flatMap { Timestamp(parsing: $0) } }
-
-    static func unreadable(_ name: String) -> MemoryError { AnswerReader(.null).reader.unreadable(name) }
+extension JSONValue {
+    /// A date as servers write it.
+    var dateValue: Timestamp? { stringValue.flatMap { Timestamp(parsing: $0) } }
 }

@@ -130,7 +130,9 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             guard query.utf8.count > 6000 || index == ids.count - 1 else { continue }
             let answer = try await connection.call(.delete, "/v1/long-term-memory" + query)
             let words = (answer["status"]?.stringValue ?? "").split(separator: " ")
-            guard let count = words.lazy.compactMap({ Int($0) }).first else { throw AnswerReader.unreadable("status") }
+            guard let count = words.lazy.compactMap({ Int($0) }).first else {
+                throw MemberReader(answer: answer).unreadable("status")
+            }
             deleted += count
             query = ""
         }
@@ -153,7 +155,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         }
         let body = try scope.body(filter, hasRecordFilters: true)
         let answer = try await connection.call(.post, "/v1/long-term-memory/count", .object(body))
-        return try AnswerReader(answer).required("count", \.intValue)
+        return try MemberReader(answer: answer).required("count", \.intValue)
     }
 
     /// - Throws: ``NotApplicable`` for a page that takes several requests of different depths: they need not fit together (rule P5).
@@ -207,7 +209,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         body["limit"] = .int(page.limit)
         body["offset"] = .int(page.offset)
         let answer = try await connection.call(.post, "/v1/long-term-memory/\(route)", .object(body))
-        let reader = AnswerReader(answer)
+        let reader = MemberReader(answer: answer)
         return Page(
             items: try reader.required("memories", \.arrayValue).map(item),
             total: try reader.required("total", \.intValue),
@@ -219,7 +221,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
     }
 
     private func hit(_ json: JSONValue) throws(MemoryError) -> SearchHit {
-        let reader = AnswerReader(json)
+        let reader = MemberReader(answer: json)
         let type = try reader.optional("score_type") { $0.stringValue.flatMap(SearchHit.ScoreType.init) }
         return SearchHit(
             try record(json), distance: try reader.required("dist", \.doubleValue),

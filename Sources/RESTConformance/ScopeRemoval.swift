@@ -50,7 +50,7 @@ struct ScopeRemoval: Sendable {
             "namespace": ["startswith": .string(scope.prefix)], "limit": 100, "recency_boost": false,
         ]
         let answer = try await connection.call(.post, "/v1/long-term-memory/search", body)
-        return try AnswerReader(answer).required("memories", \.arrayValue).compactMap { memory in
+        return try MemberReader(answer: answer).required("memories", \.arrayValue).compactMap { memory in
             guard let namespace = memory["namespace"]?.stringValue, scope.own(namespace) != nil else { return nil }
             return memory["id"]?.stringValue
         }

@@ -3,6 +3,7 @@ import BackendLoading
 import HTTPClient
 import Hummingbird
 import Logging
+import MemoryAPI
 import MemoryHTTP
 import MemoryService
 import ServiceLifecycle

@@ -1,5 +1,6 @@
 import AgentMemory
 import HTTPTypes
+import MemoryAPI
 import MemoryHTTP
 import Testing
 

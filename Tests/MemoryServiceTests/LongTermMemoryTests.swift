@@ -21,8 +21,8 @@ import Testing
     private func search(
         _ text: String?, _ ranking: SearchQuery.Ranking = .semantic(distanceThreshold: nil),
         boost: RecencyWeights? = nil
-    ) throws -> SearchRequest {
-        try SearchRequest(
+    ) throws -> MemorySearch {
+        try MemorySearch(
             text: text, ranking: ranking, filter: .everything, page: PageRequest(limit: 10), recencyBoost: boost)
     }
 

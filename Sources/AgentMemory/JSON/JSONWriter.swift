@@ -35,6 +35,45 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// Writes a member whose value `body` writes.
+    public mutating func member(_ name: String, _ body: (inout JSONWriter) -> Void) {
+        self.name(name)
+        body(&self)
+    }
+
+    /// Writes a member; `nil` becomes `null`.
+    public mutating func member(_ name: String, _ value: String?) {
+        self.name(name)
+        string(value)
+    }
+
+    /// Writes a member; `nil` becomes `null`.
+    public mutating func member(_ name: String, _ value: Int?) {
+        self.name(name)
+        if let value { int(value) } else { null() }
+    }
+
+    /// Writes a member; `nil` becomes `null`.
+    public mutating func member(_ name: String, _ value: Double?) {
+        self.name(name)
+        if let value { double(value) } else { null() }
+    }
+
+    public mutating func member(_ name: String, _ value: Bool) {
+        self.name(name)
+        bool(value)
+    }
+
+    public mutating func member(_ name: String, _ values: [String]) {
+        self.name(name)
+        strings(values)
+    }
+
+    public mutating func member(_ name: String, _ value: JSONValue) {
+        self.name(name)
+        self.value(value)
+    }
+
     public mutating func string(_ value: String) {
         comma()
         quoted(value)

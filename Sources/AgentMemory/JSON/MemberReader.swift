@@ -1,5 +1,6 @@
 /// Takes the members of one JSON object by name and type, for answers and requests of other programs.
 ///
+/// Throws at the first member at fault. What clients send is read by `BodyReader` of MemoryAPI, which notes every fault.
 /// Members that nobody asks for are passed over; ``JSONObject`` is there for who must refuse them.
 public struct MemberReader: Sendable {
     private let json: JSONValue

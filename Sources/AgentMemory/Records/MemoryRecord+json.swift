@@ -31,11 +31,8 @@ extension SearchHit {
     /// Writes the record's members and then dist, score and score_type.
     public func writeMembers(to writer: inout JSONWriter) {
         record.writeMembers(to: &writer)
-        writer.name("dist")
-        writer.double(distance)
-        writer.name("score")
-        if let score { writer.double(score) } else { writer.null() }
-        writer.name("score_type")
-        writer.string(scoreType?.rawValue)
+        writer.member("dist", distance)
+        writer.member("score", score)
+        writer.member("score_type", scoreType?.rawValue)
     }
 }

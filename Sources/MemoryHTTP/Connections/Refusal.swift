@@ -1,4 +1,4 @@
-import AgentMemory
+import MemoryAPI
 import NIOCore
 import NIOHTTP1
 
@@ -15,12 +15,7 @@ struct Refusal: Equatable {
 
     /// `{"detail": text}`, as all errors of the API.
     var body: ByteBuffer {
-        var writer = JSONWriter(capacity: 64 + detail.utf8.count)
-        writer.object { writer in
-            writer.name("detail")
-            writer.string(detail)
-        }
-        return ByteBuffer(bytes: writer.bytes)
+        ByteBuffer(bytes: ErrorResponse.detail(detail).bytes)
     }
 
     func head(contentLength: Int) -> HTTPResponseHead {

@@ -1,27 +1,18 @@
 import AgentMemory
+import MemoryAPI
 
 /// The parameters of a query string, as HTML forms and Python's httpx encode them: `+` is a blank.
 ///
 /// What was given and cannot be used is refused, never dropped: a parameter that is not read is one
 /// that does not narrow the request, and then the answer is about other people's data too.
 struct QueryParameters: Sendable {
-    /// What a route takes in its query string; anything else is refused.
-    struct Expected: Sendable {
-        /// Taken once, or several times with the same value.
-        var names: [String] = []
-        /// May have several values.
-        var lists: [String] = []
-        /// Sent by the reference's clients, and without meaning to the reference and here.
-        var ignored: [String] = []
-    }
-
     private let parameters: [(name: String, value: String)]
 
     /// - Parameter query: what stands after the `?`, still encoded.
     /// - Throws: ``ValidationFailure`` that names each parameter that is not percent-encoded UTF-8, that the
     ///   route does not take, or that has two different values.
-    init(_ query: some StringProtocol, expecting expected: Expected) throws(ValidationFailure) {
-        var issues = IssueList()
+    init(_ query: some StringProtocol, expecting expected: ParameterNames) throws(ValidationFailure) {
+        let issues = IssueList()
         var parameters: [(name: String, value: String)] = []
         for pair in query.utf8.split(separator: UInt8(ascii: "&")) where !issues.isFull {
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
@@ -34,7 +25,7 @@ struct QueryParameters: Sendable {
                 issues.add(Self.undecodable(at: Self.location(of: name), "The value", parts[1]))
                 continue
             }
-            if expected.names.contains(name) {
+            if expected.taken.contains(name) {
                 guard let given = parameters.first(where: { $0.name == name }) else {
                     parameters.append((name, value))
                     continue
@@ -56,10 +47,10 @@ struct QueryParameters: Sendable {
     }
 
     /// The values as texts by their names, as members of an object.
-    var reader: ObjectReader {
+    var reader: BodyReader {
         var object = JSONObject()
         for parameter in parameters { object[parameter.name] = .string(parameter.value) }
-        return ObjectReader(object, at: [.key("query")])
+        return BodyReader(.object(object), at: [.key("query")])
     }
 
     private static func location(of name: String) -> [MemoryError.PathComponent] { [.key("query"), .key(name)] }
@@ -78,8 +69,8 @@ struct QueryParameters: Sendable {
             input: .string(value))
     }
 
-    private static func unknown(_ name: String, _ value: String, _ expected: Expected) -> ValidationIssue {
-        let known = expected.names + expected.lists
+    private static func unknown(_ name: String, _ value: String, _ expected: ParameterNames) -> ValidationIssue {
+        let known = expected.taken + expected.lists
         let hint = known.isEmpty ? "this route takes none" : "known are \(known.joined(separator: ", "))"
         return ValidationIssue(
             "extra_forbidden", at: location(of: name), "Unknown parameter; \(hint)", input: .string(value))

@@ -1,6 +1,7 @@
 import AgentMemory
 import HTTPTypes
 import Hummingbird
+import MemoryAPI
 import NIOCore
 
 /// Reads the JSON body of a request.

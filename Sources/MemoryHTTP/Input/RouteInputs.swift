@@ -1,18 +1,19 @@
 import AgentMemory
 import HTTPTypes
 import Hummingbird
+import MemoryAPI
 
 /// What a route looks at in a request. What else a request gives to narrow or to guard what it does is refused, because ignoring
 /// it would do more than the client asked for.
 struct RouteInputs: Sendable {
-    var query = QueryParameters.Expected()
+    var query = ParameterNames()
     var takesBody = false
     /// Whether the route evaluates If-Match and If-None-Match.
     var takesConditions = false
 
     /// - Throws: ``ValidationFailure`` that names what the route does not take.
-    func check(_ request: Request) async throws -> QueryParameters {
-        var issues = IssueList()
+    private func check(_ request: Request) async throws -> QueryParameters {
+        let issues = IssueList()
         let ignored: [HTTPField.Name] = takesConditions ? [] : [.ifMatch, .ifNoneMatch]
         for name in ignored + [.ifUnmodifiedSince] where request.headers[name] != nil {
             issues.add(
@@ -27,6 +28,13 @@ struct RouteInputs: Sendable {
         return try QueryParameters(request.rawQuery, expecting: query)
     }
 
+    /// Checks a request, and makes the call for its handler.
+    ///
+    /// - Throws: as ``check(_:)``.
+    func call(_ request: Request, _ context: APIContext, body: RequestBody) async throws -> RouteCall {
+        RouteCall(request: request, context: context, query: try await check(request), body: body)
+    }
+
     private static func hasBody(_ request: Request) async throws -> Bool {
         if let length = request.headers[.contentLength] { return Int(length) != 0 }
         guard request.headers[.transferEncoding] != nil else { return false }
@@ -38,7 +46,16 @@ struct RouteInputs: Sendable {
 /// A request that a route has been found for and whose inputs have been checked.
 struct RouteCall: Sendable {
     let request: Request
+    let context: APIContext
     let query: QueryParameters
+    fileprivate let body: RequestBody
+
+    /// The body as JSON.
+    ///
+    /// - Throws: as ``RequestBody/json(_:)``.
+    func json() async throws -> JSONValue {
+        try await body.json(request)
+    }
 
     /// The id that ends the path, decoded.
     ///

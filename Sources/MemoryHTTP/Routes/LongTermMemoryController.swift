@@ -1,74 +1,94 @@
 import AgentMemory
 import HTTPTypes
 import Hummingbird
+import MemoryAPI
 import MemoryService
 
 /// The routes under /v1/long-term-memory.
 struct LongTermMemoryController: Sendable {
     let memory: LongTermMemory
-    let body: RequestBody
+    /// Whether there is long-term memory; without it every route responds with 400, as the reference's do.
+    let isEnabled: Bool
     let now: @Sendable () -> Timestamp
 
-    func create(_ request: Request) async throws -> Response {
-        let create = try CreateRequest(try await body.json(request), now: now())
+    /// Clients in JavaScript send a namespace along, which has never meant anything here: ids are unique without it.
+    private static let namespaced = ParameterNames(ignored: ["namespace"])
+    private static let ids = ParameterNames(lists: ["memory_ids"], ignored: ["namespace"])
+
+    func addRoutes(to routes: APIRoutes) {
+        let record = [
+            HTTPRequest.Method.get: routes.handler(RouteInputs(query: Self.namespaced), get),
+            .patch: routes.handler(RouteInputs(takesBody: true), edit),
+        ]
+        routes.add(
+            "/v1/long-term-memory",
+            enabled([
+                .post: routes.handler(RouteInputs(query: Self.namespaced, takesBody: true), create),
+                .delete: routes.handler(RouteInputs(query: Self.ids), delete),
+            ]))
+        let actions = [
+            (
+                "search",
+                routes.handler(RouteInputs(query: SearchRequest.parametersOfQuery, takesBody: true), search)
+            ),
+            ("list", routes.handler(RouteInputs(takesBody: true), list)),
+            ("count", routes.handler(RouteInputs(takesBody: true), count)),
+            ("compact", APIRoutes.notBuilt),
+            ("forget", APIRoutes.notBuilt),
+        ]
+        for (name, handler) in actions {
+            // A record may have the id "search": reading and editing it must not end at the action of that name.
+            let handlers = record.merging([.post: handler]) { $1 }
+            routes.add(RouterPath("/v1/long-term-memory/\(name)"), enabled(handlers))
+        }
+        routes.add("/v1/long-term-memory/**", enabled(record))
+    }
+
+    private func enabled(_ handlers: [HTTPRequest.Method: APIRoutes.Handler]) -> [HTTPRequest.Method: APIRoutes.Handler]
+    {
+        guard !isEnabled else { return handlers }
+        return handlers.mapValues { _ in
+            { _, _ in .error(.badRequest, "Long-term memory is disabled") }
+        }
+    }
+
+    private func create(_ call: RouteCall) async throws -> Response {
+        let create = try CreateRequest(try await call.json(), now: now())
         try await memory.create(create.records, deduplicate: create.deduplicate)
-        return .status("ok")
+        return .json(StatusResponse("ok"))
     }
 
-    func search(_ request: Request, _ query: QueryParameters) async throws -> Response {
-        try SearchBody.check(query)
-        let page = try await memory.search(try SearchBody.read(try await body.json(request)))
-        return Self.answer(page) { $1.writeMembers(to: &$0) }
+    private func search(_ call: RouteCall) async throws -> Response {
+        try SearchRequest.check(call.query.reader)
+        let search = try SearchRequest.read(try await call.json())
+        return .json(MemoryPageResponse(try await memory.search(search)))
     }
 
-    func list(_ request: Request) async throws -> Response {
-        let page = try await memory.list(try SearchBody.readList(try await body.json(request)))
-        return Self.answer(page) { $1.writeMembers(to: &$0) }
+    private func list(_ call: RouteCall) async throws -> Response {
+        let query = try SearchRequest.readList(try await call.json())
+        return .json(MemoryPageResponse(try await memory.list(query)))
     }
 
-    func count(_ request: Request) async throws -> Response {
-        let count = try await memory.count(try SearchBody.readCount(try await body.json(request)))
-        return .json { writer in
-            writer.object { writer in
-                writer.name("count")
-                writer.int(count)
-            }
+    private func count(_ call: RouteCall) async throws -> Response {
+        let filter = try SearchRequest.readCount(try await call.json())
+        return .json(CountResponse(try await memory.count(filter)))
+    }
+
+    private func get(_ call: RouteCall) async throws -> Response {
+        .json(RecordResponse(try await memory.record(id: try call.id("memory_id"))))
+    }
+
+    private func edit(_ call: RouteCall) async throws -> Response {
+        let id = try call.id("memory_id")
+        let edit = try EditRequest(try await call.json())
+        let record = try await memory.edit(id: id) { now throws(MemoryError) in
+            try edit.changes(updatedAt: now)
         }
+        return .json(RecordResponse(record))
     }
 
-    func get(id: String) async throws -> Response {
-        Self.answer(try await memory.record(id: id))
-    }
-
-    func edit(_ request: Request, id: String) async throws -> Response {
-        let edit = try EditRequest(try await body.json(request))
-        return Self.answer(
-            try await memory.edit(id: id) { now throws(MemoryError) in try edit.changes(updatedAt: now) })
-    }
-
-    func delete(_ query: QueryParameters) async throws -> Response {
-        let deleted = try await memory.delete(ids: query.all("memory_ids"))
-        return .status("ok, deleted \(deleted) memories")
-    }
-
-    private static func answer(_ record: MemoryRecord) -> Response {
-        .json { writer in
-            writer.object { record.writeMembers(to: &$0) }
-        }
-    }
-
-    private static func answer<Item>(_ page: Page<Item>, _ write: (inout JSONWriter, Item) -> Void) -> Response {
-        .json(capacity: 256 + 1024 * page.items.count) { writer in
-            writer.object { writer in
-                writer.name("memories")
-                writer.array { writer in
-                    for item in page.items { writer.object { write(&$0, item) } }
-                }
-                writer.name("total")
-                writer.int(page.total)
-                writer.name("next_offset")
-                if let next = page.nextOffset { writer.int(next) } else { writer.null() }
-            }
-        }
+    private func delete(_ call: RouteCall) async throws -> Response {
+        let deleted = try await memory.delete(ids: call.query.all("memory_ids"))
+        return .json(StatusResponse("ok, deleted \(deleted) memories"))
     }
 }

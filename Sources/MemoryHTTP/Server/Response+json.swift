@@ -1,27 +1,18 @@
-import AgentMemory
 import HTTPTypes
 import Hummingbird
+import MemoryAPI
 import NIOCore
 
 extension Response {
-    /// An answer whose body `body` writes.
-    static func json(
-        status: HTTPResponse.Status = .ok, capacity: Int = 1024, _ body: (inout JSONWriter) -> Void
-    ) -> Response {
-        var writer = JSONWriter(capacity: capacity)
-        body(&writer)
-        return Response(
+    /// A response of the API.
+    static func json(_ response: some APIResponse, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
             status: status, headers: [.contentType: "application/json"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: response.bytes)))
     }
 
-    /// `{"status": text}`, which several routes answer.
-    static func status(_ text: String) -> Response {
-        json { writer in
-            writer.object { writer in
-                writer.name("status")
-                writer.string(text)
-            }
-        }
+    /// An error with one sentence about it.
+    static func error(_ status: HTTPResponse.Status, _ detail: String) -> Response {
+        json(ErrorResponse.detail(detail), status: status)
     }
 }

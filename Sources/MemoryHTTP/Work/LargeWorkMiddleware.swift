@@ -90,7 +90,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
     }
 
     private static var busy: Response {
-        var response = ErrorAnswer.response(
+        var response = Response.error(
             .serviceUnavailable,
             "the server has as many large requests in work as it may (HTTP_WORK_BYTES); try again in a moment")
         response.headers[.retryAfter] = "1"

@@ -123,7 +123,7 @@ public struct LongTermMemory: Sendable {
     private static let valuesPerQuery = 500
 
     /// One page of what `request` asks for; without a text it is a list (rule S1).
-    public func search(_ request: SearchRequest) async throws -> Page<SearchHit> {
+    public func search(_ request: MemorySearch) async throws -> Page<SearchHit> {
         let page: Page<SearchHit>
         if let query = request.query {
             page = try await database.search(query)

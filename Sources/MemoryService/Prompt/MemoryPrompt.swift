@@ -29,7 +29,7 @@ public struct MemoryPrompt: Sendable {
             /// What the query finds among the memories of the session's user, but for those of the session itself.
             case standard
             /// As asked for; where it does not filter by user, the session's user is the filter.
-            case custom(SearchRequest)
+            case custom(MemorySearch)
         }
 
         /// - Throws: ``MemoryError`` with code `invalidCombination` where there is neither a session nor a search.
@@ -111,14 +111,14 @@ public struct MemoryPrompt: Sendable {
     }
 
     private static func search(_ search: Request.Search, for request: Request, userID: String?) throws(MemoryError)
-        -> SearchRequest
+        -> MemorySearch
     {
         switch search {
         case .custom(let search):
             guard let userID, search.filter.tags[.userID] == nil else { return search }
             var tags = search.filter.tags
             tags[.userID] = try TagCondition(field: .userID, eq: userID)
-            return try SearchRequest(
+            return try MemorySearch(
                 text: search.query?.text, ranking: search.query?.ranking ?? .semantic(distanceThreshold: nil),
                 filter: MemoryFilter(tags: tags, dates: search.filter.dates), page: search.page,
                 recencyBoost: search.recencyBoost)
@@ -128,7 +128,7 @@ public struct MemoryPrompt: Sendable {
                 tags[.sessionID] = try TagCondition(field: .sessionID, ne: session.selector.sessionID)
             }
             if let userID { tags[.userID] = try TagCondition(field: .userID, eq: userID) }
-            return try SearchRequest(
+            return try MemorySearch(
                 text: request.query, ranking: .semantic(distanceThreshold: nil), filter: MemoryFilter(tags: tags),
                 page: PageRequest(limit: standardLimit), recencyBoost: .standard)
         }

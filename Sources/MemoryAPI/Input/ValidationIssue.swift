@@ -1,21 +1,22 @@
-import AgentMemory
+public import AgentMemory
 
 /// One entry of a 422 answer's `detail`, in the shape that FastAPI and pydantic gave it.
-struct ValidationIssue: Sendable, Equatable {
+public struct ValidationIssue: Sendable, Equatable {
     /// A machine-readable kind, such as `missing` or `value_error`.
-    let type: String
+    public let type: String
     /// Where: `body` or `query`, then names and positions.
-    let location: [MemoryError.PathComponent]
-    let message: String
+    public let location: [MemoryError.PathComponent]
+    /// A sentence for people.
+    public let message: String
     /// What the client sent there; left out where it is long.
-    let input: JSONValue?
+    public let input: JSONValue?
     /// The bounds that were broken, such as `{"ge": 1}`.
-    let context: JSONObject?
+    public let context: JSONObject?
 
     /// Longer inputs are not sent back.
     private static let longestEcho = 1000
 
-    init(
+    public init(
         _ type: String, at location: [MemoryError.PathComponent], _ message: String, input: JSONValue? = nil,
         context: JSONObject? = nil
     ) {
@@ -28,8 +29,7 @@ struct ValidationIssue: Sendable, Equatable {
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.name("type")
-            writer.string(type)
+            writer.member("type", type)
             writer.name("loc")
             writer.array { writer in
                 for component in location {
@@ -39,16 +39,9 @@ struct ValidationIssue: Sendable, Equatable {
                     }
                 }
             }
-            writer.name("msg")
-            writer.string(message)
-            if let input, input.isSmall(Self.longestEcho) {
-                writer.name("input")
-                writer.value(input)
-            }
-            if let context {
-                writer.name("ctx")
-                writer.value(.object(context))
-            }
+            writer.member("msg", message)
+            if let input, input.isSmall(Self.longestEcho) { writer.member("input", input) }
+            if let context { writer.member("ctx", .object(context)) }
         }
     }
 }
@@ -80,46 +73,46 @@ extension JSONValue {
 }
 
 /// What is wrong with a request, all of it: a client sees every mistake at once.
-struct ValidationFailure: Error, Sendable {
-    let issues: [ValidationIssue]
+public struct ValidationFailure: Error, Sendable {
+    public let issues: [ValidationIssue]
+
+    public init(issues: [ValidationIssue]) {
+        self.issues = issues
+    }
 }
 
-/// Gathers issues while a request is read.
-struct IssueList {
-    private(set) var issues: [ValidationIssue] = []
+/// The issues of one request, which the readers of its objects share while it is read.
+public final class IssueList {
+    public private(set) var issues: [ValidationIssue] = []
 
     /// An answer lists no more: a small request must not make a huge answer.
     private static let limit = 100
 
-    /// Whether reading on would tell nothing more.
-    var isFull: Bool { issues.count >= Self.limit }
+    public init() {}
 
-    mutating func add(_ issue: ValidationIssue) {
+    var count: Int { issues.count }
+
+    var hasAny: Bool { !issues.isEmpty }
+
+    /// Whether reading on would tell nothing more.
+    public var isFull: Bool { issues.count >= Self.limit }
+
+    public func add(_ issue: ValidationIssue) {
         issues.append(issue)
     }
 
-    /// Notes a broken rule of the domain under `location`; any other kind of error is thrown on.
-    mutating func add(_ error: MemoryError, at location: [MemoryError.PathComponent], input: JSONValue? = nil) throws {
+    /// Notes a broken rule of the domain under `location`.
+    ///
+    /// - Throws: any error that is not about a value.
+    func add(_ error: MemoryError, at location: [MemoryError.PathComponent], input: JSONValue? = nil) throws {
         guard error.code == .invalidInput else { throw error }
         add(
             ValidationIssue(
                 "value_error", at: location + error.path, "Value error, \(error.message)", input: input))
     }
 
-    /// Runs `body`, notes what it refuses, and answers `nil` then.
-    mutating func collect<Value>(
-        at location: [MemoryError.PathComponent], input: JSONValue? = nil, _ body: () throws(MemoryError) -> Value
-    ) throws -> Value? {
-        do throws(MemoryError) {
-            return try body()
-        } catch {
-            try add(error, at: location, input: input)
-            return nil
-        }
-    }
-
     /// - Throws: ``ValidationFailure`` if there is any issue.
-    func check() throws(ValidationFailure) {
-        if !issues.isEmpty { throw ValidationFailure(issues: issues) }
+    public func check() throws(ValidationFailure) {
+        if hasAny { throw ValidationFailure(issues: issues) }
     }
 }

@@ -1,7 +1,7 @@
-import AgentMemory
+public import AgentMemory
 
 /// The body of PATCH /v1/long-term-memory/{id}: what is given is set, `null` counts as not given.
-struct EditRequest {
+public struct EditRequest {
     private let text: String?
     private let sessionID: String?
     private let userID: String?
@@ -13,33 +13,31 @@ struct EditRequest {
     private let eventDate: Timestamp?
 
     /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` if there is nothing to change.
-    init(_ body: JSONValue) throws {
-        var issues = IssueList()
-        guard let reader = ObjectReader(body, at: [.key("body")], &issues) else {
-            throw ValidationFailure(issues: issues.issues)
-        }
-        text = reader.string("text", &issues)
-        sessionID = reader.string("session_id", &issues)
-        userID = reader.string("user_id", &issues)
-        namespace = reader.string("namespace", &issues)
-        memoryType = reader.choice("memory_type", MemoryType.self, &issues)
-        topics = reader.strings("topics", &issues)
-        entities = reader.strings("entities", &issues)
-        pinned = reader.bool("pinned", &issues)
-        eventDate = reader.date("event_date", &issues)
+    public init(_ json: JSONValue) throws {
+        let body = BodyReader(json)
+        text = body.string("text")
+        sessionID = body.string("session_id")
+        userID = body.string("user_id")
+        namespace = body.string("namespace")
+        memoryType = body.choice("memory_type", MemoryType.self)
+        topics = body.strings("topics")
+        entities = body.strings("entities")
+        pinned = body.bool("pinned")
+        eventDate = body.date("event_date")
         // The rules of the domain are tried here too, so that one answer holds every mistake.
-        if issues.issues.isEmpty {
-            _ = try issues.collect(at: [.key("body")], input: body) { () throws(MemoryError) in
-                try changes(updatedAt: .earliest)
-            }
+        if !body.hasIssues {
+            _ = try body.make(echoing: true) { () throws(MemoryError) in try changes(updatedAt: .earliest) }
         }
-        try issues.check()
+        try body.finish()
         if try changes(updatedAt: nil).isEmpty {
             throw MemoryError(.invalidCombination, "No fields provided for update")
         }
     }
 
-    func changes(updatedAt: Timestamp?) throws(MemoryError) -> RecordChanges {
+    /// The changes that the body asks for.
+    ///
+    /// - Throws: nothing for a request that was read; its rules have been tried.
+    public func changes(updatedAt: Timestamp?) throws(MemoryError) -> RecordChanges {
         try RecordChanges(
             text: text, sessionID: Self.change(sessionID), userID: Self.change(userID),
             namespace: Self.change(namespace),

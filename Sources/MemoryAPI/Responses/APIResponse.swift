@@ -1,0 +1,53 @@
+public import AgentMemory
+
+/// The JSON body of a response.
+public protocol APIResponse {
+    /// About how many bytes the body has.
+    var estimatedBytes: Int { get }
+
+    /// Writes the body, one JSON value.
+    func write(to writer: inout JSONWriter)
+}
+
+extension APIResponse {
+    public var estimatedBytes: Int { 1024 }
+
+    /// The body as UTF-8.
+    public var bytes: [UInt8] {
+        var writer = JSONWriter(capacity: estimatedBytes)
+        write(to: &writer)
+        return writer.bytes
+    }
+}
+
+/// `{"status": text}`, with which several routes respond.
+public struct StatusResponse: APIResponse {
+    private let text: String
+
+    public init(_ text: String) {
+        self.text = text
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.object { $0.member("status", text) }
+    }
+}
+
+/// Errors as clients know them: `{"detail": "text"}`, and for bad input `{"detail": [entries]}`.
+public enum ErrorResponse: APIResponse {
+    case detail(String)
+    case issues([ValidationIssue])
+
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            switch self {
+            case .detail(let text): writer.member("detail", text)
+            case .issues(let issues):
+                writer.name("detail")
+                writer.array { writer in
+                    for issue in issues { issue.write(to: &writer) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+public import AgentMemory
+
+/// That the process works, with its clock in milliseconds since the epoch.
+public struct HealthResponse: APIResponse {
+    private let now: Timestamp
+
+    public init(now: Timestamp) {
+        self.now = now
+    }
+
+    public var estimatedBytes: Int { 64 }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.object { $0.member("now", Int(now.microseconds / 1000)) }
+    }
+}
+
+/// Whether the server can do its work, and the state of each part.
+public struct ReadinessResponse: APIResponse {
+    private let backend: String
+    private let embeddingModel: String
+    private let components: [ComponentHealth]
+
+    public init(backend: String, embeddingModel: String, components: [ComponentHealth]) {
+        self.backend = backend
+        self.embeddingModel = embeddingModel
+        self.components = components
+    }
+
+    /// Whether every part is well.
+    public var isReady: Bool { components.allSatisfy(\.isOK) }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("status", isReady ? "ok" : "unavailable")
+            writer.member("backend", backend)
+            writer.member("embedding_model", embeddingModel)
+            writer.name("components")
+            writer.object { writer in
+                for component in components {
+                    writer.name(component.component)
+                    Self.write(component, to: &writer)
+                }
+            }
+        }
+    }
+
+    private static func write(_ component: ComponentHealth, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("status", component.isOK ? "ok" : "unavailable")
+            if let reason = component.reason { writer.member("reason", reason) }
+            if let warning = component.warning { writer.member("warning", warning) }
+            if let version = component.version { writer.member("version", version) }
+        }
+    }
+}

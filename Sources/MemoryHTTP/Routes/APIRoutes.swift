@@ -1,0 +1,60 @@
+import HTTPTypes
+import Hummingbird
+
+/// Where controllers add their routes.
+struct APIRoutes {
+    typealias Handler = @Sendable (Request, APIContext) async throws -> Response
+    /// Which methods of a route the very path of a request has.
+    typealias PathMethods = @Sendable (Request, HTTPRequest.Method) -> Bool
+
+    private let router: Router<APIContext>
+    private let body: RequestBody
+
+    /// - Parameter bodyLimit: bytes that a request body may have.
+    init(router: Router<APIContext>, bodyLimit: Int) {
+        self.router = router
+        body = RequestBody(limit: bodyLimit)
+    }
+
+    /// A handler that checks what the request gives before `handle` runs.
+    func handler(
+        _ inputs: RouteInputs = RouteInputs(), _ handle: @escaping @Sendable (RouteCall) async throws -> Response
+    ) -> Handler {
+        { [body] request, context in try await handle(try await inputs.call(request, context, body: body)) }
+    }
+
+    /// A handler for what this version does not have.
+    static let notBuilt: Handler = { request, _ in
+        .error(.notImplemented, "\(request.method.rawValue) \(request.uri.path) is not part of this version yet")
+    }
+
+    /// Adds the handlers of one path. HEAD goes where GET goes; every other method gets 405 and the list of what is
+    /// allowed.
+    func add(
+        _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler],
+        where hasMethod: @escaping PathMethods = { _, _ in true }
+    ) {
+        var handlers = handlers
+        if let get = handlers[.get] {
+            handlers[.head] = { request, context in
+                var response = try await get(request, context)
+                response.body = ResponseBody(contentLength: response.body.contentLength) { writer in
+                    try await writer.finish(nil)
+                }
+                return response
+            }
+        }
+        let offered = handlers
+        for method in [HTTPRequest.Method.get, .head, .post, .put, .patch, .delete, .options, .trace] {
+            router.on(path, method: method) { request, context in
+                if let handler = offered[method], hasMethod(request, method) {
+                    return try await handler(request, context)
+                }
+                var response = Response.error(.methodNotAllowed, "Method Not Allowed")
+                let allowed = offered.keys.filter { hasMethod(request, $0) }
+                response.headers[.allow] = allowed.map(\.rawValue).sorted().joined(separator: ", ")
+                return response
+            }
+        }
+    }
+}

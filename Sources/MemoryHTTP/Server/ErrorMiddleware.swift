@@ -1,0 +1,69 @@
+import AgentMemory
+import HTTPTypes
+import Hummingbird
+import Logging
+import MemoryAPI
+
+/// Turns whatever a handler throws into a response.
+struct ErrorMiddleware: RouterMiddleware {
+    typealias Context = APIContext
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let failure as ValidationFailure {
+            return .json(ErrorResponse.issues(failure.issues), status: .unprocessableContent)
+        } catch let error as UnsupportedBody {
+            return .error(.unsupportedMediaType, error.message)
+        } catch let error as MemoryError {
+            return Self.response(to: error, logger: context.requestLogger)
+        } catch let error as any HTTPResponseError {
+            return Self.response(to: error.status)
+        } catch is RequestEnded {
+            // The client has been answered or has gone away: no failure of the server, and no one reads this.
+            return .error(.badRequest, "the request body is not complete")
+        } catch is CancellationError {
+            return .error(.serviceUnavailable, "the server is shutting down")
+        } catch {
+            context.requestLogger.error("request failed", metadata: ["error": "\(error)"])
+            return .error(.internalServerError, "Internal Server Error")
+        }
+    }
+
+    private static func response(to status: HTTPResponse.Status) -> Response {
+        switch status {
+        case .notFound: .error(.notFound, "Not Found")
+        case .contentTooLarge:
+            .error(.contentTooLarge, "the request body is larger than the server allows")
+        default: .error(status, status.reasonPhrase)
+        }
+    }
+
+    private static func response(to error: MemoryError, logger: Logger) -> Response {
+        switch error.code {
+        case .invalidInput, .unsupported:
+            let issue = ValidationIssue(
+                "value_error", at: [.key("body")] + error.path, "Value error, \(error.message)")
+            return .json(ErrorResponse.issues([issue]), status: .unprocessableContent)
+        case .invalidCombination:
+            return .error(.badRequest, error.message)
+        case .notFound:
+            return .error(.notFound, error.message)
+        case .conflict:
+            return .error(.conflict, error.message)
+        case .preconditionFailed:
+            return .error(.preconditionFailed, error.message)
+        case .storeUnavailable, .timedOut, .embeddingFailed:
+            logger.warning("request refused", metadata: ["error": "\(error)"])
+            return .error(.serviceUnavailable, error.message)
+        case .embeddingRefused:
+            logger.error("request failed", metadata: ["error": "\(error)"])
+            return .error(.badGateway, error.message)
+        case .misconfigured, .internalError:
+            logger.error("request failed", metadata: ["error": "\(error)"])
+            return .error(.internalServerError, error.message)
+        }
+    }
+}
