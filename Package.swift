@@ -140,7 +140,7 @@ let package = Package(
         module("ReferenceBackend", ["AgentMemory"]),
 
         // Redis with search.
-        module("RedisDriver", ["CHiredis"], packages: [deques, logging] + nio("NIOCore", "NIOPosix", "NIOSSL")),
+        module("RedisDriver", ["CHiredis"], packages: [crypto, deques, logging] + nio("NIOCore", "NIOPosix", "NIOSSL")),
         module("RedisBackend", ["AgentMemory", "RedisDriver"], packages: [logging]),
 
         // Postgres with pgvector.
