@@ -124,6 +124,9 @@ let package = Package(
         system("CPostgres", "libpq", apt: "libpq-dev", brew: "libpq"),
         system("CCurl", "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
 
+        // Threads of the system, for drivers and models.
+        module("SystemThreads"),
+
         // The domain.
         module("AgentMemory", packages: [crypto]),
 
@@ -145,12 +148,12 @@ let package = Package(
 
         // Postgres with pgvector.
         module("Migrations", path: "Migrations", resources: migrations.map { .embedInCode("\($0).sql") }),
-        module("PostgresDriver", ["CPostgres"], packages: [deques, logging]),
+        module("PostgresDriver", ["CPostgres", "SystemThreads"], packages: [deques, logging]),
         module("PostgresBackend", ["AgentMemory", "Migrations", "PostgresDriver"], packages: [logging]),
 
         // Embedding services and local models.
-        module("HTTPClient", ["CCurl"], packages: [logging]),
-        module("SentenceModel", ["AgentMemory"]),
+        module("HTTPClient", ["CCurl", "SystemThreads"], packages: [logging]),
+        module("SentenceModel", ["AgentMemory", "SystemThreads"]),
         module("Embeddings", ["AgentMemory", "HTTPClient", "SentenceModel"], packages: [crypto, logging]),
 
         // The server.

@@ -1,4 +1,5 @@
 import AgentMemory
+import SystemThreads
 
 /// The texts that wait for the model, and the threads that compute.
 ///
@@ -64,7 +65,7 @@ final class EmbeddingQueue: Sendable {
         self.threads = threads
         let monitor = Monitor(State(isEager: isEager))
         self.monitor = monitor
-        for _ in 0..<threads where !WorkerThread.start({ Self.work(monitor, load) }) {
+        for _ in 0..<threads where !SystemThread.start({ Self.work(monitor, load) }) {
             end()
             throw MemoryError(
                 .misconfigured,
