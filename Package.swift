@@ -143,7 +143,8 @@ let package = Package(
         module("ReferenceBackend", ["AgentMemory"]),
 
         // Redis with search.
-        module("RedisDriver", ["CHiredis"], packages: [crypto, deques, logging] + nio("NIOCore", "NIOPosix", "NIOSSL")),
+        module(
+            "RedisDriver", ["CHiredis"], packages: [crypto, deques, logging] + nio("NIOCore", "NIOPosix", "NIOSSL")),
         module("RedisBackend", ["AgentMemory", "RedisDriver"], packages: [logging]),
 
         // Postgres with pgvector.
@@ -154,7 +155,9 @@ let package = Package(
         // Embedding services and local models.
         module("HTTPClient", ["CCurl", "SystemThreads"], packages: [logging]),
         module("SentenceModel", ["AgentMemory", "SystemThreads"]),
-        module("Embeddings", ["AgentMemory", "HTTPClient", "SentenceModel"], packages: [crypto, logging]),
+        module("ModelServices", ["AgentMemory", "HTTPClient"], packages: [logging]),
+        module(
+            "Embeddings", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [crypto, logging]),
 
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
@@ -206,7 +209,9 @@ let package = Package(
             packages: [logging]),
         tests("HTTPClientTests", ["FakeEmbeddings", "HTTPClient"]),
         tests("SentenceModelTests", ["AgentMemory", "SentenceModel"], excluding: ["Fixtures"]),
-        tests("EmbeddingsTests", ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient"], packages: [logging]),
+        tests(
+            "EmbeddingsTests", ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "ModelServices"],
+            packages: [logging]),
         tests(
             "RedisDriverTests", ["RedisDriver"],
             packages: [logging] + nio("NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL")),

@@ -55,11 +55,13 @@ final class EmbeddingQueue: Sendable {
     /// - Parameters:
     ///   - name: Of the model, for messages.
     ///   - threads: That compute.
+    ///   - threadsName: How messages name the number of threads.
     ///   - isEager: Whether the model is loaded now, not with the first text.
     ///   - load: Runs on one of the threads.
     /// - Throws: ``MemoryError`` with code `misconfigured` if the system makes no threads.
     init(
-        name: String, threads: Int, isEager: Bool, load: @escaping @Sendable () throws(MemoryError) -> SentenceEncoder
+        name: String, threads: Int, threadsName: String, isEager: Bool,
+        load: @escaping @Sendable () throws(MemoryError) -> SentenceEncoder
     ) throws(MemoryError) {
         self.name = name
         self.threads = threads
@@ -69,7 +71,7 @@ final class EmbeddingQueue: Sendable {
             end()
             throw MemoryError(
                 .misconfigured,
-                "the system made no thread for the embedding model; LOCAL_EMBEDDING_THREADS is \(threads)")
+                "the system made no thread for the embedding model; \(threadsName) is \(threads)")
         }
     }
 
