@@ -124,6 +124,9 @@ let package = Package(
         system("CPostgres", "libpq", apt: "libpq-dev", brew: "libpq"),
         system("CCurl", "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
 
+        // Threads of the system, for drivers and models.
+        module("SystemThreads"),
+
         // The domain.
         module("AgentMemory", packages: [crypto]),
 
@@ -140,18 +143,21 @@ let package = Package(
         module("ReferenceBackend", ["AgentMemory"]),
 
         // Redis with search.
-        module("RedisDriver", ["CHiredis"], packages: [deques, logging] + nio("NIOCore", "NIOPosix", "NIOSSL")),
+        module(
+            "RedisDriver", ["CHiredis"], packages: [crypto, deques, logging] + nio("NIOCore", "NIOPosix", "NIOSSL")),
         module("RedisBackend", ["AgentMemory", "RedisDriver"], packages: [logging]),
 
         // Postgres with pgvector.
         module("Migrations", path: "Migrations", resources: migrations.map { .embedInCode("\($0).sql") }),
-        module("PostgresDriver", ["CPostgres"], packages: [deques, logging]),
+        module("PostgresDriver", ["CPostgres", "SystemThreads"], packages: [deques, logging]),
         module("PostgresBackend", ["AgentMemory", "Migrations", "PostgresDriver"], packages: [logging]),
 
         // Embedding services and local models.
-        module("HTTPClient", ["CCurl"], packages: [logging]),
-        module("SentenceModel", ["AgentMemory"]),
-        module("Embeddings", ["AgentMemory", "HTTPClient", "SentenceModel"], packages: [crypto, logging]),
+        module("HTTPClient", ["CCurl", "SystemThreads"], packages: [logging]),
+        module("SentenceModel", ["AgentMemory", "SystemThreads"]),
+        module("ModelServices", ["AgentMemory", "HTTPClient"], packages: [logging]),
+        module(
+            "Embeddings", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [crypto, logging]),
 
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
@@ -205,7 +211,9 @@ let package = Package(
             packages: [logging]),
         tests("HTTPClientTests", ["FakeEmbeddings", "HTTPClient"]),
         tests("SentenceModelTests", ["AgentMemory", "SentenceModel"], excluding: ["Fixtures"]),
-        tests("EmbeddingsTests", ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient"], packages: [logging]),
+        tests(
+            "EmbeddingsTests", ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "ModelServices"],
+            packages: [logging]),
         tests(
             "RedisDriverTests", ["RedisDriver"],
             packages: [logging] + nio("NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL")),

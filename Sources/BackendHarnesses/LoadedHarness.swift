@@ -11,7 +11,7 @@ public struct LoadedHarness: ConformanceHarness {
     private let loader: BackendLoader
 
     /// - Parameters:
-    ///   - setting: as MEMORY_VECTOR_DB_FACTORY has it.
+    ///   - setting: a value of the factory setting.
     ///   - name: as a report shows it.
     ///   - dimensions: the length of vectors that the backend is set up for; `nil` if it takes any.
     public init(_ setting: String, name: String, loader: BackendLoader, dimensions: Int? = nil) {

@@ -12,7 +12,7 @@ public struct PostgresHarness: ConformanceHarness {
     private let logger = Logger(label: "conformance.pgvector") { _ in SwiftLogNoOpLogHandler() }
 
     /// - Parameters:
-    ///   - configuration: its schema is replaced by the scope's, and AUTO_MIGRATE by yes.
+    ///   - configuration: its schema is replaced by the scope's, and the schema is always migrated.
     ///   - faults: for a server that may be killed.
     public init(_ configuration: PostgresMemoryDatabase.Configuration, faults: StoreFaults? = nil) {
         self.configuration = configuration

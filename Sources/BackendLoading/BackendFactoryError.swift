@@ -17,7 +17,7 @@ public struct BackendFactoryError: Error, Sendable, CustomStringConvertible {
     public let message: String
 
     /// - Parameters:
-    ///   - setting: the value of MEMORY_VECTOR_DB_FACTORY.
+    ///   - setting: the value of the factory setting.
     ///   - reason: what was tried, what came of it, and what to do.
     init(_ code: Code, setting: String, _ reason: String) {
         self.code = code

@@ -5,11 +5,11 @@ public import Logging
 /// Makes backends that are not built in: from shared libraries and from Python modules.
 public struct BackendLoader: Sendable {
     public struct Configuration: Sendable {
-        /// Folders in which dotted names and libraries without a path are looked for (MEMORY_VECTOR_DB_PLUGIN_PATH).
+        /// Folders in which dotted names and libraries without a path are looked for.
         public var folders: [String] = []
-        /// The interpreter for `python:` factories (MEMORY_VECTOR_DB_PYTHON); default `python3`.
+        /// The interpreter for `python:` factories; default `python3`.
         public var python = "python3"
-        /// How many calls of a library may block at the same time (MEMORY_VECTOR_DB_THREADS); default 8.
+        /// How many calls of a library may block at the same time; default 8.
         public var threads = 8
         /// Of each call, without its embeddings; default 10 seconds.
         public var timeout: Duration = .seconds(10)
@@ -32,7 +32,7 @@ public struct BackendLoader: Sendable {
     /// Makes the backend that `setting` names.
     ///
     /// - Parameters:
-    ///   - setting: the value of MEMORY_VECTOR_DB_FACTORY.
+    ///   - setting: the value of the factory setting.
     ///   - scope: a check's own, under which the backend must keep what is stored apart; `nil` in a server.
     /// - Throws: ``BackendFactoryError``.
     public func load(

@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// From MEMORY_VECTOR_DB_FACTORY to a backend: one of the server's own by name, or one that is loaded.
+/// From the factory setting to a backend: one of the server's own by name, or one that is loaded.
 public struct BackendRegistry: Sendable {
     /// Makes a backend. It does not connect yet: ``MemoryVectorDatabase/prepare()`` does.
     public typealias Factory = @Sendable () throws -> any MemoryVectorDatabase

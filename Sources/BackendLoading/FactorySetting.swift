@@ -1,4 +1,4 @@
-/// What a value of MEMORY_VECTOR_DB_FACTORY asks for.
+/// What a value of the factory setting asks for.
 enum FactorySetting: Equatable {
     /// A factory of the server's own, or a name that nobody has.
     case named(String)

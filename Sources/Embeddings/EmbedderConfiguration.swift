@@ -1,9 +1,11 @@
+import AgentMemory
+import ModelServices
+
 /// What an embedder is made from. Reading it from an environment is the executable's work.
 public struct EmbedderConfiguration: Sendable {
     /// A model's name as ``EmbedderFactory`` reads it. Default: `text-embedding-3-small`.
     public var model = "text-embedding-3-small"
-    /// The length of the vectors (REDISVL_VECTOR_DIMENSIONS); needed for a model that is not known. Default: the
-    /// model's own.
+    /// The length of the vectors; needed for a model that is not known. Default: the model's own.
     public var dimensions: Int?
     /// Whether `dimensions` is sent to the service. Default: only when `dimensions` is given and differs from what a
     /// known model answers by itself; services refuse the parameter for models that cannot shorten their vectors.
@@ -43,5 +45,43 @@ public struct EmbedderConfiguration: Sendable {
     /// Whether a local model's weights are read at once, and not with the first text. Default: yes.
     public var loadsLocalModelAtStart = true
 
+    /// How messages name the fields. Default: as they are called here.
+    public var names = EmbedderFieldNames()
+
     public init() {}
+}
+
+/// How messages name the fields of an ``EmbedderConfiguration``: as whoever reads a message can set them.
+public struct EmbedderFieldNames: Sendable {
+    public var model = "model"
+    public var dimensions = "dimensions"
+    public var apiKey = "apiKey"
+    public var baseURL = "baseURL"
+    public var localModelPath = "localModelPath"
+    public var localModelCache = "localModelCache"
+    public var localThreads = "localThreads"
+
+    public init() {}
+}
+
+extension EmbedderConfiguration {
+    var service: ServiceConfiguration {
+        var service = ServiceConfiguration()
+        service.baseURL = baseURL
+        service.apiKey = apiKey
+        service.apiKeyHeader = apiKeyHeader
+        service.apiVersion = apiVersion
+        service.attemptTimeout = attemptTimeout
+        service.deadline = deadline
+        service.maximumAttempts = maximumAttempts
+        return service
+    }
+
+    var purpose: ServicePurpose {
+        ServicePurpose(
+            noun: "embedding", path: "/embeddings", failed: .embeddingFailed, refused: .embeddingRefused,
+            adviceOnContent: "the texts were refused, or \(names.model) or \(names.dimensions) is wrong",
+            alternative: "\(names.model)=\(HashingEmbedder.modelPrefix)1024",
+            names: ServiceFieldNames(model: names.model, apiKey: names.apiKey, baseURL: names.baseURL))
+    }
 }

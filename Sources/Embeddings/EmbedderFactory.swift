@@ -15,8 +15,8 @@ public enum EmbedderFactory {
     /// service that speaks OpenAI's protocol. What takes time stands behind a cache. No service is asked yet, but a local
     /// model's files are checked.
     ///
-    /// - Parameter client: Shared with whoever else asks services; ending it is the owner's work.
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting or the file.
+    /// - Parameter client: may be shared; ending it is the owner's work.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the field or the file.
     public static func make(
         _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger = Logger(label: "embeddings")
     ) throws(MemoryError) -> any Embedder {
@@ -34,7 +34,7 @@ public enum EmbedderFactory {
 
     /// The length of the vectors that the configuration's embedder makes, without making or asking it.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting or the file.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the field or the file.
     public static func dimensions(_ configuration: EmbedderConfiguration) throws(MemoryError) -> Int {
         if configuration.model.hasPrefix(HashingEmbedder.modelPrefix) { return try hashing(configuration).dimensions }
         if configuration.model.hasPrefix(localPrefix) {
@@ -54,7 +54,7 @@ public enum EmbedderFactory {
             let range = HashingEmbedder.dimensionsRange
             throw MemoryError(
                 .misconfigured,
-                "there is no embedding model \(configuration.model) (EMBEDDING_MODEL); it is \(prefix)<dimensions> with "
+                "there is no embedding model \(configuration.model) (\(configuration.names.model)); it is \(prefix)<dimensions> with "
                     + "\(range.lowerBound) to \(range.upperBound) dimensions, such as \(prefix)1024")
         }
         try check(configuration, dimensions: dimensions)
@@ -62,29 +62,32 @@ public enum EmbedderFactory {
     }
 
     private static func sentenceModel(_ configuration: EmbedderConfiguration) throws(MemoryError) -> SentenceEmbedder {
+        let names = configuration.names
         let name = configuration.model.dropFirst(localPrefix.count)
         // The name becomes part of a path.
         guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), !name.contains("\0") else {
             throw MemoryError(
                 .misconfigured,
-                "there is no embedding model \(configuration.model) (EMBEDDING_MODEL); a local model is local/<name>, such as "
+                "there is no embedding model \(configuration.model) (\(configuration.names.model)); a local model is local/<name>, such as "
                     + "local/all-MiniLM-L6-v2, or \(HashingEmbedder.modelPrefix)<dimensions>")
         }
         let path = configuration.localModelPath ?? configuration.localModelCache.map { "\($0)/\(name)" }
         guard let path else {
             throw MemoryError(
                 .misconfigured,
-                "LOCAL_MODEL_PATH and LOCAL_MODEL_CACHE are not set; EMBEDDING_MODEL=\(configuration.model) needs one of them"
+                "\(names.localModelPath) and \(names.localModelCache) are not set; \(names.model)=\(configuration.model) needs one of them"
             )
         }
         guard configuration.localModelPath != nil || FileManager.default.fileExists(atPath: path) else {
             throw MemoryError(
                 .misconfigured,
-                "EMBEDDING_MODEL=\(configuration.model): there is no folder \(path). Fetch all-MiniLM-L6-v2 with "
-                    + "Scripts/fetch-model, or let LOCAL_MODEL_PATH name a folder with a sentence-transformers model")
+                "\(names.model)=\(configuration.model): there is no folder \(path). Fetch all-MiniLM-L6-v2 with "
+                    + "Scripts/fetch-model, or let \(names.localModelPath) name a folder with a sentence-transformers model"
+            )
         }
         var local = SentenceEmbedder.Configuration(name: configuration.model, path: path)
         local.threads = configuration.localThreads
+        local.threadsName = names.localThreads
         local.loadsAtStart = configuration.loadsLocalModelAtStart
         local.deadline = configuration.deadline
         let embedder = try SentenceEmbedder(local)
@@ -96,6 +99,7 @@ public enum EmbedderFactory {
         guard let configured = configuration.dimensions, configured != dimensions else { return }
         throw MemoryError(
             .misconfigured,
-            "REDISVL_VECTOR_DIMENSIONS is \(configured), but \(configuration.model) has \(dimensions) dimensions")
+            "\(configuration.names.dimensions) is \(configured), but \(configuration.model) has \(dimensions) dimensions"
+        )
     }
 }

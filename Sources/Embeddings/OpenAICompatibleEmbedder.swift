@@ -1,71 +1,62 @@
 public import AgentMemory
 public import HTTPClient
 public import Logging
+import ModelServices
 
 /// Asks a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM proxy.
 ///
-/// Texts go in batches, several at a time. Attempts that may go better later (429, 5xx, no connection, no answer in
-/// time) are repeated with growing pauses, or after the pause that the service asks for, until the call's deadline.
+/// Texts go in batches, several at a time; each batch is sent and repeated by a ``RetryingClient``.
 public struct OpenAICompatibleEmbedder: Embedder {
-    /// The pause before the second attempt; it doubles with each further one, up to ``longestPause``.
-    static let firstPause = Duration.milliseconds(250)
-    static let longestPause = Duration.seconds(8)
-
     public let model: String
     public let dimensions: Int
     private let configuration: EmbedderConfiguration
-    private let known: KnownModel
-    private let endpoint: ServiceEndpoint
+    private let name: ModelName
     private let sendsDimensions: Bool
-    private let client: HTTPClient
-    private let logger: Logger
-    private let time: EmbedderTime
-    private let health: ServiceHealth
+    private let service: RetryingClient
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
     public init(
         _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger = Logger(label: "embeddings")
     ) throws(MemoryError) {
-        try self.init(configuration, client: client, logger: logger, time: .real)
+        try self.init(configuration, client: client, logger: logger, clock: .real)
     }
 
     init(
-        _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger, time: EmbedderTime
+        _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger, clock: ServiceClock
     ) throws(MemoryError) {
-        known = KnownModel(configuration.model)
-        guard !known.name.isEmpty else {
-            throw MemoryError(.misconfigured, "EMBEDDING_MODEL names no embedding model")
+        name = ModelName(configuration.model)
+        guard !name.name.isEmpty else {
+            throw MemoryError(.misconfigured, "\(configuration.names.model) names no embedding model")
         }
         let dimensions = try Self.dimensions(configuration)
         model = configuration.model
         self.dimensions = dimensions
         self.configuration = configuration
-        endpoint = try ServiceEndpoint(configuration, model: known)
         sendsDimensions =
-            configuration.sendsDimensions ?? known.defaultDimensions.map { $0 != dimensions } ?? false
-        self.client = client
-        self.logger = logger
-        self.time = time
-        health = ServiceHealth(time: time)
+            configuration.sendsDimensions ?? name.defaultDimensions.map { $0 != dimensions } ?? false
+        service = try RetryingClient(
+            configuration.service, model: name, purpose: configuration.purpose, client: client, logger: logger,
+            clock: clock)
     }
 
     /// The length of the vectors, as the settings have it or as is known of the model.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
     static func dimensions(_ configuration: EmbedderConfiguration) throws(MemoryError) -> Int {
-        guard let dimensions = configuration.dimensions ?? KnownModel(configuration.model).defaultDimensions else {
+        let field = configuration.names.dimensions
+        guard let dimensions = configuration.dimensions ?? ModelName(configuration.model).defaultDimensions else {
             throw MemoryError(
                 .misconfigured,
                 "the length of the vectors of the embedding model \(configuration.model) is not known: set "
-                    + "REDISVL_VECTOR_DIMENSIONS to it")
+                    + "\(field) to it")
         }
-        guard dimensions > 0 else { throw MemoryError(.misconfigured, "REDISVL_VECTOR_DIMENSIONS is not positive") }
+        guard dimensions > 0 else { throw MemoryError(.misconfigured, "\(field) is not positive") }
         return dimensions
     }
 
     public func embed(_ texts: [String]) async throws -> [[Float]] {
         guard !texts.isEmpty else { return [] }
-        let deadline = time.elapsed() + configuration.deadline
+        let deadline = service.deadline()
         let ranges = EmbeddingBatches.ranges(
             of: texts, maximumTexts: configuration.maximumTextsPerRequest,
             maximumBytes: configuration.maximumBytesPerRequest)
@@ -89,85 +80,34 @@ public struct OpenAICompatibleEmbedder: Embedder {
 
     /// Known from recent calls, or else from a request with one short text, at most every five seconds.
     public func unavailability() async -> String? {
-        await health.unavailability {
-            do {
-                _ = try await attempt(["ready?"], timeout: min(configuration.attemptTimeout, .seconds(5)))
-                health.record(nil)
-            } catch {
-                let failure = error as? ServiceFailure
-                health.record(failure?.error.message ?? "the embedding model \(model) could not be asked")
-            }
+        let texts: ArraySlice = ["ready?"]
+        return await service.unavailability(probing: body(texts), quoting: texts) {
+            body throws(RetryingClient.UnusableResponse) in
+            try vectors(in: body, count: texts.count)
         }
     }
 
     /// One batch, with its repetitions.
     private func vectors(of texts: ArraySlice<String>, deadline: Duration) async throws -> [[Float]] {
-        var attempts = 0
-        while true {
-            attempts += 1
-            do {
-                let remaining = deadline - time.elapsed()
-                let timeout = min(configuration.attemptTimeout, max(remaining, .milliseconds(1)))
-                let vectors = try await attempt(texts, timeout: timeout)
-                health.record(nil)
-                return vectors
-            } catch let failure as ServiceFailure {
-                let pause = pause(after: attempts, failure)
-                let isLast =
-                    !failure.isWorthRetrying || attempts >= configuration.maximumAttempts
-                    || time.elapsed() + pause >= deadline
-                logger.log(
-                    level: isLast ? .warning : .info, "an embedding request failed",
-                    metadata: [
-                        "reason": "\(failure.error.message)", "attempt": "\(attempts)", "texts": "\(texts.count)",
-                        "again": "\(!isLast)",
-                    ])
-                if isLast {
-                    if failure.concernsService { health.record(failure.error.message) }
-                    throw failure.error
-                }
-                try await time.sleep(pause)
-            }
+        try await service.send(body(texts), quoting: texts, by: deadline) {
+            body throws(RetryingClient.UnusableResponse) in
+            try vectors(in: body, count: texts.count)
         }
     }
 
-    /// What the service asked for; otherwise between half and all of a time that doubles with each attempt, so that
-    /// callers who failed together do not come back together.
-    private func pause(after attempts: Int, _ failure: ServiceFailure) -> Duration {
-        if let asked = failure.retryAfter { return asked }
-        let whole = min(Self.longestPause, Self.firstPause * (1 << min(attempts - 1, 10)))
-        return whole / 2 + whole / 2 * time.chance()
-    }
-
-    /// One request.
-    ///
-    /// - Throws: ``ServiceFailure``; `CancellationError`.
-    private func attempt(_ texts: ArraySlice<String>, timeout: Duration) async throws -> [[Float]] {
-        var headers: HTTPHeaders = ["Content-Type": "application/json", "Accept": "application/json"]
-        if let field = endpoint.authentication { headers.append(field.name, field.value) }
-        let response: HTTPClient.Response
+    private func vectors(in body: [UInt8], count: Int) throws(RetryingClient.UnusableResponse) -> [[Float]] {
+        let vectors: [[Float]]
         do {
-            response = try await client.send(
-                .init(method: .post, url: endpoint.url.text, headers: headers, body: body(texts), timeout: timeout))
+            vectors = try EmbeddingsResponse.vectors(in: body)
         } catch {
-            if error.code == .cancelled { throw CancellationError() }
-            throw ServiceFailure(error, model: model)
+            throw .init(reason: error.reason)
         }
-        guard response.status == 200 else {
-            throw ServiceFailure(
-                response, model: model, texts: texts, secret: configuration.apiKey, now: time.unixSeconds())
-        }
-        do {
-            let vectors = try EmbeddingsResponse.vectors(in: response.body)
-            try check(vectors, count: texts.count)
-            return vectors
-        } catch {
-            throw ServiceFailure(unusable: error.reason, model: model)
-        }
+        try check(vectors, count: count)
+        return vectors
     }
 
     /// Rule R7.
-    private func check(_ vectors: [[Float]], count: Int) throws(EmbeddingsResponse.Malformed) {
+    private func check(_ vectors: [[Float]], count: Int) throws(RetryingClient.UnusableResponse) {
         guard vectors.count == count else {
             throw .init(reason: "\(vectors.count) vectors for \(count) texts")
         }
@@ -184,15 +124,16 @@ public struct OpenAICompatibleEmbedder: Embedder {
         var writer = JSONWriter(capacity: texts.reduce(128) { $0 + $1.utf8.count + 8 })
         writer.object { writer in
             writer.name("model")
-            writer.string(known.name)
+            writer.string(name.name)
             writer.name("input")
             writer.strings(Array(texts))
             if sendsDimensions {
                 writer.name("dimensions")
                 writer.int(dimensions)
             }
-            // Elsewhere floats are the default, and some services refuse the parameter itself.
-            if endpoint.speaksBase64 {
+            // A quarter of the size of written floats. Elsewhere floats are the default, and some services
+            // refuse the parameter itself.
+            if service.endpoint.isOpenAIOrAzure {
                 writer.name("encoding_format")
                 writer.string("base64")
             }

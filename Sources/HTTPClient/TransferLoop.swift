@@ -1,6 +1,7 @@
 import CCurl
 import Logging
 import Synchronization
+import SystemThreads
 
 /// The thread that runs libcurl's multi handle, and the mailbox that leads to it.
 ///
@@ -52,7 +53,7 @@ final class TransferLoop: @unchecked Sendable {
                 guard let multi = makeMulti() else { return HTTPClientError(.other, "libcurl cannot be set up") }
                 // Sent to one thread only, and never used by this one again without the lock.
                 let address = UInt(bitPattern: multi)
-                guard DetachedThread.start({ self.run(UnsafeMutableRawPointer(bitPattern: address)!) }) else {
+                guard SystemThread.start({ self.run(UnsafeMutableRawPointer(bitPattern: address)!) }) else {
                     curl_multi_cleanup(multi)
                     return HTTPClientError(.other, "no thread can be started")
                 }

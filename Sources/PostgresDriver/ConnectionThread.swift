@@ -1,4 +1,5 @@
 import Synchronization
+import SystemThreads
 
 /// A connection and the thread that drives it.
 ///
@@ -28,6 +29,9 @@ final class ConnectionThread: Sendable {
         var inTransaction = false
     }
 
+    /// TLS libraries need some; the usual 8 MB would be a waste.
+    private static let stackSize = 1 << 20
+
     private let configuration: PostgresConfiguration
     private let target: ConnectionString
     private let poolers: PoolerCheck
@@ -49,7 +53,10 @@ final class ConnectionThread: Sendable {
             throw PostgresError(.connectionFailed, "no file descriptor is left", provablyNotExecuted: true)
         }
         self.wakeUp = wakeUp
-        guard startThread({ self.run(setupTimeout: setupTimeout, ready: ready) }) else {
+        let isStarted = SystemThread.start(stackSize: Self.stackSize) {
+            self.run(setupTimeout: setupTimeout, ready: ready)
+        }
+        guard isStarted else {
             throw PostgresError(.connectionFailed, "no thread could be started", provablyNotExecuted: true)
         }
     }

@@ -43,6 +43,7 @@ struct Assembly {
 
     private var embedderConfiguration: EmbedderConfiguration {
         var configuration = EmbedderConfiguration()
+        configuration.names = Settings.embedderFieldNames
         configuration.model = settings.embeddings.model
         configuration.dimensions = settings.vectors.dimensions
         configuration.baseURL = settings.embeddings.baseURL

@@ -1,6 +1,7 @@
 import AgentMemory
 import Foundation
 import HTTPClient
+@testable import ModelServices
 import Testing
 
 @testable import Embeddings
@@ -9,6 +10,7 @@ import Testing
 struct EmbedderFactoryTests {
     private func make(_ change: (inout EmbedderConfiguration) -> Void) throws(MemoryError) -> any Embedder {
         var configuration = EmbedderConfiguration()
+        configuration.names = .settings
         configuration.apiKey = "key"
         change(&configuration)
         return try EmbedderFactory.make(configuration, client: HTTPClient())
@@ -25,9 +27,11 @@ struct EmbedderFactoryTests {
 
     private func endpoint(_ change: (inout EmbedderConfiguration) -> Void) throws -> ServiceEndpoint {
         var configuration = EmbedderConfiguration()
+        configuration.names = .settings
         configuration.apiKey = "key"
         change(&configuration)
-        return try ServiceEndpoint(configuration, model: KnownModel(configuration.model))
+        return try ServiceEndpoint(
+            configuration.service, model: ModelName(configuration.model), purpose: configuration.purpose)
     }
 
     @Test(arguments: [
@@ -142,7 +146,21 @@ struct EmbedderFactoryTests {
         let custom = try endpoint { $0.apiKeyHeader = "X-Gateway-Key" }
         #expect(custom.authentication?.name == "X-Gateway-Key")
         #expect(custom.authentication?.value == "key")
-        #expect(custom.speaksBase64)
-        #expect(try endpoint { $0.baseURL = "http://vllm:8000/v1" }.speaksBase64 == false)
+        #expect(custom.isOpenAIOrAzure)
+        #expect(try endpoint { $0.baseURL = "http://vllm:8000/v1" }.isOpenAIOrAzure == false)
+    }
+}
+
+extension EmbedderFieldNames {
+    /// As the server fills them in.
+    static var settings: EmbedderFieldNames {
+        var names = EmbedderFieldNames()
+        names.model = "EMBEDDING_MODEL"
+        names.dimensions = "REDISVL_VECTOR_DIMENSIONS"
+        names.apiKey = "OPENAI_API_KEY"
+        names.baseURL = "OPENAI_API_BASE"
+        names.localModelPath = "LOCAL_MODEL_PATH"
+        names.localModelCache = "LOCAL_MODEL_CACHE"
+        return names
     }
 }

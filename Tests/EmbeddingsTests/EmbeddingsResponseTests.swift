@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Embeddings
+@testable import ModelServices
 
 @Suite("Answers of an embedding service")
 struct EmbeddingsResponseTests {

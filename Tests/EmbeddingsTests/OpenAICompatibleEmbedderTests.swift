@@ -2,6 +2,7 @@ import AgentMemory
 import FakeEmbeddings
 import HTTPClient
 import Logging
+@testable import ModelServices
 import Testing
 
 @testable import Embeddings
@@ -15,6 +16,7 @@ struct OpenAICompatibleEmbedderTests {
     ) async throws {
         try await FakeEmbeddingsServer.run(arguments) { server in
             var configuration = EmbedderConfiguration()
+            configuration.names = .settings
             configuration.model = "test-model"
             configuration.dimensions = 64
             configuration.baseURL = server.baseURL
@@ -24,7 +26,7 @@ struct OpenAICompatibleEmbedderTests {
             let embedder = try OpenAICompatibleEmbedder(
                 configuration, client: client,
                 logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-                time: time.time)
+                clock: time.clock)
             do {
                 try await body(embedder, server, time)
                 await client.shutdown()

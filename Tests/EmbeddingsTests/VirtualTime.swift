@@ -1,6 +1,5 @@
+import ModelServices
 import Synchronization
-
-@testable import Embeddings
 
 /// Time that passes only while someone sleeps, and then at once.
 final class VirtualTime: Sendable {
@@ -13,8 +12,8 @@ final class VirtualTime: Sendable {
     }
 
     /// Chance always gives 1: pauses are whole.
-    var time: EmbedderTime {
-        EmbedderTime(
+    var clock: ServiceClock {
+        ServiceClock(
             sleep: { duration in
                 try Task.checkCancellation()
                 self.state.withLock {

@@ -103,7 +103,10 @@ struct SentenceEmbedderTests {
     @Test func refusesAnImpossibleNumberOfThreads() throws {
         for threads in [0, 65] {
             #expect {
-                try make { $0.threads = threads }
+                try make {
+                    $0.threads = threads
+                    $0.threadsName = "LOCAL_EMBEDDING_THREADS"
+                }
             } throws: { error in
                 (error as? MemoryError)?.message.contains("LOCAL_EMBEDDING_THREADS") == true
             }

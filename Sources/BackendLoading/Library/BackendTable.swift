@@ -9,7 +9,7 @@ struct BackendTable: @unchecked Sendable {
     let table: memory_backend
     let description: BackendDescription
 
-    /// - Parameter setting: the value of MEMORY_VECTOR_DB_FACTORY, for errors.
+    /// - Parameter setting: the value of the factory setting, for errors.
     /// - Throws: ``BackendFactoryError`` with code `invalidReturnType` that says what is wrong with the table.
     init(_ pointer: UnsafePointer<memory_backend>?, symbol: String, setting: String) throws(BackendFactoryError) {
         func refuse(_ reason: String) -> BackendFactoryError {

@@ -37,7 +37,7 @@ final class LibraryTransport: BackendTransport {
     ///
     /// - Parameters:
     ///   - path: of the library; a name without a slash is left to the system's loader.
-    ///   - setting: the value of MEMORY_VECTOR_DB_FACTORY, for errors.
+    ///   - setting: the value of the factory setting, for errors.
     /// - Throws: ``BackendFactoryError``: one of the four failures.
     static func make(
         path: String, symbol: String, setting: String, settings: BackendSettings, embedder: any Embedder,

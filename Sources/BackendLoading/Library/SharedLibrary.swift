@@ -24,7 +24,7 @@ struct SharedLibrary {
 
     /// Opens the library. May block: runs the library's own initializers.
     ///
-    /// - Parameter setting: the value of MEMORY_VECTOR_DB_FACTORY, for errors.
+    /// - Parameter setting: the value of the factory setting, for errors.
     /// - Throws: ``BackendFactoryError`` with code `importError`.
     init(path: String, setting: String) throws(BackendFactoryError) {
         func refuse(_ reason: String) -> BackendFactoryError {

@@ -20,7 +20,7 @@ final class PythonChild: Sendable {
     /// Starts the program, and has it make the backend.
     ///
     /// - Parameters:
-    ///   - setting: the value of MEMORY_VECTOR_DB_FACTORY, for errors.
+    ///   - setting: the value of the factory setting, for errors.
     ///   - limit: how long importing the module and making the backend may take together.
     ///   - receive: is given what the program says from then on, in its order; must not block.
     /// - Throws: ``BackendFactoryError``: one of the four failures.

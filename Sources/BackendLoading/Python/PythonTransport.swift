@@ -52,7 +52,7 @@ final class PythonTransport: BackendTransport {
     ///
     /// - Parameters:
     ///   - factory: the dotted name of a function.
-    ///   - setting: the value of MEMORY_VECTOR_DB_FACTORY, for errors.
+    ///   - setting: the value of the factory setting, for errors.
     /// - Throws: ``BackendFactoryError``: one of the four failures.
     static func make(
         factory: String, setting: String, settings: BackendSettings, interpreter: String, embedder: any Embedder,

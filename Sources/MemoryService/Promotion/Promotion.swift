@@ -12,8 +12,8 @@ public struct Promotion: Sendable {
     static let recordsPerJob = 200
 
     /// - Parameters:
-    ///   - isEnabled: LONG_TERM_MEMORY; where it is off, nothing is promoted.
-    ///   - includesMessages: INDEX_ALL_MESSAGES_IN_LONG_TERM_MEMORY: every message becomes a memory too.
+    ///   - isEnabled: whether there is long-term memory; if not, nothing is promoted.
+    ///   - includesMessages: whether every message becomes a memory too.
     public init(jobs: JobSubmitter, isEnabled: Bool = true, includesMessages: Bool = false) {
         self.jobs = jobs
         self.isEnabled = isEnabled

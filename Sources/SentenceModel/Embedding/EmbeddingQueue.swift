@@ -1,4 +1,5 @@
 import AgentMemory
+import SystemThreads
 
 /// The texts that wait for the model, and the threads that compute.
 ///
@@ -54,21 +55,23 @@ final class EmbeddingQueue: Sendable {
     /// - Parameters:
     ///   - name: Of the model, for messages.
     ///   - threads: That compute.
+    ///   - threadsName: How messages name the number of threads.
     ///   - isEager: Whether the model is loaded now, not with the first text.
     ///   - load: Runs on one of the threads.
     /// - Throws: ``MemoryError`` with code `misconfigured` if the system makes no threads.
     init(
-        name: String, threads: Int, isEager: Bool, load: @escaping @Sendable () throws(MemoryError) -> SentenceEncoder
+        name: String, threads: Int, threadsName: String, isEager: Bool,
+        load: @escaping @Sendable () throws(MemoryError) -> SentenceEncoder
     ) throws(MemoryError) {
         self.name = name
         self.threads = threads
         let monitor = Monitor(State(isEager: isEager))
         self.monitor = monitor
-        for _ in 0..<threads where !WorkerThread.start({ Self.work(monitor, load) }) {
+        for _ in 0..<threads where !SystemThread.start({ Self.work(monitor, load) }) {
             end()
             throw MemoryError(
                 .misconfigured,
-                "the system made no thread for the embedding model; LOCAL_EMBEDDING_THREADS is \(threads)")
+                "the system made no thread for the embedding model; \(threadsName) is \(threads)")
         }
     }
 

@@ -12,6 +12,8 @@ public final class SentenceEmbedder: Embedder {
         public var path: String
         /// Threads that compute. Default: 2.
         public var threads = 2
+        /// How messages name ``threads``. Default: as it is called here.
+        public var threadsName = "threads"
         /// Whether the weights are read at once, and not with the first text. Default: yes.
         public var loadsAtStart = true
         /// For one call, with the time that it waits for others. Default: 60 s.
@@ -44,7 +46,7 @@ public final class SentenceEmbedder: Embedder {
             let range = Self.threadsRange
             throw MemoryError(
                 .misconfigured,
-                "LOCAL_EMBEDDING_THREADS is \(configuration.threads); it can be \(range.lowerBound) to \(range.upperBound)"
+                "\(configuration.threadsName) is \(configuration.threads); it can be \(range.lowerBound) to \(range.upperBound)"
             )
         }
         let folder = try ModelFolder(configuration.path)
@@ -58,7 +60,8 @@ public final class SentenceEmbedder: Embedder {
         libraryVersion = library.version
         deadline = configuration.deadline
         queue = try EmbeddingQueue(
-            name: configuration.name, threads: configuration.threads, isEager: configuration.loadsAtStart
+            name: configuration.name, threads: configuration.threads, threadsName: configuration.threadsName,
+            isEager: configuration.loadsAtStart
         ) { () throws(MemoryError) in
             try SentenceEncoder(
                 tokenizer: tokenizer, tensors: tensors, configuration: shape, library: library, path: folder.path)

@@ -58,7 +58,7 @@ final class MatrixLibrary: @unchecked Sendable {
         }
         throw MemoryError(
             .misconfigured,
-            "local embedding models need OpenBLAS, which this machine lacks: install it (Debian, Ubuntu: apt-get install libopenblas0-pthread), or choose another EMBEDDING_MODEL",
+            "local embedding models need OpenBLAS, which this machine lacks: install it (Debian, Ubuntu: apt-get install libopenblas0-pthread), or choose another embedding model",
             underlying: failure)
     }
 

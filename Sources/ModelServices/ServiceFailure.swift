@@ -11,9 +11,10 @@ struct ServiceFailure: Error {
     var retryAfter: Duration?
 
     /// A call that brought no response.
-    init(_ failure: HTTPClientError, model: String) {
-        let code: MemoryError.Code = failure.code == .timedOut ? .timedOut : .embeddingFailed
-        error = MemoryError(code, "the embedding model \(model) could not be asked: \(failure.message)")
+    init(_ failure: HTTPClientError, model: ModelName, purpose: ServicePurpose) {
+        let code: MemoryError.Code = failure.code == .timedOut ? .timedOut : purpose.failed
+        error = MemoryError(
+            code, "the \(purpose.noun) model \(model.configured) could not be asked: \(failure.message)")
         switch failure.code {
         case .couldNotConnect, .timedOut, .other, .queueFull: isWorthRetrying = true
         case .tls, .tooLarge, .invalidURL, .invalidRequest, .cancelled, .shutDown: isWorthRetrying = false
@@ -21,21 +22,24 @@ struct ServiceFailure: Error {
         concernsService = failure.code != .queueFull && failure.code != .tooLarge
     }
 
-    /// An answer that is not one embedding for each text.
-    init(unusable reason: String, model: String) {
-        error = MemoryError(.embeddingFailed, "the embedding model \(model) answered \(reason)")
+    /// A response with status 200 that is not what was asked for.
+    init(unusable reason: String, model: ModelName, purpose: ServicePurpose) {
+        error = MemoryError(purpose.failed, "the \(purpose.noun) model \(model.configured) answered \(reason)")
         isWorthRetrying = false
         concernsService = true
     }
 
     /// A response with another status than 200.
-    init(_ response: HTTPClient.Response, model: String, texts: ArraySlice<String>, secret: String?, now: Int) {
+    init(
+        _ response: HTTPClient.Response, model: ModelName, purpose: ServicePurpose, texts: ArraySlice<String>,
+        secret: String?, now: Int
+    ) {
         let summary = ServiceFailure.summary(response.body, texts: texts, secret: secret)
         let reason = summary.message.map { ": \($0)" } ?? ""
-        let advice = Self.advice(onRefusal: response.status)
+        let advice = Self.advice(onRefusal: response.status, purpose)
         error = MemoryError(
-            advice == nil ? .embeddingFailed : .embeddingRefused,
-            "the embedding service answered \(response.status) for the model \(model)\(reason)\(advice.map { "; \($0)" } ?? "")"
+            advice == nil ? purpose.failed : purpose.refused,
+            "the \(purpose.noun) service answered \(response.status) for the model \(model.configured)\(reason)\(advice.map { "; \($0)" } ?? "")"
         )
         // A spent quota has the status of a rate limit, but waiting does not bring it back.
         let isQuota = summary.code == "insufficient_quota"
@@ -45,14 +49,15 @@ struct ServiceFailure: Error {
     }
 
     /// What to look at where the service will refuse the same again; `nil` for what may go better later.
-    private static func advice(onRefusal status: Int) -> String? {
-        switch status {
+    private static func advice(onRefusal status: Int, _ purpose: ServicePurpose) -> String? {
+        let names = purpose.names
+        return switch status {
         case 408, 425, 429, 500...: nil
-        case 401, 403: "check OPENAI_API_KEY"
-        case 404, 405, 410: "check EMBEDDING_MODEL and OPENAI_API_BASE"
-        case 400, 413, 415, 422: "the texts were refused, or EMBEDDING_MODEL or REDISVL_VECTOR_DIMENSIONS is wrong"
-        case 300..<400: "check OPENAI_API_BASE: it redirects, which is not followed"
-        default: "check OPENAI_API_BASE, OPENAI_API_KEY and EMBEDDING_MODEL"
+        case 401, 403: "check \(names.apiKey)"
+        case 404, 405, 410: "check \(names.model) and \(names.baseURL)"
+        case 400, 413, 415, 422: purpose.adviceOnContent
+        case 300..<400: "check \(names.baseURL): it redirects, which is not followed"
+        default: "check \(names.baseURL), \(names.apiKey) and \(names.model)"
         }
     }
 

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// What the last calls told of a service, and the probe that asks when they are too old.
+/// Whether a service responds, from the last calls or from a probe when these are too old.
 final class ServiceHealth: Sendable {
-    /// A success is believed for so long, ...
+    /// How long a success counts.
     static let successLifetime = Duration.seconds(60)
-    /// ... a failure for so long: readiness should come back soon, but not cost a request a call.
+    /// How long a failure counts: readiness should come back soon, but not cost one request per call.
     static let failureLifetime = Duration.seconds(5)
 
     private struct State {
@@ -14,17 +14,17 @@ final class ServiceHealth: Sendable {
     }
 
     private let state = Mutex(State())
-    private let time: EmbedderTime
+    private let clock: ServiceClock
 
-    init(time: EmbedderTime) {
-        self.time = time
+    init(clock: ServiceClock) {
+        self.clock = clock
     }
 
     /// - Parameter reason: `nil` for a success.
     func record(_ reason: String?) {
         state.withLock { state in
             state.reason = reason
-            state.knownAt = time.elapsed()
+            state.knownAt = clock.elapsed()
         }
     }
 
@@ -33,7 +33,7 @@ final class ServiceHealth: Sendable {
     func unavailability(probe: @escaping @Sendable () async -> Void) async -> String? {
         let running: Task<Void, Never>? = state.withLock { state in
             let lifetime = state.reason == nil ? Self.successLifetime : Self.failureLifetime
-            if let knownAt = state.knownAt, time.elapsed() - knownAt < lifetime { return nil }
+            if let knownAt = state.knownAt, clock.elapsed() - knownAt < lifetime { return nil }
             if let task = state.probe { return task }
             // Its own task: whoever asked first may be cancelled while others wait.
             let task = Task {

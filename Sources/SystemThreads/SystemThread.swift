@@ -6,26 +6,34 @@
     import Darwin
 #endif
 
-/// Runs a function on a thread of its own that nobody joins.
-enum DetachedThread {
+/// Starts threads of the system, for code that blocks or computes for long: Swift's own threads must not.
+public enum SystemThread {
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// - Returns: Whether the thread could be made; if not, `body` never runs.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+    /// Runs `body` on a new detached thread.
+    ///
+    /// Signals to the process are blocked in the thread from its first instruction: a write to a closed connection
+    /// raises SIGPIPE in the thread that wrote, and the others belong to the process's own handling. Signals of faults
+    /// are not blocked, so that a crash in the thread is reported as one anywhere else.
+    ///
+    /// - Parameter stackSize: in bytes; `nil` for the system's own size.
+    /// - Returns: Whether the system could make the thread; if not, `body` never runs.
+    public static func start(stackSize: Int? = nil, _ body: @escaping @Sendable () -> Void) -> Bool {
         let context = Unmanaged.passRetained(Body(body)).toOpaque()
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        // Blocked in the thread from its first instruction: a write to a closed TLS connection raises SIGPIPE in the
-        // thread that wrote, and every other signal belongs to the process's own handling.
-        var all = sigset_t()
+        if let stackSize { pthread_attr_setstacksize(&attributes, stackSize) }
+        // A thread inherits the mask of the one that makes it.
+        var blocked = sigset_t()
         var previous = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &previous)
+        sigfillset(&blocked)
+        for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS] { sigdelset(&blocked, fault) }
+        pthread_sigmask(SIG_SETMASK, &blocked, &previous)
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
         #if canImport(Darwin)
             var thread: pthread_t?

@@ -6,42 +6,6 @@
     import Darwin
 #endif
 
-/// Runs a function that computes for long, or waits, on a thread of its own: Swift's own threads must not.
-enum WorkerThread {
-    private final class Body {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-
-    /// - Returns: Whether the system could make a thread; if not, `body` never runs.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
-        let context = Unmanaged.passRetained(Body(body)).toOpaque()
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        #if canImport(Darwin)
-            var thread: pthread_t?
-            let status = pthread_create(
-                &thread, &attributes,
-                { context in
-                    Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-                    return nil
-                }, context)
-        #else
-            var thread = pthread_t()
-            let status = pthread_create(
-                &thread, &attributes,
-                { context in
-                    if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
-                    return nil
-                }, context)
-        #endif
-        if status != 0 { Unmanaged<Body>.fromOpaque(context).release() }
-        return status == 0
-    }
-}
-
 /// A value behind a lock on which threads may wait for a change.
 ///
 /// `@unchecked Sendable`: the value is touched only while the lock is held. `Mutex` has nothing to wait on.

@@ -1,0 +1,148 @@
+public import AgentMemory
+public import HTTPClient
+public import Logging
+
+/// Sends requests to one model's service.
+///
+/// Attempts that may go better later (429, 5xx, no connection, no answer in time) are repeated with growing pauses, or
+/// after the pause that the service asks for, until the call's deadline.
+public struct RetryingClient: Sendable {
+    /// What is said of a response that is not what was asked for.
+    public struct UnusableResponse: Error {
+        /// Completes "the model answered …".
+        public let reason: String
+
+        public init(reason: String) { self.reason = reason }
+    }
+
+    /// The pause before the second attempt; it doubles with each further one, up to ``longestPause``.
+    static let firstPause = Duration.milliseconds(250)
+    static let longestPause = Duration.seconds(8)
+
+    public let endpoint: ServiceEndpoint
+    private let model: ModelName
+    private let purpose: ServicePurpose
+    private let configuration: ServiceConfiguration
+    private let client: HTTPClient
+    private let logger: Logger
+    private let clock: ServiceClock
+    private let health: ServiceHealth
+
+    /// - Parameter client: asks the service; ending it is the owner's work.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
+    public init(
+        _ configuration: ServiceConfiguration, model: ModelName, purpose: ServicePurpose, client: HTTPClient,
+        logger: Logger, clock: ServiceClock = .real
+    ) throws(MemoryError) {
+        endpoint = try ServiceEndpoint(configuration, model: model, purpose: purpose)
+        self.model = model
+        self.purpose = purpose
+        self.configuration = configuration
+        self.client = client
+        self.logger = logger
+        self.clock = clock
+        health = ServiceHealth(clock: clock)
+    }
+
+    /// The end of a call that begins now, on the clock of this client. The requests of one call share it.
+    public func deadline() -> Duration { clock.elapsed() + configuration.deadline }
+
+    /// Sends one request, and repeats it where that may help.
+    ///
+    /// - Parameters:
+    ///   - body: JSON.
+    ///   - texts: what the body holds of users' texts; messages never quote them.
+    ///   - deadline: see ``deadline()``.
+    ///   - read: reads the body of a response with status 200.
+    /// - Throws: ``MemoryError`` with a code of the purpose or `timedOut`; `CancellationError`.
+    public func send<Answer: Sendable>(
+        _ body: [UInt8], quoting texts: ArraySlice<String>, by deadline: Duration,
+        read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
+    ) async throws -> Answer {
+        var attempts = 0
+        while true {
+            attempts += 1
+            do {
+                let remaining = deadline - clock.elapsed()
+                let timeout = min(configuration.attemptTimeout, max(remaining, .milliseconds(1)))
+                let answer = try await attempt(body, quoting: texts, timeout: timeout, read: read)
+                health.record(nil)
+                return answer
+            } catch let failure as ServiceFailure {
+                let pause = pause(after: attempts, failure)
+                let isLast =
+                    !failure.isWorthRetrying || attempts >= configuration.maximumAttempts
+                    || clock.elapsed() + pause >= deadline
+                logger.log(
+                    level: isLast ? .warning : .info, "a request to the \(purpose.noun) service failed",
+                    metadata: [
+                        "reason": "\(failure.error.message)", "attempt": "\(attempts)", "texts": "\(texts.count)",
+                        "again": "\(!isLast)",
+                    ])
+                if isLast {
+                    if failure.concernsService { health.record(failure.error.message) }
+                    throw failure.error
+                }
+                try await clock.sleep(pause)
+            }
+        }
+    }
+
+    /// Why the service cannot be used, known from recent calls, or else from one short request, at most every five
+    /// seconds; `nil` if it responds.
+    ///
+    /// - Parameters: as for ``send(_:quoting:by:read:)``.
+    public func unavailability<Answer: Sendable>(
+        probing body: [UInt8], quoting texts: ArraySlice<String>,
+        read: @escaping @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
+    ) async -> String? {
+        await health.unavailability {
+            do {
+                let timeout = min(configuration.attemptTimeout, .seconds(5))
+                _ = try await attempt(body, quoting: texts, timeout: timeout, read: read)
+                health.record(nil)
+            } catch {
+                let failure = error as? ServiceFailure
+                health.record(
+                    failure?.error.message ?? "the \(purpose.noun) model \(model.configured) could not be asked")
+            }
+        }
+    }
+
+    /// What the service asked for; otherwise between half and all of a time that doubles with each attempt, so that
+    /// callers who failed together do not come back together.
+    private func pause(after attempts: Int, _ failure: ServiceFailure) -> Duration {
+        if let asked = failure.retryAfter { return asked }
+        let whole = min(Self.longestPause, Self.firstPause * (1 << min(attempts - 1, 10)))
+        return whole / 2 + whole / 2 * clock.chance()
+    }
+
+    /// One request.
+    ///
+    /// - Throws: ``ServiceFailure``; `CancellationError`.
+    private func attempt<Answer: Sendable>(
+        _ body: [UInt8], quoting texts: ArraySlice<String>, timeout: Duration,
+        read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
+    ) async throws -> Answer {
+        var headers: HTTPHeaders = ["Content-Type": "application/json", "Accept": "application/json"]
+        if let field = endpoint.authentication { headers.append(field.name, field.value) }
+        let response: HTTPClient.Response
+        do {
+            response = try await client.send(
+                .init(method: .post, url: endpoint.url.text, headers: headers, body: body, timeout: timeout))
+        } catch {
+            if error.code == .cancelled { throw CancellationError() }
+            throw ServiceFailure(error, model: model, purpose: purpose)
+        }
+        guard response.status == 200 else {
+            throw ServiceFailure(
+                response, model: model, purpose: purpose, texts: texts, secret: configuration.apiKey,
+                now: clock.unixSeconds())
+        }
+        do {
+            return try read(response.body)
+        } catch {
+            throw ServiceFailure(unusable: error.reason, model: model, purpose: purpose)
+        }
+    }
+}
