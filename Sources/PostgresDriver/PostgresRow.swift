@@ -5,6 +5,11 @@ public struct PostgresRow: Sendable {
     let result: PostgresResult
     let index: Int
 
+    /// As ``PostgresResult/column(_:)``, for results of one row.
+    public func column(_ name: String) throws(PostgresError) -> Int {
+        try result.column(name)
+    }
+
     public func isNull(_ column: Int) -> Bool {
         result.isNull(index, column)
     }
@@ -28,7 +33,7 @@ public struct PostgresRow: Sendable {
 
     /// The `bigint` of the column of this name (``PostgresResult/column(_:)``).
     public func int(_ name: String) throws(PostgresError) -> Int {
-        try int(try result.column(name))
+        try int(try column(name))
     }
 
     public func float8(_ column: Int) throws(PostgresError) -> Double {

@@ -74,8 +74,9 @@ enum JobSQL {
     /// One row: waiting, leased, dead.
     static let counts = PostgresStatement(
         """
-        SELECT count(*) FILTER (WHERE \(condition(.waiting))), count(*) FILTER (WHERE \(condition(.leased))), \
-        count(*) FILTER (WHERE \(condition(.dead))) FROM jobs
+        SELECT count(*) FILTER (WHERE \(condition(.waiting))) AS waiting, \
+        count(*) FILTER (WHERE \(condition(.leased))) AS leased, \
+        count(*) FILTER (WHERE \(condition(.dead))) AS dead FROM jobs
         """)
 
     /// The page, and the number of all in one row, as of one moment.

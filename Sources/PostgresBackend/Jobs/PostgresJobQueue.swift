@@ -55,11 +55,14 @@ public final class PostgresJobQueue: JobQueue {
 
     public func lease(kinds: [String], limit: Int, for duration: Duration) async throws -> [LeasedJob] {
         let result = try await send(JobSQL.lease(kinds: kinds, limit: limit, for: duration))
+        let (number, kind, payload) = try (result.column("number"), result.column("kind"), result.column("payload"))
+        let (attempts, enqueuedAt) = try (result.column("attempts"), result.column("enqueued_at"))
+        let (token, due) = try (result.column("lease_token"), result.column("run_at"))
         let jobs = try result.rows.map { row in
             let job = LeasedJob(
-                id: Self.id(try row.int8(0)), kind: try row.text(1), payload: try row.jsonObject(2),
-                attempt: try row.int(3), enqueuedAt: try row.date(4), token: try row.text(5))
-            return (job: job, due: try row.timestamp(6), number: try row.int8(0))
+                id: Self.id(try row.int8(number)), kind: try row.text(kind), payload: try row.jsonObject(payload),
+                attempt: try row.int(attempts), enqueuedAt: try row.date(enqueuedAt), token: try row.text(token))
+            return (job: job, due: try row.timestamp(due), number: try row.int8(number))
         }
         return jobs.sorted { ($0.due, $0.number) < ($1.due, $1.number) }.map(\.job)
     }
@@ -82,7 +85,7 @@ public final class PostgresJobQueue: JobQueue {
 
     public func counts() async throws -> JobCounts {
         let row = try await send(JobSQL.counts, retry: .repeatable).singleRow()
-        return JobCounts(waiting: try row.int(0), leased: try row.int(1), dead: try row.int(2))
+        return JobCounts(waiting: try row.int("waiting"), leased: try row.int("leased"), dead: try row.int("dead"))
     }
 
     public func list(_ state: JobState, page: PageRequest) async throws -> Page<JobSummary> {
@@ -90,10 +93,14 @@ public final class PostgresJobQueue: JobQueue {
             try await self.database.pool.pipeline(
                 JobSQL.list(state, page: page), retry: .repeatable, deadline: deadline)
         }
-        let jobs = try results[1].rows.map { row in
+        let found = results[1]
+        let (number, kind, attempts) = try (found.column("number"), found.column("kind"), found.column("attempts"))
+        let (enqueuedAt, reason) = try (found.column("enqueued_at"), found.column("reason"))
+        let jobs = try found.rows.map { row in
             JobSummary(
-                id: Self.id(try row.int8(0)), kind: try row.text(1), state: state, attempts: try row.int(2),
-                enqueuedAt: try row.date(3), reason: try row.optionalText(4))
+                id: Self.id(try row.int8(number)), kind: try row.text(kind), state: state,
+                attempts: try row.int(attempts), enqueuedAt: try row.date(enqueuedAt),
+                reason: try row.optionalText(reason))
         }
         return Page(items: jobs, total: try results[2].singleRow().int(0), request: page)
     }

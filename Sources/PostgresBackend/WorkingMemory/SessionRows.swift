@@ -3,7 +3,7 @@ import PostgresDriver
 
 /// How rows of the session tables become values.
 enum SessionRows {
-    /// The columns of `sessions` that ``session(_:key:messages:memories:revisions:)`` reads, in their order.
+    /// The columns of `sessions` that ``session(_:key:messages:memories:revisions:)`` reads by their names.
     static let columns = [
         "number", "message_count", "data", "context", "tokens", "strategy", "strategy_config", "ttl_seconds",
         "created_at", "updated_at", "last_accessed",
@@ -29,41 +29,53 @@ enum SessionRows {
         guard !revisions.isEmpty else {
             throw PostgresError(.unexpectedResult, "a stored session has no revision")
         }
-        let strategy = MemoryStrategy.Name(rawValue: try row.text(5)) ?? .discrete
+        let (data, context) = (try row.column("data"), try row.column("context"))
+        let (strategy, config) = (try row.column("strategy"), try row.column("strategy_config"))
+        let ttl = try row.column("ttl_seconds")
         let memory = WorkingMemory(
             key: key, messages: messages, memories: memories,
-            data: row.isNull(2) ? nil : try row.jsonObject(2),
-            context: row.isNull(3) ? nil : try row.json(3).stringValue,
-            tokens: try row.int(4), strategy: MemoryStrategy(strategy, config: try row.jsonObject(6)),
-            ttlSeconds: row.isNull(7) ? nil : try row.int(7), createdAt: try row.date(8), updatedAt: try row.date(9),
-            lastAccessed: try row.date(10))
-        return StoredSession(memory: memory, messageCount: try row.int(1), revisions: revisions)
+            data: row.isNull(data) ? nil : try row.jsonObject(data),
+            context: row.isNull(context) ? nil : try row.json(context).stringValue, tokens: try row.int("tokens"),
+            strategy: MemoryStrategy(
+                MemoryStrategy.Name(rawValue: try row.text(strategy)) ?? .discrete, config: try row.jsonObject(config)),
+            ttlSeconds: row.isNull(ttl) ? nil : try row.int(ttl), createdAt: try row.date(row.column("created_at")),
+            updatedAt: try row.date(row.column("updated_at")),
+            lastAccessed: try row.date(row.column("last_accessed")))
+        return StoredSession(memory: memory, messageCount: try row.int("message_count"), revisions: revisions)
     }
 
     static func messages(_ result: PostgresResult) throws -> [(position: Int64, row: SessionMessage)] {
-        try result.rows.map { row in
+        let (position, id) = (try result.column("position"), try result.column("id"))
+        let (role, content) = (try result.column("role"), try result.column("content"))
+        let (createdAt, persistedAt) = (try result.column("created_at"), try result.column("persisted_at"))
+        let extracted = try result.column("discrete_memory_extracted")
+        return try result.rows.map { row in
             let message = SessionMessage(
-                storedID: try row.text(1), role: try row.text(2), content: try row.text(3),
-                createdAt: try row.date(4), persistedAt: try row.optionalDate(5),
-                discreteMemoryExtracted: try row.bool(6))
-            return (try row.int8(0), message)
+                storedID: try row.text(id), role: try row.text(role), content: try row.text(content),
+                createdAt: try row.date(createdAt), persistedAt: try row.optionalDate(persistedAt),
+                discreteMemoryExtracted: try row.bool(extracted))
+            return (try row.int8(position), message)
         }
     }
 
     static func memories(_ result: PostgresResult) throws -> [(position: Int64, row: SessionMemory)] {
-        try result.rows.map { row in
+        let (position, body) = (try result.column("position"), try result.column("body"))
+        let persistedAt = try result.column("persisted_at")
+        return try result.rows.map { row in
             // Bodies hold all dates.
-            var memory = try SessionMemory(stored: try row.json(1), fallbackDate: .earliest)
-            memory.persistedAt = try row.optionalDate(2)
-            return (try row.int8(0), memory)
+            var memory = try SessionMemory(stored: try row.json(body), fallbackDate: .earliest)
+            memory.persistedAt = try row.optionalDate(persistedAt)
+            return (try row.int8(position), memory)
         }
     }
 
     static func revisions(_ result: PostgresResult) throws -> [SessionRevision] {
-        try result.rows.map { row in
+        let (number, messageCount) = (try result.column("number"), try result.column("message_count"))
+        let (stamp, writerStamp) = (try result.column("stamp"), try result.column("writer_stamp"))
+        return try result.rows.map { row in
             SessionRevision(
-                number: try row.int(0), stamp: try row.date(1), writerStamp: try row.optionalDate(2),
-                messageCount: try row.int(3))
+                number: try row.int(number), stamp: try row.date(stamp),
+                writerStamp: try row.optionalDate(writerStamp), messageCount: try row.int(messageCount))
         }
     }
 

@@ -22,7 +22,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
         self.original = original
         self.embedder = embedder
         adding = { try await original.add($0) }
-        searching = { try await original.search($0) }
+        searching = { try await CheckedDatabase(original).search($0) }
         listing = { await original.list($0) }
         counting = { await original.count($0) }
         deleting = { await original.delete($0) }
