@@ -19,7 +19,7 @@ public struct EmbeddingSettings: SettingsRoom {
         "`lazy`: the weights are read with the first text.")
     public let model = Setting<String>.word(
         "EMBEDDING_MODEL", default: "text-embedding-3-small", from: modelOfPath,
-        "Any model of a service that speaks OpenAI's `/embeddings`, `local/<name>` ([a sentence model in the server](../README.md#a-sentence-model-in-the-server)), or `local/hashing-<dimensions>`."
+        "Any model of a service that speaks OpenAI's `/embeddings`, `local/<name>` ([a sentence model in the server](embeddings.md#a-sentence-model-in-the-process)), or `local/hashing-<dimensions>`."
     )
     public let apiKey = Setting<String?>.secret("OPENAI_API_KEY", "The key of the embedding service.")
     public let baseURL = Setting<String?>.address(

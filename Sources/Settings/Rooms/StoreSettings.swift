@@ -4,7 +4,7 @@ public struct StoreSettings: SettingsRoom {
 
     public let factory = Setting.word(
         "MEMORY_VECTOR_DB_FACTORY", default: "redis",
-        "The store of memories: `redis`, `pgvector`, `reference` (in memory, nothing is kept), the dotted name of the Python server's default, or a [backend of your own](../README.md#a-backend-of-your-own)."
+        "The store of memories: `redis`, `pgvector`, `reference` (in memory, nothing is kept), the dotted name of the Python server's default, or a [backend of your own](backends.md)."
     )
     public let pluginFolders = Setting.folders(
         "MEMORY_VECTOR_DB_PLUGIN_PATH", "Where libraries of backends are looked for.")
