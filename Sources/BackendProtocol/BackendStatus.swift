@@ -46,7 +46,7 @@ public enum BackendStatus: Int32, Sendable, CaseIterable {
             case .timedOut: .timedOut
             case .embeddingFailed, .embeddingRefused: .embeddingFailed
             case .misconfigured: .misconfigured
-            case .internalError, .notFound, .conflict, .preconditionFailed: .internalError
+            case .internalError, .forbidden, .notFound, .conflict, .preconditionFailed: .internalError
             }
     }
 

@@ -10,6 +10,8 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         case invalidInput
         /// Values that are fine alone but not together, such as a distance threshold in keyword mode. REST: 400.
         case invalidCombination
+        /// The caller has no right to do that, or not there. REST: 403.
+        case forbidden
         /// The record does not exist. REST: 404.
         case notFound
         /// What is stored has changed in the meantime, or the request fits more than one thing. REST: 409.
@@ -64,8 +66,8 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
             ?? {
                 switch code {
                 case .storeUnavailable, .timedOut, .internalError: true
-                case .invalidInput, .invalidCombination, .notFound, .conflict, .preconditionFailed, .unsupported,
-                    .embeddingFailed, .embeddingRefused, .misconfigured:
+                case .invalidInput, .invalidCombination, .forbidden, .notFound, .conflict, .preconditionFailed,
+                    .unsupported, .embeddingFailed, .embeddingRefused, .misconfigured:
                     false
                 }
             }()

@@ -54,41 +54,41 @@ struct LongTermMemoryController: Sendable {
 
     private func create(_ call: RouteCall) async throws -> Response {
         let create = try CreateRequest(try await call.json(), now: now())
-        try await memory.create(create.records, deduplicate: create.deduplicate)
+        try await memory.create(create.records, deduplicate: create.deduplicate, for: call.context.caller)
         return .json(StatusResponse("ok"))
     }
 
     private func search(_ call: RouteCall) async throws -> Response {
         try SearchRequest.check(call.query.reader)
         let search = try SearchRequest.read(try await call.json())
-        return .json(MemoryPageResponse(try await memory.search(search)))
+        return .json(MemoryPageResponse(try await memory.search(search, for: call.context.caller)))
     }
 
     private func list(_ call: RouteCall) async throws -> Response {
         let query = try SearchRequest.readList(try await call.json())
-        return .json(MemoryPageResponse(try await memory.list(query)))
+        return .json(MemoryPageResponse(try await memory.list(query, for: call.context.caller)))
     }
 
     private func count(_ call: RouteCall) async throws -> Response {
         let filter = try SearchRequest.readCount(try await call.json())
-        return .json(CountResponse(try await memory.count(filter)))
+        return .json(CountResponse(try await memory.count(filter, for: call.context.caller)))
     }
 
     private func get(_ call: RouteCall) async throws -> Response {
-        .json(RecordResponse(try await memory.record(id: try call.id("memory_id"))))
+        .json(RecordResponse(try await memory.record(id: try call.id("memory_id"), for: call.context.caller)))
     }
 
     private func edit(_ call: RouteCall) async throws -> Response {
         let id = try call.id("memory_id")
         let edit = try EditRequest(try await call.json())
-        let record = try await memory.edit(id: id) { now throws(MemoryError) in
+        let record = try await memory.edit(id: id, for: call.context.caller) { now throws(MemoryError) in
             try edit.changes(updatedAt: now)
         }
         return .json(RecordResponse(record))
     }
 
     private func delete(_ call: RouteCall) async throws -> Response {
-        let deleted = try await memory.delete(ids: call.query.all("memory_ids"))
+        let deleted = try await memory.delete(ids: call.query.all("memory_ids"), for: call.context.caller)
         return .json(StatusResponse("ok, deleted \(deleted) memories"))
     }
 }

@@ -26,6 +26,6 @@ struct PromptController: Sendable {
         guard longTermMemory || request.search == nil else {
             throw MemoryError(.invalidCombination, "Long-term memory is disabled")
         }
-        return .json(PromptResponse(try await prompt.answer(request)))
+        return .json(PromptResponse(try await prompt.answer(request, for: call.context.caller)))
     }
 }

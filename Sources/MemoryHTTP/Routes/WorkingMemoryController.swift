@@ -37,7 +37,8 @@ struct WorkingMemoryController: Sendable {
     private func list(_ call: RouteCall) async throws -> Response {
         let (namespace, userID, page) = try SessionParameters.list(call.query.reader)
         return .json(
-            SessionListResponse(try await sessions.list(namespace: namespace, userID: userID, page: page)))
+            SessionListResponse(
+                try await sessions.list(namespace: namespace, userID: userID, page: page, for: call.context.caller)))
     }
 
     private func get(_ call: RouteCall) async throws -> Response {
@@ -45,7 +46,7 @@ struct WorkingMemoryController: Sendable {
         let parameters = try SessionParameters(call.query.reader)
         let view = try await sessions.session(
             try parameters.selector(sessionID: id), recentMessages: parameters.recentMessagesLimit,
-            budget: parameters.budget(summarizationThreshold: summarizationThreshold))
+            budget: parameters.budget(summarizationThreshold: summarizationThreshold), for: call.context.caller)
         return Self.response(view)
     }
 
@@ -56,7 +57,8 @@ struct WorkingMemoryController: Sendable {
             try await call.json(), sessionID: id, parameters: parameters,
             condition: try WriteCondition(call.request.headers))
         let view = try await sessions.put(
-            reading.content, budget: parameters.budget(summarizationThreshold: summarizationThreshold))
+            reading.content, budget: parameters.budget(summarizationThreshold: summarizationThreshold),
+            for: call.context.caller)
         return Self.warning(Self.response(view), if: reading.lacksDates)
     }
 
@@ -66,7 +68,8 @@ struct WorkingMemoryController: Sendable {
         let parameters = try SessionParameters(call.query.reader)
         let reading = try SessionRequest(rules: rules, now: now()).append(
             try await call.json(), sessionID: id, parameters: parameters)
-        let session = try await sessions.append(reading.content.messages, to: reading.content.key)
+        let session = try await sessions.append(
+            reading.content.messages, to: reading.content.key, for: call.context.caller)
         var response = Response.json(AppendResponse(session))
         response.headers[.eTag] = Self.tag(session)
         return Self.warning(response, if: reading.lacksDates)
@@ -76,7 +79,8 @@ struct WorkingMemoryController: Sendable {
         let id = try call.id("session_id")
         let parameters = try SessionParameters(call.query.reader)
         try await sessions.delete(
-            try parameters.selector(sessionID: id), condition: try WriteCondition(call.request.headers))
+            try parameters.selector(sessionID: id), condition: try WriteCondition(call.request.headers),
+            for: call.context.caller)
         return .json(StatusResponse("ok"))
     }
 

@@ -1,3 +1,4 @@
+public import AgentMemory
 public import Hummingbird
 public import Logging
 
@@ -6,9 +7,12 @@ public struct APIContext: RequestContext {
     public var coreContext: CoreRequestContextStorage
     /// Logs with the request's id, the client's own where it sent one.
     public var requestLogger: Logger
+    /// Who the request is from; every use case asks for it.
+    public var caller: Caller
 
     public init(source: Source) {
         coreContext = .init(source: source)
         requestLogger = source.logger
+        caller = .unrestricted
     }
 }

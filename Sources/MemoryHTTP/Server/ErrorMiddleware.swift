@@ -49,6 +49,8 @@ struct ErrorMiddleware: RouterMiddleware {
             return .json(ErrorResponse.issues([issue]), status: .unprocessableContent)
         case .invalidCombination:
             return .error(.badRequest, error.message)
+        case .forbidden:
+            return .error(.forbidden, error.message)
         case .notFound:
             return .error(.notFound, error.message)
         case .conflict:

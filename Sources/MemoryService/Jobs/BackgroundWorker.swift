@@ -184,7 +184,7 @@ extension MemoryError {
     /// Whether the same job would fail in the same way again.
     fileprivate var isFinal: Bool {
         switch code {
-        case .invalidInput, .invalidCombination, .unsupported: true
+        case .invalidInput, .invalidCombination, .forbidden, .unsupported: true
         case .notFound, .conflict, .preconditionFailed, .storeUnavailable, .timedOut, .embeddingFailed,
             .embeddingRefused, .misconfigured, .internalError:
             false

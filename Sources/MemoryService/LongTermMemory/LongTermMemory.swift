@@ -6,9 +6,10 @@ public import AgentMemory
 /// an ``AtomicMemoryDatabase`` decides in its store. With any other backend the writers of this process take locks, and
 /// deletions are noted beside the jobs; two servers over one such backend can still come between each other's steps.
 ///
-/// Every method throws ``MemoryError`` (or `CancellationError`).
+/// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws ``MemoryError`` (or
+/// `CancellationError`).
 public struct LongTermMemory: Sendable {
-    private let database: CheckedDatabase
+    private let memories: GuardedMemories
     private let accessRecorder: AccessRecorder
     private let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
@@ -22,7 +23,7 @@ public struct LongTermMemory: Sendable {
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
-        self.database = CheckedDatabase(database)
+        memories = GuardedMemories(database)
         self.accessRecorder = accessRecorder
         self.deletions = deletions
         self.now = now
@@ -34,19 +35,22 @@ public struct LongTermMemory: Sendable {
     ///   earlier in the same call. A record whose own id is stored is a replacement, never a duplicate.
     /// - Returns: the ids that were stored.
     @discardableResult
-    public func create(_ records: [MemoryRecord], deduplicate: Bool) async throws -> [String] {
-        try await MemoryError.tellingOutcome(.again) {
-            guard deduplicate else { return try await database.add(records) }
-            guard let atomic = database.atomicWrites else {
+    public func create(_ records: [MemoryRecord], deduplicate: Bool, for caller: Caller) async throws -> [String] {
+        let memories = memories.scoped(to: caller)
+        let records = try memories.completed(records)
+        return try await MemoryError.tellingOutcome(.again) {
+            guard deduplicate else { return try await memories.add(records) }
+            guard memories.decidesInStore else {
                 return try await inTurn(records.map { .id(ExactString($0.id)) } + records.map { .hash($0.memoryHash) })
                 {
-                    let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records) }
-                    return try await database.add(kept)
+                    let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records, memories) }
+                    return try await memories.add(kept)
                 }
             }
-            // Most duplicates are found here, before anything is embedded; those that come at the same moment, with the write.
-            let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records) }
-            return try await atomic.addDistinct(kept)
+            // Most duplicates are found here, before anything is embedded; those that come at the same moment, with
+            // the write.
+            let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records, memories) }
+            return try await memories.addDistinct(kept) ?? []
         }
     }
 
@@ -56,14 +60,15 @@ public struct LongTermMemory: Sendable {
     ///   - records: of different ids.
     ///   - handedInAt: when they were handed in, by the clock of the jobs.
     /// - Returns: what became of each record.
-    func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
+    func promote(
+        _ records: [MemoryRecord], handedInAt: Timestamp, for caller: Caller
+    ) async throws -> [PromotionOutcome] {
         guard !records.isEmpty else { return [] }
-        if let atomic = database.atomicWrites {
-            return try await atomic.promote(records, handedInAt: handedInAt)
-        }
+        let memories = memories.scoped(to: caller)
+        if let outcomes = try await memories.promote(records, handedInAt: handedInAt) { return outcomes }
         return try await inTurn(records.map { .id(ExactString($0.id)) }) {
             var stored: [ExactString: MemoryRecord] = [:]
-            for record in try await self.stored(.id, records.map(\.id)) { stored[ExactString(record.id)] = record }
+            for record in try await memories.stored(.id, records.map(\.id)) { stored[ExactString(record.id)] = record }
             let deleted = Set(
                 try await deletions?.deleted(records.map(\.id), since: handedInAt).map(ExactString.init) ?? [])
             let outcomes = records.map { record -> PromotionOutcome in
@@ -73,7 +78,7 @@ public struct LongTermMemory: Sendable {
                 return deleted.contains(ExactString(record.id)) ? .deleted : .stored
             }
             let missing = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)
-            _ = try await database.add(missing)
+            _ = try await memories.add(missing)
             return outcomes
         }
     }
@@ -92,43 +97,24 @@ public struct LongTermMemory: Sendable {
 
     /// What is left of a call without its duplicates, as the store will be once the call has been written: of an id given twice
     /// the last record counts, and what a stored record said before this call replaces it is no reason to drop another.
-    private func withoutDuplicates(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
+    private func withoutDuplicates(
+        _ records: [MemoryRecord], _ memories: ScopedMemories
+    ) async throws -> [MemoryRecord] {
         let final = RecordBatch(records)
-        let replaced = Set(try await stored(.id, final.records.map(\.id)).map { ExactString($0.id) })
-        let holders = try await stored(.memoryHash, final.memoryHashes)
+        let replaced = Set(try await memories.stored(.id, final.records.map(\.id)).map { ExactString($0.id) })
+        let holders = try await memories.stored(.memoryHash, final.memoryHashes)
         return final.withoutDuplicates(
             storedIDs: replaced, holders: holders.map { (id: $0.id, memoryHash: $0.memoryHash) })
     }
 
-    /// The stored records that have one of the values in the field.
-    ///
-    /// They are asked for in slices: a filter with tens of thousands of values is a query that engines may refuse.
-    private func stored(_ field: TagField, _ values: [String]) async throws -> [MemoryRecord] {
-        var found: [MemoryRecord] = []
-        for start in stride(from: 0, to: values.count, by: Self.valuesPerQuery) {
-            let slice = Array(values[start..<min(start + Self.valuesPerQuery, values.count)])
-            let filter = MemoryFilter(tags: [field: try TagCondition(field: field, any: slice)])
-            var offset: Int? = 0
-            while let from = offset {
-                let page = try await database.list(
-                    ListQuery(filter: filter, page: try PageRequest(limit: PageRequest.maximumLimit, offset: from)))
-                found += page.items
-                // A backend whose total is larger than what it has must not be asked for ever.
-                offset = page.items.isEmpty ? nil : page.nextOffset
-            }
-        }
-        return found
-    }
-
-    private static let valuesPerQuery = 500
-
     /// One page of what `request` asks for; without a text it is a list (rule S1).
-    public func search(_ request: MemorySearch) async throws -> Page<SearchHit> {
+    public func search(_ request: MemorySearch, for caller: Caller) async throws -> Page<SearchHit> {
+        let memories = memories.scoped(to: caller)
         let page: Page<SearchHit>
         if let query = request.query {
-            page = try await database.search(query)
+            page = try await memories.search(query)
         } else {
-            page = try await database.list(ListQuery(filter: request.filter, page: request.page)).map(
+            page = try await memories.list(ListQuery(filter: request.filter, page: request.page)).map(
                 SearchHit.init(listed:))
         }
         guard let weights = request.recencyBoost else { return page }
@@ -146,52 +132,60 @@ public struct LongTermMemory: Sendable {
         }
     }
 
-    public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
-        try await database.list(query)
+    public func list(_ query: ListQuery, for caller: Caller) async throws -> Page<MemoryRecord> {
+        try await memories.scoped(to: caller).list(query)
     }
 
-    public func count(_ filter: MemoryFilter) async throws -> Int {
-        try await database.count(filter)
+    public func count(_ filter: MemoryFilter, for caller: Caller) async throws -> Int {
+        try await memories.scoped(to: caller).count(filter)
     }
 
     /// - Throws: ``MemoryError`` with code `notFound`.
-    public func record(id: String) async throws -> MemoryRecord {
+    public func record(id: String, for caller: Caller) async throws -> MemoryRecord {
         // What cannot be an id is not stored under it either.
-        guard let condition = try? TagCondition(field: .id, eq: id) else { throw Self.notFound(id) }
-        let query = ListQuery(filter: MemoryFilter(tags: [.id: condition]), page: try PageRequest(limit: 1))
-        guard let record = try await database.list(query).items.first else { throw Self.notFound(id) }
+        guard Self.canBeID(id), let record = try await memories.scoped(to: caller).record(id: id) else {
+            throw Self.notFound(id)
+        }
         return record
+    }
+
+    private static func canBeID(_ id: String) -> Bool {
+        (try? TagCondition(field: .id, eq: id)) != nil
     }
 
     /// Changes the given fields and answers the whole record as it is then.
     ///
     /// - Parameter changes: makes the changes, given the time for `updated_at`.
     /// - Throws: ``MemoryError`` with code `notFound`.
-    public func edit(id: String, _ changes: (Timestamp) throws(MemoryError) -> RecordChanges) async throws
-        -> MemoryRecord
-    {
+    public func edit(
+        id: String, for caller: Caller, _ changes: (Timestamp) throws(MemoryError) -> RecordChanges
+    ) async throws -> MemoryRecord {
+        let memories = memories.scoped(to: caller)
         let update = RecordUpdate(id: id, changes: try changes(now()))
-        guard (try? TagCondition(field: .id, eq: id)) != nil,
-            try await MemoryError.tellingOutcome(.again, { try await database.update([update]) }) == 1
+        guard Self.canBeID(id), try await MemoryError.tellingOutcome(.again, { try await memories.update(update) }) == 1
         else {
             throw Self.notFound(id)
         }
-        return try await record(id: id)
+        return try await record(id: id, for: caller)
     }
 
     /// Removes records. What was handed in for promotion before this, under one of the ids, is not stored any more.
     ///
     /// - Returns: how many records were removed.
-    public func delete(ids: [String]) async throws -> Int {
+    public func delete(ids: [String], for caller: Caller) async throws -> Int {
+        let memories = memories.scoped(to: caller)
         // An id that breaks the rules of ids cannot be stored; stores need not see it.
-        let possible = ids.filter { (try? TagCondition(field: .id, eq: $0)) != nil }.exactlyDistinct()
+        let possible = ids.filter(Self.canBeID).exactlyDistinct()
         guard !possible.isEmpty else { return 0 }
         return try await MemoryError.tellingOutcome(.again) {
-            if database.atomicWrites != nil { return try await database.delete(possible) }
+            if memories.decidesInStore { return try await memories.delete(possible) }
             return try await inTurn(possible.map { .id(ExactString($0)) }) {
-                // Noted first: a crash in between leaves a record that no promotion would store, not one that comes back.
-                try await deletions?.noteDeleted(possible)
-                return try await database.delete(possible)
+                let deletable = try await memories.deletable(possible)
+                guard !deletable.isEmpty else { return 0 }
+                // Noted first: a crash in between leaves a record that no promotion would store, not one that comes
+                // back.
+                try await deletions?.noteDeleted(deletable)
+                return try await memories.delete(deletable)
             }
         }
     }

@@ -17,7 +17,8 @@ extension MemoryError {
             switch error.code {
             case .storeUnavailable, .timedOut, .embeddingFailed, .embeddingRefused:
                 throw error.tellingOutcome(advice)
-            case .invalidInput, .invalidCombination, .notFound, .conflict, .preconditionFailed, .unsupported,
+            case .invalidInput, .invalidCombination, .forbidden, .notFound, .conflict, .preconditionFailed,
+                .unsupported,
                 .misconfigured, .internalError:
                 throw error
             }

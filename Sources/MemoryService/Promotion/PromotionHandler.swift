@@ -33,7 +33,9 @@ public struct PromotionHandler: JobHandler {
                 records.append(try Self.record(of: message, in: promotion.key, now))
             }
             let handedInAt = promotion.handedInAt ?? job.enqueuedAt
-            let outcomes = try await memory.promote(RecordBatch(records).records, handedInAt: handedInAt)
+            // What the job carries was within the limits of its caller when it was handed in.
+            let outcomes = try await memory.promote(
+                RecordBatch(records).records, handedInAt: handedInAt, for: .unrestricted)
             if outcomes.contains(.taken) { throw Self.taken }
         } catch let error as MemoryError where promotion.count > 1 && (error.concernsARecord || isLastAttempt) {
             // One record may be at fault: from here on each goes its own way, and only that one ends in the dead-letter list.

@@ -65,19 +65,20 @@ public struct MemoryPrompt: Sendable {
     /// An unknown session is an empty one.
     ///
     /// - Throws: ``MemoryError``: `conflict` where several sessions match, and what a search throws.
-    public func answer(_ request: Request) async throws -> Answer {
+    public func answer(_ request: Request, for caller: Caller) async throws -> Answer {
         var messages: [Message] = []
         var userID: String?
         if let session = request.session {
             userID = session.selector.namedUserID
-            if let found = try await found(session) {
+            if let found = try await found(session, for: caller) {
                 userID = userID ?? found.key.userID
                 messages += Self.messages(of: found)
             }
         }
         var memories: [SearchHit]?
         if let search = request.search {
-            let page = try await memory.search(try Self.search(search, for: request, userID: userID))
+            let page = try await memory.search(
+                try Self.search(search, for: request, userID: userID), for: caller)
             messages.append(Self.message(of: page))
             memories = page.total > 0 ? page.items : nil
         }
@@ -85,9 +86,9 @@ public struct MemoryPrompt: Sendable {
         return Answer(messages: messages, memories: memories)
     }
 
-    private func found(_ session: Request.Session) async throws -> WorkingMemory? {
+    private func found(_ session: Request.Session, for caller: Caller) async throws -> WorkingMemory? {
         do {
-            return try await sessions.session(session.selector, budget: session.budget).session.memory
+            return try await sessions.session(session.selector, budget: session.budget, for: caller).session.memory
         } catch let error as MemoryError where error.code == .notFound {
             return nil
         }

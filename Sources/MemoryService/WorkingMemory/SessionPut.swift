@@ -35,6 +35,14 @@ public struct SessionPut: Sendable {
         self.condition = condition
     }
 
+    /// The same session under another key.
+    func keyed(by key: SessionKey) -> SessionPut {
+        SessionPut(
+            key: key, messages: messages, memories: memories, data: data, context: context, tokens: tokens,
+            strategy: strategy, ttlSeconds: ttlSeconds, createdAt: createdAt, writerStamp: writerStamp,
+            condition: condition)
+    }
+
     /// The stamp that tells this writer from others: one of its own clock. A stamp that the server gave out may have been read by many.
     func ownStamp(after stored: StoredSession?) -> Timestamp? {
         stored?.revisions.contains { $0.stamp == writerStamp } == true ? nil : writerStamp

@@ -2,9 +2,10 @@ public import AgentMemory
 
 /// Working memory: what transports call, whatever the store.
 ///
-/// Every method throws ``MemoryError`` (or `CancellationError`).
+/// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws ``MemoryError`` (or
+/// `CancellationError`).
 public struct WorkingMemorySessions: Sendable {
-    private let store: any WorkingMemoryStore
+    private let sessions: GuardedSessions
     private let promotion: Promotion
     private let locks = KeyedLocks<SessionKey>()
     private let counter = TokenCounter()
@@ -22,7 +23,7 @@ public struct WorkingMemorySessions: Sendable {
         store: any WorkingMemoryStore, promotion: Promotion,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
-        self.store = store
+        sessions = GuardedSessions(store)
         self.promotion = promotion
         self.now = now
     }
@@ -41,16 +42,19 @@ public struct WorkingMemorySessions: Sendable {
     ///   - budget: leaves out the oldest messages until the rest fits; the last one always stays.
     /// - Throws: ``MemoryError``: `notFound`; `conflict`, with the choices, where several sessions match.
     public func session(
-        _ selector: SessionSelector, recentMessages: Int? = nil, budget: ContextBudget? = nil
+        _ selector: SessionSelector, recentMessages: Int? = nil, budget: ContextBudget? = nil, for caller: Caller
     ) async throws -> View {
-        guard let key = try await key(of: selector),
-            let session = try await read(key, recentMessages: recentMessages, budget: budget)
+        let store = sessions.scoped(to: caller)
+        guard let key = try await key(of: selector, in: store),
+            let session = try await read(key, in: store, recentMessages: recentMessages, budget: budget)
         else { throw selector.notFound }
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
     /// Reads no more messages than are shown, or not many more: how many a window holds, only they can tell.
-    private func read(_ key: SessionKey, recentMessages: Int?, budget: ContextBudget?) async throws -> StoredSession? {
+    private func read(
+        _ key: SessionKey, in store: ScopedSessions, recentMessages: Int?, budget: ContextBudget?
+    ) async throws -> StoredSession? {
         let recent = recentMessages.flatMap { $0 > 0 ? $0 : nil }
         guard let budget else { return try await store.read(key, lastMessages: recent) }
         let most = min(recent ?? .max, budget.messagesThatMayFit)
@@ -73,10 +77,13 @@ public struct WorkingMemorySessions: Sendable {
     ///
     /// - Throws: ``MemoryError``: `conflict` where the session has changed since the client read it and the change would be undone;
     ///   `preconditionFailed`.
-    public func put(_ put: SessionPut, budget: ContextBudget? = nil) async throws -> View {
+    public func put(_ put: SessionPut, budget: ContextBudget? = nil, for caller: Caller) async throws -> View {
+        let store = sessions.scoped(to: caller)
+        let put = put.keyed(by: try store.completed(put.key))
+        try store.check(put.key, put.memories)
         let session = try await MemoryError.tellingOutcome(.again) {
             try await locks.withLock(put.key) {
-                try await retryingConflicts { try await write(put) }
+                try await retryingConflicts { try await write(put, to: store) }
             }
         }
         promotion.wake()
@@ -84,18 +91,18 @@ public struct WorkingMemorySessions: Sendable {
     }
 
     /// One attempt; throws `conflict` where another process was faster, and ``SessionMerge/conflictError`` where that is final.
-    private func write(_ put: SessionPut) async throws -> Attempt<StoredSession> {
-        let stored = try await MemoryError.beforeAnyWrite { try await store.read(put.key, lastMessages: nil) }
+    private func write(_ put: SessionPut, to store: ScopedSessions) async throws -> Attempt<StoredSession> {
+        let stored = try await MemoryError.beforeAnyWrite { try await store.current(put.key, lastMessages: nil) }
         try put.condition.check(stored)
         let now = now()
         if let ttl = put.ttlSeconds, ttl <= 0 {
-            return try await remove(put, stored, now)
+            return try await remove(put, stored, now, from: store)
         }
-        guard let stored else { return try await replace(put, nil, now) }
+        guard let stored else { return try await replace(put, nil, now, in: store) }
         switch SessionMerge(put, over: stored) {
         case .conflict: throw SessionMerge.conflictError
         case .unchanged: return .done(stored)
-        case .replace: return try await replace(put, stored, now)
+        case .replace: return try await replace(put, stored, now, in: store)
         case .append(let messages):
             var whole = stored.memory
             whole.messages += messages
@@ -111,9 +118,9 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    private func replace(_ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp) async throws
-        -> Attempt<StoredSession>
-    {
+    private func replace(
+        _ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp, in store: ScopedSessions
+    ) async throws -> Attempt<StoredSession> {
         let memory = put.memory(after: stored, now: now)
         return try await Attempt {
             let revision = try await store.write(
@@ -124,9 +131,9 @@ public struct WorkingMemorySessions: Sendable {
     }
 
     /// A PUT whose time to live is over: the session is gone, and the answer shows what it would have been.
-    private func remove(_ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp) async throws
-        -> Attempt<StoredSession>
-    {
+    private func remove(
+        _ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp, from store: ScopedSessions
+    ) async throws -> Attempt<StoredSession> {
         let memory = put.memory(after: stored, now: now)
         return try await Attempt {
             // Before the session goes: what is handed in twice is stored once.
@@ -146,7 +153,11 @@ public struct WorkingMemorySessions: Sendable {
     /// - Returns: the session without its messages.
     /// - Throws: ``MemoryError`` with code `conflict` where a message has the id of another one that says something else; then nothing
     ///   was added.
-    public func append(_ messages: [SessionMessage], to key: SessionKey) async throws -> StoredSession {
+    public func append(
+        _ messages: [SessionMessage], to key: SessionKey, for caller: Caller
+    ) async throws -> StoredSession {
+        let store = sessions.scoped(to: caller)
+        let key = try store.completed(key)
         let messages = try Self.withoutRepeats(messages)
         let jobs = promotion.jobs(for: messages, of: key)
         let session = try await MemoryError.tellingOutcome(.againWithIDs) {
@@ -186,12 +197,17 @@ public struct WorkingMemorySessions: Sendable {
     /// Removes the session that the selector means, if there is one.
     ///
     /// - Throws: ``MemoryError``: `conflict` where several sessions match; `preconditionFailed`.
-    public func delete(_ selector: SessionSelector, condition: WriteCondition = .none) async throws {
-        try await MemoryError.tellingOutcome(.again) { try await remove(selector, condition) }
+    public func delete(
+        _ selector: SessionSelector, condition: WriteCondition = .none, for caller: Caller
+    ) async throws {
+        let store = sessions.scoped(to: caller)
+        try await MemoryError.tellingOutcome(.again) { try await remove(selector, condition, from: store) }
     }
 
-    private func remove(_ selector: SessionSelector, _ condition: WriteCondition) async throws {
-        guard let key = try await MemoryError.beforeAnyWrite({ try await key(of: selector) }) else {
+    private func remove(
+        _ selector: SessionSelector, _ condition: WriteCondition, from store: ScopedSessions
+    ) async throws {
+        guard let key = try await MemoryError.beforeAnyWrite({ try await key(of: selector, in: store) }) else {
             return try condition.check(nil)
         }
         if condition == .none {
@@ -199,7 +215,7 @@ public struct WorkingMemorySessions: Sendable {
             return
         }
         _ = try await retryingConflicts {
-            let stored = try await store.read(key, lastMessages: 0)
+            let stored = try await store.current(key, lastMessages: 0)
             try condition.check(stored)
             guard let stored else { return .done(false) }
             return try await Attempt { try await store.delete(key, expectedRevision: stored.current.number) }
@@ -207,12 +223,14 @@ public struct WorkingMemorySessions: Sendable {
     }
 
     /// The ids of the sessions of a namespace and a user (`nil`: of all).
-    public func list(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
-        try await store.sessionIDs(namespace: namespace, userID: userID, page: page)
+    public func list(
+        namespace: String?, userID: String?, page: PageRequest, for caller: Caller
+    ) async throws -> Page<String> {
+        try await sessions.scoped(to: caller).sessionIDs(namespace: namespace, userID: userID, page: page)
     }
 
     /// The key of the session that has nothing but what the selector names, else of the one that matches; `nil` where none does.
-    private func key(of selector: SessionSelector) async throws -> SessionKey? {
+    private func key(of selector: SessionSelector, in store: ScopedSessions) async throws -> SessionKey? {
         if let key = selector.exactKey { return key }
         let keys = try await store.matching(selector.reference, limit: PageRequest.maximumLimit).filter(
             selector.matches)

@@ -1,0 +1,165 @@
+import AgentMemory
+
+/// The way from the use cases to long-term memory: only a caller opens it. Nothing else in this module holds the backend
+/// and serves requests.
+struct GuardedMemories: Sendable {
+    private let database: CheckedDatabase
+
+    init(_ database: any MemoryVectorDatabase) {
+        self.database = CheckedDatabase(database)
+    }
+
+    func scoped(to caller: Caller) -> ScopedMemories {
+        ScopedMemories(database, caller)
+    }
+}
+
+/// Long-term memory as one caller sees it.
+///
+/// Before a caller with limits writes, the owners of what it would replace are read. Another writer may come between
+/// the two steps; what the caller writes is within its limits in any case.
+struct ScopedMemories: Sendable {
+    private let database: CheckedDatabase
+    private let caller: Caller
+
+    fileprivate init(_ database: CheckedDatabase, _ caller: Caller) {
+        self.database = database
+        self.caller = caller
+    }
+
+    // MARK: Reading
+
+    /// - Throws: ``MemoryError`` with code `unsupported` for what the backend does not have.
+    func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        try caller.require(.read)
+        guard let filter = try caller.narrowed(query.filter) else {
+            try database.capabilities.check(query.ranking, backend: database.name)
+            return Page(items: [], total: 0, request: query.page)
+        }
+        return try await database.search(
+            SearchQuery(text: query.text, ranking: query.ranking, filter: filter, page: query.page))
+    }
+
+    func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+        try caller.require(.read)
+        return try await visible(query)
+    }
+
+    func count(_ filter: MemoryFilter) async throws -> Int {
+        try caller.require(.read)
+        guard let filter = try caller.narrowed(filter) else { return 0 }
+        return try await database.count(filter)
+    }
+
+    private func visible(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+        guard let filter = try caller.narrowed(query.filter) else {
+            return Page(items: [], total: 0, request: query.page)
+        }
+        return try await database.list(ListQuery(filter: filter, page: query.page))
+    }
+
+    /// The record of an id, of those that the caller may see.
+    func record(id: String) async throws -> MemoryRecord? {
+        try caller.require(.read)
+        return try await visible(
+            ListQuery(
+                filter: MemoryFilter(tags: [.id: try TagCondition(field: .id, eq: id)]), page: PageRequest(limit: 1))
+        ).items.first
+    }
+
+    /// The stored records that have one of the values in the field, of those that the caller may see.
+    func stored(_ field: TagField, _ values: [String]) async throws -> [MemoryRecord] {
+        try await all(field, values) { try await visible($0) }
+    }
+
+    /// They are asked for in slices: a filter with tens of thousands of values is a query that engines may refuse.
+    private func all(
+        _ field: TagField, _ values: [String], _ page: (ListQuery) async throws -> Page<MemoryRecord>
+    ) async throws -> [MemoryRecord] {
+        var found: [MemoryRecord] = []
+        for start in stride(from: 0, to: values.count, by: Self.valuesPerQuery) {
+            let slice = Array(values[start..<min(start + Self.valuesPerQuery, values.count)])
+            let filter = MemoryFilter(tags: [field: try TagCondition(field: field, any: slice)])
+            var offset: Int? = 0
+            while let from = offset {
+                let page = try await page(
+                    ListQuery(filter: filter, page: try PageRequest(limit: PageRequest.maximumLimit, offset: from)))
+                found += page.items
+                // A backend whose total is larger than what it has must not be asked for ever.
+                offset = page.items.isEmpty ? nil : page.nextOffset
+            }
+        }
+        return found
+    }
+
+    private static let valuesPerQuery = 500
+
+    // MARK: Writing
+
+    /// Whether the backend decides in its store, together with the write (``AtomicMemoryDatabase``).
+    var decidesInStore: Bool { database.atomicWrites != nil }
+
+    /// The records as the caller may write them.
+    ///
+    /// - Throws: ``MemoryError`` with code `forbidden`.
+    func completed(_ records: [MemoryRecord]) throws -> [MemoryRecord] {
+        try caller.require(.write)
+        if caller.reachesEverything { return records }
+        return try records.map { try caller.completed($0) }
+    }
+
+    func add(_ records: [MemoryRecord]) async throws -> [String] {
+        try await database.add(try await writable(records))
+    }
+
+    /// As ``AtomicMemoryDatabase/addDistinct(_:)``; `nil` if the backend cannot.
+    func addDistinct(_ records: [MemoryRecord]) async throws -> [String]? {
+        guard let atomic = database.atomicWrites else { return nil }
+        return try await atomic.addDistinct(try await writable(records))
+    }
+
+    /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``; `nil` if the backend cannot.
+    func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome]? {
+        guard let atomic = database.atomicWrites else { return nil }
+        // It replaces nothing, so the owners of what is stored do not matter.
+        return try await atomic.promote(try completed(records), handedInAt: handedInAt)
+    }
+
+    /// The number of records that changed; those that the caller may not see are not among them.
+    func update(_ update: RecordUpdate) async throws -> Int {
+        try caller.require(.write)
+        try caller.check(update.changes)
+        guard try await !visibleIDs([update.id]).isEmpty else { return 0 }
+        return try await database.update([update])
+    }
+
+    /// The ids of which the caller may delete the records.
+    func deletable(_ ids: [String]) async throws -> [String] {
+        try caller.require(.write)
+        return try await visibleIDs(ids)
+    }
+
+    func delete(_ ids: [String]) async throws -> Int {
+        let ids = try await deletable(ids)
+        return try await database.delete(ids)
+    }
+
+    /// All ids for a caller without limits, which the store need not be asked about.
+    private func visibleIDs(_ ids: [String]) async throws -> [String] {
+        if caller.reachesEverything { return ids }
+        let visible = Set(try await stored(.id, ids).map { ExactString($0.id) })
+        return ids.filter { visible.contains(ExactString($0)) }
+    }
+
+    /// - Throws: ``MemoryError``: `forbidden` for a record that the caller may not write; `conflict` if an id belongs to
+    ///   a record that it may not see.
+    private func writable(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
+        let records = try completed(records)
+        if caller.reachesEverything { return records }
+        let ids = records.map(\.id).exactlyDistinct()
+        guard try await all(.id, ids, { try await database.list($0) }).allSatisfy({ caller.reaches($0) }) else {
+            throw MemoryError(.conflict, "an id of the request belongs to another namespace or user")
+        }
+        return records
+    }
+}
