@@ -68,7 +68,9 @@ struct Server {
                 includesMessages: settings.memory.indexesAllMessages))
         let worker = BackgroundWorker(
             queue: stores.jobs, jobs: jobs,
-            handlers: [PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs)],
+            handlers: [
+                PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries)
+            ],
             configuration: settings.worker, logger: logger)
         let work = LargeWork(limits: settings.workLimits)
         let application = application(
@@ -160,7 +162,10 @@ extension Settings {
 
     fileprivate var worker: BackgroundWorker.Configuration {
         BackgroundWorker.Configuration(
-            concurrency: self.jobs.concurrency, pollInterval: self.jobs.pollInterval, lease: self.jobs.lease,
-            retries: RetryPolicy(attempts: self.jobs.attempts, base: self.jobs.backoff, limit: self.jobs.backoffLimit))
+            concurrency: self.jobs.concurrency, pollInterval: self.jobs.pollInterval, lease: self.jobs.lease)
+    }
+
+    fileprivate var jobRetries: RetryPolicy {
+        RetryPolicy(attempts: self.jobs.attempts, base: self.jobs.backoff, limit: self.jobs.backoffLimit)
     }
 }

@@ -168,8 +168,12 @@ import Testing
         let jobs = JobSubmitter(queue: queue)
         let worker = BackgroundWorker(
             queue: queue, jobs: jobs,
-            handlers: [PromotionHandler(memory: memory ?? self.memory, store: store, jobs: jobs, now: { Self.now })],
-            configuration: .init(pollInterval: .milliseconds(5), retries: RetryPolicy(attempts: attempts, base: .zero)),
+            handlers: [
+                PromotionHandler(
+                    memory: memory ?? self.memory, store: store, jobs: jobs,
+                    retries: RetryPolicy(attempts: attempts, base: .zero), now: { Self.now })
+            ],
+            configuration: .init(pollInterval: .milliseconds(5)),
             logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await worker.run() }

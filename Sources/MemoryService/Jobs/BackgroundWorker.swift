@@ -13,16 +13,13 @@ public struct BackgroundWorker: Service {
         public var pollInterval: Duration
         /// How long a worker that died keeps others from its jobs. Leases of running jobs are extended every third of it.
         public var lease: Duration
-        public var retries: RetryPolicy
 
         public init(
-            concurrency: Int = 4, pollInterval: Duration = .seconds(1), lease: Duration = .seconds(15),
-            retries: RetryPolicy = RetryPolicy()
+            concurrency: Int = 4, pollInterval: Duration = .seconds(1), lease: Duration = .seconds(15)
         ) {
             self.concurrency = concurrency
             self.pollInterval = pollInterval
             self.lease = lease
-            self.retries = retries
         }
     }
 
@@ -97,7 +94,7 @@ public struct BackgroundWorker: Service {
         logger[metadataKey: "job"] = "\(job.id)"
         logger[metadataKey: "kind"] = "\(job.kind)"
         let outcome: Outcome
-        if job.attempt > configuration.retries.attempts {
+        if job.attempt > handler.retries.attempts {
             // Its earlier workers died without a word, perhaps of this very job.
             outcome = .dead("gave up after \(job.attempt - 1) attempts that ended without an answer")
         } else {
@@ -108,8 +105,8 @@ public struct BackgroundWorker: Service {
             case .done:
                 _ = try await queue.complete(job)
             case .again(let reason), .later(let reason):
-                var delay = configuration.retries.delay(afterAttempt: job.attempt, random: .random(in: 0...1))
-                if case .later = outcome { delay = configuration.retries.limit }
+                var delay = handler.retries.delay(afterAttempt: job.attempt, random: .random(in: 0...1))
+                if case .later = outcome { delay = handler.retries.limit }
                 logger.warning(
                     "job failed, will be tried again",
                     metadata: ["attempt": "\(job.attempt)", "after": "\(delay)", "reason": "\(reason)"])
@@ -145,7 +142,7 @@ public struct BackgroundWorker: Service {
     /// Runs the handler, extending the lease meanwhile.
     private func attempt(_ job: LeasedJob, _ handler: any JobHandler) async -> Outcome {
         await withTaskGroup(of: Outcome.self) { group in
-            let isLast = job.attempt >= configuration.retries.attempts
+            let isLast = job.attempt >= handler.retries.attempts
             group.addTask {
                 do {
                     try await handler.run(job, isLastAttempt: isLast)

@@ -1,15 +1,28 @@
 public import AgentMemory
 
-/// Does the jobs of one kind.
+/// Does the jobs of one kind. A new kind is a payload, a handler, and its place in the list that the ``BackgroundWorker``
+/// gets.
 ///
-/// A job may be run again after it was done (its worker died before it could say so), and in another process: running one twice
-/// must do no harm.
+/// A job may be run again after it was done (its worker died before it could report it), and in another process: running
+/// one twice must do no harm.
 public protocol JobHandler: Sendable {
-    /// The kind of jobs it does.
-    var kind: String { get }
+    associatedtype Payload: JobPayload
+
+    /// How often and when a job that failed is tried again.
+    var retries: RetryPolicy { get }
 
     /// - Parameter isLastAttempt: whether the job goes to the dead-letter list if this attempt fails.
-    /// - Throws: ``MemoryError`` to fail: `invalidInput`, `invalidCombination` and `unsupported` at once and for good, anything else is
-    ///   tried again.
-    func run(_ job: LeasedJob, isLastAttempt: Bool) async throws
+    /// - Throws: ``MemoryError`` to fail: `invalidInput`, `invalidCombination`, `forbidden` and `unsupported` at once and
+    ///   for good, anything else is tried again.
+    func run(_ payload: Payload, isLastAttempt: Bool) async throws
+}
+
+extension JobHandler {
+    /// The kind of jobs it does.
+    public var kind: String { Payload.kind }
+
+    /// Runs a job of its kind.
+    public func run(_ job: LeasedJob, isLastAttempt: Bool) async throws {
+        try await run(try Payload(job.payload, enqueuedAt: job.enqueuedAt), isLastAttempt: isLastAttempt)
+    }
 }

@@ -1,4 +1,4 @@
-import AgentMemory
+public import AgentMemory
 
 /// Hands to the background what sessions hold for long-term memory.
 ///
@@ -61,14 +61,14 @@ public struct Promotion: Sendable {
 }
 
 /// What one job promotes.
-struct PromotionJob: Equatable {
-    static let kind = "promotion"
+public struct PromotionJob: JobPayload, Equatable {
+    public static let kind = "promotion"
 
     let key: SessionKey
     let memories: [SessionMemory]
     let messages: [SessionMessage]
     /// When the memories were handed in, by the clock of the queue; `nil` for when the job is enqueued.
-    var handedInAt: Timestamp?
+    let handedInAt: Timestamp?
 
     var count: Int { memories.count + messages.count }
 
@@ -93,7 +93,7 @@ struct PromotionJob: Equatable {
         PromotionJob(key: key, memories: memories, messages: messages, handedInAt: handedInAt)
     }
 
-    var newJob: NewJob {
+    public var json: JSONObject {
         var payload: JSONObject = [
             "session_id": .string(key.sessionID),
             "memories": .array(memories.map { memory in Self.value { memory.write(to: &$0) } }),
@@ -102,7 +102,7 @@ struct PromotionJob: Equatable {
         if let namespace = key.namespace { payload["namespace"] = .string(namespace) }
         if let userID = key.userID { payload["user_id"] = .string(userID) }
         if let handedInAt { payload["handed_in_at"] = .int(Int(handedInAt.microseconds)) }
-        return NewJob(kind: Self.kind, payload: payload)
+        return payload
     }
 
     private static func value(_ write: (inout JSONWriter) -> Void) -> JSONValue {
@@ -121,25 +121,24 @@ struct PromotionJob: Equatable {
         self.handedInAt = handedInAt
     }
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` for a payload that is none of ours.
-    init(_ job: LeasedJob) throws(MemoryError) {
-        guard let sessionID = job.payload["session_id"]?.stringValue else {
+    public init(_ json: JSONObject, enqueuedAt: Timestamp) throws(MemoryError) {
+        guard let sessionID = json["session_id"]?.stringValue else {
             throw MemoryError(.invalidInput, "the payload of the job names no session")
         }
         key = SessionKey(
-            storedSessionID: sessionID, namespace: job.payload["namespace"]?.stringValue,
-            userID: job.payload["user_id"]?.stringValue)
+            storedSessionID: sessionID, namespace: json["namespace"]?.stringValue,
+            userID: json["user_id"]?.stringValue)
         var memories: [SessionMemory] = []
-        for value in job.payload["memories"]?.arrayValue ?? [] {
-            memories.append(try SessionMemory(stored: value, fallbackDate: job.enqueuedAt))
+        for value in json["memories"]?.arrayValue ?? [] {
+            memories.append(try SessionMemory(stored: value, fallbackDate: enqueuedAt))
         }
         var messages: [SessionMessage] = []
-        for value in job.payload["messages"]?.arrayValue ?? [] {
-            messages.append(try SessionMessage(stored: value, fallbackDate: job.enqueuedAt))
+        for value in json["messages"]?.arrayValue ?? [] {
+            messages.append(try SessionMessage(stored: value, fallbackDate: enqueuedAt))
         }
         self.memories = memories
         self.messages = messages
         handedInAt =
-            job.payload["handed_in_at"]?.intValue.flatMap { Timestamp(microseconds: Int64($0)) } ?? job.enqueuedAt
+            json["handed_in_at"]?.intValue.flatMap { Timestamp(microseconds: Int64($0)) } ?? enqueuedAt
     }
 }

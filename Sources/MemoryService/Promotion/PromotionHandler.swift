@@ -6,25 +6,24 @@ public import AgentMemory
 /// does not undo what has been edited there since; and what was deleted after it had been handed in is not stored again. Both
 /// count as done. An id that belongs to another user or namespace is not stored: its job goes to the dead-letter list.
 public struct PromotionHandler: JobHandler {
-    public let kind = PromotionJob.kind
-
+    public let retries: RetryPolicy
     private let memory: LongTermMemory
     private let store: any WorkingMemoryStore
     private let jobs: JobSubmitter
     private let now: @Sendable () -> Timestamp
 
     public init(
-        memory: LongTermMemory, store: any WorkingMemoryStore, jobs: JobSubmitter,
+        memory: LongTermMemory, store: any WorkingMemoryStore, jobs: JobSubmitter, retries: RetryPolicy = RetryPolicy(),
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.memory = memory
         self.store = store
         self.jobs = jobs
+        self.retries = retries
         self.now = now
     }
 
-    public func run(_ job: LeasedJob, isLastAttempt: Bool) async throws {
-        let promotion = try PromotionJob(job)
+    public func run(_ promotion: PromotionJob, isLastAttempt: Bool) async throws {
         let now = now()
         do {
             var records: [MemoryRecord] = []
@@ -32,10 +31,9 @@ public struct PromotionHandler: JobHandler {
             for message in promotion.messages {
                 records.append(try Self.record(of: message, in: promotion.key, now))
             }
-            let handedInAt = promotion.handedInAt ?? job.enqueuedAt
             // What the job carries was within the limits of its caller when it was handed in.
             let outcomes = try await memory.promote(
-                RecordBatch(records).records, handedInAt: handedInAt, for: .unrestricted)
+                RecordBatch(records).records, handedInAt: promotion.handedInAt ?? now, for: .unrestricted)
             if outcomes.contains(.taken) { throw Self.taken }
         } catch let error as MemoryError where promotion.count > 1 && (error.concernsARecord || isLastAttempt) {
             // One record may be at fault: from here on each goes its own way, and only that one ends in the dead-letter list.
