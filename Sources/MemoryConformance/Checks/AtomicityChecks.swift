@@ -2,11 +2,36 @@ import AgentMemory
 
 /// Rules R9, J7, W12 and W13: what is decided and written in one step, whatever others do at the same moment.
 extension ConformanceCheck {
-    static let atomicityChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "concurrency/R9-one-text-at-once", needs: [.atomicWrites],
-            hint: "of creates of one text that run at once several stay: look for duplicates and write in one step"
-        ) { scope in
+    enum AtomicityChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "concurrency/R9-one-text-at-once", needs: [.atomicWrites],
+                hint: "of creates of one text that run at once several stay: look for duplicates and write in one step",
+                run: oneTextAtOnce),
+            ConformanceCheck(
+                "concurrency/J7-promotion", needs: [.atomicWrites, .jobQueue],
+                hint: "a promotion replaces what is there, or stores what was deleted after it had been handed in",
+                run: promotion),
+            ConformanceCheck(
+                "jobs/J7-notes-of-deletions",
+                hint: "notes of deletions are lost, or their time is not that of the jobs", run: notesOfDeletions),
+            ConformanceCheck(
+                "session/W12-jobs-with-the-write", needs: [.jobQueue],
+                hint: "jobs are enqueued before or after the write: a conflict leaves them, or a crash loses them",
+                run: jobsWithTheWrite),
+            ConformanceCheck(
+                "session/W13-append-again",
+                hint: "an append that is sent again doubles its messages, or is compared by id alone", run: appendAgain),
+            ConformanceCheck(
+                "session/W13-appends-again-at-once",
+                hint: "the ids are compared before the append, not with it: of two at once both are added",
+                run: appendsAgainAtOnce),
+            ConformanceCheck(
+                "wire/R9-one-text-at-once",
+                hint: "of creates of one text that run at once, with deduplicate, several stay", run: r9OneTextAtOnce),
+        ]
+
+        @Sendable static func oneTextAtOnce(_ scope: CheckScope) async throws {
             let writes = try scope.atomicWrites
             func record(_ id: String, _ text: String = "[1] same", user: String = "u") throws -> MemoryRecord {
                 try MemoryRecord(id: id, text: text, userID: user)
@@ -45,11 +70,9 @@ extension ConformanceCheck {
             }
             scope.embedder.fail(nil)
             try scope.expect("nothing was written", try await scope.database.count(tag(.id, eq: "g")), 0)
-        },
-        ConformanceCheck(
-            "concurrency/J7-promotion", needs: [.atomicWrites, .jobQueue],
-            hint: "a promotion replaces what is there, or stores what was deleted after it had been handed in"
-        ) { scope in
+        }
+
+        @Sendable static func promotion(_ scope: CheckScope) async throws {
             let (writes, queue) = try (scope.atomicWrites, scope.jobs.first)
             func record(_ id: String, _ text: String, user: String? = "u") throws -> MemoryRecord {
                 try MemoryRecord(id: id, text: "[1] \(text)", userID: user)
@@ -102,10 +125,9 @@ extension ConformanceCheck {
                 try await group.waitForAll()
             }
             try scope.expect("left", try await scope.listed(tag(.id, startsWith: "r")), [])
-        },
-        ConformanceCheck(
-            "jobs/J7-notes-of-deletions", hint: "notes of deletions are lost, or their time is not that of the jobs"
-        ) { scope in
+        }
+
+        @Sendable static func notesOfDeletions(_ scope: CheckScope) async throws {
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
             func enqueuedAt() async throws -> Timestamp {
                 try await queue.enqueue([NewJob(kind: "k", payload: [:])])
@@ -127,11 +149,9 @@ extension ConformanceCheck {
             try scope.expect("since then", try await other.deleted(asked, since: after), [])
             try await other.noteDeleted(["a", "a"])
             try scope.expect("once more", try await queue.deleted(asked, since: after), ["a"])
-        },
-        ConformanceCheck(
-            "session/W12-jobs-with-the-write", needs: [.jobQueue],
-            hint: "jobs are enqueued before or after the write: a conflict leaves them, or a crash loses them"
-        ) { scope in
+        }
+
+        @Sendable static func jobsWithTheWrite(_ scope: CheckScope) async throws {
             let (store, queue) = try (scope.sessions.first, scope.jobs.second)
             let key = try SessionKey(sessionID: "s", userID: "u")
             func jobs(_ name: String, _ count: Int = 1) -> [NewJob] {
@@ -176,11 +196,9 @@ extension ConformanceCheck {
                 _ = try await store.append(append("m1", "another"), to: key)
             }
             try scope.expect("jobs of appends that add nothing", try await taken(), [])
-        },
-        ConformanceCheck(
-            "session/W13-append-again",
-            hint: "an append that is sent again doubles its messages, or is compared by id alone"
-        ) { scope in
+        }
+
+        @Sendable static func appendAgain(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s")
             func append(_ messages: [SessionMessage], _ second: Int64) async throws -> StoredSession? {
@@ -228,11 +246,9 @@ extension ConformanceCheck {
             try scope.expect(
                 "the oldest that is looked at", try await append([last], 70)?.messageCount,
                 6 + SessionAppend.repeatWindow - 1)
-        },
-        ConformanceCheck(
-            "session/W13-appends-again-at-once",
-            hint: "the ids are compared before the append, not with it: of two at once both are added"
-        ) { scope in
+        }
+
+        @Sendable static func appendsAgainAtOnce(_ scope: CheckScope) async throws {
             let stores = try [scope.sessions.first, scope.sessions.second]
             let key = try SessionKey(sessionID: "s", namespace: "n", userID: "u")
             try await stores[0].write(session(key, messages: []), expecting: .absent, writerStamp: nil)
@@ -253,10 +269,9 @@ extension ConformanceCheck {
             try scope.expect("different ones", Set(ids).count, 40)
             try scope.expect("count", read?.messageCount, 40)
             try scope.expect("revisions", read?.revisions.count, 21)
-        },
-        ConformanceCheck(
-            "wire/R9-one-text-at-once", hint: "of creates of one text that run at once, with deduplicate, several stay"
-        ) { scope in
+        }
+
+        @Sendable static func r9OneTextAtOnce(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             for round in 0..<3 {
                 try await withThrowingTaskGroup(of: RESTCalls.Answer.self) { group in
@@ -272,6 +287,6 @@ extension ConformanceCheck {
                 let count = try await scope.database.count(tag(.id, startsWith: "\(round)-"))
                 try scope.expect("copies of one text", count, 1)
             }
-        },
-    ]
+        }
+    }
 }

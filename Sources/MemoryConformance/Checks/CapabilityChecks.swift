@@ -2,12 +2,33 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// What a backend declares works, and what it does not declare is refused: the rules S2, S5, S6 and S7, from both sides.
-    static let capabilityChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "capability/S2-distance-threshold",
-            hint:
-                "a threshold that the backend cannot apply is ignored instead of refused, or is declared and does not work"
-        ) { scope in
+    enum CapabilityChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "capability/S2-distance-threshold",
+                hint:
+                    "a threshold that the backend cannot apply is ignored instead of refused, or is declared and does not work",
+                run: distanceThreshold),
+            ConformanceCheck(
+                "capability/S5-keyword-search",
+                hint:
+                    "keyword search that the backend does not have is answered by another kind of search instead of refused",
+                run: keywordSearch),
+            ConformanceCheck(
+                "capability/S5-text-scorers", level: .keyword, needs: [.keywordSearch],
+                hint: "a scorer is declared and not known to the engine, or another one answers in its place",
+                run: textScorers),
+            ConformanceCheck(
+                "capability/S6-hybrid-search", needs: [.steeredEmbeddings],
+                hint: "hybrid search that the backend does not have is answered by semantic search instead of refused",
+                run: hybridSearch),
+            ConformanceCheck(
+                "capability/S7-server-side-recency",
+                hint: "recency that the backend cannot compute is left out of the order instead of refused",
+                run: serverSideRecency),
+        ]
+
+        @Sendable static func distanceThreshold(_ scope: CheckScope) async throws {
             let ranking = SearchQuery.Ranking.semantic(distanceThreshold: 0.2)
             guard scope.database.capabilities.distanceThreshold else {
                 return try await expectRefused(scope, ranking, naming: "distance_threshold")
@@ -15,23 +36,18 @@ extension ConformanceCheck {
             guard scope.scoped.embedsAsGiven else { throw NotApplicable("the check cannot decide what is near") }
             try await addFruit(scope)
             try scope.expect("ids", try await scope.search("[1] q", ranking).items.map(\.record.id), ["apple", "plum"])
-        },
-        ConformanceCheck(
-            "capability/S5-keyword-search",
-            hint:
-                "keyword search that the backend does not have is answered by another kind of search instead of refused"
-        ) { scope in
+        }
+
+        @Sendable static func keywordSearch(_ scope: CheckScope) async throws {
             let ranking = SearchQuery.Ranking.keyword(.bm25std)
             guard scope.hasKeywordSearch else {
                 return try await expectRefused(scope, ranking, naming: "search_mode")
             }
             try await addFruit(scope)
             try scope.expect("ids", try await scope.search("pears", ranking).items.map(\.record.id), ["pear"])
-        },
-        ConformanceCheck(
-            "capability/S5-text-scorers", level: .keyword, needs: [.keywordSearch],
-            hint: "a scorer is declared and not known to the engine, or another one answers in its place"
-        ) { scope in
+        }
+
+        @Sendable static func textScorers(_ scope: CheckScope) async throws {
             let declared = scope.database.capabilities.textScorers
             try scope.expect("bm25std is declared", declared.contains(.bm25std))
             try await addFruit(scope)
@@ -52,11 +68,9 @@ extension ConformanceCheck {
                     try scope.expect("\(ranking): total", found.total, 2)
                 }
             }
-        },
-        ConformanceCheck(
-            "capability/S6-hybrid-search", needs: [.steeredEmbeddings],
-            hint: "hybrid search that the backend does not have is answered by semantic search instead of refused"
-        ) { scope in
+        }
+
+        @Sendable static func hybridSearch(_ scope: CheckScope) async throws {
             let ranking = SearchQuery.Ranking.hybrid(alpha: 0.1, .bm25std)
             guard scope.database.capabilities.hybridSearch else {
                 return try await expectRefused(scope, ranking, naming: "search_mode")
@@ -65,11 +79,9 @@ extension ConformanceCheck {
             let found = try await scope.search("[1] pears", ranking)
             try scope.expect("the first", found.items.first?.record.id, "pear")
             try scope.expect("total", found.total, 3)
-        },
-        ConformanceCheck(
-            "capability/S7-server-side-recency",
-            hint: "recency that the backend cannot compute is left out of the order instead of refused"
-        ) { scope in
+        }
+
+        @Sendable static func serverSideRecency(_ scope: CheckScope) async throws {
             let weights = try RecencyWeights(semantic: 0, recency: 1)
             let ranking = SearchQuery.Ranking.semanticWithRecency(weights)
             guard scope.database.capabilities.serverSideRecency else {
@@ -78,8 +90,8 @@ extension ConformanceCheck {
             try await addFruit(scope)
             let found = try await scope.search("[1] q", ranking)
             try scope.expect("freshest first", found.items.map(\.record.id), ["pear", "apple", "plum"])
-        },
-    ]
+        }
+    }
 
     /// Three records: two texts that are near to `[1]`, and a third one that is fresher than both.
     private static func addFruit(_ scope: CheckScope) async throws {

@@ -3,11 +3,36 @@ import Synchronization
 
 extension ConformanceCheck {
     /// The rules R2, R7, U1 and D1 while 16 clients write and read at once.
-    static let concurrencyChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "concurrency/R7-writers",
-            hint: "records are lost or doubled when several clients write at once, the first ones above all"
-        ) { scope in
+    enum ConcurrencyChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "concurrency/R7-writers",
+                hint: "records are lost or doubled when several clients write at once, the first ones above all",
+                run: writers),
+            ConformanceCheck(
+                "concurrency/R7-readers-see-whole-calls", needs: [.wholeCalls],
+                hint: "a reader sees a part of a call, because its records are written one after the other",
+                run: readersSeeWholeCalls),
+            ConformanceCheck(
+                "concurrency/R7-updates-seen-whole", needs: [.wholeCalls],
+                hint: "a reader sees some records of an update changed and others not yet", run: updatesSeenWhole),
+            ConformanceCheck(
+                "concurrency/R2-replacement-stays-whole",
+                hint:
+                    "fields of two records that replace the same id at once are mixed, or its words and vector belong to another",
+                run: replacementStaysWhole),
+            ConformanceCheck(
+                "concurrency/U1-different-fields",
+                hint: "two updates of different fields overwrite each other: read, change and write in one step",
+                run: differentFields),
+            ConformanceCheck(
+                "concurrency/D1-each-id-once",
+                hint:
+                    "two deletes of the same id at once both count it: count what was removed, not what was asked for",
+                run: eachIdOnce),
+        ]
+
+        @Sendable static func writers(_ scope: CheckScope) async throws {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for writer in 0..<16 {
                     group.addTask {
@@ -34,11 +59,9 @@ extension ConformanceCheck {
             guard scope.hasKeywordSearch else { return }
             let words = try await scope.search("word", .keyword(.bm25std), limit: 1)
             try scope.expect("by word", words.total, expected)
-        },
-        ConformanceCheck(
-            "concurrency/R7-readers-see-whole-calls", needs: [.wholeCalls],
-            hint: "a reader sees a part of a call, because its records are written one after the other"
-        ) { scope in
+        }
+
+        @Sendable static func readersSeeWholeCalls(_ scope: CheckScope) async throws {
             let (writers, batches, size) = (8, 10, 20)
             let writing = SharedCount(writers)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -76,11 +99,9 @@ extension ConformanceCheck {
                 let (what, total) = try await look(scope, reader)
                 try scope.expect("\(what) in the end", total, writers * batches * size)
             }
-        },
-        ConformanceCheck(
-            "concurrency/R7-updates-seen-whole", needs: [.wholeCalls],
-            hint: "a reader sees some records of an update changed and others not yet"
-        ) { scope in
+        }
+
+        @Sendable static func updatesSeenWhole(_ scope: CheckScope) async throws {
             let ids = (0..<20).map { "r\($0)" }
             _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1] word", userID: "u0") })
             let rounds = 30
@@ -112,12 +133,9 @@ extension ConformanceCheck {
                 }
                 try await group.waitForAll()
             }
-        },
-        ConformanceCheck(
-            "concurrency/R2-replacement-stays-whole",
-            hint:
-                "fields of two records that replace the same id at once are mixed, or its words and vector belong to another"
-        ) { scope in
+        }
+
+        @Sendable static func replacementStaysWhole(_ scope: CheckScope) async throws {
             func version(_ id: String, _ writer: Int, _ round: Int) throws -> MemoryRecord {
                 let name = "v\(writer)x\(round)"
                 return try MemoryRecord(
@@ -152,11 +170,9 @@ extension ConformanceCheck {
                 let found = try await scope.search(record.namespace ?? "", .keyword(.bm25std), filter)
                 try scope.expect("found by its own word", found.total, 1)
             }
-        },
-        ConformanceCheck(
-            "concurrency/U1-different-fields",
-            hint: "two updates of different fields overwrite each other: read, change and write in one step"
-        ) { scope in
+        }
+
+        @Sendable static func differentFields(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(id: "a", text: "[1] text", accessCount: 0, lastAccessed: at(0))
             ])
@@ -181,11 +197,9 @@ extension ConformanceCheck {
             try scope.expect("user_id survived", record.userID?.hasPrefix("u") == true)
             try scope.expect("accesses counted", record.accessCount, 4)
             try scope.expect("memory_hash fits the record", record.memoryHash, record.computedHash())
-        },
-        ConformanceCheck(
-            "concurrency/D1-each-id-once",
-            hint: "two deletes of the same id at once both count it: count what was removed, not what was asked for"
-        ) { scope in
+        }
+
+        @Sendable static func eachIdOnce(_ scope: CheckScope) async throws {
             let ids = (0..<240).map { "d\($0)" }
             _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1] d") })
             let removed = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -206,8 +220,8 @@ extension ConformanceCheck {
             }
             try scope.expect("removed, all answers together", removed, ids.count)
             try scope.expect("left", try await scope.database.count(.everything), 0)
-        },
-    ]
+        }
+    }
 
     /// One way to see how many records there are, a different one for each of four readers.
     private static func look(_ scope: CheckScope, _ reader: Int) async throws -> (what: String, total: Int) {

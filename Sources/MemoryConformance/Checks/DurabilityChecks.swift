@@ -3,11 +3,38 @@ import Synchronization
 
 extension ConformanceCheck {
     /// The rules R6, R7, E1 and E3 when the store dies and comes back.
-    static let durabilityChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "durability/R6-second-connection", needs: [.secondProcess],
-            hint: "a write is answered before other connections can read it, or is kept in the process that took it"
-        ) { scope in
+    enum DurabilityChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "durability/R6-second-connection", needs: [.secondProcess],
+                hint:
+                    "a write is answered before other connections can read it, or is kept in the process that took it",
+                run: secondConnection),
+            ConformanceCheck(
+                "durability/E1-store-down", needs: [.storeFaults],
+                hint:
+                    "while the store is down a read answers nothing or 0, an error has no type, or a call waits without end",
+                run: storeDown),
+            ConformanceCheck(
+                "durability/E3-store-comes-back", needs: [.storeFaults],
+                hint:
+                    "a connection, a prepared statement or an index of before is held on to after the store was restarted",
+                run: storeComesBack),
+            ConformanceCheck(
+                "durability/E3-store-comes-back-empty", needs: [.storeFaults],
+                hint: "the schema or the index is made at the start only, so that an emptied store never works again",
+                run: storeComesBackEmpty),
+            ConformanceCheck(
+                "durability/R6-killed-during-writes", needs: [.storeFaults],
+                hint: "a write is answered before the store has it on disk; set the store to sync before it answers",
+                run: killedDuringWrites),
+            ConformanceCheck(
+                "durability/R7-no-half-calls", needs: [.storeFaults],
+                hint: "a call is written in several steps, so that a crash between them leaves a part of it",
+                run: noHalfCalls),
+        ]
+
+        @Sendable static func secondConnection(_ scope: CheckScope) async throws {
             let other = try await scope.reopened()
             do {
                 for index in 0..<10 {
@@ -27,12 +54,9 @@ extension ConformanceCheck {
                 throw error
             }
             await other.close()
-        },
-        ConformanceCheck(
-            "durability/E1-store-down", needs: [.storeFaults],
-            hint:
-                "while the store is down a read answers nothing or 0, an error has no type, or a call waits without end"
-        ) { scope in
+        }
+
+        @Sendable static func storeDown(_ scope: CheckScope) async throws {
             let records = try (0..<20).map { try MemoryRecord(id: "r\($0)", text: "[1] word", userID: "u") }
             _ = try await scope.database.add(records)
             try await scope.faults.crash()
@@ -75,11 +99,9 @@ extension ConformanceCheck {
                     "count when it is back", try await recovered(scope) { try await scope.database.count(.everything) },
                     20)
             }
-        },
-        ConformanceCheck(
-            "durability/E3-store-comes-back", needs: [.storeFaults],
-            hint: "a connection, a prepared statement or an index of before is held on to after the store was restarted"
-        ) { scope in
+        }
+
+        @Sendable static func storeComesBack(_ scope: CheckScope) async throws {
             for round in 0..<3 {
                 _ = try await scope.database.add(
                     try (0..<50).map {
@@ -109,11 +131,9 @@ extension ConformanceCheck {
             }
             let health = await scope.database.health()
             try scope.expect("reasons in the end", health.compactMap(\.reason), [])
-        },
-        ConformanceCheck(
-            "durability/E3-store-comes-back-empty", needs: [.storeFaults],
-            hint: "the schema or the index is made at the start only, so that an emptied store never works again"
-        ) { scope in
+        }
+
+        @Sendable static func storeComesBackEmpty(_ scope: CheckScope) async throws {
             // The first call after it is a read, then a write.
             for writesFirst in [false, true] {
                 let old = try (0..<10).map { try MemoryRecord(id: "old\($0)", text: "[1] old", userID: "u") }
@@ -141,11 +161,9 @@ extension ConformanceCheck {
                     try scope.expect("deleted", deleted, 10)
                 }
             }
-        },
-        ConformanceCheck(
-            "durability/R6-killed-during-writes", needs: [.storeFaults],
-            hint: "a write is answered before the store has it on disk; set the store to sync before it answers"
-        ) { scope in
+        }
+
+        @Sendable static func killedDuringWrites(_ scope: CheckScope) async throws {
             let old = (0..<400).map { "old\($0)" }
             _ = try await scope.database.add(
                 try old.map { try MemoryRecord(id: $0, text: "[1] old", userID: "before") })
@@ -187,11 +205,9 @@ extension ConformanceCheck {
                 }
                 scope.report("acknowledged writes before the crash", Double(written.reduce(0, +)))
             }
-        },
-        ConformanceCheck(
-            "durability/R7-no-half-calls", needs: [.storeFaults],
-            hint: "a call is written in several steps, so that a crash between them leaves a part of it"
-        ) { scope in
+        }
+
+        @Sendable static func noHalfCalls(_ scope: CheckScope) async throws {
             let size = 100
             let adders = (0..<4).map { adder(scope, $0, recordsACall: size) }
             _ = try await untilTheCrash(scope, after: 12, adders)
@@ -206,8 +222,8 @@ extension ConformanceCheck {
                     try scope.expect("found by word", words.total, records.count)
                 }
             }
-        },
-    ]
+        }
+    }
 
     // MARK: A store that dies
 

@@ -2,9 +2,50 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// Rules F1 to F10.
-    static let filterChecks: [ConformanceCheck] = [
-        ConformanceCheck("filter/F1-exact", hint: "values are folded or normalised: compare code point by code point") {
-            scope in
+    enum FilterChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "filter/F1-exact", hint: "values are folded or normalised: compare code point by code point", run: exact
+            ),
+            ConformanceCheck(
+                "filter/F2-every-field", hint: "a field of the contract cannot be filtered on, or another one is",
+                run: everyField),
+            ConformanceCheck("filter/F2-any-all", hint: "all behaves as any", run: anyAll),
+            ConformanceCheck(
+                "filter/F2-startswith",
+                hint: "the prefix is a pattern, needs two characters, or stops after a number of distinct values",
+                run: startswith),
+            ConformanceCheck(
+                "filter/F3-two-operators", hint: "one operator of a filter is applied and the others are dropped",
+                run: twoOperators),
+            ConformanceCheck(
+                "filter/F3-fields-joined-by-and", hint: "filters of one call are joined by OR, or only one applies",
+                run: fieldsJoinedByAnd),
+            ConformanceCheck(
+                "filter/F3-in-every-ranking", hint: "a kind of search leaves filters out that list and count apply",
+                run: inEveryRanking),
+            ConformanceCheck(
+                "filter/F4-absent-matches-ne", hint: "ne skips records where the field is absent", run: absentMatchesNe),
+            // What rule F5 is about matches nothing.
+            ConformanceCheck(
+                "filter/F5-all-of-two-on-one-value", hint: "all on a single-valued field behaves as any",
+                run: allOfTwoOnOneValue),
+            ConformanceCheck(
+                "filter/F6-meaningless-conditions",
+                hint: "conditions are made past the domain's checks, so that one that means nothing matches everything",
+                run: meaninglessConditions),
+            ConformanceCheck(
+                "filter/F7-date-operators",
+                hint: "one bound is dropped, an inclusive end is exclusive, or fractions are cut", run: dateOperators),
+            ConformanceCheck(
+                "filter/F7-absent-date", hint: "a record without the date matches something other than ne",
+                run: absentDate),
+            ConformanceCheck(
+                "filter/F10-values-are-data", hint: "a value is read as query syntax or as a pattern",
+                run: valuesAreData),
+        ]
+
+        @Sendable static func exact(_ scope: CheckScope) async throws {
             let values = ["alice", "Alice", "ALICE", "é", "e\u{301}", "É", "straße", "strasse"]
             for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
                 _ = try await scope.database.add(
@@ -17,10 +58,9 @@ extension ConformanceCheck {
                         ["\(field.rawValue)-\(index)"])
                 }
             }
-        },
-        ConformanceCheck(
-            "filter/F2-every-field", hint: "a field of the contract cannot be filtered on, or another one is"
-        ) { scope in
+        }
+
+        @Sendable static func everyField(_ scope: CheckScope) async throws {
             let hit = try MemoryRecord(
                 id: "hit", text: "[1] a", sessionID: "s1", userID: "u1", namespace: "n1", memoryType: .episodic,
                 topics: ["t1"],
@@ -37,8 +77,9 @@ extension ConformanceCheck {
                 try await scope.expectMatches("\(field.rawValue) all", try tag(field, all: [value]), ["hit"])
                 try await scope.expectMatches("\(field.rawValue) none", try tag(field, none: [value]), ["miss"])
             }
-        },
-        ConformanceCheck("filter/F2-any-all", hint: "all behaves as any") { scope in
+        }
+
+        @Sendable static func anyAll(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try record("ab", .topics, ["a", "b"]), try record("bc", .topics, ["b", "c"]),
                 try record("c", .topics, ["c"]),
@@ -49,11 +90,9 @@ extension ConformanceCheck {
             try await scope.expectMatches("all b a b", try tag(.topics, all: ["b", "a", "b"]), ["ab", "abc"])
             try await scope.expectMatches("eq b", try tag(.topics, eq: "b"), ["ab", "bc", "abc"])
             try await scope.expectMatches("none a", try tag(.topics, none: ["a", "x"]), ["bc", "c", "none"])
-        },
-        ConformanceCheck(
-            "filter/F2-startswith",
-            hint: "the prefix is a pattern, needs two characters, or stops after a number of distinct values"
-        ) { scope in
+        }
+
+        @Sendable static func startswith(_ scope: CheckScope) async throws {
             let values = (0..<450).map { "p\($0)" } + ["Px", "%p", "p*", "_p", "p|q", "ép", "e\u{301}p", "\\p", "日本"]
             for start in stride(from: 0, to: values.count, by: 200) {
                 _ = try await scope.database.add(
@@ -70,10 +109,9 @@ extension ConformanceCheck {
                 "topics startswith", try tag(.topics, startsWith: "p44"), ["i-p44"] + (440..<450).map { "i-p\($0)" })
             try await scope.expectMatches(
                 "id startswith", try tag(.id, startsWith: "i-p44"), ["i-p44"] + (440..<450).map { "i-p\($0)" })
-        },
-        ConformanceCheck(
-            "filter/F3-two-operators", hint: "one operator of a filter is applied and the others are dropped"
-        ) { scope in
+        }
+
+        @Sendable static func twoOperators(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try record("a", .topics, ["a"]), try record("ab", .topics, ["a", "b"]),
                 try record("abc", .topics, ["a", "b", "c"]),
@@ -82,10 +120,9 @@ extension ConformanceCheck {
             try await scope.expectMatches("eq a, any b c", try tag(.topics, eq: "a", any: ["b", "c"]), ["ab", "abc"])
             try await scope.expectMatches("all a b, none c", try tag(.topics, all: ["a", "b"], none: ["c"]), ["ab"])
             try await scope.expectMatches("any a c, ne b", try tag(.topics, ne: "b", any: ["a", "c"]), ["a", "c"])
-        },
-        ConformanceCheck(
-            "filter/F3-fields-joined-by-and", hint: "filters of one call are joined by OR, or only one applies"
-        ) { scope in
+        }
+
+        @Sendable static func fieldsJoinedByAnd(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(id: "1", text: "[1] x", userID: "u", namespace: "n", createdAt: at(1)),
                 try MemoryRecord(id: "2", text: "[1] x", userID: "u", namespace: "m", createdAt: at(2)),
@@ -99,10 +136,9 @@ extension ConformanceCheck {
                 ],
                 dates: [.createdAt: try DateCondition(field: .createdAt, [.init(.gt, at(1))])])
             try await scope.expectMatches("three filters", filter, ["4"])
-        },
-        ConformanceCheck(
-            "filter/F3-in-every-ranking", hint: "a kind of search leaves filters out that list and count apply"
-        ) { scope in
+        }
+
+        @Sendable static func inEveryRanking(_ scope: CheckScope) async throws {
             let records = try AssortedRecords.records()
             _ = try await scope.database.add(records)
             for (name, filter) in try AssortedRecords.filters() {
@@ -116,8 +152,9 @@ extension ConformanceCheck {
                     try scope.expect("\(name), \(ranking): total", found.total, expected.count)
                 }
             }
-        },
-        ConformanceCheck("filter/F4-absent-matches-ne", hint: "ne skips records where the field is absent") { scope in
+        }
+
+        @Sendable static func absentMatchesNe(_ scope: CheckScope) async throws {
             for field in [TagField.userID, .sessionID, .namespace, .topics, .entities] {
                 _ = try await scope.database.add([
                     try record("\(field.rawValue)-x", field, ["x"]), try record("\(field.rawValue)-y", field, ["y"]),
@@ -129,19 +166,16 @@ extension ConformanceCheck {
                 try await scope.expectMatches("\(field.rawValue) ne x", try tag(field, ne: "x"), expected)
                 try await scope.expectMatches("\(field.rawValue) none x", try tag(field, none: ["x", "z"]), expected)
             }
-        },
-        // What rule F5 is about matches nothing.
-        ConformanceCheck("filter/F5-all-of-two-on-one-value", hint: "all on a single-valued field behaves as any") {
-            scope in
+        }
+
+        @Sendable static func allOfTwoOnOneValue(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([try record("a", .userID, ["a"]), try record("b", .userID, ["b"])])
             try await scope.expectMatches("all a b", try tag(.userID, all: ["a", "b"]), [], mayBeTrivial: true)
             try await scope.expectMatches("eq a, all b", try tag(.userID, eq: "a", all: ["b"]), [], mayBeTrivial: true)
             try await scope.expectMatches("all a a", try tag(.userID, all: ["a", "a"]), ["a"])
-        },
-        ConformanceCheck(
-            "filter/F6-meaningless-conditions",
-            hint: "conditions are made past the domain's checks, so that one that means nothing matches everything"
-        ) { scope in
+        }
+
+        @Sendable static func meaninglessConditions(_ scope: CheckScope) async throws {
             _ = try await scope.database.add(try ["a", "b"].map { try record($0, .userID, [$0]) })
             let conditions: [(String, () throws -> MemoryFilter)] = [
                 ("eq of nothing", { try tag(.userID, eq: "") }), ("eq of blanks", { try tag(.userID, eq: " \t") }),
@@ -162,11 +196,9 @@ extension ConformanceCheck {
             for (what, filter) in conditions {
                 try await scope.expectError(what, .invalidInput) { _ = try await scope.database.count(try filter()) }
             }
-        },
-        ConformanceCheck(
-            "filter/F7-date-operators",
-            hint: "one bound is dropped, an inclusive end is exclusive, or fractions are cut"
-        ) { scope in
+        }
+
+        @Sendable static func dateOperators(_ scope: CheckScope) async throws {
             for field in DateField.allCases {
                 _ = try await scope.database.add(
                     try (0..<6).map { index in
@@ -197,9 +229,9 @@ extension ConformanceCheck {
                     try await ids(bounds[0], bounds[1], expect: expected)
                 }
             }
-        },
-        ConformanceCheck("filter/F7-absent-date", hint: "a record without the date matches something other than ne") {
-            scope in
+        }
+
+        @Sendable static func absentDate(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(id: "dated", text: "[1] x", eventDate: at(10)),
                 try MemoryRecord(id: "undated", text: "[1] x"),
@@ -212,9 +244,9 @@ extension ConformanceCheck {
                 "ne and lt", try date(.eventDate, .init(.ne, at(10)), .init(.lt, at(20))), ["epoch"])
             let between = DateCondition.between(at(0), at(10))
             try await scope.expectMatches("between", try date(.eventDate, between[0], between[1]), ["dated"])
-        },
-        ConformanceCheck("filter/F10-values-are-data", hint: "a value is read as query syntax or as a pattern") {
-            scope in
+        }
+
+        @Sendable static func valuesAreData(_ scope: CheckScope) async throws {
             let values = HostileStrings.tags
             _ = try await scope.database.add(
                 try values.enumerated().map { index, value in
@@ -239,8 +271,8 @@ extension ConformanceCheck {
             try await scope.expectMatches(
                 "any of many", try tag(.userID, any: values + (0..<1000).map { "absent\($0)" }),
                 values.indices.map { "v\($0)" })
-        },
-    ]
+        }
+    }
 
     /// A record that has these values in one field and is the same as others in the rest.
     static func record(_ id: String, _ field: TagField, _ values: [String]) throws(MemoryError) -> MemoryRecord {

@@ -2,9 +2,28 @@ import AgentMemory
 
 /// Rules J1 to J5: a queue that forgets nothing and gives nothing to two.
 extension ConformanceCheck {
-    static let jobChecks: [ConformanceCheck] = [
-        ConformanceCheck("jobs/J1-enqueue", hint: "a payload is changed, a kind is ignored, or the order is lost") {
-            scope in
+    enum JobChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "jobs/J1-enqueue", hint: "a payload is changed, a kind is ignored, or the order is lost", run: enqueue),
+            ConformanceCheck(
+                "jobs/J2-one-worker-at-a-time", hint: "two workers lease the same job", run: oneWorkerAtATime),
+            ConformanceCheck(
+                "jobs/J3-lost-lease",
+                hint: "a job whose worker died is never leased again, or its lease is not measured by its length",
+                run: lostLease),
+            ConformanceCheck(
+                "jobs/J2-late-but-first", hint: "a lease that has ended counts as lost though nobody took the job",
+                run: lateButFirst),
+            ConformanceCheck(
+                "jobs/J4-delays", hint: "a delay is not kept, or a job is lost while it waits", run: delays),
+            ConformanceCheck(
+                "jobs/J4-dead-letters", hint: "a buried job is lost or comes back by itself", run: deadLetters),
+            ConformanceCheck(
+                "jobs/J5-lists", hint: "pages repeat or miss jobs, or a total is that of the page", run: lists),
+        ]
+
+        @Sendable static func enqueue(_ scope: CheckScope) async throws {
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
             try scope.expect("of nothing", try await queue.enqueue([]), [])
             let payload: JSONObject = [
@@ -24,8 +43,9 @@ extension ConformanceCheck {
             try scope.expect("the rest", second.map(\.id), b)
             for job in first + second { try scope.expect("completed", try await queue.complete(job)) }
             try scope.expect("counts", try await other.counts(), JobCounts(waiting: 0, leased: 0, dead: 0))
-        },
-        ConformanceCheck("jobs/J2-one-worker-at-a-time", hint: "two workers lease the same job") { scope in
+        }
+
+        @Sendable static func oneWorkerAtATime(_ scope: CheckScope) async throws {
             let queues = try [scope.jobs.first, scope.jobs.second]
             let ids = try await queues[0].enqueue(
                 (0..<300).map { NewJob(kind: $0 % 3 == 0 ? "a" : "b", payload: ["n": .int($0)]) })
@@ -48,11 +68,9 @@ extension ConformanceCheck {
             }
             try scope.expect("jobs done, each once", done.sorted(), ids.sorted())
             try scope.expect("counts", try await queues[1].counts(), JobCounts(waiting: 0, leased: 0, dead: 0))
-        },
-        ConformanceCheck(
-            "jobs/J3-lost-lease",
-            hint: "a job whose worker died is never leased again, or its lease is not measured by its length"
-        ) { scope in
+        }
+
+        @Sendable static func lostLease(_ scope: CheckScope) async throws {
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
             let ids = try await queue.enqueue((0..<4).map { NewJob(kind: "a", payload: ["n": .int($0)]) })
             let long = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(600))
@@ -78,19 +96,18 @@ extension ConformanceCheck {
             try scope.expect("nothing else", try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(60)), [])
             for job in again + long + extended { try scope.expect("completed", try await other.complete(job)) }
             for job in again { try scope.expect("J3: completed twice", try await !other.complete(job)) }
-        },
-        ConformanceCheck(
-            "jobs/J2-late-but-first", hint: "a lease that has ended counts as lost though nobody took the job"
-        ) {
-            scope in
+        }
+
+        @Sendable static func lateButFirst(_ scope: CheckScope) async throws {
             let queue = try scope.jobs.first
             try await queue.enqueue([NewJob(kind: "a", payload: [:])])
             let jobs = try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(1))
             try await Task.sleep(for: .milliseconds(1300))
             try scope.expect("completed", try await queue.complete(jobs[0]))
             try scope.expect("left", try await queue.lease(kinds: ["a"], limit: 1, for: .seconds(1)), [])
-        },
-        ConformanceCheck("jobs/J4-delays", hint: "a delay is not kept, or a job is lost while it waits") { scope in
+        }
+
+        @Sendable static func delays(_ scope: CheckScope) async throws {
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
             let start = ContinuousClock.now
             let ids = try await queue.enqueue([
@@ -122,8 +139,9 @@ extension ConformanceCheck {
             let now = try await other.lease(kinds: ["a", "b", "c"], limit: 9, for: .seconds(60))
             try scope.expect("leased at once", now.map(\.id), [later[0].id])
             try scope.expect("J3: the lease before", try await !queue.complete(later[0]))
-        },
-        ConformanceCheck("jobs/J4-dead-letters", hint: "a buried job is lost or comes back by itself") { scope in
+        }
+
+        @Sendable static func deadLetters(_ scope: CheckScope) async throws {
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
             let ids = try await queue.enqueue((0..<4).map { NewJob(kind: "a", payload: ["n": .int($0)]) })
             for job in try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(60)) where job.id != ids[3] {
@@ -149,8 +167,9 @@ extension ConformanceCheck {
             let rest = try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(60))
             try scope.expect("the rest", Set(rest.map(\.id)), [ids[0], ids[2]])
             for job in back + rest { try scope.expect("completed", try await queue.complete(job)) }
-        },
-        ConformanceCheck("jobs/J5-lists", hint: "pages repeat or miss jobs, or a total is that of the page") { scope in
+        }
+
+        @Sendable static func lists(_ scope: CheckScope) async throws {
             let (queue, other) = try (scope.jobs.first, scope.jobs.second)
             let ids = try await queue.enqueue((0..<25).map { NewJob(kind: $0 % 2 == 0 ? "a" : "b", payload: [:]) })
             let leased = try await queue.lease(kinds: ["b"], limit: 5, for: .seconds(60))
@@ -177,6 +196,6 @@ extension ConformanceCheck {
             let far = try await queue.list(.waiting, page: PageRequest(limit: 9, offset: .max - 9))
             try scope.expect("past the end", far.items, [])
             try scope.expect("total past the end", far.total, 20)
-        },
-    ]
+        }
+    }
 }

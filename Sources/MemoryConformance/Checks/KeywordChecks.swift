@@ -2,9 +2,47 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// Rules S5 and S6.
-    static let keywordChecks: [ConformanceCheck] = [
-        ConformanceCheck("keyword/S5-any-word", hint: "all words are required, or the filter's clauses add to the rank")
-        { scope in
+    enum KeywordChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "keyword/S5-any-word", hint: "all words are required, or the filter's clauses add to the rank",
+                run: anyWord),
+            ConformanceCheck(
+                "keyword/S5-words", hint: "texts and queries must go through the project's analyser, and nothing else",
+                run: words),
+            ConformanceCheck(
+                "keyword/S5-phrases", hint: "a quoted phrase matches its words in any order or with gaps", run: phrases),
+            ConformanceCheck(
+                "keyword/S5-long-phrases", hint: "order and distance hold only for two words of a phrase at a time",
+                run: longPhrases),
+            ConformanceCheck(
+                "keyword/S5-rank-and-score",
+                hint: "the rank is not BM25 over the whole store, or the score is not relative to the best",
+                run: rankAndScore),
+            ConformanceCheck(
+                "keyword/S5-rank-with-filters", needs: [.indexOfItsOwn],
+                hint: "filters or phrases add to the rank, or let some words of the query drop out of it",
+                run: rankWithFilters),
+            ConformanceCheck("keyword/S5-ties-by-id", hint: "records of equal rank come in any order", run: tiesById),
+            ConformanceCheck(
+                "keyword/S5-first-10000-words",
+                hint: "more, or fewer, than the first 10,000 words of a text are indexed", run: first10000Words),
+            ConformanceCheck(
+                "hybrid/S6-union", needs: [.steeredEmbeddings],
+                hint: "only the nearest vectors are candidates, so that a strong lexical hit is never found", run: union
+            ),
+            ConformanceCheck(
+                "hybrid/S6-formula", needs: [.steeredEmbeddings],
+                hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one", run: formula),
+            ConformanceCheck(
+                "hybrid/S6-alpha-ends", needs: [.keywordSearch],
+                hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order", run: alphaEnds),
+            ConformanceCheck(
+                "hybrid/S6-phrases-and-no-words",
+                hint: "phrases are not required, or a query without words finds nothing", run: phrasesAndNoWords),
+        ]
+
+        @Sendable static func anyWord(_ scope: CheckScope) async throws {
             try await addTexts(scope)
             try await expectWords(scope, "fox", ["fox", "foxdog", "foxes"])
             try await expectWords(scope, "fox dog", ["fox", "foxdog", "foxes", "dog"])
@@ -13,10 +51,9 @@ extension ConformanceCheck {
             let filtered = try await scope.search("fox dog", .keyword(.bm25std), try tag(.userID, eq: "u"))
             try scope.expect("with a filter", Set(filtered.items.map(\.record.id)), ["foxdog", "dog"])
             try scope.expect("its total", filtered.total, 2)
-        },
-        ConformanceCheck(
-            "keyword/S5-words", hint: "texts and queries must go through the project's analyser, and nothing else"
-        ) { scope in
+        }
+
+        @Sendable static func words(_ scope: CheckScope) async throws {
             let texts = [
                 "snake": "see snake_case here", "cpp": "I write C++ daily", "mail": "write to jane.doe@example.com",
                 "russian": "Привет мир",
@@ -40,9 +77,9 @@ extension ConformanceCheck {
             ] {
                 try await expectWords(scope, query, expected)
             }
-        },
-        ConformanceCheck("keyword/S5-phrases", hint: "a quoted phrase matches its words in any order or with gaps") {
-            scope in
+        }
+
+        @Sendable static func phrases(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(id: "exact", text: "the quick brown fox jumps"),
                 try MemoryRecord(id: "reverse", text: "the fox brown and quick"),
@@ -57,10 +94,9 @@ extension ConformanceCheck {
             try await expectWords(scope, "\"Quick-Brown!\"", ["exact", "twice"])
             try await expectWords(scope, "\"fox quick\"", [])
             try await expectWords(scope, "\"++\" dog", ["other"])
-        },
-        ConformanceCheck(
-            "keyword/S5-long-phrases", hint: "order and distance hold only for two words of a phrase at a time"
-        ) { scope in
+        }
+
+        @Sendable static func longPhrases(_ scope: CheckScope) async throws {
             let analyzer = TextAnalyzer()
             var seed: UInt64 = 11
             func random(_ bound: Int) -> Int {
@@ -80,11 +116,9 @@ extension ConformanceCheck {
                 let expected = Self.ranks(of: query, in: records, analyzer).keys.sorted()
                 try await expectWords(scope, "\"\(phrase)\"", expected)
             }
-        },
-        ConformanceCheck(
-            "keyword/S5-rank-and-score",
-            hint: "the rank is not BM25 over the whole store, or the score is not relative to the best"
-        ) { scope in
+        }
+
+        @Sendable static func rankAndScore(_ scope: CheckScope) async throws {
             _ = try await scope.database.add(
                 try (0..<200).map {
                     try MemoryRecord(id: "common\($0)", text: "common words about nothing number\($0)", userID: "u")
@@ -108,11 +142,9 @@ extension ConformanceCheck {
                 near: found.items[1].score ?? 9)
             let two = try await scope.search("common needle", .keyword(.bm25std), limit: 1)
             try scope.expect("total of two words", two.total, 203)
-        },
-        ConformanceCheck(
-            "keyword/S5-rank-with-filters", needs: [.indexOfItsOwn],
-            hint: "filters or phrases add to the rank, or let some words of the query drop out of it"
-        ) { scope in
+        }
+
+        @Sendable static func rankWithFilters(_ scope: CheckScope) async throws {
             let analyzer = TextAnalyzer()
             let vocabulary = ["alpha", "beta", "gamma"] + (0..<12).map { "filler\($0)" }
             var seed: UInt64 = 7
@@ -159,16 +191,16 @@ extension ConformanceCheck {
                     }
                 }
             }
-        },
-        ConformanceCheck("keyword/S5-ties-by-id", hint: "records of equal rank come in any order") { scope in
+        }
+
+        @Sendable static func tiesById(_ scope: CheckScope) async throws {
             let ids = (0..<120).map { "k\(($0 * 7919) % 1000)" }
             _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "same words here") })
             let found = try await scope.search("words", .keyword(.bm25std), limit: 1000)
             try scope.expect("order", found.items.map(\.record.id), ids.map(ExactString.init).sorted().map(\.value))
-        },
-        ConformanceCheck(
-            "keyword/S5-first-10000-words", hint: "more, or fewer, than the first 10,000 words of a text are indexed"
-        ) { scope in
+        }
+
+        @Sendable static func first10000Words(_ scope: CheckScope) async throws {
             let words = (0..<10_000).map { $0 == 9_999 ? "inside" : "w\($0 % 50)" } + ["outside"]
             _ = try await scope.database.add([
                 try MemoryRecord(id: "long", text: words.joined(separator: " ")),
@@ -180,11 +212,9 @@ extension ConformanceCheck {
             // Of a query too.
             let absent = (0..<9_999).map { "absent\($0 % 50)" }.joined(separator: " ")
             try await expectWords(scope, "\(absent) nothing inside", ["short"])
-        },
-        ConformanceCheck(
-            "hybrid/S6-union", needs: [.steeredEmbeddings],
-            hint: "only the nearest vectors are candidates, so that a strong lexical hit is never found"
-        ) { scope in
+        }
+
+        @Sendable static func union(_ scope: CheckScope) async throws {
             for start in stride(from: 0, to: 1500, by: 500) {
                 _ = try await scope.database.add(
                     try (start..<start + 500).map { try MemoryRecord(id: "near\($0)", text: "[1, 0.\($0 % 9)] filler") }
@@ -196,11 +226,9 @@ extension ConformanceCheck {
             try scope.expect("its score", found.items.first?.score ?? 0, near: 1)
             try scope.expect("score_type", found.items.first?.scoreType, .hybrid)
             try scope.expect("total", found.total, 1501)
-        },
-        ConformanceCheck(
-            "hybrid/S6-formula", needs: [.steeredEmbeddings],
-            hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one"
-        ) { scope in
+        }
+
+        @Sendable static func formula(_ scope: CheckScope) async throws {
             let texts: [(id: String, text: String, vector: [Float])] = [
                 ("both", "apple green", [1, 1]), ("vector", "pear green", [1]), ("words", "apple red", [-1]),
                 ("neither", "plum red", [-1, 1]),
@@ -215,11 +243,9 @@ extension ConformanceCheck {
                 try scope.expect("score of \(hit.record.id)", hit.score ?? -1, near: expected, within: 5e-3)
                 try scope.expect("dist is 1 - score", hit.distance, near: 1 - (hit.score ?? 0))
             }
-        },
-        ConformanceCheck(
-            "hybrid/S6-alpha-ends", needs: [.keywordSearch],
-            hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order"
-        ) { scope in
+        }
+
+        @Sendable static func alphaEnds(_ scope: CheckScope) async throws {
             try await addTexts(scope)
             let semantic = try await scope.search("[0.4, 1] fox dog", .semantic(distanceThreshold: nil))
             let alphaOne = try await scope.search("[0.4, 1] fox dog", .hybrid(alpha: 1, .bm25std))
@@ -230,10 +256,9 @@ extension ConformanceCheck {
                 "alpha 0", Array(alphaZero.items.map(\.record.id).prefix(keyword.total)), keyword.items.map(\.record.id)
             )
             try scope.expect("total", alphaZero.total, 6)
-        },
-        ConformanceCheck(
-            "hybrid/S6-phrases-and-no-words", hint: "phrases are not required, or a query without words finds nothing"
-        ) { scope in
+        }
+
+        @Sendable static func phrasesAndNoWords(_ scope: CheckScope) async throws {
             try await addTexts(scope)
             let phrase = try await scope.search("\"lazy dog\"", .hybrid(alpha: 0.9, .bm25std))
             try scope.expect("phrase", Set(phrase.items.map(\.record.id)), ["foxdog"])
@@ -243,8 +268,8 @@ extension ConformanceCheck {
             let nothing = try await scope.search("?!", .hybrid(alpha: 0, .bm25std))
             let semantic = try await scope.search("?!")
             try scope.expect("order without words", nothing.items.map(\.record.id), semantic.items.map(\.record.id))
-        },
-    ]
+        }
+    }
 
     /// The contract's rank values of the records that match, by id.
     private static func ranks(

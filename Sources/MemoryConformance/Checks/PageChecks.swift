@@ -2,10 +2,32 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// Rules P1 to P5.
-    static let pageChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "page/P1-order", hint: "the list has no total order: created_at descending, then id ascending by bytes"
-        ) { scope in
+    enum PageChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "page/P1-order", hint: "the list has no total order: created_at descending, then id ascending by bytes",
+                run: order),
+            ConformanceCheck(
+                "page/P1-pages-of-ties",
+                hint: "records with equal dates are shown twice or never: the order has no tie-break", run: pagesOfTies),
+            ConformanceCheck(
+                "page/P2-total", hint: "total is the number of records on the page, or at most limit + offset",
+                run: total),
+            ConformanceCheck(
+                "page/P3-next-offset", hint: "next_offset is null although there is more, or not null at the end",
+                run: nextOffset),
+            ConformanceCheck(
+                "page/P4-past-the-end", hint: "an offset past the end fails, or loses the total", run: pastTheEnd),
+            ConformanceCheck(
+                "page/P5-joined-pages",
+                hint: "the candidates depend on limit or offset, so pages overlap or leave gaps", run: joinedPages),
+            ConformanceCheck(
+                "page/P5-900-of-many",
+                hint: "a filter that matches 900 is not paged to its end, although it is in the exact zone",
+                run: the900OfMany),
+        ]
+
+        @Sendable static func order(_ scope: CheckScope) async throws {
             let ids = ["b", "a", "Z", "é", "e", "10", "9", "z", "a b", "🙂", "\u{FFFD}"]
             _ = try await scope.database.add(
                 try ids.map { try MemoryRecord(id: $0, text: "[1] x", createdAt: at(5)) }
@@ -15,19 +37,17 @@ extension ConformanceCheck {
                     ])
             let expected = ["new"] + ids.map(ExactString.init).sorted().map(\.value) + ["old"]
             try scope.expect("order", try await scope.listed(), expected)
-        },
-        ConformanceCheck(
-            "page/P1-pages-of-ties",
-            hint: "records with equal dates are shown twice or never: the order has no tie-break"
-        ) { scope in
+        }
+
+        @Sendable static func pagesOfTies(_ scope: CheckScope) async throws {
             try await addMany(250, to: scope) { _ in at(1) }
             for limit in [1, 7, 100, 249, 250, 1000] {
                 try scope.expect(
                     "pages of \(limit)", try await joinedList(scope, limit: limit), try await scope.listed())
             }
-        },
-        ConformanceCheck("page/P2-total", hint: "total is the number of records on the page, or at most limit + offset")
-        { scope in
+        }
+
+        @Sendable static func total(_ scope: CheckScope) async throws {
             try await addMany(60, to: scope) { at(Int64($0)) }
             let filter = try tag(.userID, eq: "even")
             for (limit, offset) in [(1, 0), (10, 0), (10, 25), (30, 0), (100, 0), (10, 29), (10, 30), (10, 1000)] {
@@ -43,10 +63,9 @@ extension ConformanceCheck {
                     )
                 }
             }
-        },
-        ConformanceCheck(
-            "page/P3-next-offset", hint: "next_offset is null although there is more, or not null at the end"
-        ) { scope in
+        }
+
+        @Sendable static func nextOffset(_ scope: CheckScope) async throws {
             try await addMany(30, to: scope) { at(Int64($0)) }
             for (limit, offset, next) in [
                 (10, 0, 10), (10, 19, 29), (10, 20, nil), (30, 0, nil), (29, 0, 29), (1, 29, nil), (5, 40, nil),
@@ -60,8 +79,9 @@ extension ConformanceCheck {
                     try scope.expect("\(ranking) at \(limit), \(offset)", found.nextOffset, next)
                 }
             }
-        },
-        ConformanceCheck("page/P4-past-the-end", hint: "an offset past the end fails, or loses the total") { scope in
+        }
+
+        @Sendable static func pastTheEnd(_ scope: CheckScope) async throws {
             try await addMany(20, to: scope) { at(Int64($0)) }
             for offset in [20, 10_000, 1_000_000, 1 << 40, Int.max] {
                 let list = try await scope.database.list(ListQuery(page: PageRequest(limit: 10, offset: offset)))
@@ -74,10 +94,9 @@ extension ConformanceCheck {
                     try scope.expect("next_offset of \(ranking) at \(offset)", found.nextOffset, nil)
                 }
             }
-        },
-        ConformanceCheck(
-            "page/P5-joined-pages", hint: "the candidates depend on limit or offset, so pages overlap or leave gaps"
-        ) { scope in
+        }
+
+        @Sendable static func joinedPages(_ scope: CheckScope) async throws {
             try await addMany(330, to: scope) { at(Int64($0 % 7)) }
             let filter = try tag(.userID, eq: "even")
             for ranking in try scope.rankingsWithoutClock {
@@ -95,11 +114,9 @@ extension ConformanceCheck {
                     try scope.expect("\(ranking): pages of \(limit)", joined, whole.items.map(\.record.id))
                 }
             }
-        },
-        ConformanceCheck(
-            "page/P5-900-of-many",
-            hint: "a filter that matches 900 is not paged to its end, although it is in the exact zone"
-        ) { scope in
+        }
+
+        @Sendable static func the900OfMany(_ scope: CheckScope) async throws {
             try await addMany(1800, to: scope) { at(Int64($0 % 3)) }
             let filter = try tag(.userID, eq: "even")
             let expected = Set((0..<1800).filter { $0 % 2 == 0 }.map { "m\($0)" })
@@ -117,8 +134,8 @@ extension ConformanceCheck {
                 let whole = try await scope.search("[0.3, 1] common", ranking, filter, limit: 1000)
                 try scope.expect("\(ranking): the joined pages are the whole", joined, whole.items.map(\.record.id))
             }
-        },
-    ]
+        }
+    }
 
     /// Records m0, m1, … that share the word "common", every second one of user "even".
     static func addMany(_ count: Int, to scope: CheckScope, createdAt: (Int) -> Timestamp) async throws {

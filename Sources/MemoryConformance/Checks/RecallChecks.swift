@@ -3,24 +3,41 @@ import AgentMemory
 extension ConformanceCheck {
     /// How much of the truth an approximate index finds: the rules S2 and S4 outside of the exact zone, and S5's order across
     /// backends.
-    static let recallChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "recall/S4-clustered-vectors", needs: [.steeredEmbeddings], dimensions: dimensions,
-            hint:
-                "the index looks at too few candidates, or filters what it has found instead of searching among the matches"
-        ) { scope in
+    enum RecallChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "recall/S4-clustered-vectors", needs: [.steeredEmbeddings], dimensions: dimensions,
+                hint:
+                    "the index looks at too few candidates, or filters what it has found instead of searching among the matches",
+                run: clusteredVectors),
+            ConformanceCheck(
+                "recall/S4-equal-vectors", needs: [.steeredEmbeddings], dimensions: dimensions,
+                hint:
+                    "a graph index links equal vectors to each other only, so that a search never leaves, or reaches, their group",
+                run: equalVectors),
+            ConformanceCheck(
+                "recall/S2-distance-threshold", needs: [.distanceThreshold, .steeredEmbeddings], dimensions: dimensions,
+                hint:
+                    "beyond the exact zone a threshold keeps what the page's candidates hold, not what lies within it",
+                run: distanceThreshold),
+            ConformanceCheck(
+                "recall/S5-top-10-overlap", .should, needs: [.keywordSearch, .steeredEmbeddings, .oracle],
+                dimensions: dimensions,
+                hint:
+                    "the constants of BM25, the lengths of texts or the counts of documents differ from the contract's",
+                run: top10Overlap),
+        ]
+
+        @Sendable static func clusteredVectors(_ scope: CheckScope) async throws {
             let dimensions = corpusDimensions(scope)
             let corpus = VectorCorpus(clustered: size, clusters: clusters, dimensions: dimensions)
             try await addShares(of: corpus, to: scope)
             // From the middle of clusters; and from one that the filters by namespace leave out.
             let queries = (0..<25).map { VectorCorpus.point(in: 10 + $0, 500_000 + $0, dimensions) }
             try await measureRecall(scope, corpus, queries, try shares())
-        },
-        ConformanceCheck(
-            "recall/S4-equal-vectors", needs: [.steeredEmbeddings], dimensions: dimensions,
-            hint:
-                "a graph index links equal vectors to each other only, so that a search never leaves, or reaches, their group"
-        ) { scope in
+        }
+
+        @Sendable static func equalVectors(_ scope: CheckScope) async throws {
             let distinct = 40
             let dimensions = corpusDimensions(scope)
             let corpus = VectorCorpus(repeating: distinct, count: size, dimensions: dimensions)
@@ -34,11 +51,9 @@ extension ConformanceCheck {
                 let near = Set(found.items.filter { $0.distance < 1e-4 }.map(\.record.id))
                 try scope.expect("of the 100 nearest to group \(group), at least 95 are of it", near.count >= 95)
             }
-        },
-        ConformanceCheck(
-            "recall/S2-distance-threshold", needs: [.distanceThreshold, .steeredEmbeddings], dimensions: dimensions,
-            hint: "beyond the exact zone a threshold keeps what the page's candidates hold, not what lies within it"
-        ) { scope in
+        }
+
+        @Sendable static func distanceThreshold(_ scope: CheckScope) async throws {
             let dimensions = corpusDimensions(scope)
             let corpus = VectorCorpus(clustered: 6000, clusters: clusters, dimensions: dimensions)
             try await addShares(of: corpus, to: scope)
@@ -58,12 +73,9 @@ extension ConformanceCheck {
             }
             scope.report("least part found within a threshold", worst)
             try scope.expect("at least 95 % found within each threshold, not \(worst)", worst >= 0.95)
-        },
-        ConformanceCheck(
-            "recall/S5-top-10-overlap", .should, needs: [.keywordSearch, .steeredEmbeddings, .oracle],
-            dimensions: dimensions,
-            hint: "the constants of BM25, the lengths of texts or the counts of documents differ from the contract's"
-        ) { scope in
+        }
+
+        @Sendable static func top10Overlap(_ scope: CheckScope) async throws {
             guard let oracle = scope.settings.oracle else { throw NotApplicable("there is no oracle") }
             let other = try await oracle.makeDatabase(embedder: scope.embedder)
             do {
@@ -73,8 +85,8 @@ extension ConformanceCheck {
                 throw error
             }
             try await other.remove()
-        },
-    ]
+        }
+    }
 
     private static let size = 12_000
     private static let clusters = 60

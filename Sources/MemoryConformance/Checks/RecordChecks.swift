@@ -2,12 +2,50 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// Rules R1 to R8: what is stored is what comes back.
-    static let recordChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "record/R1-hostile-ids",
-            hint:
-                "ids are used as part of a query or trimmed, folded or cut; compare them as bytes and pass them as parameters"
-        ) { scope in
+    enum RecordChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "record/R1-hostile-ids",
+                hint:
+                    "ids are used as part of a query or trimmed, folded or cut; compare them as bytes and pass them as parameters",
+                run: hostileIds),
+            ConformanceCheck(
+                "record/R2-replaces-whole",
+                hint: "add merges into the old record: fields that the new one lacks must go", run: replacesWhole),
+            ConformanceCheck(
+                "record/R2-last-of-a-call-wins", hint: "the same id twice in one call: the last one counts",
+                run: lastOfACallWins),
+            ConformanceCheck(
+                "record/R3-ids-in-order", hint: "add answers one id per input record, in the order given",
+                run: idsInOrder),
+            ConformanceCheck(
+                "record/R4-round-trip", hint: "a field is lost, rounded, or null and empty are mixed up on the way",
+                run: roundTrip),
+            ConformanceCheck(
+                "record/R4-texts", hint: "texts must come back byte for byte: do not normalise, trim or escape them",
+                run: texts),
+            ConformanceCheck(
+                "record/R4-dates",
+                hint: "dates are kept to the microsecond; doubles of milliseconds or float32 round them", run: dates),
+            ConformanceCheck(
+                "record/R5-hostile-values", hint: "a value is read as syntax, cut, or split where it should not be",
+                run: hostileValues),
+            ConformanceCheck(
+                "record/R5-commas", hint: "a comma in user_id, session_id or namespace is an ordinary character",
+                run: commas),
+            ConformanceCheck(
+                "record/R6-read-your-writes", hint: "a write is answered before every kind of read can see it",
+                run: readYourWrites),
+            ConformanceCheck(
+                "record/R7-embedding-fails", needs: [.steeredEmbeddings],
+                hint: "records are written before their vectors are there, or a broken vector is stored",
+                run: embeddingFails),
+            ConformanceCheck(
+                "record/R8-hash-of-stored",
+                hint: "the memory hash is lost, or computed from other bytes than the contract's", run: hashOfStored),
+        ]
+
+        @Sendable static func hostileIds(_ scope: CheckScope) async throws {
             let ids = HostileStrings.tags + [" lead", "trail ", "a,b", "\u{A0}nbsp"]
             try scope.expect(
                 "ids answered",
@@ -20,10 +58,9 @@ extension ConformanceCheck {
             }
             try scope.expect("deleted", try await scope.database.delete([ids[1], "trail "]), 2)
             try scope.expect("count after", try await scope.database.count(.everything), ids.count - 2)
-        },
-        ConformanceCheck(
-            "record/R2-replaces-whole", hint: "add merges into the old record: fields that the new one lacks must go"
-        ) { scope in
+        }
+
+        @Sendable static func replacesWhole(_ scope: CheckScope) async throws {
             let old = try MemoryRecord(
                 id: "a", text: "[1] old words", sessionID: "s", userID: "u", namespace: "n", topics: ["t"],
                 entities: ["e"],
@@ -38,28 +75,27 @@ extension ConformanceCheck {
             try scope.expect("distance to the new vector", nearest.items.first?.distance ?? 9, near: 0)
             guard scope.hasKeywordSearch else { return }
             try scope.expect("by its old words", try await scope.search("old", .keyword(.bm25std)).total, 0)
-        },
-        ConformanceCheck("record/R2-last-of-a-call-wins", hint: "the same id twice in one call: the last one counts") {
-            scope in
+        }
+
+        @Sendable static func lastOfACallWins(_ scope: CheckScope) async throws {
             let records = try ["first", "second", "last"].map { try MemoryRecord(id: "a", text: "[1] \($0)") }
             let other = try MemoryRecord(id: "b", text: "[1] other")
             try scope.expect(
                 "ids", try await scope.database.add([records[0], other, records[1], records[2]]), ["a", "b", "a", "a"])
             try scope.expect("text", exactly: try await scope.record("a").text, "[1] last")
             try scope.expect("count", try await scope.database.count(.everything), 2)
-        },
-        ConformanceCheck("record/R3-ids-in-order", hint: "add answers one id per input record, in the order given") {
-            scope in
+        }
+
+        @Sendable static func idsInOrder(_ scope: CheckScope) async throws {
             let ids = (0..<50).map { "id-\(($0 * 37) % 50)" }
             let records = try ids.map { try MemoryRecord(id: $0, text: "[1] text") }
             try scope.expect("ids", try await scope.database.add(records), ids)
             try scope.expect("of nothing", try await scope.database.add([]), [])
             guard scope.scoped.embedsAsGiven else { return }
             try scope.expect("embedded texts", scope.embedder.embeddedTexts.count, 50)
-        },
-        ConformanceCheck(
-            "record/R4-round-trip", hint: "a field is lost, rounded, or null and empty are mixed up on the way"
-        ) { scope in
+        }
+
+        @Sendable static func roundTrip(_ scope: CheckScope) async throws {
             let full = try MemoryRecord(
                 id: "full", text: "[1] Full é e\u{301} 🙂\n\"quoted\"", sessionID: "s", userID: "u|1", namespace: "n,1",
                 memoryType: .episodic,
@@ -78,10 +114,9 @@ extension ConformanceCheck {
             try scope.expect("bare record", try await scope.record("bare"), bare)
             let hit = try await scope.search("[1] x", .semantic(distanceThreshold: nil), try tag(.id, eq: "full"))
             try scope.expect("full record by search", hit.items.map(\.record), [full])
-        },
-        ConformanceCheck(
-            "record/R4-texts", hint: "texts must come back byte for byte: do not normalise, trim or escape them"
-        ) { scope in
+        }
+
+        @Sendable static func texts(_ scope: CheckScope) async throws {
             let texts = HostileStrings.texts + [String(repeating: "lorem ipsum 🙂 ", count: 70_000)]
             _ = try await scope.database.add(
                 try texts.enumerated().map { try MemoryRecord(id: "t\($0)", text: $1) })
@@ -94,10 +129,9 @@ extension ConformanceCheck {
                         "the text of \(text.utf8.count) bytes came back changed", ExactString(got) == ExactString(text))
                 }
             }
-        },
-        ConformanceCheck(
-            "record/R4-dates", hint: "dates are kept to the microsecond; doubles of milliseconds or float32 round them"
-        ) { scope in
+        }
+
+        @Sendable static func dates(_ scope: CheckScope) async throws {
             let dates = [
                 at(0, 1), at(0, 999_999), at(0), Timestamp(parsing: "1969-12-31T23:59:59.999999Z"),
                 Timestamp(parsing: "1700-01-01T00:00:00.000001Z"),
@@ -127,10 +161,9 @@ extension ConformanceCheck {
                     "created_at of \(date)", record.createdAt.secondsSinceEpoch, near: date.secondsSinceEpoch,
                     within: 0.001)
             }
-        },
-        ConformanceCheck(
-            "record/R5-hostile-values", hint: "a value is read as syntax, cut, or split where it should not be"
-        ) { scope in
+        }
+
+        @Sendable static func hostileValues(_ scope: CheckScope) async throws {
             let values = HostileStrings.tags
             _ = try await scope.database.add(
                 try values.enumerated().map { index, value in
@@ -148,10 +181,9 @@ extension ConformanceCheck {
                 try scope.expect("entities", exactly: record.entities.last ?? "", value)
                 try scope.expect("extracted_from", exactly: record.extractedFrom.first ?? "", value)
             }
-        },
-        ConformanceCheck(
-            "record/R5-commas", hint: "a comma in user_id, session_id or namespace is an ordinary character"
-        ) { scope in
+        }
+
+        @Sendable static func commas(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(id: "both", text: "[1] x", sessionID: "s,t", userID: "a,b", namespace: "n,m"),
                 try MemoryRecord(id: "one", text: "[1] x", sessionID: "s", userID: "a", namespace: "n"),
@@ -160,10 +192,9 @@ extension ConformanceCheck {
             try await scope.expectMatches("user_id a", try tag(.userID, eq: "a"), ["one"])
             try await scope.expectMatches("session_id s,t", try tag(.sessionID, eq: "s,t"), ["both"])
             try await scope.expectMatches("namespace n,m", try tag(.namespace, eq: "n,m"), ["both"])
-        },
-        ConformanceCheck(
-            "record/R6-read-your-writes", hint: "a write is answered before every kind of read can see it"
-        ) { scope in
+        }
+
+        @Sendable static func readYourWrites(_ scope: CheckScope) async throws {
             for index in 0..<10 {
                 let (id, old, new) = ("r\(index)", "old\(index)", "new\(index)")
                 _ = try await scope.database.add([try MemoryRecord(id: id, text: "[1] \(old)", userID: old)])
@@ -176,11 +207,9 @@ extension ConformanceCheck {
                 try await scope.expectSeen("after delete", in: scope.database, user: new, word: new, [])
             }
             try scope.expectNoLateWrites()
-        },
-        ConformanceCheck(
-            "record/R7-embedding-fails", needs: [.steeredEmbeddings],
-            hint: "records are written before their vectors are there, or a broken vector is stored"
-        ) { scope in
+        }
+
+        @Sendable static func embeddingFails(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(id: "kept", text: "[1] kept"), try MemoryRecord(id: "other", text: "[1] other"),
             ])
@@ -210,15 +239,13 @@ extension ConformanceCheck {
             let kept = try await scope.record("kept")
             try scope.expect("text", exactly: kept.text, "[1] kept")
             try scope.expect("topics", kept.topics, [])
-        },
-        ConformanceCheck(
-            "record/R8-hash-of-stored",
-            hint: "the memory hash is lost, or computed from other bytes than the contract's"
-        ) { scope in
+        }
+
+        @Sendable static func hashOfStored(_ scope: CheckScope) async throws {
             let record = try MemoryRecord(id: "h", text: "[1] Grüße \"🙂\"", userID: "u", namespace: "n")
             _ = try await scope.database.add([record, try MemoryRecord(id: "i", text: "[1] x")])
             try scope.expect("memory_hash", try await scope.record("h").memoryHash, record.computedHash())
             try await scope.expectMatches("by its hash", try tag(.memoryHash, eq: record.computedHash()), ["h"])
-        },
-    ]
+        }
+    }
 }

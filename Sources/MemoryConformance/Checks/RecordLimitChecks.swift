@@ -2,10 +2,27 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// The limits of the rules R1 and R5, and what rule R8 fills in.
-    static let recordLimitChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "record/R1-longest-ids", hint: "ids of 512 bytes are cut or refused, so that two of them become one"
-        ) { scope in
+    enum RecordLimitChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "record/R1-longest-ids", hint: "ids of 512 bytes are cut or refused, so that two of them become one",
+                run: longestIds),
+            ConformanceCheck(
+                "record/R1-refused-records",
+                hint: "records are made past the domain's checks: use its throwing initializer", run: refusedRecords),
+            ConformanceCheck(
+                "record/R5-trimmed-and-absent",
+                hint: "white space around values is kept, or an empty value is stored as a value", run: trimmedAndAbsent
+            ),
+            ConformanceCheck(
+                "record/R5-longest-values", hint: "values of 512 bytes are cut or refused, or longer ones are let in",
+                run: longestValues),
+            ConformanceCheck(
+                "record/R8-filled-in",
+                hint: "a date or the hash that nobody gave is missing, or is not the time of the call", run: filledIn),
+        ]
+
+        @Sendable static func longestIds(_ scope: CheckScope) async throws {
             let bytes = String(repeating: "i", count: 511)
             let ids = [
                 bytes, bytes + "a", bytes + "b", String(repeating: "é", count: 256),
@@ -22,10 +39,9 @@ extension ConformanceCheck {
             try scope.expect("deleted", try await scope.database.delete([ids[1], ids[3]]), 2)
             let left = [ids[0], ids[2], ids[4], ids[5]].map(ExactString.init).sorted()
             try scope.expect("left", try await scope.listed().map(ExactString.init).sorted(), left)
-        },
-        ConformanceCheck(
-            "record/R1-refused-records", hint: "records are made past the domain's checks: use its throwing initializer"
-        ) { scope in
+        }
+
+        @Sendable static func refusedRecords(_ scope: CheckScope) async throws {
             let long = String(repeating: "i", count: 513)
             for id in ["", " ", "\u{3000}", long, String(repeating: "é", count: 257), "a\nb", "a\u{0}", "\u{85}x"] {
                 try await scope.expectError("the id \(id.prefix(20).debugDescription)", .invalidInput) {
@@ -38,11 +54,9 @@ extension ConformanceCheck {
                 }
             }
             try scope.expect("count", try await scope.database.count(.everything), 0)
-        },
-        ConformanceCheck(
-            "record/R5-trimmed-and-absent",
-            hint: "white space around values is kept, or an empty value is stored as a value"
-        ) { scope in
+        }
+
+        @Sendable static func trimmedAndAbsent(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(
                     id: "padded", text: "[1] x", sessionID: "\u{2003}s ", userID: " ada\u{A0}", namespace: " n",
@@ -63,10 +77,9 @@ extension ConformanceCheck {
                 try await scope.expectMatches("\(field.rawValue) eq", try tag(field, eq: " \(value) "), ["padded"])
                 try await scope.expectMatches("\(field.rawValue) ne", try tag(field, ne: value), ["empty"])
             }
-        },
-        ConformanceCheck(
-            "record/R5-longest-values", hint: "values of 512 bytes are cut or refused, or longer ones are let in"
-        ) { scope in
+        }
+
+        @Sendable static func longestValues(_ scope: CheckScope) async throws {
             let bytes = String(repeating: "v", count: 511)
             for (id, value) in [("a", bytes + "a"), ("b", bytes + "b")] {
                 _ = try await scope.database.add([
@@ -92,11 +105,9 @@ extension ConformanceCheck {
                 try await scope.expectError(what, .invalidInput) { _ = try await scope.database.add([try record()]) }
             }
             try scope.expect("count", try await scope.database.count(.everything), 2)
-        },
-        ConformanceCheck(
-            "record/R8-filled-in",
-            hint: "a date or the hash that nobody gave is missing, or is not the time of the call"
-        ) { scope in
+        }
+
+        @Sendable static func filledIn(_ scope: CheckScope) async throws {
             // The clocks of two machines may differ.
             let before = Timestamp.now().advanced(bySeconds: -300)
             _ = try await scope.database.add([
@@ -117,6 +128,6 @@ extension ConformanceCheck {
             try await scope.expectMatches("by its hash", hash, ["bare"])
             let dates = try date(.createdAt, .init(.gte, before), .init(.lte, after))
             try await scope.expectMatches("by its date", dates, ["bare"])
-        },
-    ]
+        }
+    }
 }

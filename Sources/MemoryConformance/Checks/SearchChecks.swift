@@ -2,11 +2,39 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// Rules S1, S2, S4, S7, S8.
-    static let searchChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "search/S1-empty-query", needs: [.steeredEmbeddings],
-            hint: "a list asks the embedding service, or a query without text reaches the engine"
-        ) { scope in
+    enum SearchChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "search/S1-empty-query", needs: [.steeredEmbeddings],
+                hint: "a list asks the embedding service, or a query without text reaches the engine", run: emptyQuery),
+            ConformanceCheck(
+                "search/S2-nearest-first", needs: [.steeredEmbeddings],
+                hint: "the order is not by distance, or the score is not 1 - dist", run: nearestFirst),
+            ConformanceCheck(
+                "search/S2-ties-by-id", needs: [.steeredEmbeddings],
+                hint: "records at the same distance come in any order", run: tiesById),
+            ConformanceCheck(
+                "search/S2-distance-threshold", needs: [.distanceThreshold, .steeredEmbeddings],
+                hint: "the threshold is exclusive, or the total counts records beyond it", run: distanceThreshold),
+            ConformanceCheck(
+                "search/S4-filters-first",
+                hint: "the nearest are found first and filtered afterwards, so that matches are lost", run: filtersFirst
+            ),
+            ConformanceCheck(
+                "search/S4-equal-vectors", hint: "an approximate index loses records whose vectors are equal",
+                run: equalVectors),
+            ConformanceCheck(
+                "search/S7-server-side-recency", level: .recency, needs: [.serverSideRecency, .steeredEmbeddings],
+                hint: "ages, weights or half-lives enter the score in another way", run: serverSideRecency),
+            ConformanceCheck(
+                "search/S8-page-not-filled-up",
+                hint: "where fewer records match than the page holds, others are shown too", run: pageNotFilledUp),
+            ConformanceCheck(
+                "search/S8-filters-not-relaxed", hint: "a filter that matches nothing is dropped",
+                run: filtersNotRelaxed),
+        ]
+
+        @Sendable static func emptyQuery(_ scope: CheckScope) async throws {
             _ = try await scope.database.add(
                 try (0..<12).map {
                     try MemoryRecord(
@@ -29,11 +57,9 @@ extension ConformanceCheck {
             try scope.expect("dist", hit.distance, 0)
             try scope.expect("score", hit.score, nil)
             try scope.expect("score_type", hit.scoreType, nil)
-        },
-        ConformanceCheck(
-            "search/S2-nearest-first", needs: [.steeredEmbeddings],
-            hint: "the order is not by distance, or the score is not 1 - dist"
-        ) { scope in
+        }
+
+        @Sendable static func nearestFirst(_ scope: CheckScope) async throws {
             let vectors = [
                 "same": "[1]", "near": "[1, 0.5]", "right": "[0, 1]", "far": "[-1, 0.2]", "opposite": "[-2]",
             ]
@@ -46,10 +72,9 @@ extension ConformanceCheck {
                 try scope.expect("score_type", hit.scoreType, .semantic)
             }
             try scope.expect("total", found.total, 5)
-        },
-        ConformanceCheck(
-            "search/S2-ties-by-id", needs: [.steeredEmbeddings], hint: "records at the same distance come in any order"
-        ) { scope in
+        }
+
+        @Sendable static func tiesById(_ scope: CheckScope) async throws {
             let ids = (0..<300).map { "t\(($0 * 7919) % 1000)" }
             _ = try await scope.database.add(
                 try ids.map { try MemoryRecord(id: $0, text: "[1, 1] x") } + [
@@ -61,11 +86,9 @@ extension ConformanceCheck {
             try scope.expect(
                 "the first ten", try await scope.search("[1] q", limit: 10).items.map(\.record.id),
                 Array(expected.prefix(10)))
-        },
-        ConformanceCheck(
-            "search/S2-distance-threshold", needs: [.distanceThreshold, .steeredEmbeddings],
-            hint: "the threshold is exclusive, or the total counts records beyond it"
-        ) { scope in
+        }
+
+        @Sendable static func distanceThreshold(_ scope: CheckScope) async throws {
             _ = try await scope.database.add([
                 try MemoryRecord(id: "a", text: "[1] x"), try MemoryRecord(id: "b", text: "[1, 0.2] x"),
                 try MemoryRecord(id: "c", text: "[1, 1] x"),
@@ -85,11 +108,9 @@ extension ConformanceCheck {
             }
             let other = try await scope.search("[0, 0, 1] q", .semantic(distanceThreshold: 0.5))
             try scope.expect("nothing near", other.total, 0)
-        },
-        ConformanceCheck(
-            "search/S4-filters-first",
-            hint: "the nearest are found first and filtered afterwards, so that matches are lost"
-        ) { scope in
+        }
+
+        @Sendable static func filtersFirst(_ scope: CheckScope) async throws {
             // The filter's records are the farthest of all.
             for start in stride(from: 0, to: 2000, by: 500) {
                 _ = try await scope.database.add(
@@ -103,9 +124,9 @@ extension ConformanceCheck {
             let found = try await scope.search("[1] q", .semantic(distanceThreshold: nil), try tag(.userID, eq: "few"))
             try scope.expect("ids", found.items.map(\.record.id), few.map(ExactString.init).sorted().map(\.value))
             try scope.expect("total", found.total, 40)
-        },
-        ConformanceCheck("search/S4-equal-vectors", hint: "an approximate index loses records whose vectors are equal")
-        { scope in
+        }
+
+        @Sendable static func equalVectors(_ scope: CheckScope) async throws {
             for start in stride(from: 0, to: 900, by: 300) {
                 _ = try await scope.database.add(
                     try (start..<start + 300).map {
@@ -116,11 +137,9 @@ extension ConformanceCheck {
             try scope.expect("all found", Set(all.items.map(\.record.id)).count, 900)
             let some = try await scope.search("[1] q", .semantic(distanceThreshold: nil), try tag(.userID, eq: "u"))
             try scope.expect("found with a filter", some.items.count, 100)
-        },
-        ConformanceCheck(
-            "search/S7-server-side-recency", level: .recency, needs: [.serverSideRecency, .steeredEmbeddings],
-            hint: "ages, weights or half-lives enter the score in another way"
-        ) { scope in
+        }
+
+        @Sendable static func serverSideRecency(_ scope: CheckScope) async throws {
             let now = Timestamp.now()
             func ago(_ days: Int64) -> Timestamp { now.advanced(bySeconds: -days * 86_400) }
             _ = try await scope.database.add([
@@ -147,10 +166,9 @@ extension ConformanceCheck {
             try scope.expect(
                 "order by recency", other.items.map(\.record.id), ["near-fresh", "far-fresh", "near-old", "far-old"])
             try scope.expect("total", other.total, 4)
-        },
-        ConformanceCheck(
-            "search/S8-page-not-filled-up", hint: "where fewer records match than the page holds, others are shown too"
-        ) { scope in
+        }
+
+        @Sendable static func pageNotFilledUp(_ scope: CheckScope) async throws {
             _ = try await scope.database.add(
                 try (0..<40).map {
                     let of = $0 < 2 ? "few" : "many"
@@ -172,8 +190,9 @@ extension ConformanceCheck {
                     try scope.expect("its total", found.total, 2)
                 }
             }
-        },
-        ConformanceCheck("search/S8-filters-not-relaxed", hint: "a filter that matches nothing is dropped") { scope in
+        }
+
+        @Sendable static func filtersNotRelaxed(_ scope: CheckScope) async throws {
             _ = try await scope.database.add(
                 try (0..<5).map {
                     try MemoryRecord(id: "r\($0)", text: "[1] words", userID: "u", namespace: "n", topics: ["t"])
@@ -190,6 +209,6 @@ extension ConformanceCheck {
                     try scope.expect("its total", found.total, 0)
                 }
             }
-        },
-    ]
+        }
+    }
 }

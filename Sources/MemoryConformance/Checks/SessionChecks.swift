@@ -2,12 +2,34 @@ import AgentMemory
 
 /// Rules W1 to W4 and W9: which session is which, and what comes back.
 extension ConformanceCheck {
-    static let sessionChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "session/W1-identity",
-            hint:
-                "parts of the identity are folded, trimmed, read as syntax, or joined so that two sessions share a key"
-        ) { scope in
+    enum SessionChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "session/W1-identity",
+                hint:
+                    "parts of the identity are folded, trimmed, read as syntax, or joined so that two sessions share a key",
+                run: identity),
+            ConformanceCheck(
+                "session/W2-matching", hint: "a part that is left out is taken to be absent, or the order is another",
+                run: matching),
+            ConformanceCheck(
+                "session/W3-round-trip",
+                hint: "messages are sorted by their dates, numbers are rounded, or dates lose their fractions",
+                run: roundTrip),
+            ConformanceCheck(
+                "session/W3-values",
+                hint:
+                    "an empty object is taken for none or for a list, a number is rounded or respelt, or what is nested deep is dropped",
+                run: values),
+            ConformanceCheck(
+                "session/W4-last-messages", hint: "0 means all, or the count is that of what was read",
+                run: lastMessages),
+            ConformanceCheck(
+                "session/W9-list", hint: "an id is listed once for each session that has it, or totals follow the page",
+                run: list),
+        ]
+
+        @Sendable static func identity(_ scope: CheckScope) async throws {
             let (store, other) = try (scope.sessions.first, scope.sessions.second)
             let tags = HostileStrings.tags
             var keys = try tags.indices.flatMap { i in
@@ -47,10 +69,9 @@ extension ConformanceCheck {
                 let read = try await other.read(key, lastMessages: 0)
                 try scope.expect("\(key) after deletes", read?.memory.tokens, i.isMultiple(of: 2) ? nil : i)
             }
-        },
-        ConformanceCheck(
-            "session/W2-matching", hint: "a part that is left out is taken to be absent, or the order is another"
-        ) { scope in
+        }
+
+        @Sendable static func matching(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             var keys: [SessionKey] = []
             for namespace in [nil, "a", "b", "B"] {
@@ -73,11 +94,9 @@ extension ConformanceCheck {
             try scope.expect("of both", try await matching("a", "u"), [keys[5]])
             try scope.expect("of nobody", try await matching("c", nil), [])
             try scope.expect("of nobody with both", try await matching("a", "c"), [])
-        },
-        ConformanceCheck(
-            "session/W3-round-trip",
-            hint: "messages are sorted by their dates, numbers are rounded, or dates lose their fractions"
-        ) { scope in
+        }
+
+        @Sendable static func roundTrip(_ scope: CheckScope) async throws {
             let key = try SessionKey(sessionID: "s", namespace: "n", userID: "u")
             let texts = HostileStrings.texts
             var memory = session(
@@ -130,12 +149,9 @@ extension ConformanceCheck {
             try await scope.sessions.second.write(bare, expecting: .revision(written.number), writerStamp: nil)
             let replaced = try await scope.sessions.first.read(key, lastMessages: nil)
             try scope.expect("nothing of the old session in the new one", replaced?.memory == bare)
-        },
-        ConformanceCheck(
-            "session/W3-values",
-            hint:
-                "an empty object is taken for none or for a list, a number is rounded or respelt, or what is nested deep is dropped"
-        ) { scope in
+        }
+
+        @Sendable static func values(_ scope: CheckScope) async throws {
             let (store, other) = try (scope.sessions.first, scope.sessions.second)
             var revision: Int?
             let key = try SessionKey(sessionID: "s", userID: "u")
@@ -164,9 +180,9 @@ extension ConformanceCheck {
                     try scope.expect("the memories, \(what)", read?.memory.memories == memory.memories)
                 }
             }
-        },
-        ConformanceCheck("session/W4-last-messages", hint: "0 means all, or the count is that of what was read") {
-            scope in
+        }
+
+        @Sendable static func lastMessages(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s")
             var memory = session(key, messages: try (0..<30).map { try message("m\($0)") })
@@ -181,10 +197,9 @@ extension ConformanceCheck {
                 try scope.expect("the data", read?.memory.data == memory.data)
             }
             try scope.expect("none", try await store.read(SessionKey(sessionID: "t"), lastMessages: 1) == nil)
-        },
-        ConformanceCheck(
-            "session/W9-list", hint: "an id is listed once for each session that has it, or totals follow the page"
-        ) { scope in
+        }
+
+        @Sendable static func list(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let ids = HostileStrings.tags
             for (i, id) in ids.enumerated() {
@@ -222,8 +237,8 @@ extension ConformanceCheck {
                 try scope.expect("ids past the end", page.items, [])
                 try scope.expect("total past the end", page.total, ids.count)
             }
-        },
-    ]
+        }
+    }
 }
 
 /// What a client may keep in a session: none, and values that stores change.

@@ -2,9 +2,33 @@ import AgentMemory
 
 /// Rules W5 to W8 and W10: writes, appends, expiry.
 extension ConformanceCheck {
-    static let sessionWriteChecks: [ConformanceCheck] = [
-        ConformanceCheck("session/W5-expectations", hint: "a write goes through although something else is stored") {
-            scope in
+    enum SessionWriteChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "session/W5-expectations", hint: "a write goes through although something else is stored",
+                run: expectations),
+            ConformanceCheck(
+                "session/W5-writers-at-once",
+                hint: "the expectation is checked before the write, not with it: updates get lost", run: writersAtOnce),
+            ConformanceCheck(
+                "session/W6-revisions", hint: "the history is cut, or stamps go back with the writer's clock",
+                run: revisions),
+            ConformanceCheck(
+                "session/W7-appends-at-once",
+                hint: "an append reads and writes: of several at once, one overwrites the others", run: appendsAtOnce),
+            ConformanceCheck(
+                "session/W7-append", hint: "an append creates a session, drops messages of a known id, or resets",
+                run: append),
+            ConformanceCheck(
+                "session/W8-expiry",
+                hint: "expired sessions are left out only once they have been swept, or a read renews them", run: expiry
+            ),
+            ConformanceCheck("session/W8-append-renews", hint: "an append leaves the old end", run: appendRenews),
+            ConformanceCheck(
+                "session/W10-marks", hint: "a mark is overwritten, makes a revision, or renews the session", run: marks),
+        ]
+
+        @Sendable static func expectations(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s", userID: "u")
             let memory = session(key)
@@ -38,11 +62,9 @@ extension ConformanceCheck {
             try scope.expect("nothing is left to delete", try await !store.delete(key, expectedRevision: second.number))
             let again = try await store.write(memory, expecting: .absent, writerStamp: nil)
             try scope.expect("a new history", try await store.read(key, lastMessages: 0)?.revisions, [again])
-        },
-        ConformanceCheck(
-            "session/W5-writers-at-once",
-            hint: "the expectation is checked before the write, not with it: updates get lost"
-        ) { scope in
+        }
+
+        @Sendable static func writersAtOnce(_ scope: CheckScope) async throws {
             let stores = try [scope.sessions.first, scope.sessions.second]
             let key = try SessionKey(sessionID: "s")
             let first = try await stores[0].write(session(key, messages: []), expecting: .absent, writerStamp: nil)
@@ -90,10 +112,9 @@ extension ConformanceCheck {
             let read = try await stores[1].read(key, lastMessages: nil)
             try scope.expect("messages", Set(read?.memory.messages.map(\.id) ?? []), Set((0..<100).map { "m\($0)" }))
             try scope.expect("count", read?.messageCount, 100)
-        },
-        ConformanceCheck("session/W6-revisions", hint: "the history is cut, or stamps go back with the writer's clock")
-        {
-            scope in
+        }
+
+        @Sendable static func revisions(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s")
             var expected = [try await store.write(session(key), expecting: .absent, writerStamp: nil)]
@@ -122,11 +143,9 @@ extension ConformanceCheck {
             try scope.expect("number after a write", expected[expected.count - 1].number, last + 1)
             let read = try await store.read(key, lastMessages: 0)
             try scope.expect("the last ones", read?.revisions ?? [], expected.suffix(SessionRevision.kept))
-        },
-        ConformanceCheck(
-            "session/W7-appends-at-once",
-            hint: "an append reads and writes: of several at once, one overwrites the others"
-        ) { scope in
+        }
+
+        @Sendable static func appendsAtOnce(_ scope: CheckScope) async throws {
             let stores = try [scope.sessions.first, scope.sessions.second]
             let key = try SessionKey(sessionID: "s", namespace: "n")
             let first = try await stores[0].write(session(key), expecting: .absent, writerStamp: nil)
@@ -151,11 +170,9 @@ extension ConformanceCheck {
             try scope.expect("revision", read?.current.number, first.number + 100)
             try scope.expect("stamp", read?.current.stamp, at(10, 99))
             try scope.expect("counts in the history", read?.revisions.map(\.messageCount), (0...100).map { $0 * 3 + 1 })
-        },
-        ConformanceCheck(
-            "session/W7-append", hint: "an append creates a session, drops messages of a known id, or resets"
-        ) {
-            scope in
+        }
+
+        @Sendable static func append(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s")
             let append = SessionAppend([try message("m0", "again"), try message("m1")], at: at(10), tokens: 7)
@@ -176,11 +193,9 @@ extension ConformanceCheck {
             memory.updatedAt = at(11)
             memory.lastAccessed = at(11)
             try scope.expect("the whole session", try await store.read(key, lastMessages: nil)?.memory == memory)
-        },
-        ConformanceCheck(
-            "session/W8-expiry",
-            hint: "expired sessions are left out only once they have been swept, or a read renews them"
-        ) { scope in
+        }
+
+        @Sendable static func expiry(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let reference = try SessionReference(sessionID: "s", namespace: "n")
             let key = try SessionKey(sessionID: "s", namespace: "n")
@@ -213,8 +228,9 @@ extension ConformanceCheck {
             }
             let again = try await store.write(session(key), expecting: .absent, writerStamp: nil)
             try scope.expect("a new history", try await store.read(key, lastMessages: 0)?.revisions, [again])
-        },
-        ConformanceCheck("session/W8-append-renews", hint: "an append leaves the old end") { scope in
+        }
+
+        @Sendable static func appendRenews(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s")
             var memory = session(key)
@@ -234,9 +250,9 @@ extension ConformanceCheck {
             }
             try scope.expect("messages", try await store.read(key, lastMessages: 0)?.messageCount, 5)
             try await scope.eventually("the session is gone") { try await store.read(key, lastMessages: 0) == nil }
-        },
-        ConformanceCheck("session/W10-marks", hint: "a mark is overwritten, makes a revision, or renews the session") {
-            scope in
+        }
+
+        @Sendable static func marks(_ scope: CheckScope) async throws {
             let store = try scope.sessions.first
             let key = try SessionKey(sessionID: "s")
             try await store.markPersisted(memoryIDs: ["a"], messageIDs: ["m0"], at: at(10), in: key)
@@ -268,6 +284,6 @@ extension ConformanceCheck {
             try scope.expect("the messages", read?.memory.messages == memory.messages)
             try scope.expect("the session", read?.memory == memory)
             try scope.expect("its revisions", read?.revisions, [revision])
-        },
-    ]
+        }
+    }
 }

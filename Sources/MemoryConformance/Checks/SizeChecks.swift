@@ -2,12 +2,21 @@ import AgentMemory
 
 extension ConformanceCheck {
     /// The rules P4 and C1 at sizes where the default caps of engines would show.
-    static let sizeChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "size/P4-25000-paged-whole",
-            hint:
-                "a list or a search cannot be paged beyond 10,000, or a deep page is short or shows records of another one"
-        ) { scope in
+    enum SizeChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "size/P4-25000-paged-whole",
+                hint:
+                    "a list or a search cannot be paged beyond 10,000, or a deep page is short or shows records of another one",
+                run: the25000PagedWhole),
+            ConformanceCheck(
+                "size/P4-10000-at-once", hint: "a page of 10,000 is cut to a smaller cap", run: the10000AtOnce),
+            ConformanceCheck(
+                "size/C1-count-beyond-10000", hint: "a cap of the engine shows: totals stop at 10,000",
+                run: countBeyond10000),
+        ]
+
+        @Sendable static func the25000PagedWhole(_ scope: CheckScope) async throws {
             let count = 25_000
             try await addNumbered(count, to: scope)
             let newestFirst = (0..<count).reversed().map { "c\($0)" }
@@ -47,10 +56,9 @@ extension ConformanceCheck {
             try scope.expect("totals of the keyword search", words.totals, [20_000])
             try scope.expect("records of the keyword search", words.ids.count, 20_000)
             try scope.expect("the joined pages of the keyword search are the matches", Set(words.ids) == matching)
-        },
-        ConformanceCheck(
-            "size/P4-10000-at-once", hint: "a page of 10,000 is cut to a smaller cap"
-        ) { scope in
+        }
+
+        @Sendable static func the10000AtOnce(_ scope: CheckScope) async throws {
             try await addNumbered(10_050, to: scope)
             let page = try PageRequest(limit: PageRequest.maximumLimit, offset: 25)
             let list = try await scope.database.list(ListQuery(page: page))
@@ -62,9 +70,9 @@ extension ConformanceCheck {
                 try scope.expect("\(ranking): total", found.total, 10_050)
                 try scope.expect("\(ranking): next_offset", found.nextOffset, 10_025)
             }
-        },
-        ConformanceCheck("size/C1-count-beyond-10000", hint: "a cap of the engine shows: totals stop at 10,000") {
-            scope in
+        }
+
+        @Sendable static func countBeyond10000(_ scope: CheckScope) async throws {
             try await addNumbered(15_000, to: scope)
             try scope.expect("everything", try await scope.database.count(.everything), 15_000)
             try scope.expect("many", try await scope.database.count(try tag(.userID, ne: "few")), 12_000)
@@ -75,8 +83,8 @@ extension ConformanceCheck {
             try scope.expect("by a search", try await scope.search("[1] q", limit: 1).total, 15_000)
             guard scope.hasKeywordSearch else { return }
             try scope.expect("by a word", try await scope.search("common", .keyword(.bm25std), limit: 1).total, 15_000)
-        },
-    ]
+        }
+    }
 
     /// Records c0, c1, …, each newer than the one before; every fifth one of user "few", the others of user "many".
     private static func addNumbered(_ count: Int, to scope: CheckScope) async throws {

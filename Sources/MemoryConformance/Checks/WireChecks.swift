@@ -3,12 +3,36 @@ import AgentMemory
 extension ConformanceCheck {
     /// What only a request can say: spellings, wrong input, statuses. Answers are judged by their status and by where a 422 says that the
     /// mistake is, not by the words.
-    static let wireChecks: [ConformanceCheck] = wireFilterChecks + wireRecordChecks + wirePageChecks
+    static let wireChecks: [ConformanceCheck] =
+        WireFilterChecks.checks + WireRecordChecks.checks + WirePageChecks.checks
 
-    private static let wirePageChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "wire/S1-no-text", hint: "a search without a text must be a list: newest first, dist 0, no score"
-        ) { scope in
+    enum WirePageChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "wire/S1-no-text", hint: "a search without a text must be a list: newest first, dist 0, no score",
+                run: noText),
+            ConformanceCheck(
+                "wire/S2-values-out-of-range", hint: "a parameter is cut to its range, ignored, or answered 500",
+                run: valuesOutOfRange),
+            ConformanceCheck(
+                "wire/S3-threshold-outside-semantic", needs: [.distanceThreshold],
+                hint: "distance_threshold is ignored in keyword or hybrid mode; it must be refused with 400",
+                run: thresholdOutsideSemantic),
+            ConformanceCheck(
+                "wire/P3-next-offset", hint: "next_offset is always null, or points past the end", run: nextOffset),
+            ConformanceCheck(
+                "wire/P4-limits", level: .paging,
+                hint: "limits outside of 1 to 100 must be refused, and any offset must have an answer", run: limits),
+            ConformanceCheck(
+                "wire/P5-recency-boost", level: .paging,
+                hint: "recency_boost brings other records onto a page; it only re-orders what the page has",
+                run: recencyBoost),
+            ConformanceCheck(
+                "wire/E1-answers", hint: "a mistake of the client is answered 500, or with a body that is not JSON",
+                run: answers),
+        ]
+
+        @Sendable static func noText(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add(
                 try (0..<5).map { try MemoryRecord(id: "n\($0)", text: "[1] x", createdAt: at(Int64($0 % 3))) })
@@ -24,10 +48,9 @@ extension ConformanceCheck {
                     try scope.expect("score_type with \(what)", memory["score_type"], .null)
                 }
             }
-        },
-        ConformanceCheck(
-            "wire/S2-values-out-of-range", hint: "a parameter is cut to its range, ignored, or answered 500"
-        ) { scope in
+        }
+
+        @Sendable static func valuesOutOfRange(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             for (name, value) in [
                 ("search_mode", "fuzzy"), ("search_mode", 1), ("hybrid_alpha", 1.5), ("hybrid_alpha", -0.1),
@@ -40,11 +63,9 @@ extension ConformanceCheck {
                 body[name] = value
                 try scope.expectRefused("\(name) \(value.jsonText)", try await wire.search(body), at: "body.\(name)")
             }
-        },
-        ConformanceCheck(
-            "wire/S3-threshold-outside-semantic", needs: [.distanceThreshold],
-            hint: "distance_threshold is ignored in keyword or hybrid mode; it must be refused with 400"
-        ) { scope in
+        }
+
+        @Sendable static func thresholdOutsideSemantic(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             for mode in ["keyword", "hybrid"] {
                 let answer = try await wire.search([
@@ -54,10 +75,9 @@ extension ConformanceCheck {
             }
             let semantic = try await wire.search(["text": "word", "distance_threshold": 0.5])
             try scope.expect("a threshold in semantic mode", semantic, status: 200)
-        },
-        ConformanceCheck(
-            "wire/P3-next-offset", hint: "next_offset is always null, or points past the end"
-        ) { scope in
+        }
+
+        @Sendable static func nextOffset(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add(try (0..<25).map { try MemoryRecord(id: "p\($0)", text: "[1] x") })
             for (limit, offset, next) in [(10, 0, 10), (10, 10, 20), (10, 20, nil), (25, 0, nil), (24, 0, 24)]
@@ -72,11 +92,9 @@ extension ConformanceCheck {
                         "next_offset at \(what)", answer.body?["next_offset"], next.map { .int($0) } ?? .null)
                 }
             }
-        },
-        ConformanceCheck(
-            "wire/P4-limits", level: .paging,
-            hint: "limits outside of 1 to 100 must be refused, and any offset must have an answer"
-        ) { scope in
+        }
+
+        @Sendable static func limits(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add(try (0..<3).map { try MemoryRecord(id: "p\($0)", text: "[1] x") })
             for limit in [0, 101, -1, 10_000] {
@@ -100,11 +118,9 @@ extension ConformanceCheck {
                     try scope.expect("next_offset at \(what)", answer.body?["next_offset"], .null)
                 }
             }
-        },
-        ConformanceCheck(
-            "wire/P5-recency-boost", level: .paging,
-            hint: "recency_boost brings other records onto a page; it only re-orders what the page has"
-        ) { scope in
+        }
+
+        @Sendable static func recencyBoost(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add(
                 try (0..<40).map {
@@ -127,10 +143,9 @@ extension ConformanceCheck {
                     try scope.expect("total with \(what)", answer.total, 40)
                 }
             }
-        },
-        ConformanceCheck(
-            "wire/E1-answers", hint: "a mistake of the client is answered 500, or with a body that is not JSON"
-        ) { scope in
+        }
+
+        @Sendable static func answers(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             let health = try await wire.send("GET", "/v1/health")
             try scope.expect("/v1/health", health, status: 200)
@@ -152,6 +167,6 @@ extension ConformanceCheck {
                 let answer = try await wire.send("POST", RESTCalls.records + "/search", body)
                 try scope.expectRefused("the body \(body.jsonText)", answer, at: "body")
             }
-        },
-    ]
+        }
+    }
 }

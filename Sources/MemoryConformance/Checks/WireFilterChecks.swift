@@ -1,11 +1,29 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    static let wireFilterChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "wire/F6-meaningless-filters",
-            hint: "a filter that says nothing matches everything: a program with an empty user id reads all users"
-        ) { scope in
+    enum WireFilterChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "wire/F6-meaningless-filters",
+                hint: "a filter that says nothing matches everything: a program with an empty user id reads all users",
+                run: meaninglessFilters),
+            ConformanceCheck(
+                "wire/F6-null-is-no-filter", hint: "a filter that is null is refused, or matches nothing",
+                run: nullIsNoFilter),
+            ConformanceCheck(
+                "wire/F7-spellings-of-dates",
+                hint: "between or inclusive is not known, one of two bounds is dropped, or a naive date is not UTC",
+                run: spellingsOfDates),
+            ConformanceCheck(
+                "wire/F8-client-vocabulary",
+                hint: "in_, not_eq, not_in or none, which the official clients send, are not known or are ignored",
+                run: clientVocabulary),
+            ConformanceCheck(
+                "wire/F9-unknown", hint: "an operator or a field that is not known is ignored, and so the filter is",
+                run: unknown),
+        ]
+
+        @Sendable static func meaninglessFilters(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add([try MemoryRecord(id: "a", text: "[1] x", userID: "u")])
             let filters: [JSONValue] = [
@@ -30,9 +48,9 @@ extension ConformanceCheck {
                     }
                 }
             }
-        },
-        ConformanceCheck("wire/F6-null-is-no-filter", hint: "a filter that is null is refused, or matches nothing") {
-            scope in
+        }
+
+        @Sendable static func nullIsNoFilter(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add([
                 try MemoryRecord(id: "a", text: "[1] x", userID: "u"), try MemoryRecord(id: "b", text: "[1] x"),
@@ -40,11 +58,9 @@ extension ConformanceCheck {
             let answer = try await wire.search(["user_id": nil, "topics": nil, "created_at": nil])
             try scope.expect("null filters", answer, status: 200)
             try scope.expect("records", answer.ids.sorted(), ["a", "b"].map { wire.scope + $0 })
-        },
-        ConformanceCheck(
-            "wire/F7-spellings-of-dates",
-            hint: "between or inclusive is not known, one of two bounds is dropped, or a naive date is not UTC"
-        ) { scope in
+        }
+
+        @Sendable static func spellingsOfDates(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add(
                 try (0..<5).map { try MemoryRecord(id: "\($0)", text: "[1] x", createdAt: at(Int64($0))) })
@@ -73,11 +89,9 @@ extension ConformanceCheck {
             ] {
                 try await expectRefused(filter, "created_at", "search", scope, wire)
             }
-        },
-        ConformanceCheck(
-            "wire/F8-client-vocabulary",
-            hint: "in_, not_eq, not_in or none, which the official clients send, are not known or are ignored"
-        ) { scope in
+        }
+
+        @Sendable static func clientVocabulary(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add([
                 try MemoryRecord(id: "1", text: "[1] x", userID: "ann", topics: ["a"]),
@@ -102,10 +116,9 @@ extension ConformanceCheck {
                 try scope.expect("records of \(what)", answer.ids.sorted(), expected.map { wire.scope + $0 })
                 try scope.expect("total of \(what)", answer.total, expected.count)
             }
-        },
-        ConformanceCheck(
-            "wire/F9-unknown", hint: "an operator or a field that is not known is ignored, and so the filter is"
-        ) { scope in
+        }
+
+        @Sendable static func unknown(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             for route in try await filteringRoutes(wire) {
                 for filter: JSONValue in [
@@ -119,8 +132,8 @@ extension ConformanceCheck {
                     try await expectRefused(["eq": "a"], field, route, scope, wire)
                 }
             }
-        },
-    ]
+        }
+    }
 
     /// The routes of the server that take filters: every one has search, some have list and count as well.
     private static func filteringRoutes(_ wire: RESTCalls) async throws -> [String] {

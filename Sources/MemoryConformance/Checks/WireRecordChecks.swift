@@ -1,10 +1,34 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    static let wireRecordChecks: [ConformanceCheck] = [
-        ConformanceCheck(
-            "wire/R1-bad-input", hint: "an id or a text that breaks the rules is stored, or answered without its place"
-        ) { scope in
+    enum WireRecordChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "wire/R1-bad-input",
+                hint: "an id or a text that breaks the rules is stored, or answered without its place", run: badInput),
+            ConformanceCheck(
+                "wire/R1-ids-in-paths", hint: "an id with a slash, a percent sign or a blank is cut, or decoded twice",
+                run: idsInPaths),
+            ConformanceCheck(
+                "wire/R4-nulls-and-lists", hint: "a member is missing, or a list is null", run: nullsAndLists),
+            ConformanceCheck(
+                "wire/R5-bad-tags", hint: "a comma in a list, a control character or a long value is stored, or cut",
+                run: badTags),
+            ConformanceCheck(
+                "wire/R5-normalised",
+                hint: "values are stored with the white space around them, or an empty one is kept", run: normalised),
+            ConformanceCheck(
+                "wire/R8-set-by-the-server", hint: "memory_hash is what the client said, or persisted_at stays empty",
+                run: setByTheServer),
+            ConformanceCheck(
+                "wire/U1-edit", hint: "an edit creates the record, loses fields, or does not answer the whole record",
+                run: edit),
+            ConformanceCheck(
+                "wire/D1-delete-counts", hint: "the answer counts ids that were not there, or the same id twice",
+                run: deleteCounts),
+        ]
+
+        @Sendable static func badInput(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             for (field, value) in [
                 ("id", nil), ("id", ""), ("id", " \t"), ("id", 5), ("id", .string(String(repeating: "x", count: 600))),
@@ -32,10 +56,9 @@ extension ConformanceCheck {
             try scope.expectRefused(
                 "no memories", try await wire.send("POST", RESTCalls.records + "/", [:]), at: "body.memories")
             try scope.expect("records in the end", try await scope.database.count(.everything), 0)
-        },
-        ConformanceCheck(
-            "wire/R1-ids-in-paths", hint: "an id with a slash, a percent sign or a blank is cut, or decoded twice"
-        ) { scope in
+        }
+
+        @Sendable static func idsInPaths(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             let ids = ["a/b", "a%2Fb", "a b", "a+b", "?q=1", "#x", "é", "..", "search", "a;b", "a&b=c", "\"quoted\""]
             _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1] \($0)") })
@@ -44,10 +67,9 @@ extension ConformanceCheck {
                 try scope.expect("GET of \(id.debugDescription)", answer, status: 200)
                 try scope.expect("its text", exactly: answer.body?["text"]?.stringValue ?? "", "[1] \(id)")
             }
-        },
-        ConformanceCheck(
-            "wire/R4-nulls-and-lists", hint: "a member is missing, or a list is null"
-        ) { scope in
+        }
+
+        @Sendable static func nullsAndLists(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             try scope.expect(
                 "create",
@@ -75,10 +97,9 @@ extension ConformanceCheck {
             }
             let hit = try await wire.search(["text": "text"]).memories.first?.objectValue
             for name in ["dist", "score", "score_type"] { try scope.expect("a hit has \(name)", hit?[name] != nil) }
-        },
-        ConformanceCheck(
-            "wire/R5-bad-tags", hint: "a comma in a list, a control character or a long value is stored, or cut"
-        ) { scope in
+        }
+
+        @Sendable static func badTags(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             let long = JSONValue.string(String(repeating: "x", count: 513))
             for (field, value) in [
@@ -91,10 +112,9 @@ extension ConformanceCheck {
                     "\(field) \(value.jsonText.prefix(40))", answer, at: "body.memories.0.\(field)")
             }
             try scope.expect("records in the end", try await scope.database.count(.everything), 0)
-        },
-        ConformanceCheck(
-            "wire/R5-normalised", hint: "values are stored with the white space around them, or an empty one is kept"
-        ) { scope in
+        }
+
+        @Sendable static func normalised(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             let created = try await wire.create([
                 wire.memory(
@@ -112,10 +132,9 @@ extension ConformanceCheck {
             try scope.expect("entities", record.body?["entities"], [])
             let found = try await wire.search(["user_id": ["eq": " ann  "]])
             try scope.expect("found by the same value", found.ids, [wire.scope + "a"])
-        },
-        ConformanceCheck(
-            "wire/R8-set-by-the-server", hint: "memory_hash is what the client said, or persisted_at stays empty"
-        ) { scope in
+        }
+
+        @Sendable static func setByTheServer(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             let created = try await wire.create([
                 wire.memory(
@@ -133,10 +152,9 @@ extension ConformanceCheck {
             let persisted = record.body?["persisted_at"]?.stringValue.flatMap { Timestamp(parsing: $0) }
             try scope.expect("persisted_at is set", persisted != nil)
             try scope.expect("persisted_at is not what the client said", persisted?.iso8601 != "2001-01-01T00:00:00Z")
-        },
-        ConformanceCheck(
-            "wire/U1-edit", hint: "an edit creates the record, loses fields, or does not answer the whole record"
-        ) { scope in
+        }
+
+        @Sendable static func edit(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             let absent = try await wire.send("PATCH", wire.path("absent"), ["text": "[1] new"])
             try scope.expect("an edit of an unknown id", absent, status: 404)
@@ -166,10 +184,9 @@ extension ConformanceCheck {
             }
             let stored = try await wire.send("GET", wire.path("a"))
             try scope.expect("the answer is the record as it is stored", stored.body, edited.body)
-        },
-        ConformanceCheck(
-            "wire/D1-delete-counts", hint: "the answer counts ids that were not there, or the same id twice"
-        ) { scope in
+        }
+
+        @Sendable static func deleteCounts(_ scope: CheckScope) async throws {
             let wire = try scope.wire
             _ = try await scope.database.add(try (0..<3).map { try MemoryRecord(id: "d\($0)", text: "[1] x") })
             let ids = ["d0", "d1", "d0", "absent"].map { wire.path($0).dropFirst(RESTCalls.records.count + 1) }
@@ -180,6 +197,6 @@ extension ConformanceCheck {
             let again = try await wire.send("DELETE", path)
             try scope.expect("the second answer", again.body?["status"], "ok, deleted 0 memories")
             try scope.expect("left", try await scope.listed(), ["d2"])
-        },
-    ]
+        }
+    }
 }

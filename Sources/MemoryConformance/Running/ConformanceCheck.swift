@@ -63,10 +63,12 @@ public struct ConformanceCheck: Sendable, Identifiable {
     public let hint: String
     let body: @Sendable (CheckScope) async throws -> Void
 
-    /// - Parameter level: what the chapter says if absent.
+    /// - Parameters:
+    ///   - level: that of the chapter if absent.
+    ///   - body: a named function of the chapter, so that a failing line has a name.
     init(
         _ id: String, _ requirement: Requirement = .must, level: Level? = nil, needs: Set<Need> = [],
-        dimensions: Int = 16, hint: String, _ body: @escaping @Sendable (CheckScope) async throws -> Void
+        dimensions: Int = 16, hint: String, run body: @escaping @Sendable (CheckScope) async throws -> Void
     ) {
         self.id = id
         self.requirement = requirement
@@ -101,11 +103,13 @@ public struct ConformanceCheck: Sendable, Identifiable {
     }
 
     /// Every check, chapter by chapter.
-    public static let all: [ConformanceCheck] =
-        recordChecks + recordLimitChecks + updateChecks + filterChecks + pageChecks + searchChecks + keywordChecks
-        + capabilityChecks + failureChecks + concurrencyChecks + atomicityChecks + durabilityChecks + sizeChecks
-        + recallChecks
-        + differentialChecks + sessionChecks + sessionWriteChecks + jobChecks + wireChecks
+    public static let all: [ConformanceCheck] = [
+        RecordChecks.checks, RecordLimitChecks.checks, UpdateChecks.checks, FilterChecks.checks, PageChecks.checks,
+        SearchChecks.checks, KeywordChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
+        ConcurrencyChecks.checks, AtomicityChecks.checks, DurabilityChecks.checks, SizeChecks.checks,
+        RecallChecks.checks, differentialChecks, SessionChecks.checks, SessionWriteChecks.checks, JobChecks.checks,
+        wireChecks,
+    ].flatMap(\.self)
 }
 
 extension ConformanceCheck: CustomStringConvertible {
