@@ -113,7 +113,7 @@ extension ConformanceCheck {
             for length in [3, 3, 3, 4, 4, 5] {
                 let phrase = words(length).joined(separator: " ")
                 let query = analyzer.query("\"\(phrase)\"")
-                let expected = Self.ranks(of: query, in: records, analyzer).keys.sorted()
+                let expected = ranks(of: query, in: records, analyzer).keys.sorted()
                 try await expectWords(scope, "\"\(phrase)\"", expected)
             }
         }
@@ -177,7 +177,7 @@ extension ConformanceCheck {
             ]
             for query in ["alpha", "alpha beta gamma", "\"alpha beta\"", "\"beta alpha\" gamma"] {
                 let words = analyzer.query(query)
-                let ranks = Self.ranks(of: words, in: records, analyzer)
+                let ranks = ranks(of: words, in: records, analyzer)
                 for (name, filter) in filters {
                     let expected = records.filter { filter.matches($0) }.compactMap { ranks[$0.id] }
                     let found = try await scope.search(query, .keyword(.bm25std), filter, limit: 300)
