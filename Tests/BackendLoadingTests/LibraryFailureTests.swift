@@ -20,40 +20,40 @@ import Testing
 
     // MARK: Import errors
 
-    @Test func aFileThatIsNotThere() async throws {
+    @Test func `a file that is not there`() async throws {
         try await expect("/nowhere/libacme.so:create", .importError, ["there is no file /nowhere/libacme.so"])
     }
 
-    @Test func aDependencyThatIsNotThere() async throws {
+    @Test func `a dependency that is not there`() async throws {
         let library = try await FixtureLibrary.missingDependency()
         try await expect(
             "\(library):create_dependent", .importError, ["needs the library libmissing_dep.so", "LD_LIBRARY_PATH"])
     }
 
-    @Test func anotherKindOfMachine() async throws {
+    @Test func `another kind of machine`() async throws {
         try await expect(
             "\(try await FixtureLibrary.foreign()):create_good", .importError,
             ["for another kind of machine", "x86-64", "ARM64"])
     }
 
-    @Test func aFileThatIsNoLibrary() async throws {
+    @Test func `a file that is no library`() async throws {
         let file = FixtureLibrary.folder.appendingPathComponent("text.so")
         try Data("a text".utf8).write(to: file)
         try await expect("\(file.path):create_good", .importError, ["is not a shared library"])
     }
 
-    @Test func aFunctionOfAnotherVersion() async throws {
+    @Test func `a function of another version`() async throws {
         try await expect(
             "\(try await FixtureLibrary.undefinedSymbol()):create_undefined", .importError,
             ["acme_function_of_another_version"])
     }
 
-    @Test func aNameWithoutAPathThatNobodyHas() async throws {
+    @Test func `a name without a path that nobody has`() async throws {
         try await expect(
             "libnobodyhasthis.so:create", .importError, ["MEMORY_VECTOR_DB_PLUGIN_PATH", "libnobodyhasthis.so"])
     }
 
-    @Test func dottedNames() async throws {
+    @Test func `dotted names`() async throws {
         let good = URL(fileURLWithPath: try await FixtureLibrary.misbehaving())
         try await expect(
             "my_backends.create", .importError,
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test(arguments: ["mongo", ":create", "libacme.so:", "acme.", ".create", "python:", "python:create", "python:a."])
-    func namesThatSayNothing(_ setting: String) async throws {
+    func `names that say nothing`(_ setting: String) async throws {
         let failure = try #require(await LoaderFixture().failure(setting))
         #expect(failure.code == .unknownFactory, "\(failure)")
         #expect(failure.message.contains("such as") || failure.message.contains("libacme.so:create_my_backend"))
@@ -78,7 +78,7 @@ import Testing
 
     // MARK: The other three
 
-    @Test func aFunctionThatIsNotThere() async throws {
+    @Test func `a function that is not there`() async throws {
         let library = try await FixtureLibrary.misbehaving()
         try await expect(
             "\(library):create_nothing", .functionNotFound,
@@ -95,11 +95,11 @@ import Testing
         ("create_without_search", ["without search"]), ("create_bad_description", ["gives no JSON"]),
         ("create_nameless", ["name"]), ("create_empty_description", ["no JSON"]),
     ])
-    func aTableThatIsWrong(_ symbol: String, _ parts: [String]) async throws {
+    func `a table that is wrong`(_ symbol: String, _ parts: [String]) async throws {
         try await expect("\(try await FixtureLibrary.misbehaving()):\(symbol)", .invalidReturnType, parts)
     }
 
-    @Test func aFactoryThatFails() async throws {
+    @Test func `a factory that fails`() async throws {
         try await expect(
             "\(try await FixtureLibrary.misbehaving()):create_failing", .runtimeError,
             [#"create_failing failed: the licence of "acme" has expired"#])

@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func oneThatDoesNothingWrong() async throws {
+    @Test func `one that does nothing wrong`() async throws {
         try await with("create_good") { (backend, _) async throws in
             #expect(backend.name == "fixture")
             #expect(try await backend.add([record]) == ["a"])
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test func noAnswer() async throws {
+    @Test func `no answer`() async throws {
         try await with("create_silent", timeout: .milliseconds(300)) { (backend, fixture) async throws in
             #expect(await code { _ = try await backend.search(query) } == .timedOut)
             #expect(try await fixture.log.has("backend=fixture", "has not answered search within 0.3 seconds"))
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func aCallThatItsTaskGivesUp() async throws {
+    @Test func `a call that its task gives up`() async throws {
         try await with("create_silent") { (backend, _) async throws in
             let call = Task { try await backend.search(query) }
             // Cancelled before or while the backend has it: both must end it.
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func aThreadThatNeverComesBack() async throws {
+    @Test func `a thread that never comes back`() async throws {
         try await with("create_blocking", timeout: .milliseconds(300), threads: 2) { (backend, _) async throws in
             #expect(await code { _ = try await backend.search(query) } == .timedOut)
             #expect(try await backend.count(.everything) == 0)
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test(arguments: ["create_other_thread", "create_slow"])
-    func answersFromAThreadOfItsOwn(_ symbol: String) async throws {
+    func `answers from a thread of its own`(_ symbol: String) async throws {
         try await with(symbol) { (backend, _) async throws in
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<50 { group.addTask { try await backend.search(query).total } }
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func answersTwice() async throws {
+    @Test func `answers twice`() async throws {
         try await with("create_twice") { (backend, fixture) async throws in
             for _ in 0..<20 {
                 // From two threads at once: either may be first.
@@ -97,14 +97,14 @@ import Testing
         }
     }
 
-    @Test func answersCallsThatWereNeverMade() async throws {
+    @Test func `answers calls that were never made`() async throws {
         try await with("create_unknown_call") { (backend, fixture) async throws in
             #expect(try await backend.search(query).total == 0)
             #expect(try await fixture.log.has("never made", "backend=fixture"))
         }
     }
 
-    @Test func answersThatAreNoAnswers() async throws {
+    @Test func `answers that are no answers`() async throws {
         try await with("create_bad_json") { (backend, fixture) async throws in
             #expect(await code { _ = try await backend.search(query) } == .internalError)
             #expect(await code { _ = try await backend.list(list) } == .internalError)
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func answersOfTheWrongSize() async throws {
+    @Test func `answers of the wrong size`() async throws {
         try await with("create_wrong_count") { (backend, fixture) async throws in
             #expect(await code { _ = try await backend.add([record]) } == .internalError)
             #expect(await code { _ = try await backend.search(query) } == .internalError)
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test func statusesThatDoNotFit() async throws {
+    @Test func `statuses that do not fit`() async throws {
         try await with("create_bad_status") { (backend, _) async throws in
             #expect(await code { _ = try await backend.search(query) } == .internalError)
             #expect(await code { _ = try await backend.list(list) } == .internalError)
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test func questionsForEmbeddingsThatMakeNoSense() async throws {
+    @Test func `questions for embeddings that make no sense`() async throws {
         try await with("create_bad_embedding") { (backend, fixture) async throws in
             #expect(try await backend.search(query).total == 0)
             #expect(try await fixture.log.has("without a function to receive them", "backend=fixture"))
@@ -162,7 +162,7 @@ import Testing
         }
     }
 
-    @Test func notReadyAtFirst() async throws {
+    @Test func `not ready at first`() async throws {
         try await with("create_unready") { (backend, _) async throws in
             #expect(await code { _ = try await backend.count(.everything) } == .storeUnavailable)
             #expect(await backend.health().contains { !$0.isOK })
@@ -177,14 +177,14 @@ import Testing
 
     // MARK: The end
 
-    @Test func closingThatNeverEnds() async throws {
+    @Test func `closing that never ends`() async throws {
         try await LoaderFixture().with("\(try await FixtureLibrary.lifetimes()):create_unclosable") {
             (backend) async throws in
             #expect(try await backend.count(.everything) == 0)
         }
     }
 
-    @Test func callsAfterTheEnd() async throws {
+    @Test func `calls after the end`() async throws {
         let fixture = LoaderFixture()
         let setting = "\(try await FixtureLibrary.lifetimes()):create_after_close"
         for _ in 0..<3 {
@@ -196,7 +196,7 @@ import Testing
 
     // MARK: Embeddings
 
-    @Test func embeddingsThatFail() async throws {
+    @Test func `embeddings that fail`() async throws {
         let fixture = LoaderFixture()
         try await fixture.with("\(try await FixtureLibrary.example()):create_hello_backend") { (backend) async throws in
             fixture.embedder.fail(.down)

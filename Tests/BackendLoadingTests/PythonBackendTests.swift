@@ -52,19 +52,19 @@ import Testing
         }
     }
 
-    @Test func aModuleThatIsNotThere() async throws {
+    @Test func `a module that is not there`() async throws {
         let failure = try #require(await LoaderFixture().failure("python:nobody_has_this.create"))
         #expect(failure.code == .importError, "\(failure)")
         #expect(failure.message.contains("nobody_has_this") && failure.message.contains("PYTHONPATH"), "\(failure)")
     }
 
-    @Test func anInterpreterThatIsNotThere() async throws {
+    @Test func `an interpreter that is not there`() async throws {
         let failure = try #require(await LoaderFixture(python: "/nowhere/python3").failure("python:a.create"))
         #expect(failure.code == .importError)
         #expect(failure.message.contains("MEMORY_VECTOR_DB_PYTHON"), "\(failure)")
     }
 
-    @Test func aProgramThatDiesIsStartedAgain() async throws {
+    @Test func `a program that dies is started again`() async throws {
         let source = """
             import os
             import my_backends
@@ -101,7 +101,7 @@ import Testing
 
     /// A process that the backend has forked holds the socket to the server open. One with a session of its own also outlives the group.
     @Test(arguments: [false, true])
-    func theEndOfAProgramIsSeenAlthoughAProcessOfItLives(_ hasItsOwnSession: Bool) async throws {
+    func `the end of a program is seen although a process of it lives`(_ hasItsOwnSession: Bool) async throws {
         let source = """
             import os, time
             import my_backends
@@ -144,7 +144,7 @@ import Testing
         #expect(clock.now - closing < .seconds(4))
     }
 
-    @Test func callsThatTakeTooLong() async throws {
+    @Test func `calls that take too long`() async throws {
         let source = """
             import asyncio
             import my_backends

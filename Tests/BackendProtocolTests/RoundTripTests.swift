@@ -45,7 +45,7 @@ import Testing
         "-9223372036854775808", "-1", "0", "1", "9223372036854775807", "9223372036854775808", "1e18", "1e19", "1e308",
         "-1e308", "4.9e-324", "0.5", "null", "\"1\"",
     ])
-    func extremesOfAnswers(_ number: String) throws {
+    func `extremes of answers`(_ number: String) throws {
         let records = try Samples.records()
         let written = String(
             decoding: BackendAnswer.listed(Page(items: records, total: 3, nextOffset: nil)), as: UTF8.self)
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test func answersThatCannotBe() throws {
+    @Test func `answers that cannot be`() throws {
         let records = try Samples.records()
         let page = try PageRequest(limit: 1, offset: 5)
         func refused(_ read: () throws -> Void) {

@@ -5,7 +5,7 @@ import Testing
 
 /// What is written is what the schema says, by a validator that is not ours.
 @Suite struct SchemaTests {
-    @Test func everythingFitsTheSchema() throws {
+    @Test func `everything fits the schema`() throws {
         let python = try #require(
             ProcessInfo.processInfo.environment["TEST_PYTHON"], "TEST_PYTHON is not set: run make test")
         var lines: [String] = []

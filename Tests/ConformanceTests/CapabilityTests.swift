@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Missing.allCases) func whatIsRefusedIsNoFailure(_ missing: Missing) async {
+    @Test(arguments: Missing.allCases) func `what is refused is no failure`(_ missing: Missing) async {
         // Size and recall take their time.
         let checks = ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) }
         let harness = Harness(capabilities: missing.capabilities)
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func neitherCoreNorPagingNeedsAKindOfSearch() {
+    @Test func `neither core nor paging needs a kind of search`() {
         for check in ConformanceCheck.all where [.core, .paging].contains(check.level) {
             #expect(
                 check.needs.isDisjoint(with: [.keywordSearch, .hybridSearch, .serverSideRecency]), "\(check.id)")
@@ -86,7 +86,9 @@ import Testing
     }
 
     /// What is declared and refused, or answered and not declared, is a failure.
-    @Test(arguments: Missing.allCases) func capabilitiesAreHeldAgainstWhatIsDeclared(_ missing: Missing) async throws {
+    @Test(arguments: Missing.allCases) func `capabilities are held against what is declared`(_ missing: Missing)
+        async throws
+    {
         struct Liar: ConformanceHarness {
             let declared: BackendCapabilities
             let real: BackendCapabilities

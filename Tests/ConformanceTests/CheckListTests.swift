@@ -4,7 +4,7 @@ import Testing
 
 /// What must hold of the list of checks itself.
 @Suite struct CheckListTests {
-    @Test func idsAreDistinctAndNameARule() {
+    @Test func `IDs are distinct and name a rule`() {
         let ids = ConformanceCheck.all.map(\.id)
         #expect(Set(ids).count == ids.count)
         for check in ConformanceCheck.all {
@@ -13,7 +13,7 @@ import Testing
         }
     }
 
-    @Test func everyChapterIsThere() {
+    @Test func `every chapter is there`() {
         let chapters = Set(ConformanceCheck.all.map(\.chapter))
         #expect(
             chapters == [
@@ -22,7 +22,7 @@ import Testing
             ])
     }
 
-    @Test func everyRuleHasACheckAndEveryCheckARule() throws {
+    @Test func `every rule has a check and every check a rule`() throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Documentation/contract.md").standardized
         let lines = try String(contentsOf: contract, encoding: .utf8).split(separator: "\n")

@@ -7,7 +7,7 @@ import Testing
 /// The text form of histories, and the generator that makes them.
 @Suite struct HistoryScriptTests {
     @Test(arguments: HistoryGenerator.Theme.allCases)
-    func aScriptReadsBackAsTheHistory(_ theme: HistoryGenerator.Theme) throws {
+    func `a script reads back as the history`(_ theme: HistoryGenerator.Theme) throws {
         for number in 0..<60 {
             let history = try HistoryGenerator.history(theme, seed: 5, number: number)
             let script = history.script
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func remarksAndBlankLinesAreNoSteps() throws {
+    @Test func `remarks and blank lines are no steps`() throws {
         let history = try History(
             script: """
                 # a remark
@@ -53,13 +53,13 @@ import Testing
         ("{\"search\":{\"text\":\"a\"}}", 1, "has no mode"),
         ("{\"search\":{\"text\":\"a\",\"mode\":\"fuzzy\"}}", 1, "mode is one of"),
     ])
-    func whatIsNoHistoryIsRefusedWithItsLine(_ script: String, _ line: Int, _ message: String) {
+    func `what is no history is refused with its line`(_ script: String, _ line: Int, _ message: String) {
         let error = #expect(throws: HistoryScriptError.self) { try History(script: script) }
         #expect(error?.line == line)
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "no error")")
     }
 
-    @Test func theSameSeedGivesTheSameHistory() throws {
+    @Test func `the same seed gives the same history`() throws {
         let one = try HistoryGenerator.history(.filters, seed: 1, number: 3)
         #expect(try HistoryGenerator.history(.filters, seed: 1, number: 3).script == one.script)
         #expect(try HistoryGenerator.history(.filters, seed: 2, number: 3).script != one.script)
@@ -75,7 +75,7 @@ import Testing
 
     /// A history that asks about nothing proves nothing: over many, every call, every field and every operator must come up, and filters
     /// must mostly match some of the records and not others.
-    @Test func historiesReachEveryCallFieldAndOperator() throws {
+    @Test func `histories reach every call field and operator`() throws {
         var words: Set<String> = []
         var filters = (proper: 0, all: 0)
         for theme in HistoryGenerator.Theme.allCases {

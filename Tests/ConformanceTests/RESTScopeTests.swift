@@ -21,14 +21,14 @@ import Testing
         return try MemoryRecord(answered: .object(json))
     }
 
-    @Test func recordsComeBackAsTheyWent() throws {
+    @Test func `records come back as they went`() throws {
         for namespace in [nil, "n", "~", "é"] {
             let record = try MemoryRecord(id: "a", text: "text", userID: "u", namespace: namespace)
             #expect(try scope.own(try stored(record)) == record)
         }
     }
 
-    @Test func aWrongHashStaysWrong() throws {
+    @Test func `a wrong hash stays wrong`() throws {
         let record = try MemoryRecord(id: "a", text: "text", namespace: "n")
         #expect(try scope.own(try stored(record, hash: "wrong")).memoryHash == "wrong")
         // A server that hashed the check's own namespace is wrong as well: it stores another one.
@@ -36,7 +36,7 @@ import Testing
         #expect(own.memoryHash == record.computedHash())
     }
 
-    @Test func aRecordOfSomebodyElseIsNotShown() throws {
+    @Test func `a record of somebody else is not shown`() throws {
         let error = #expect(throws: MemoryError.self) {
             try scope.own(try MemoryRecord(id: "a", text: "somebody's secret"))
         }
@@ -44,7 +44,7 @@ import Testing
         #expect(error?.message.contains("secret") == false)
     }
 
-    @Test func editedDatesAreShownAsGiven() throws {
+    @Test func `edited dates are shown as given`() throws {
         let given = try #require(Timestamp(microseconds: 5))
         let edited = try #require(Timestamp(microseconds: 7_000_000))
         let record = try MemoryRecord(id: "a", text: "text", updatedAt: given, persistedAt: given)
@@ -57,7 +57,7 @@ import Testing
         #expect(try scope.own(try stored(later)).updatedAt == edited.advanced(bySeconds: 1))
     }
 
-    @Test func everyFilterStaysBelowTheScope() throws {
+    @Test func `every filter stays below the scope`() throws {
         let prefix = scope.prefix
         #expect(try body(.everything) == ["namespace": ["eq": .string(prefix)]])
         scope.willUse(namespace: prefix)
@@ -96,7 +96,7 @@ import Testing
             ])
     }
 
-    @Test func whatTheWireCannotSayDoesNotApply() throws {
+    @Test func `what the wire cannot say does not apply`() throws {
         let long = String(repeating: "x", count: 501)
         #expect(throws: NotApplicable.self) { try scope.id(long) }
         #expect(throws: NotApplicable.self) { try scope.namespace(long) }

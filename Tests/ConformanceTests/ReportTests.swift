@@ -25,17 +25,17 @@ import Testing
 
             var name: String { whole.name }
             var capabilities: BackendCapabilities { whole.capabilities }
-            func prepare() async throws { try await whole.prepare() }
+            func prepare() async throws { await whole.prepare() }
             func run() async throws { try await whole.run() }
             func close() async { await whole.close() }
             func health() async -> [ComponentHealth] { [ComponentHealth("store", version: "<1 & 2>")] }
             func add(_ records: [MemoryRecord]) async throws -> [String] { try await whole.add(records) }
             func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await whole.search(query) }
-            func count(_ filter: MemoryFilter) async throws -> Int { try await whole.count(filter) }
-            func delete(_ ids: [String]) async throws -> Int { try await whole.delete(ids) }
+            func count(_ filter: MemoryFilter) async throws -> Int { await whole.count(filter) }
+            func delete(_ ids: [String]) async throws -> Int { await whole.delete(ids) }
             func update(_ updates: [RecordUpdate]) async throws -> Int { try await whole.update(updates) }
             func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
-                let page = try await whole.list(query)
+                let page = await whole.list(query)
                 return Page(
                     items: page.items, total: page.items.count,
                     request: try PageRequest(limit: max(1, page.items.count)))
@@ -52,7 +52,7 @@ import Testing
         return await run.run(on: [ReferenceHarness(), PageTotals()])
     }
 
-    @Test func jsonHasItsSchema() async throws {
+    @Test func `JSON has its schema`() async throws {
         let report = try await Self.report()
         #expect(!report.succeeded)
         let json = report.json.jsonText
@@ -85,7 +85,7 @@ import Testing
         #expect(calls.last?.hasPrefix("list(") == true)
     }
 
-    @Test func junitIsXMLWithTheFailure() async throws {
+    @Test func `JUnit is XML with the failure`() async throws {
         final class Counter: NSObject, XMLParserDelegate {
             var elements: [String: Int] = [:]
             var messages: [String] = []
@@ -109,7 +109,7 @@ import Testing
         #expect(counter.messages.contains { $0.contains("expected 30, got 1") })
     }
 
-    @Test func markdownAndTableShowBothColumns() async throws {
+    @Test func `markdown and table show both columns`() async throws {
         let report = try await Self.report()
         #expect(report.markdown.contains("| `page/P2-total` | paging | MUST | pass | FAIL |"))
         #expect(report.markdown.contains("| `record/R3-ids-in-order` | core | MUST | pass | pass |"))
@@ -118,14 +118,14 @@ import Testing
         #expect(report.table.contains("usually wrong: total is the number of records on the page"))
     }
 
-    @Test func anExpectedFailureDoesNotFailTheRun() async throws {
+    @Test func `an expected failure does not fail the run`() async throws {
         let report = try await Self.report(expecting: "page-totals page/P2-total totals come next\n")
         #expect(report.succeeded)
         #expect(report.markdown.contains("| pass | expected |"))
         #expect(report.junit.contains("expected-failure: "))
     }
 
-    @Test func aStaleExpectationFailsTheRun() async throws {
+    @Test func `a stale expectation fails the run`() async throws {
         let report = try await Self.report(
             expecting: "* record/R3-ids-in-order never true\npage-totals page/P2-total totals come next\n")
         #expect(!report.succeeded)
@@ -137,7 +137,7 @@ import Testing
             ("redis page/P2-total", "line 1"), ("# fine\nredis page/P9-nope why", "page/P9-nope"),
             ("\n\nredis", "line 3"),
         ])
-    func wrongLinesOfExpectedFailuresAreRefused(_ text: String, _ named: String) {
+    func `wrong lines of expected failures are refused`(_ text: String, _ named: String) {
         let error = #expect(throws: MemoryError.self) { try ExpectedFailures(parsing: text) }
         #expect(error?.message.contains(named) == true)
     }

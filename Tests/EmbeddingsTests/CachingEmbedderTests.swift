@@ -44,7 +44,7 @@ struct CachingEmbedderTests {
         while !condition() { await Task.yield() }
     }
 
-    @Test func asksForEachTextOnce() async throws {
+    @Test func `asks for each text once`() async throws {
         let base = GatedEmbedder()
         let cache = CachingEmbedder(base)
         try await #expect(cache.embed(["a", "bb", "a"]) == [[1, 1], [2, 1], [1, 1]])
@@ -57,12 +57,12 @@ struct CachingEmbedderTests {
         #expect(cache.model == "gated")
     }
 
-    @Test func tellsSpellingsApart() async throws {
+    @Test func `tells spellings apart`() async throws {
         let cache = CachingEmbedder(GatedEmbedder())
         try await #expect(cache.embed(["\u{E9}", "e\u{301}"]) == [[2, 1], [3, 1]])
     }
 
-    @Test func sharesRequestsUnderWay() async throws {
+    @Test func `shares requests under way`() async throws {
         let base = GatedEmbedder(isOpen: false)
         let cache = CachingEmbedder(base)
         let tasks = (0..<10).map { _ in Task { try await cache.embed(["same", "texts"]) } }
@@ -73,7 +73,7 @@ struct CachingEmbedderTests {
         #expect(cache.statistics.shared == 18)
     }
 
-    @Test func oneCallersCancellationLeavesTheOthersAlone() async throws {
+    @Test func `one callers cancellation leaves the others alone`() async throws {
         let base = GatedEmbedder(isOpen: false)
         let cache = CachingEmbedder(base)
         let first = Task { try await cache.embed(["a"]) }
@@ -87,7 +87,7 @@ struct CachingEmbedderTests {
         #expect(base.state.withLock { $0.cancelled } == 0)
     }
 
-    @Test func theLastToLeaveEndsTheRequest() async throws {
+    @Test func `the last to leave ends the request`() async throws {
         let base = GatedEmbedder(isOpen: false)
         let cache = CachingEmbedder(base)
         let tasks = (0..<3).map { _ in Task { try await cache.embed(["a"]) } }
@@ -99,7 +99,7 @@ struct CachingEmbedderTests {
         try await #expect(cache.embed(["a"]) == [[1, 1]])
     }
 
-    @Test func keepsNoFailures() async throws {
+    @Test func `keeps no failures`() async throws {
         let base = GatedEmbedder()
         let cache = CachingEmbedder(base)
         base.state.withLock { $0.failure = MemoryError(.embeddingFailed, "down") }
@@ -109,7 +109,7 @@ struct CachingEmbedderTests {
         #expect(base.calls.count == 2)
     }
 
-    @Test func dropsTheOldest() async throws {
+    @Test func `drops the oldest`() async throws {
         let base = GatedEmbedder()
         let cache = CachingEmbedder(base, maximumEntries: 2)
         _ = try await cache.embed(["a"])
@@ -123,7 +123,7 @@ struct CachingEmbedderTests {
         #expect(cache.statistics.entries == 2)
     }
 
-    @Test func keepsWithinItsBytes() async throws {
+    @Test func `keeps within its bytes`() async throws {
         let cache = CachingEmbedder(GatedEmbedder(), maximumBytes: 5000)
         for n in 0..<500 {
             _ = try await cache.embed(["text \(n)", String(repeating: "x", count: 10_000 + n)])
@@ -135,7 +135,7 @@ struct CachingEmbedderTests {
         #expect(tiny.statistics.entries == 0)
     }
 
-    @Test func longTextsAreKeptAsDigests() {
+    @Test func `long texts are kept as digests`() {
         #expect(TextKey(String(repeating: "x", count: 100_000)).size == 64)
         #expect(TextKey(String(repeating: "x", count: 300)) != TextKey(String(repeating: "x", count: 301)))
     }

@@ -39,13 +39,13 @@ struct EmbedderFactoryTests {
         ("ollama/nomic-embed-text", 768), ("ollama/all-minilm:33m", 384), ("BAAI/bge-m3", 1024),
         ("mxbai-embed-large:latest", 1024), ("local/hashing-128", 128),
     ])
-    func knowsDimensions(model: String, dimensions: Int) throws {
+    func `knows dimensions`(model: String, dimensions: Int) throws {
         let embedder = try make { $0.model = model }
         #expect(embedder.dimensions == dimensions)
         #expect(embedder.model == model)
     }
 
-    @Test func namesTheSettingAtFault() {
+    @Test func `names the setting at fault`() {
         func expect(_ part: String, _ change: (inout EmbedderConfiguration) -> Void) {
             let error = failure(change)
             #expect(error?.code == .misconfigured)
@@ -82,7 +82,7 @@ struct EmbedderFactoryTests {
         expect("API key") { $0.apiKey = "two words" }
     }
 
-    @Test func makesLocalModelsBehindTheCache() async throws {
+    @Test func `makes local models behind the cache`() async throws {
         let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("SentenceModelTests/Fixtures").path
         let embedder = try make {
@@ -110,7 +110,7 @@ struct EmbedderFactoryTests {
             }?.message.contains("REDISVL_VECTOR_DIMENSIONS is 384") == true)
     }
 
-    @Test func needsNoKeyElsewhere() throws {
+    @Test func `needs no key elsewhere`() throws {
         let embedder = try make {
             $0.apiKey = nil
             $0.model = "ollama/bge-m3"
@@ -120,7 +120,7 @@ struct EmbedderFactoryTests {
         #expect(bare is OpenAICompatibleEmbedder)
     }
 
-    @Test func findsEndpoints() throws {
+    @Test func `finds endpoints`() throws {
         func expect(
             _ base: String?, _ url: String, _ header: String, model: String = "m", version: String? = nil
         ) throws {

@@ -14,11 +14,11 @@ struct EmbeddingsResponseTests {
         "123456789012345678901234567890",
         "0.00000000000000000000000000001", "-0.012345678901234567", "1.17549435e-38", "0.333333343267440796",
     ])
-    func readsNumbers(literal: String) throws {
+    func `reads numbers`(literal: String) throws {
         #expect(try vectors(#"{"data":[{"embedding":[\#(literal)]}]}"#) == [[Float(literal)!]])
     }
 
-    @Test func skipsWhatItDoesNotNeed() throws {
+    @Test func `skips what it does not need`() throws {
         let text = #"""
             { "object" : "list", "usage":{"x":[1,{"y":null}],"z":"a\"}]"}, "data" : [
               {"index":1,"extra":[[]],"embedding":[2, 3]} , {"embedding" : [ -1 ,0.5],"index":0,"b":true}
@@ -27,7 +27,7 @@ struct EmbeddingsResponseTests {
         #expect(try vectors(text) == [[-1, 0.5], [2, 3]])
     }
 
-    @Test func unpacksBase64() throws {
+    @Test func `unpacks base64`() throws {
         #expect(try vectors(#"{"data":[{"embedding":"AACAPwAAAMA="}]}"#) == [[1, -2]])
         #expect(try vectors(#"{"data":[{"embedding":"AACAPwAAAMA"}]}"#) == [[1, -2]])
     }
@@ -43,12 +43,12 @@ struct EmbeddingsResponseTests {
         #expect(throws: EmbeddingsResponse.Malformed.self) { try vectors(text) }
     }
 
-    @Test func refusesDeepNesting() {
+    @Test func `refuses deep nesting`() {
         let text = #"{"x":"# + String(repeating: "[", count: 100_000)
         #expect(throws: EmbeddingsResponse.Malformed.self) { try vectors(text) }
     }
 
-    @Test func cutsBatches() {
+    @Test func `cuts batches`() {
         func sizes(_ texts: [String], _ count: Int, _ bytes: Int) -> [Int] {
             EmbeddingBatches.ranges(of: texts, maximumTexts: count, maximumBytes: bytes).map(\.count)
         }
@@ -58,7 +58,7 @@ struct EmbeddingsResponseTests {
         #expect(sizes(["a", "bbbbbbbbbbbb", "c"], 9, 8) == [1, 1, 1])
     }
 
-    @Test func summarisesErrors() {
+    @Test func `summarises errors`() {
         func message(_ body: String, secret: String? = nil) -> String? {
             ServiceFailure.summary(Array(body.utf8), texts: [], secret: secret).message
         }

@@ -13,7 +13,7 @@ struct HashingEmbedderTests {
         "a", "plain text", "", " ", "!?…", "🙂", "🙂🙂", "\u{0}", "é", "日本語のテキスト",
         String(repeating: "long ", count: 5000),
     ])
-    func vectorsHaveLengthOne(text: String) throws {
+    func `vectors have length one`(text: String) throws {
         for dimensions in [16, 17, 1024, 4096] {
             let vector = try HashingEmbedder(dimensions: dimensions).vector(of: text)
             #expect(vector.count == dimensions)
@@ -22,7 +22,7 @@ struct HashingEmbedderTests {
         }
     }
 
-    @Test func likenessFollowsWordsAndTheirParts() throws {
+    @Test func `likeness follows words and their parts`() throws {
         let embedder = try HashingEmbedder(dimensions: 1024)
         let vectors = [
             "Anna prefers green tea in the morning", "In the morning Anna likes tea, green tea",
@@ -38,7 +38,7 @@ struct HashingEmbedderTests {
     }
 
     /// Stored vectors must keep their meaning from one release to the next.
-    @Test func valuesStayTheSame() throws {
+    @Test func `values stay the same`() throws {
         #expect(HashedFeatures.hash("tea".utf8, kind: .word) == 0xD4D8_A61F_A7AF_116B)
         let vector = try HashingEmbedder(dimensions: 16).vector(of: "green tea")
         #expect(
@@ -48,7 +48,7 @@ struct HashingEmbedderTests {
             ])
     }
 
-    @Test func isChecked() async throws {
+    @Test func `is checked`() async throws {
         let embedder = try HashingEmbedder(dimensions: 64)
         #expect(embedder.model == "local/hashing-64")
         try await #expect(embedder.checkedEmbeddings(of: ["", "a"]).count == 2)

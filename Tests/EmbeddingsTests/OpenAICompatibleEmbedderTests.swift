@@ -46,7 +46,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func answersInOrderWhateverTheService() async throws {
+    @Test func `answers in order whatever the service`() async throws {
         try await withEmbedder { embedder, server, _ in
             let texts = ["one", "two", "drei äöü \"quoted\"\n"]
             let expected = try await embedder.embed(texts)
@@ -60,14 +60,14 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func asksNobodyForNothing() async throws {
+    @Test func `asks nobody for nothing`() async throws {
         try await withEmbedder { embedder, server, _ in
             try await #expect(embedder.embed([]) == [])
             try await #expect(server.stats().requests == 0)
         }
     }
 
-    @Test func sendsWhatTheProtocolWants() async throws {
+    @Test func `sends what the protocol wants`() async throws {
         try await withEmbedder {
             $0.model = "openai/text-embedding-3-small"
             $0.apiKey = "sk-secret"
@@ -85,7 +85,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func sendsAzuresKeyAndVersion() async throws {
+    @Test func `sends azures key and version`() async throws {
         try await withEmbedder {
             $0.model = "azure/my-deployment"
             $0.apiKey = "secret"
@@ -102,7 +102,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func cutsIntoBatchesOfWhichSomeRunAtATime() async throws {
+    @Test func `cuts into batches of which some run at a time`() async throws {
         try await withEmbedder(arguments: ["--delay-ms", "30"]) {
             $0.maximumTextsPerRequest = 2
             $0.maximumConcurrentRequests = 3
@@ -118,7 +118,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test(arguments: [429, 500, 502, 503, 529, 408]) func triesAgain(status: Int) async throws {
+    @Test(arguments: [429, 500, 502, 503, 529, 408]) func `tries again`(status: Int) async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": "status", "status": status, "times": 2])
             try await #expect(embedder.embed(["a"]).count == 1)
@@ -127,7 +127,7 @@ struct OpenAICompatibleEmbedderTests {
     }
 
     @Test(arguments: [("7", 7), ("Sun, 06 Nov 1994 08:49:47 GMT", 10)])
-    func waitsAsLongAsTheServiceAsks(header: String, seconds: Int) async throws {
+    func `waits as long as the service asks`(header: String, seconds: Int) async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(
                 ["mode": "status", "status": 429, "times": 1, "headers": ["Retry-After": header]])
@@ -141,7 +141,7 @@ struct OpenAICompatibleEmbedderTests {
         "-1", "-9223372036854775808", "9223372036854775807", "1e308", "1e999", "nan", "inf", "0x7fffffffffffffff",
         "99999999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 0000 00:00:00 GMT", "",
     ])
-    func readsEveryRetryAfter(header: String) async throws {
+    func `reads every retry after`(header: String) async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(
                 ["mode": "status", "status": 429, "times": 1, "headers": ["Retry-After": header]])
@@ -151,7 +151,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func doesNotWaitBeyondTheDeadline() async throws {
+    @Test func `does not wait beyond the deadline`() async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": "status", "status": 429, "headers": ["Retry-After": "60"]])
             let error = await failure(embedder)
@@ -162,7 +162,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func givesUpAfterTheLastAttempt() async throws {
+    @Test func `gives up after the last attempt`() async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": "status", "status": 503])
             #expect(await failure(embedder)?.code == .embeddingFailed)
@@ -175,7 +175,7 @@ struct OpenAICompatibleEmbedderTests {
         (301, "OPENAI_API_BASE"), (400, "EMBEDDING_MODEL"), (401, "OPENAI_API_KEY"), (402, "OPENAI_API_KEY"),
         (403, "OPENAI_API_KEY"), (404, "EMBEDDING_MODEL"), (413, "texts"), (422, "EMBEDDING_MODEL"),
     ])
-    func doesNotRepeatWhatWasRefused(status: Int, setting: String) async throws {
+    func `does not repeat what was refused`(status: Int, setting: String) async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": "status", "status": status, "message": "model not found"])
             let error = await failure(embedder)
@@ -187,7 +187,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func doesNotRepeatASpentQuota() async throws {
+    @Test func `does not repeat a spent quota`() async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": "status", "status": 429, "code": "insufficient_quota"])
             #expect(await failure(embedder)?.code == .embeddingFailed)
@@ -195,7 +195,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func showsNeitherKeyNorText() async throws {
+    @Test func `shows neither key nor text`() async throws {
         try await withEmbedder {
             $0.apiKey = "my-own-key-7"
         } _: { embedder, server, _ in
@@ -215,7 +215,7 @@ struct OpenAICompatibleEmbedderTests {
         ("nan", "not a finite number"), ("zero", "zeros"), ("null", "not a finite number"),
         ("truncated_json", "not JSON"), ("not_json", "not JSON"),
     ])
-    func refusesWhatIsNoEmbedding(mode: String, reason: String) async throws {
+    func `refuses what is no embedding`(mode: String, reason: String) async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": mode])
             let error = await failure(embedder)
@@ -225,14 +225,16 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func refusesIndicesThatRepeat() async throws {
+    @Test func `refuses indices that repeat`() async throws {
         try await withEmbedder { embedder, server, _ in
             try await server.control(["mode": "same_index"])
             #expect(await failure(embedder, ["a", "b"])?.code == .embeddingFailed)
         }
     }
 
-    @Test(arguments: ["truncated_body", "close"]) func triesAgainWhenTheConnectionBreaks(mode: String) async throws {
+    @Test(arguments: ["truncated_body", "close"]) func `tries again when the connection breaks`(mode: String)
+        async throws
+    {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": mode, "times": 1])
             try await #expect(embedder.embed(["a"]).count == 1)
@@ -240,7 +242,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func timesOut() async throws {
+    @Test func `times out`() async throws {
         try await withEmbedder {
             $0.attemptTimeout = .milliseconds(60)
             $0.maximumAttempts = 2
@@ -251,7 +253,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func tellsARefusedConnection() async throws {
+    @Test func `tells a refused connection`() async throws {
         let origin = try await FakeEmbeddingsServer.run { $0.origin }
         try await withEmbedder {
             $0.baseURL = origin
@@ -264,7 +266,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func cancellingEndsTheRequest() async throws {
+    @Test func `cancelling ends the request`() async throws {
         try await withEmbedder { embedder, server, _ in
             try await server.control(["mode": "hang"])
             let task = Task { try await embedder.embed(["a"]) }
@@ -275,7 +277,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func knowsItsHealthFromCallsAndProbesSeldom() async throws {
+    @Test func `knows its health from calls and probes seldom`() async throws {
         try await withEmbedder { embedder, server, time in
             #expect(await embedder.unavailability() == nil)
             #expect(await embedder.unavailability() == nil)

@@ -8,7 +8,7 @@ import Testing
 
 /// `agent-memory conformance` as its users run it.
 @Suite struct ConformanceCommandTests {
-    @Test func threeBackendsSideBySideInJSON() async throws {
+    @Test func `three backends side by side in JSON`() async throws {
         let file = Self.temporaryFile()
         defer { try? FileManager.default.removeItem(at: file) }
         let (status, output) = try await ServerProcess.command(
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(arguments: Store.allCases)
-    func anInterruptedRunLeavesNothingBehind(_ store: Store) async throws {
+    func `an interrupted run leaves nothing behind`(_ store: Store) async throws {
         try await OwnServer.run(store.service) { service in
             let process = try await RunningProcess.start(
                 ServerProcess.binary, ["conformance", store.rawValue, "--output", Self.temporaryFile().path],
@@ -80,7 +80,7 @@ import Testing
     }
 
     /// Of a server that stores after it has answered, the report has the cause; with --settle, only the checks of that cause fail.
-    @Test func aServerThatStoresLater() async throws {
+    @Test func `a server that stores later`() async throws {
         try await ServerProcess.run(["MEMORY_VECTOR_DB_FACTORY": "reference"]) { server in
             let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
                 "late_server.py")
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func staleExpectationsFailTheRun() async throws {
+    @Test func `stale expectations fail the run`() async throws {
         let file = Self.temporaryFile()
         defer { try? FileManager.default.removeItem(at: file) }
         try Data("# known\n\nreference filter/F3-two-operators not yet\n".utf8).write(to: file)
@@ -123,7 +123,7 @@ import Testing
         #expect(try await ServerProcess.command(arguments + ["--only", "page/P2"]).status == 0)
     }
 
-    @Test func aStoreThatIsDownFailsTheRunWithItsReason() async throws {
+    @Test func `a store that is down fails the run with its reason`() async throws {
         let (status, output) = try await ServerProcess.command(
             ["conformance", "redis"], ["REDIS_URL": "redis://127.0.0.1:1", "STORE_TIMEOUT_SECONDS": "1"])
         #expect(status == 1)

@@ -7,7 +7,7 @@ import Testing
     private static let settings = ["MEMORY_VECTOR_DB_FACTORY": "reference"]
     private static let health = "GET /v1/health HTTP/1.1\r\nHost: h\r\n\r\n"
 
-    @Test func aConnectionGoesOnAfterAnOfferOfAnotherProtocol() async throws {
+    @Test func `a connection goes on after an offer of another protocol`() async throws {
         try await ServerProcess.run(Self.settings) { server in
             try await RawConnection.run(server.port) { connection in
                 for protocolName in ["h2c", "websocket"] {
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func theAnswersOfTheHTTPLayerAreWhole() async throws {
+    @Test func `the answers of the HTTP layer are whole`() async throws {
         try await ServerProcess.run(
             Self.settings.merging([
                 "MAX_BODY_BYTES": "2000", "HTTP_HEAD_TIMEOUT_SECONDS": "1", "HTTP_BODY_TIMEOUT_SECONDS": "1",
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func halfABodyDoesNotHoldUpTheEnd() async throws {
+    @Test func `half a body does not hold up the end`() async throws {
         try await ServerProcess.run(Self.settings) { server in
             let clock = ContinuousClock()
             let start = try await RawConnection.run(server.port) { connection in
@@ -104,7 +104,7 @@ import Testing
     /// At the limit of connections, and at that of descriptors: the server waits without work, says
     /// so, and goes on.
     @Test(arguments: [nil, "1000"])
-    func withoutRoomForConnectionsTheServerWaits(_ limit: String?) async throws {
+    func `without room for connections the server waits`(_ limit: String?) async throws {
         var environment = ServerProcess.defaults.merging(Self.settings) { $1 }
         environment["HTTP_MAX_CONNECTIONS"] = limit
         let process = try await RunningProcess.start(
@@ -140,7 +140,7 @@ import Testing
         #expect(await process.exitStatus() == 0)
     }
 
-    @Test func clientsThatDoNotReadHoldLittleAndAreCutOff() async throws {
+    @Test func `clients that do not read hold little and are cut off`() async throws {
         let settings = Self.settings.merging([
             "HTTP_WORK_BYTES": "1048576", "HTTP_WORK_WAIT_SECONDS": "0.1", "HTTP_WRITE_TIMEOUT_SECONDS": "1",
             "HTTP_IDLE_TIMEOUT_SECONDS": "1",

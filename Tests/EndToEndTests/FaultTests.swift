@@ -6,7 +6,7 @@ import Testing
 /// What clients see while a part is down, and after it has come back.
 @Suite struct FaultTests {
     @Test(arguments: Store.allCases)
-    func aStoreThatIsDownAnswers503UntilItIsBack(_ store: Store) async throws {
+    func `a store that is down answers 503 until it is back`(_ store: Store) async throws {
         try await OwnServer.run(store.service, durable: true) { own in
             var environment = store.environment(url: own.url)
             environment["STORE_TIMEOUT_SECONDS"] = "3"
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(arguments: Store.allCases)
-    func aServerStartsBeforeItsStore(_ store: Store) async throws {
+    func `a server starts before its store`(_ store: Store) async throws {
         try await OwnServer.run(store.service, durable: true) { own in
             try await own.crash()
             try await ServerProcess.run(store.environment(url: own.url)) { server in
@@ -66,7 +66,7 @@ import Testing
 
     /// What the embedding service refuses for good is not "try again"; what it may do later is.
     @Test(arguments: ["reference", "python"])
-    func aRefusalOfTheEmbeddingServiceIsNoReasonToTryAgain(_ backend: String) async throws {
+    func `a refusal of the embedding service is no reason to try again`(_ backend: String) async throws {
         try await FakeEmbeddingsServer.run(["--dimensions", "32"]) { embeddings in
             var environment = ["MEMORY_VECTOR_DB_FACTORY": "reference"]
             if backend == "python" { environment = try await LoadedBackendTests.Example.python.environment() }
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test(arguments: Store.allCases)
-    func anEmbeddingServiceThatIsDownWritesNothing(_ store: Store) async throws {
+    func `an embedding service that is down writes nothing`(_ store: Store) async throws {
         try await FakeEmbeddingsServer.run(["--dimensions", "32"]) { embeddings in
             var environment = try store.environment()
             environment["EMBEDDING_MODEL"] = "fake-model"

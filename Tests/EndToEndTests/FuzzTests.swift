@@ -3,7 +3,7 @@ import Testing
 /// A bounded part of what `Tests/Fuzz/fuzz_requests.py` can send; its own first lines say what fails.
 @Suite struct FuzzTests {
     @Test(arguments: Store.allCases)
-    func requestsThatNobodySendsOnPurposeAreAnswered(_ store: Store) async throws {
+    func `requests that nobody sends on purpose are answered`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             try await OfficialClientTests.python(
                 "../Fuzz/fuzz_requests.py",

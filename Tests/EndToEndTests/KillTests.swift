@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test(arguments: Store.allCases)
-    func nothingDeletedComesBackAndNothingStaysUnpromoted(_ store: Store) async throws {
+    func `nothing deleted comes back and nothing stays unpromoted`(_ store: Store) async throws {
         var environment = try store.environment()
         // A worker that died keeps others from its jobs no longer than this.
         environment["JOB_LEASE_SECONDS"] = "2"

@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: Example.allCases)
-    func theOfficialClient(_ example: Example) async throws {
+    func `the official client`(_ example: Example) async throws {
         try await ServerProcess.run(try await example.environment()) { server in
             try await OfficialClientTests.python("official_client.py", [server.url, "--core"])
             try await OfficialClientTests.python("working_memory.py", [server.url])
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test(arguments: Example.allCases)
-    func theCoreOfTheContract(_ example: Example) async throws {
+    func `the core of the contract`(_ example: Example) async throws {
         let (status, output) = try await ServerProcess.command(
             ["backend", "check", "--histories", "60"], try await example.environment())
         #expect(status == 0, "\(output)")
@@ -52,7 +52,7 @@ import Testing
     }
 
     /// Its vectors have a length of their own, as those of backends have that read it from their own settings.
-    @Test func aBackendWithAFixedDimensionIsCheckedWithIt() async throws {
+    @Test func `a backend with a fixed dimension is checked with it`() async throws {
         let source = """
             from my_backends import BruteForceDatabase
             class Fixed(BruteForceDatabase):
@@ -110,7 +110,7 @@ import Testing
         ("python:json.JSONDecoder", "json.JSONDecoder"), ("python:json.loads", "TypeError"),
         ("my_backends.create", "MEMORY_VECTOR_DB_PLUGIN_PATH"),
     ])
-    func aBackendThatCannotBeMadeStopsTheStart(_ setting: String, _ expected: String) async throws {
+    func `a backend that cannot be made stops the start`(_ setting: String, _ expected: String) async throws {
         let setting =
             try await setting
             .replacing("DEPENDENT", with: FixtureLibrary.missingDependency())
@@ -126,7 +126,7 @@ import Testing
 
     // MARK: Life
 
-    @Test func oneInstanceHoweverManyAskFirst() async throws {
+    @Test func `one instance however many ask first`() async throws {
         let process = try await RunningProcess.start(
             ServerProcess.binary, ["api"],
             environment: ServerProcess.defaults.merging([
@@ -147,11 +147,11 @@ import Testing
         #expect(process.output.contains("factory calls: 1, closes: 1"), "\(process.output)")
     }
 
-    @Test func aPythonProgramThatIsKilledIsA503AndComesBack() async throws {
+    @Test func `a Python program that is killed is a 503 and comes back`() async throws {
         try await ServerProcess.run(try await Example.python.environment()) { server in
             let client = server.client
             #expect(try await client.create([["id": "a", "text": "tea"]]).status == 200)
-            let child = try #require(Self.children(of: server.identifier).first)
+            let child = Self.children(of: server.identifier).first
             kill(child, SIGKILL)
             // Either a call meets it dead, or it is back already: then with an empty memory of its own.
             try await client.wait(for: { try await $0.list([:]) }) { answer in
@@ -164,10 +164,10 @@ import Testing
         }
     }
 
-    @Test func aServerThatIsKilledLeavesNoPythonBehind() async throws {
+    @Test func `a server that is killed leaves no Python behind`() async throws {
         var child: Int32?
         try await ServerProcess.runAndKill(try await Example.python.environment()) { server in
-            child = try #require(Self.children(of: server.identifier).first)
+            child = Self.children(of: server.identifier).first
         }
         let identifier = try #require(child)
         let deadline = ContinuousClock.now + .seconds(30)
@@ -194,7 +194,7 @@ import Testing
     // MARK: Sessions and jobs
 
     @Test(arguments: Store.allCases)
-    func sessionsAreKeptWhereTheStateStoreIs(_ store: Store) async throws {
+    func `sessions are kept where the state store is`(_ store: Store) async throws {
         var environment = try store.environment()
         environment["STATE_STORE_URL"] = environment["REDIS_URL"] ?? environment["DATABASE_URL"]
         environment["REDIS_URL"] = nil
@@ -215,7 +215,7 @@ import Testing
         }
     }
 
-    @Test func stateStoresThatDoNotFit() async throws {
+    @Test func `state stores that do not fit`() async throws {
         for (settings, expected) in [
             (
                 try await Example.c.environment().merging(["STATE_STORE_URL": "mysql://h/d"]) { $1 },

@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func paraphrasesAreFoundByTheModelAndNotByHashing() async throws {
+    @Test func `paraphrases are found by the model and not by hashing`() async throws {
         let answers = Self.paraphrases.indices.map { "m\($0)" }
         let model = try await bestHits(["EMBEDDING_MODEL": "", "LOCAL_MODEL_PATH": Self.miniLM()])
         #expect(model == answers)
@@ -51,7 +51,7 @@ import Testing
         for (hit, answer) in zip(hashing, answers) { #expect(hit != answer) }
     }
 
-    @Test func damagedModelsStopTheStart() async throws {
+    @Test func `damaged models stop the start`() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("models-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         func damaged(_ name: String, _ change: (URL) throws -> Void) throws {
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func textsAreEmbeddedOnTheCommandLine() async throws {
+    @Test func `texts are embedded on the command line`() async throws {
         let (status, output) = try await ServerProcess.command(
             ["embed", "my dog is ill", "The puppy has a fever"], ["LOCAL_MODEL_PATH": Self.miniLM()])
         #expect(status == 0, "\(output)")

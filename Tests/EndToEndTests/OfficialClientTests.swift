@@ -4,27 +4,27 @@ import Testing
 /// Clients and libraries of the reference server's world, from the Python package index.
 @Suite struct OfficialClientTests {
     @Test(arguments: Store.allCases)
-    func thePythonClientWorksUnchanged(_ store: Store) async throws {
+    func `the Python client works unchanged`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             try await Self.python("official_client.py", [server.url])
         }
     }
 
     @Test(arguments: Store.allCases)
-    func thePythonClientsWorkingMemoryAndPrompts(_ store: Store) async throws {
+    func `the Python clients working memory and prompts`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             try await Self.python("working_memory.py", [server.url])
         }
     }
 
     @Test(arguments: Store.allCases)
-    func thePythonClientsToolsForAgentsAndIDsWithSlashes(_ store: Store) async throws {
+    func `the Python clients tools for agents and IDs with slashes`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             try await Self.python("integrations.py", [server.url])
         }
     }
 
-    @Test func redisVLOpensAndSearchesOurIndex() async throws {
+    @Test func `Redis VL opens and searches our index`() async throws {
         let environment = try Store.redis.environment()
         try await ServerProcess.run(environment) { server in
             let answer = try await server.client.create([

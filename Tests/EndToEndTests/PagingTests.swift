@@ -5,7 +5,7 @@ import Testing
 /// 25,000 records through the API: every page, exact totals.
 @Suite struct PagingTests {
     @Test(arguments: Store.allCases)
-    func twentyFiveThousandRecordsArePagedWhole(_ store: Store) async throws {
+    func `twenty five thousand records are paged whole`(_ store: Store) async throws {
         try await OwnServer.run(store.service) { own in
             try await ServerProcess.run(store.environment(url: own.url)) { server in
                 try await Self.expectWholePages(server.client)

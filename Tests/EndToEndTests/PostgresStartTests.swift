@@ -11,7 +11,7 @@ import Testing
         try await pool.withConnection(deadline: deadline) { try await $0.script(sql, deadline: deadline) }
     }
 
-    @Test func aServerThatMayOnlyReadAndWriteRunsOnWhatMigrateHasMade() async throws {
+    @Test func `a server that may only read and write runs on what migrate has made`() async throws {
         var environment = try Store.pgvector.environment()
         environment["EMBEDDING_MODEL"] = "local/hashing-64"
         let url = try #require(environment["DATABASE_URL"])
@@ -34,7 +34,7 @@ import Testing
         try await administer("DROP OWNED BY \(schema); DROP ROLE \(schema)", url)
     }
 
-    @Test func whatTheServerRefusesStopsTheStartInWords() async throws {
+    @Test func `what the server refuses stops the start in words`() async throws {
         var environment = try Store.pgvector.environment()
         let url = try #require(environment["DATABASE_URL"])
         environment["EMBEDDING_MODEL"] = "local/hashing-64"

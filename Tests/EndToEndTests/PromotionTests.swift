@@ -6,7 +6,7 @@ import Testing
 @Suite struct PromotionTests {
     /// The embedding service is down until the server has been killed: so the promotion cannot have been done before.
     @Test(arguments: Store.allCases)
-    func aServerThatIsKilledRightAfterAPutPromotesWhenItIsBack(_ store: Store) async throws {
+    func `a server that is killed right after a PUT promotes when it is back`(_ store: Store) async throws {
         try await FakeEmbeddingsServer.run(["--dimensions", "32"]) { embeddings in
             var environment = try store.environment()
             environment["EMBEDDING_MODEL"] = "fake-model"

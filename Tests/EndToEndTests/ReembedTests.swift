@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test(arguments: Store.allCases)
-    func aStoreChangesItsModelWhileItIsSearchedAndWritten(_ store: Store) async throws {
+    func `a store changes its model while it is searched and written`(_ store: Store) async throws {
         let oldSettings = try store.environment()
         try await FakeEmbeddingsServer.run(["--dimensions", "64", "--delay-ms", "120"]) { embeddings in
             let newSettings = Self.newModel(oldSettings, embeddings)
@@ -190,7 +190,7 @@ import Testing
         }
     }
 
-    @Test func aBackendThatCannotIsRefused() async throws {
+    @Test func `a backend that cannot is refused`() async throws {
         let (status, output) = try await ServerProcess.command(
             ["reembed"], ["MEMORY_VECTOR_DB_FACTORY": "reference", "EMBEDDING_MODEL": "local/hashing-64"])
         #expect(status == 1)
@@ -198,7 +198,7 @@ import Testing
     }
 
     @Test(arguments: Store.allCases)
-    func aFailureOfTheModelIsNamed(_ store: Store) async throws {
+    func `a failure of the model is named`(_ store: Store) async throws {
         let oldSettings = try store.environment()
         try await FakeEmbeddingsServer.run(["--dimensions", "64"]) { embeddings in
             let settings = Self.newModel(oldSettings, embeddings).merging(["EMBEDDING_DEADLINE_SECONDS": "2"]) { $1 }

@@ -13,7 +13,7 @@ import Testing
     ]
 
     @Test(arguments: Store.allCases)
-    func itsRecordsAreNeitherSeenNorChanged(_ store: Store) async throws {
+    func `its records are neither seen nor changed`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             let api = server.client
             #expect(try await api.create(Self.records).status == 200)
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func anInterruptedRunLeavesNothingBehind() async throws {
+    @Test func `an interrupted run leaves nothing behind`() async throws {
         try await ServerProcess.run(["MEMORY_VECTOR_DB_FACTORY": "reference"]) { server in
             let process = try await RunningProcess.start(
                 ServerProcess.binary, ["conformance", "--url", server.url, "--only", "page/"])
@@ -44,7 +44,7 @@ import Testing
         ("http://127.0.0.1:1", "no connection to 127.0.0.1:1"), ("ftp://host", "neither http nor https"),
         ("nonsense url", "malformed"),
     ])
-    func aServerThatIsNotThereFailsTheRunWithItsReason(_ url: String, _ reason: String) async throws {
+    func `a server that is not there fails the run with its reason`(_ url: String, _ reason: String) async throws {
         let (status, output) = try await ServerProcess.command(["conformance", "--url", url])
         #expect(status != 0)
         #expect(output.contains(reason), "\(output)")

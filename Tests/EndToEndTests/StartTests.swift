@@ -5,7 +5,7 @@ import Testing
 /// Starts: several at once, wrong settings, settings that do not fit the store.
 @Suite struct StartTests {
     @Test(arguments: Store.allCases)
-    func twoServersStartAtOnceAndEightClientsLoseNothing(_ store: Store) async throws {
+    func `two servers start at once and eight clients lose nothing`(_ store: Store) async throws {
         let environment = try store.environment()
         try await withThrowingTaskGroup(of: Void.self) { group in
             let (ports, port) = AsyncStream<String>.makeStream()
@@ -84,7 +84,7 @@ import Testing
                 ], "schema name"
             ),
         ] as [([String: String], String)])
-    func wrongSettingsStopTheStart(_ settings: [String: String], _ expected: String) async throws {
+    func `wrong settings stop the start`(_ settings: [String: String], _ expected: String) async throws {
         let environment = ["EMBEDDING_MODEL": "local/hashing-64", "PORT": "0"].merging(settings) { $1 }
         let (status, output) = try await ServerProcess.command(["api"], environment)
         #expect(status == 1, "\(output)")
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test(arguments: EnvironmentFileForm.allCases)
-    func anEnvironmentFileThatIsThereIsReadOrRefused(_ form: EnvironmentFileForm) async throws {
+    func `an environment file that is there is read or refused`(_ form: EnvironmentFileForm) async throws {
         try await Self.inFolder { folder in
             try form.make(at: folder.appendingPathComponent(".env"))
             let (status, output) = try await ServerProcess.command(
@@ -135,7 +135,7 @@ import Testing
         ("PORT=8123\r\n", "8123"), ("\u{FEFF}PORT=8123\n", "8123"), ("PORT=   # none\n", ""), ("", ""),
         ("export PORT = '8123'\nMEMORY_VECTOR_DB_FACTORY=pgvector\n", "8123"),
     ])
-    func oneSettingIsPrintedForScripts(_ file: String, _ expected: String) async throws {
+    func `one setting is printed for scripts`(_ file: String, _ expected: String) async throws {
         try await Self.inFolder { folder in
             try Data(file.utf8).write(to: folder.appendingPathComponent(".env"))
             let (status, output) = try await ServerProcess.command(["settings", "get", "--given", "PORT"], in: folder)
@@ -157,7 +157,9 @@ import Testing
         ("redis", "MEMORY_VECTOR_DB_FACTORY", "postgresql://me:hunter2@h/d"),
         ("python:nobody.create", "STATE_STORE_URL", "me:hunter2@h"),
     ])
-    func secretsOfMalformedAddressesAreNotTold(_ factory: String, _ name: String, _ address: String) async throws {
+    func `secrets of malformed addresses are not told`(_ factory: String, _ name: String, _ address: String)
+        async throws
+    {
         var environment = [
             "MEMORY_VECTOR_DB_FACTORY": factory, "EMBEDDING_MODEL": "text-embedding-3-small", "PORT": "0",
             "OPENAI_API_KEY": "sk-x",
@@ -180,7 +182,7 @@ import Testing
     }
 
     @Test(arguments: Store.allCases)
-    func vectorsOfAnotherLengthAreRefusedAtTheStart(_ store: Store) async throws {
+    func `vectors of another length are refused at the start`(_ store: Store) async throws {
         var environment = try store.environment()
         try await ServerProcess.run(environment) { server in
             try await server.client.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
@@ -193,7 +195,7 @@ import Testing
         #expect(output.contains("64") && output.contains("128"), "\(output)")
     }
 
-    @Test func aWrongPasswordOfRedisStopsTheStart() async throws {
+    @Test func `a wrong password of Redis stops the start`() async throws {
         var environment = ServerProcess.defaults.merging(try Store.redis.environment()) { $1 }
         environment["REDIS_URL"] = environment["REDIS_URL"]?.replacing("redis://", with: "redis://nobody:hunter2@")
         let (status, output) = try await ServerProcess.command(["api"], environment)
@@ -201,7 +203,7 @@ import Testing
         #expect(output.contains("refuses the credentials") && !output.contains("hunter2"), "\(output)")
     }
 
-    @Test func theConfigurationInForceIsPrintedWithoutSecrets() async throws {
+    @Test func `the configuration in force is printed without secrets`() async throws {
         for (name, value) in [
             ("DATABASE_URL", "host=h user=u password = hunter2 dbname=d"),
             ("DATABASE_URL", #"password='a\'b hunter2' host=h"#),
@@ -228,7 +230,7 @@ import Testing
         }
     }
 
-    @Test func migrationsAreListedAndApplied() async throws {
+    @Test func `migrations are listed and applied`() async throws {
         let environment = try Store.pgvector.environment()
         let pending = try await ServerProcess.command(["migrate", "status"], environment)
         #expect(pending.status == 0, "\(pending.output)")
@@ -245,7 +247,7 @@ import Testing
         #expect(missing.output.contains("DATABASE_URL"))
     }
 
-    @Test func theVersionIsPrinted() async throws {
+    @Test func `the version is printed`() async throws {
         let (status, output) = try await ServerProcess.command(["version"])
         #expect(status == 0)
         #expect(output.hasPrefix("agent-memory "))

@@ -31,7 +31,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func postsBodyAndHeaders() async throws {
+    @Test func `posts body and headers`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in
                 let response = try await client.send(
@@ -56,7 +56,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func sendsAnEmptyPost() async throws {
+    @Test func `sends an empty post`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in
                 let response = try await client.send(.init(method: .post, url: "\(server.origin)/echo"))
@@ -69,7 +69,7 @@ struct HTTPClientTests {
     }
 
     @Test(arguments: [HTTPClient.Method.put, .patch, .delete])
-    func sendsTheMethodWithItsBody(method: HTTPClient.Method) async throws {
+    func `sends the method with its body`(method: HTTPClient.Method) async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in
                 // More than once over one connection, between other methods: nothing of a method may stay behind.
@@ -93,7 +93,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func readsHeadersOfTheFinalResponse() async throws {
+    @Test func `reads headers of the final response`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in
                 let response = try await client.send(.init(url: "\(server.origin)/headers"))
@@ -105,7 +105,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func doesNotFollowRedirects() async throws {
+    @Test func `does not follow redirects`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in
                 let response = try await client.send(.init(url: "\(server.origin)/redirect"))
@@ -115,7 +115,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test(arguments: ["bytes/2000", "chunks/2"]) func refusesLargeBodies(path: String) async throws {
+    @Test(arguments: ["bytes/2000", "chunks/2"]) func `refuses large bodies`(path: String) async throws {
         var configuration = HTTPClient.Configuration()
         configuration.maximumResponseBytes = 1999
         try await FakeEmbeddingsServer.run { server in
@@ -128,7 +128,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func tellsARefusedConnection() async throws {
+    @Test func `tells a refused connection`() async throws {
         let port = try await FakeEmbeddingsServer.run { $0.port }
         try await withClient { client in
             let error = await failure(
@@ -139,7 +139,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func timesOut() async throws {
+    @Test func `times out`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await server.control(["mode": "hang"])
             try await withClient { client in
@@ -149,7 +149,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func timesOutWhileBytesKeepDripping() async throws {
+    @Test func `times out while bytes keep dripping`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await server.control(["mode": "drip", "chunk": 1, "interval_ms": 20])
             try await withClient { client in
@@ -159,7 +159,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func timesOutInTheQueue() async throws {
+    @Test func `times out in the queue`() async throws {
         var configuration = HTTPClient.Configuration()
         configuration.maximumConcurrentTransfers = 1
         configuration.maximumQueuedRequests = 1
@@ -184,7 +184,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func cancellingEndsTheTransfer() async throws {
+    @Test func `cancelling ends the transfer`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await server.control(["mode": "hang"])
             try await withClient { client in
@@ -197,7 +197,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func aCancelledTaskSendsNothing() async throws {
+    @Test func `a cancelled task sends nothing`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in
                 let task = Task {
@@ -211,7 +211,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func shutdownEndsTransfersAndRefusesMore() async throws {
+    @Test func `shutdown ends transfers and refuses more`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await server.control(["mode": "hang"])
             let client = HTTPClient()
@@ -228,11 +228,11 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func shutdownOfAnUnusedClientReturns() async {
+    @Test func `shutdown of an unused client returns`() async {
         await HTTPClient().shutdown()
     }
 
-    @Test func theThreadEndsWhenIdleAndStartsAgain() async throws {
+    @Test func `the thread ends when idle and starts again`() async throws {
         var configuration = HTTPClient.Configuration()
         configuration.idleTimeout = .zero
         try await FakeEmbeddingsServer.run { server in
@@ -245,7 +245,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func reusesConnectionsAndLeavesNone() async throws {
+    @Test func `reuses connections and leaves none`() async throws {
         var configuration = HTTPClient.Configuration()
         configuration.maximumConcurrentTransfers = 8
         try await FakeEmbeddingsServer.run { server in
@@ -264,7 +264,7 @@ struct HTTPClientTests {
         }
     }
 
-    @Test func survivesABrokenConnection() async throws {
+    @Test func `survives a broken connection`() async throws {
         try await FakeEmbeddingsServer.run { server in
             try await server.control(["mode": "truncated_body", "times": 1])
             try await withClient { client in
@@ -275,13 +275,13 @@ struct HTTPClientTests {
     }
 
     @Test(arguments: ["ftp://host/x", "file:///etc/passwd", "nonsense", "", "http://", "http://ho st/"])
-    func refusesURLs(url: String) async throws {
+    func `refuses URLs`(url: String) async throws {
         try await withClient { client in
             #expect(await failure(client, .init(url: url))?.code == .invalidURL)
         }
     }
 
-    @Test func refusesHeadersThatWouldSplit() async throws {
+    @Test func `refuses headers that would split`() async throws {
         try await withClient { client in
             let headers: [HTTPHeaders] = [["X-Key": "a\r\nX-Other: b"], ["X\n": "b"], ["": "b"], ["a b": "c"]]
             for headers in headers {

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("HTTP URLs and dates")
 struct HTTPURLTests {
-    @Test func takesURLsApartAndTogether() throws {
+    @Test func `takes URLs apart and together`() throws {
         let url = try HTTPURL("https://me:pass@Example.com:8443/a/b?c=d")
         #expect(url.scheme == "https")
         #expect(url.host == "example.com")
@@ -15,14 +15,14 @@ struct HTTPURLTests {
         #expect("\(url)" == "https://example.com:8443")
     }
 
-    @Test func fillsInTheRootPath() throws {
+    @Test func `fills in the root path`() throws {
         let url = try HTTPURL("http://[::1]")
         #expect(url.path == "/")
         #expect(url.port == nil)
         #expect(url.text == "http://[::1]/")
     }
 
-    @Test func readsDates() {
+    @Test func `reads dates`() {
         #expect(HTTPDate.unixSeconds("Sun, 06 Nov 1994 08:49:37 GMT") == 784_111_777)
         #expect(HTTPDate.unixSeconds("soon") == nil)
     }

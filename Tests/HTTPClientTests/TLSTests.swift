@@ -29,7 +29,7 @@ struct TLSTests {
         try await body(certificate, key)
     }
 
-    @Test func acceptsOnlyTrustedCertificates() async throws {
+    @Test func `accepts only trusted certificates`() async throws {
         try await withCertificate { certificate, key in
             try await FakeEmbeddingsServer.run(["--tls-cert", certificate, "--tls-key", key]) { server in
                 let distrusting = HTTPClient()
@@ -51,7 +51,7 @@ struct TLSTests {
         }
     }
 
-    @Test func tellsAPlainPort() async throws {
+    @Test func `tells a plain port`() async throws {
         try await FakeEmbeddingsServer.run { server in
             let client = HTTPClient()
             await #expect {

@@ -11,7 +11,7 @@ import Testing
         "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
         "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n",
     ])
-    func anOfferOfAnotherProtocolIsIgnored(_ offer: String) throws {
+    func `an offer of another protocol is ignored`(_ offer: String) throws {
         for isPipelined in [false, true] {
             let connection = try ConnectionFixture()
             let first = "GET /a HTTP/1.1\r\nHost: h\r\n\(offer)\r\n"
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func anOfferThatComesByteByByteIsIgnored() throws {
+    @Test func `an offer that comes byte by byte is ignored`() throws {
         let connection = try ConnectionFixture()
         let offer = "GET /a HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
         for byte in (offer + offer + Self.get) { connection.receive(String(byte)) }
@@ -77,7 +77,7 @@ import Testing
             "GET / HTTP/1.1\r\nHost: h\r\n" + (0..<300).map { "X\($0): v\r\n" }.joined() + "\r\n", "431", "head"
         ),
     ])
-    func whatBreaksARuleIsAnsweredInJSONAndEndsTheConnection(
+    func `what breaks a rule is answered in JSON and ends the connection`(
         _ request: String, _ status: String, _ detail: String
     ) throws {
         var limits = ConnectionLimits()
@@ -93,7 +93,7 @@ import Testing
         #expect(!connection.isOpen)
     }
 
-    @Test func aRefusalWaitsForTheAnswersBeforeIt() throws {
+    @Test func `a refusal waits for the answers before it`() throws {
         let connection = try ConnectionFixture()
         connection.receive(Self.get + "GET /b HTTP/1.1\r\n\r\n" + Self.get)
         #expect(connection.requests == ["GET /a"])
@@ -105,7 +105,7 @@ import Testing
         #expect(!connection.isOpen)
     }
 
-    @Test func answersToHEADHaveNoBody() throws {
+    @Test func `answers to HEAD have no body`() throws {
         let connection = try ConnectionFixture()
         connection.receive("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n" + Self.get)
         connection.answer("{\"detail\":\"x\"}", status: .notFound)
@@ -123,7 +123,7 @@ import Testing
         "GET /a HTTP/1.0\r\n\r\n", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         "GET /a HTTP/1.1\r\nHost: h\r\nConnection: Keep-Alive, Close\r\n\r\n",
     ])
-    func theLastAnswerSaysSoAndCloses(_ request: String) throws {
+    func `the last answer says so and closes`(_ request: String) throws {
         let connection = try ConnectionFixture()
         connection.receive(request + Self.get)
         connection.answer()
@@ -133,7 +133,7 @@ import Testing
         #expect(!connection.isOpen)
     }
 
-    @Test func aClientThatAsksIsToldToContinue() throws {
+    @Test func `a client that asks is told to continue`() throws {
         let connection = try ConnectionFixture()
         let head = "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
         connection.receive(head)
@@ -153,7 +153,7 @@ import Testing
         #expect(try large.answered().status == "413")
     }
 
-    @Test func anIdleConnectionIsClosedWithoutAWord() throws {
+    @Test func `an idle connection is closed without a word`() throws {
         for isUsed in [false, true] {
             let connection = try ConnectionFixture()
             if isUsed {
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test func halfAHeadGets408() throws {
+    @Test func `half a head gets 408`() throws {
         let connection = try ConnectionFixture()
         connection.pass(.seconds(60))
         connection.receive("GET /a")
@@ -186,7 +186,7 @@ import Testing
         #expect(!connection.isOpen)
     }
 
-    @Test func halfABodyGets408() throws {
+    @Test func `half a body gets 408`() throws {
         let connection = try ConnectionFixture()
         connection.receive("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n")
         connection.receive(String(repeating: "x", count: 50_000))
@@ -204,7 +204,7 @@ import Testing
         #expect(!connection.isOpen)
     }
 
-    @Test func aBodyThatTheServerDoesNotReadIsNotLate() throws {
+    @Test func `a body that the server does not read is not late`() throws {
         let connection = try ConnectionFixture()
         connection.receive("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n", reads: false)
         connection.pass(.seconds(300))
@@ -214,7 +214,7 @@ import Testing
         #expect(try connection.sent().hasPrefix("HTTP/1.1 200"))
     }
 
-    @Test func aClientThatDoesNotReadIsCutOff() throws {
+    @Test func `a client that does not read is cut off`() throws {
         let connection = try ConnectionFixture()
         connection.receive(Self.get)
         connection.begin(length: 1 << 30)
@@ -231,7 +231,7 @@ import Testing
         #expect(!connection.isOpen)
     }
 
-    @Test func anAnswerBeforeALargeBodyEndsTheConnection() throws {
+    @Test func `an answer before a large body ends the connection`() throws {
         for (length, closes) in [(1 << 20, true), (1 << 10, false)] {
             let connection = try ConnectionFixture()
             connection.receive("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: \(length)\r\n\r\n")
@@ -241,7 +241,7 @@ import Testing
         }
     }
 
-    @Test func aClientThatLeavesWithinItsBodyEndsTheRequest() throws {
+    @Test func `a client that leaves within its body ends the request`() throws {
         let connection = try ConnectionFixture()
         connection.receive("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n{}")
         _ = try? connection.channel.finish(acceptAlreadyClosed: true)
@@ -249,7 +249,7 @@ import Testing
         #expect(connection.ends == 0)
     }
 
-    @Test func shuttingDownEndsWhatIsIdleAndNothingElse() throws {
+    @Test func `shutting down ends what is idle and nothing else`() throws {
         let idle = try ConnectionFixture()
         idle.quiesce()
         #expect(!idle.isOpen)
@@ -278,7 +278,7 @@ import Testing
         #expect(!halfBody.isOpen)
     }
 
-    @Test func roomIsMadeByConnectionsThatHaveNothingToDo() throws {
+    @Test func `room is made by connections that have nothing to do`() throws {
         let idle = try ConnectionFixture()
         idle.pass(.seconds(10))
         idle.receive(Self.get)

@@ -5,7 +5,7 @@ import Testing
 
 /// The budget of large requests.
 @Suite struct LargeWorkTests {
-    @Test func sharesReturnToTheBudget() async throws {
+    @Test func `shares return to the budget`() async throws {
         let budget = WorkBudget(bytes: 100)
         do {
             let share = try await budget.share(60, patience: .zero)
@@ -24,7 +24,7 @@ import Testing
         #expect(budget.overdraw(5).bytes == 5)
     }
 
-    @Test func waitersAreServedInTheirOrder() async throws {
+    @Test func `waiters are served in their order`() async throws {
         let budget = WorkBudget(bytes: 100)
         var share: WorkBudget.Share? = try await budget.share(100, patience: .zero)
         let served = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -42,7 +42,7 @@ import Testing
         #expect(budget.used == 0)
     }
 
-    @Test func aWaiterThatIsCancelledStopsWaiting() async throws {
+    @Test func `a waiter that is cancelled stops waiting`() async throws {
         let budget = WorkBudget(bytes: 10)
         let held = try await budget.share(10, patience: .zero)
         let waiting = Task { _ = try await budget.share(1, patience: .seconds(60)) }
@@ -51,7 +51,7 @@ import Testing
         #expect(held.bytes == 10)
     }
 
-    @Test func tasksRunOnTheThreadsAndEndAfterThem() async {
+    @Test func `tasks run on the threads and end after them`() async {
         let threads = WorkThreads(count: 1)
         let sum = await withTaskExecutorPreference(threads) {
             await withTaskGroup(of: Int.self) { group in
@@ -64,7 +64,7 @@ import Testing
         #expect(await withTaskExecutorPreference(threads) { await Task { 1 }.value } == 1)
     }
 
-    @Test func aBodyOfUnknownLengthTakesItsShareAsItArrives() async throws {
+    @Test func `a body of unknown length takes its share as it arrives`() async throws {
         let budget = WorkBudget(bytes: 3 << 20)
         func body(_ share: WorkBudget.Share) -> MeteredBody {
             let parts = AsyncStream<ByteBuffer> { continuation in
@@ -87,7 +87,7 @@ import Testing
         #expect(rest.bytes > 0)
     }
 
-    @Test func aLargeRequestWithoutRoomGets503() async throws {
+    @Test func `a large request without room gets 503`() async throws {
         var limits = WorkLimits()
         limits.bytes = 1 << 20
         limits.patience = .milliseconds(50)

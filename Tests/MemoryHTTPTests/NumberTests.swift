@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func windowsAndLimitsOfSessions() async throws {
+    @Test func `windows and limits of sessions`() async throws {
         try await Self.withSession { api async throws in
             for number in Self.extremes {
                 for name in ["context_window_max", "recent_messages_limit"] {
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func numbersOfSearches() async throws {
+    @Test func `numbers of searches`() async throws {
         try await Self.withSession { api async throws in
             for name in [
                 "hybrid_alpha", "distance_threshold", "recency_semantic_weight", "recency_recency_weight",
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func numbersOfRecordsAndSessions() async throws {
+    @Test func `numbers of records and sessions`() async throws {
         try await Self.withSession { api async throws in
             for number in Self.extremes + Self.fractions {
                 for name in [
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test func revisionsOfConditions() async throws {
+    @Test func `revisions of conditions`() async throws {
         try await Self.withSession { api async throws in
             for number in Self.extremes where number != "1" {
                 let put = try await api.send(.put, "/v1/working-memory/s", "{}", headers: [.ifMatch: "\"\(number)\""])

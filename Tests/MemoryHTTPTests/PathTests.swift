@@ -10,7 +10,7 @@ import Testing
         ("../../x", "../../x"), ("search/x", "search/x"), ("a/messages", "a/messages"), ("a%252Fb", "a%2Fb"),
         ("\u{FC}/x", "\u{FC}/x"), ("a:b@c;d,e&f=g", "a:b@c;d,e&f=g"), ("a+b", "a+b"),
     ])
-    func theRestOfThePathIsTheID(_ path: String, _ id: String) async throws {
+    func `the REST of the path is the ID`(_ path: String, _ id: String) async throws {
         try await APIFixture.run { api async throws in
             let session = "/v1/working-memory/\(path)"
             #expect(try await api.send(.put, session, "{}").json["session_id"] == .string(id))
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(arguments: ["%FF", "%", "a%2", "a%zzb", "\u{FFFD}", "a#b", "a/%C3"])
-    func whatIsNotAnID(_ path: String) async throws {
+    func `what is not an ID`(_ path: String) async throws {
         try await APIFixture.run { api async throws in
             for (method, route, place) in [
                 (HTTPRequest.Method.get, "long-term-memory", "memory_id"),
@@ -47,14 +47,14 @@ import Testing
         }
     }
 
-    @Test func aReplacementCharacterThatIsMeantIsOne() async throws {
+    @Test func `a replacement character that is meant is one`() async throws {
         try await APIFixture.run { api async throws in
             #expect(
                 try await api.send(.put, "/v1/working-memory/%EF%BF%BD", "{}").json["session_id"] == "\u{FFFD}")
         }
     }
 
-    @Test func placesOfKeysThatBreakTheRules() async throws {
+    @Test func `places of keys that break the rules`() async throws {
         try await APIFixture.run { api async throws in
             #expect(try await api.send(.get, "/v1/working-memory/%00").places == ["path.session_id"])
             #expect(try await api.send(.get, "/v1/working-memory/s?user_id=%00").places == ["query.user_id"])

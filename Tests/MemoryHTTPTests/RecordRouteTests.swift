@@ -5,7 +5,7 @@ import Testing
 
 /// POST, GET, PATCH and DELETE of single records.
 @Suite struct RecordRouteTests {
-    @Test func createdRecordsComeBackWhole() async throws {
+    @Test func `created records come back whole`() async throws {
         try await APIFixture.run { api async throws in
             try await api.create(
                 """
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test func allMistakesAreToldAtOnce() async throws {
+    @Test func `all mistakes are told at once`() async throws {
         try await APIFixture.run { api async throws in
             let answer = try await api.send(
                 .post, "/v1/long-term-memory/",
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func aSmallRequestMakesNoHugeAnswer() async throws {
+    @Test func `a small request makes no huge answer`() async throws {
         try await APIFixture.run { api async throws in
             let many = "[" + Array(repeating: "1", count: 50_000).joined(separator: ",") + "]"
             for body in [
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func bodiesOfOtherTypesAreRefused() async throws {
+    @Test func `bodies of other types are refused`() async throws {
         try await APIFixture.run { api async throws in
             let body = "{\"memories\": [{\"id\": \"a\", \"text\": \"x\"}]}"
             for (type, status) in [
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test(arguments: ["a/b", "q?mark", "pi|pe", " lead", "ü", "search", "list", "count", "100%", "a+b", "..", "#"])
-    func idsMayHoldAnyCharacter(_ id: String) async throws {
+    func `IDs may hold any character`(_ id: String) async throws {
         try await APIFixture.run { api async throws in
             let json = JSONValue.string(id).jsonText
             try await api.create("{\"id\": \(json), \"text\": \"x\"}")
@@ -143,7 +143,7 @@ import Testing
         }
     }
 
-    @Test func missingRecords() async throws {
+    @Test func `missing records`() async throws {
         try await APIFixture.run { api async throws in
             for path in ["nope", "%00"] {
                 #expect(try await api.send(.get, "/v1/long-term-memory/\(path)").status == 404, "\(path)")
@@ -188,7 +188,7 @@ import Testing
         ("{\"entities\": [\"a\", \"b,c\"]}", 422, ["body.entities.1"]), ("{", 422, ["body.1"]), ("", 422, ["body"]),
         ("{\"memory_type\": \"bogus\"}", 422, ["body.memory_type"]),
     ])
-    func refusedPatches(_ body: String, _ status: Int, _ places: [String]) async throws {
+    func `refused patches`(_ body: String, _ status: Int, _ places: [String]) async throws {
         try await APIFixture.run { api async throws in
             try await api.create("{\"id\": \"a\", \"text\": \"x\"}")
             let answer = try await api.send(.patch, "/v1/long-term-memory/a", body)
@@ -198,7 +198,7 @@ import Testing
         }
     }
 
-    @Test func embeddingServiceDownStoresNothing() async throws {
+    @Test func `embedding service down stores nothing`() async throws {
         try await APIFixture.run { api async throws in
             api.embedder.fail(.down)
             let answer = try await api.send(

@@ -20,7 +20,7 @@ import Testing
     /// Members that ours means to differ in.
     private static let times = ["last_accessed", "created_at", "updated_at"]
 
-    @Test func recordedRequestsGetTheRecordedAnswers() async throws {
+    @Test func `recorded requests get the recorded answers`() async throws {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("reference-working-memory.jsonl")
         let cases = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {

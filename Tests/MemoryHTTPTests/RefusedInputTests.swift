@@ -21,7 +21,7 @@ import Testing
         ("user_id=Jos\u{FFFD}", "query.user_id"), ("user%E9=a", "query"), ("userid=a", "query.userid"),
         ("User_id=a", "query.User_id"), ("=a", "query."), ("user_id=a&user_id=victim", "query.user_id"),
     ])
-    func parametersThatCannotBeUsed(_ query: String, _ place: String) async throws {
+    func `parameters that cannot be used`(_ query: String, _ place: String) async throws {
         try await Self.withSession { api async throws in
             for (method, path, body) in [
                 (HTTPRequest.Method.get, "/v1/working-memory/", nil), (.get, "/v1/working-memory/s", nil),
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func whatTheReferencesClientsSendIsTaken() async throws {
+    @Test func `what the references clients send is taken`() async throws {
         try await Self.withSession { api async throws in
             // The same value twice says nothing else than once.
             let twice = "/v1/working-memory/s?user_id=victim&user_id=victim"
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func parametersOfAnotherRouteAreUnknown() async throws {
+    @Test func `parameters of another route are unknown`() async throws {
         try await Self.withSession { api async throws in
             for (method, path, place) in [
                 (HTTPRequest.Method.delete, "/v1/working-memory/s?recent_messages_limit=1", "recent_messages_limit"),
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(arguments: ["", "%20", "%E2%80%83", "+"])
-    func anEmptyUserIsNotEverybody(_ blank: String) async throws {
+    func `an empty user is not everybody`(_ blank: String) async throws {
         try await Self.withSession { api async throws in
             for name in ["user_id", "namespace"] {
                 let list = try await api.send(.get, "/v1/working-memory/?\(name)=\(blank)")
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test(arguments: ["", " ", "\u{2003}"])
-    func aPromptForAnEmptyUserIsRefused(_ blank: String) async throws {
+    func `a prompt for an empty user is refused`(_ blank: String) async throws {
         try await APIFixture.run { api async throws in
             try await api.create(#"{"id":"m","text":"the code word","user_id":"alice"}"#)
             for (body, place) in [
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func conditionsThatARouteDoesNotLookAt() async throws {
+    @Test func `conditions that a route does not look at`() async throws {
         try await Self.withSession { api async throws in
             let conditions: [HTTPField.Name] = [.ifMatch, .ifNoneMatch, .ifUnmodifiedSince]
             for (method, path, body) in [
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func bodiesWhereNoneIsTaken() async throws {
+    @Test func `bodies where none is taken`() async throws {
         try await Self.withSession { api async throws in
             let filter = #"{"user_id":"nobody"}"#
             for (method, path) in [
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func anAppendNamesItsSessionInTheQueryAlone() async throws {
+    @Test func `an append names its session in the query alone`() async throws {
         try await Self.withSession { api async throws in
             #expect(
                 try await api.send(.post, "/v1/working-memory/s/messages", Self.session).places == ["body.user_id"])
@@ -157,7 +157,7 @@ import Testing
         #"{"user_id":{"eq":"a"},"user_id":null}"#, #"{"user_id":{"eq":"a","eq":"b"}}"#,
         #"{"limit":1,"\u006cimit":2}"#,
     ])
-    func aNameThatIsThereTwice(_ body: String) async throws {
+    func `a name that is there twice`(_ body: String) async throws {
         try await APIFixture.run { api async throws in
             let answer = try await api.search(body)
             #expect(answer.status == 422)
@@ -167,7 +167,7 @@ import Testing
         }
     }
 
-    @Test func encodingsOfBodies() async throws {
+    @Test func `encodings of bodies`() async throws {
         try await APIFixture.run { api async throws in
             let json = #"{"text":"ü"}"#
             let path = "/v1/long-term-memory/search"

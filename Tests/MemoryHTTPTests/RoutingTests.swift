@@ -3,7 +3,7 @@ import MemoryHTTP
 import Testing
 
 @Suite struct RoutingTests {
-    @Test func healthAndReady() async throws {
+    @Test func `health and ready`() async throws {
         try await APIFixture.run { api async throws in
             let health = try await api.send(.get, "/v1/health")
             #expect(health.status == 200)
@@ -17,7 +17,7 @@ import Testing
         }
     }
 
-    @Test func unknownPathsAndMethods() async throws {
+    @Test func `unknown paths and methods`() async throws {
         try await APIFixture.run { api async throws in
             for path in ["/", "/v1/nope", "/v1/memory/prompt/x"] {
                 let answer = try await api.send(.get, path)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func bothFormsOfTrailingSlashesAndHead() async throws {
+    @Test func `both forms of trailing slashes and head`() async throws {
         try await APIFixture.run { api async throws in
             for path in ["/v1/long-term-memory", "/v1/long-term-memory/"] {
                 #expect(
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func routesOfLaterVersionsAnswer501() async throws {
+    @Test func `routes of later versions answer 501`() async throws {
         try await APIFixture.run { api async throws in
             for (method, path) in [
                 (HTTPRequest.Method.post, "/v1/long-term-memory/compact"), (.post, "/v1/long-term-memory/forget"),
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func everyAnswerCarriesARequestID() async throws {
+    @Test func `every answer carries a request ID`() async throws {
         try await APIFixture.run { api async throws in
             let given = try await api.send(.get, "/v1/health", headers: [HTTPField.Name("X-Request-Id")!: "abc-1.2"])
             #expect(given.headers[HTTPField.Name("X-Request-Id")!] == "abc-1.2")
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func largeBodiesAreRefused() async throws {
+    @Test func `large bodies are refused`() async throws {
         try await APIFixture.run(configuration: .init(bodyLimit: 2000)) { api async throws in
             let text = String(repeating: "x", count: 3000)
             let answer = try await api.send(
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func longTermMemoryCanBeSwitchedOff() async throws {
+    @Test func `long term memory can be switched off`() async throws {
         try await APIFixture.run(configuration: .init(longTermMemory: false)) { api async throws in
             let answer = try await api.search("{}")
             #expect(answer.status == 400)

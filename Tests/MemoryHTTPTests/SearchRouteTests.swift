@@ -3,7 +3,7 @@ import Testing
 
 /// POST search, list and count.
 @Suite struct SearchRouteTests {
-    @Test func hitsCarryDistanceAndScore() async throws {
+    @Test func `hits carry distance and score`() async throws {
         try await APIFixture.run { api async throws in
             try await api.create("{\"id\": \"a\", \"text\": \"[1] apple\"}, {\"id\": \"b\", \"text\": \"[0, 1] pear\"}")
             let semantic = try await api.search("{\"text\": \"[1] apple\", \"recency_boost\": false}")
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func recencyBoostReordersThePage() async throws {
+    @Test func `recency boost reorders the page`() async throws {
         try await APIFixture.run { api async throws in
             try await api.create(
                 """
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func clientsSpellingsOfOperators() async throws {
+    @Test func `clients spellings of operators`() async throws {
         try await APIFixture.run { api async throws in
             try await api.create(
                 """
@@ -108,7 +108,7 @@ import Testing
         ("{\"limit\": 101}", ["body.limit"]), ("{\"limit\": 5.5}", ["body.limit"]),
         ("{\"offset\": -1}", ["body.offset"]),
     ])
-    func refusedFilters(_ body: String, _ places: [String]) async throws {
+    func `refused filters`(_ body: String, _ places: [String]) async throws {
         try await APIFixture.run { api async throws in
             for route in ["search", "list"] {
                 let answer = try await api.send(.post, "/v1/long-term-memory/\(route)", body)
@@ -141,7 +141,7 @@ import Testing
         }
     }
 
-    @Test func listAndCountTakeNothingElse() async throws {
+    @Test func `list and count take nothing else`() async throws {
         try await APIFixture.run { api async throws in
             #expect(try await api.send(.post, "/v1/long-term-memory/list", "{\"text\": \"x\"}").places == ["body.text"])
             #expect(try await api.send(.post, "/v1/long-term-memory/count", "{\"limit\": 5}").places == ["body.limit"])

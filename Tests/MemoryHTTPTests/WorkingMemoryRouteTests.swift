@@ -15,7 +15,7 @@ import Testing
         (answer.json["messages"]?.arrayValue ?? []).compactMap { $0["id"]?.stringValue }
     }
 
-    @Test func severalSessionsOfOneIDAreAConflictThatNamesTheChoices() async throws {
+    @Test func `several sessions of one ID are a conflict that names the choices`() async throws {
         try await APIFixture.run { api async throws in
             for scope in [#","user_id":"c""#, #","user_id":"a","namespace":"n""#, #","user_id":"b","namespace":"n""#] {
                 #expect(try await api.send(.put, "/v1/working-memory/s", Self.body([], scope)).status == 200)
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func theSessionThatHasOnlyWhatIsNamedComesFirst() async throws {
+    @Test func `the session that has only what is named comes first`() async throws {
         try await APIFixture.run { api async throws in
             for scope in ["", #","user_id":"a""#, #","user_id":"a","namespace":"n""#, #","namespace":"n""#] {
                 #expect(try await api.send(.put, "/v1/working-memory/s", Self.body([], scope)).status == 200)
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func writersThatReadTheSameStateAreMergedOrRefused() async throws {
+    @Test func `writers that read the same state are merged or refused`() async throws {
         try await APIFixture.run { api async throws in
             let path = "/v1/working-memory/s"
             let first = try await api.send(.put, path, Self.body([Self.messages[0]]))
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func aClientThatMakesASessionThatIsThereBlanksNothing() async throws {
+    @Test func `a client that makes a session that is there blanks nothing`() async throws {
         try await APIFixture.run { api async throws in
             let path = "/v1/working-memory/s"
             #expect(try await api.send(.put, path, Self.body([Self.messages[0]])).status == 200)
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test func conditionsOfTheHeaders() async throws {
+    @Test func `conditions of the headers`() async throws {
         try await APIFixture.run { api async throws in
             let path = "/v1/working-memory/s"
             #expect(try await api.send(.put, path, "{}", headers: [.ifMatch: "*"]).status == 412)
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func appendingWithoutReading() async throws {
+    @Test func `appending without reading`() async throws {
         try await APIFixture.run { api async throws in
             let path = "/v1/working-memory/s/messages?user_id=u"
             let first = try await api.send(.post, path, Self.body([Self.messages[0]]))
@@ -132,7 +132,7 @@ import Testing
         }
     }
 
-    @Test func anAppendThatIsSentAgainIsAnsweredAsTheFirst() async throws {
+    @Test func `an append that is sent again is answered as the first`() async throws {
         try await APIFixture.run { api async throws in
             let path = "/v1/working-memory/s/messages"
             let first = try await api.send(.post, path, Self.body([Self.messages[0], Self.messages[1]]))
@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    @Test func timeToLiveOfNothingDeletes() async throws {
+    @Test func `time to live of nothing deletes`() async throws {
         try await APIFixture.run { api async throws in
             let path = "/v1/working-memory/s"
             #expect(try await api.send(.put, path, "{}").status == 200)
@@ -162,7 +162,7 @@ import Testing
         }
     }
 
-    @Test func messagesWithoutADateCanBeRefused() async throws {
+    @Test func `messages without a date can be refused`() async throws {
         let rules = MessageRules(maximumFutureSeconds: 10, requiresDates: true)
         try await APIFixture.run(configuration: .init(messageRules: rules)) { api async throws in
             let path = "/v1/working-memory/s"
@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    @Test func promptsHoldSummaryMessagesMemoriesAndQuery() async throws {
+    @Test func `prompts hold summary messages memories and query`() async throws {
         try await APIFixture.run { api async throws in
             try await api.create(
                 #"{"id":"mine","text":"likes espresso","user_id":"u"},{"id":"here","text":"espresso today","user_id":"u","session_id":"s"},{"id":"other","text":"espresso","user_id":"v"}"#

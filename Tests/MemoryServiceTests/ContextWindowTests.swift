@@ -83,37 +83,37 @@ import Testing
     /// "user: " and 17 words of one token each are 19 tokens.
     private static let sentence = "the" + String(repeating: " and", count: 16)
 
-    @Test func ofALongSessionLittleMoreIsReadThanTheWindowHolds() async throws {
+    @Test func `of a long session little more is read than the window holds`() async throws {
         try await store(Array(repeating: Self.sentence, count: 10_000))
         #expect(try await shown(1_000) == ids(9_948..<10_000))
         #expect(await store.asked == [63])
     }
 
-    @Test func shortMessagesThatFillTheWindowAreAllFound() async throws {
+    @Test func `short messages that fill the window are all found`() async throws {
         // Three tokens each.
         try await store(Array(repeating: "a", count: 10_000))
         #expect(try await shown(1_000) == ids(9_667..<10_000))
         #expect(await store.asked == [63, 252, 501])
     }
 
-    @Test func aSessionThatFitsIsReadOnce() async throws {
+    @Test func `a session that fits is read once`() async throws {
         try await store(Array(repeating: "a", count: 50))
         #expect(try await shown(1_000) == ids(0..<50))
         #expect(await store.asked == [63])
     }
 
-    @Test func noMoreIsReadThanIsAskedFor() async throws {
+    @Test func `no more is read than is asked for`() async throws {
         try await store(Array(repeating: "a", count: 10_000))
         #expect(try await shown(1_000, recentMessages: 70) == ids(9_930..<10_000))
         #expect(await store.asked == [63, 70])
     }
 
-    @Test(arguments: [.min, -1, 1, 2]) func theLastMessageIsAlwaysThere(window: Int) async throws {
+    @Test(arguments: [.min, -1, 1, 2]) func `the last message is always there`(window: Int) async throws {
         try await store(["a", "b"])
         #expect(try await shown(window) == ["m1"])
     }
 
-    @Test func aWindowWithoutLimitShowsAll() async throws {
+    @Test func `a window without limit shows all`() async throws {
         try await store(Array(repeating: "a", count: 10_000))
         #expect(try await shown(.max) == ids(0..<10_000))
     }

@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test(arguments: Backend.allCases)
-    func aJobThatRunsAgainStoresNothingThatWasDeletedMeanwhile(_ backend: Backend) async throws {
+    func `a job that runs again stores nothing that was deleted meanwhile`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
         try await fixture.put(["a": "one", "b": "two"])
         let job = try await fixture.lease()
@@ -99,7 +99,7 @@ import Testing
 
     /// Stored, not marked yet, deleted; then a client that has not seen the mark puts the session again, with a message more.
     @Test(arguments: Backend.allCases)
-    func aPutOfWhatTheSessionHasHandsInNothing(_ backend: Backend) async throws {
+    func `a put of what the session has hands in nothing`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
         try await fixture.put(["a": "one"])
         let job = try await fixture.lease()
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test(arguments: Backend.allCases)
-    func aDeletionOutdatesWhatWaitsAndNotWhatComesLater(_ backend: Backend) async throws {
+    func `a deletion outdates what waits and not what comes later`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
         try await fixture.put(["a": "one"])
         // Not stored yet: the deletion counts all the same.
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test(arguments: Backend.allCases)
-    func anIDOfAnotherUserIsNotTakenForStored(_ backend: Backend) async throws {
+    func `an ID of another user is not taken for stored`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
         _ = try await fixture.memory.create(
             [try MemoryRecord(id: "a", text: "theirs", userID: "v")], deduplicate: false)
@@ -158,7 +158,7 @@ import Testing
 
     /// A job that is split into single ones was handed in when the whole one was.
     @Test(arguments: Backend.allCases)
-    func singleJobsAreAsOldAsTheWhole(_ backend: Backend) async throws {
+    func `single jobs are as old as the whole`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
         _ = try await fixture.memory.create(
             [try MemoryRecord(id: "taken", text: "theirs", userID: "v")], deduplicate: false)
@@ -173,7 +173,7 @@ import Testing
     }
 
     @Test(arguments: Backend.allCases)
-    func ofOneTextAtOnceOneStays(_ backend: Backend) async throws {
+    func `of one text at once one stays`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
         let stored = try await withThrowingTaskGroup(of: [String].self) { group in
             for i in 0..<20 {
@@ -190,7 +190,7 @@ import Testing
 
     /// The text is long-term memory's already, under another id: ids are kept, so there are two records then.
     @Test(arguments: Backend.allCases)
-    func aTextThatIsThereUnderAnotherIDIsPromotedUnderItsOwn(_ backend: Backend) async throws {
+    func `a text that is there under another ID is promoted under its own`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
         _ = try await fixture.memory.create(
             [try MemoryRecord(id: "x", text: "one", userID: "u")], deduplicate: true)
@@ -199,7 +199,7 @@ import Testing
         #expect(try await fixture.texts() == ["x": "one", "a": "one"])
     }
 
-    @Test func anAppendThatIsSentAgainDoesNoHarm() async throws {
+    @Test func `an append that is sent again does no harm`() async throws {
         let fixture = Fixture(.atomic, indexingMessages: true)
         let key = try SessionKey(sessionID: "s")
         func message(_ id: String, _ content: String) throws -> SessionMessage {

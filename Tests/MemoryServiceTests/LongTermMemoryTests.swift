@@ -26,7 +26,7 @@ import Testing
             text: text, ranking: ranking, filter: .everything, page: PageRequest(limit: 10), recencyBoost: boost)
     }
 
-    @Test func aSearchWithoutTextIsAListAndAsksForNoEmbedding() async throws {
+    @Test func `a search without text is a list and asks for no embedding`() async throws {
         try await memory.create(
             [
                 MemoryRecord(id: "old", text: "a", createdAt: .earliest),
@@ -43,7 +43,7 @@ import Testing
         #expect(embedder.embeddedTexts.count == embedded)
     }
 
-    @Test func duplicatesAreDroppedWithinTheirScope() async throws {
+    @Test func `duplicates are dropped within their scope`() async throws {
         func record(_ id: String, user: String? = nil) throws -> MemoryRecord {
             try MemoryRecord(id: id, text: "same", userID: user)
         }
@@ -58,7 +58,7 @@ import Testing
     }
 
     /// What a call replaces is no reason to drop what the call brings.
-    @Test func replacementsAreNoDuplicates() async throws {
+    @Test func `replacements are no duplicates`() async throws {
         func create(_ texts: (id: String, text: String, topics: [String])...) async throws -> [String] {
             try await memory.create(
                 texts.map { try MemoryRecord(id: $0.id, text: $0.text, topics: $0.topics) }, deduplicate: true)
@@ -73,14 +73,14 @@ import Testing
         #expect(try await create(("f", "four", []), ("c", "four", [])) == ["c"])
     }
 
-    @Test func aDuplicateOfManyIsFound() async throws {
+    @Test func `a duplicate of many is found`() async throws {
         let records = try (0..<1200).map { try MemoryRecord(id: "r\($0)", text: "text \($0)") }
         try await memory.create(records, deduplicate: true)
         let again = try (0..<1200).map { try MemoryRecord(id: "s\($0)", text: "text \($0)") }
         #expect(try await memory.create(again, deduplicate: true).isEmpty)
     }
 
-    @Test func unknownRecordsAreNotFound() async throws {
+    @Test func `unknown records are not found`() async throws {
         for id in ["nope", "", "a\u{0}b", String(repeating: "x", count: 600)] {
             await #expect { try await memory.record(id: id) } throws: { ($0 as? MemoryError)?.code == .notFound }
             await #expect {
@@ -92,7 +92,7 @@ import Testing
         #expect(try await memory.delete(ids: ["nope", "", "a\u{0}b"]) == 0)
     }
 
-    @Test func whatTheBackendLacksIsRefusedBeforeItIsAsked() async throws {
+    @Test func `what the backend lacks is refused before it is asked`() async throws {
         let limited = LimitedDatabase(base: database)
         let memory = LongTermMemory(database: limited, accessRecorder: recorder)
         let rankings: [(SearchQuery.Ranking, String)] = [
@@ -110,7 +110,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1)))
-    func accessesAreRecordedInTheBackgroundOnceInAWhile() async throws {
+    func `accesses are recorded in the background once in a while`() async throws {
         let recorder = recorder
         try await memory.create(
             [

@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func memoriesKeepTheirIDsTakeTheScopeOfTheSessionAndAreMarked() async throws {
+    @Test func `memories keep their IDs take the scope of the session and are marked`() async throws {
         let sessions = sessions()
         _ = try await sessions.put(try put(["a", "b"]))
         #expect(try await memory.count(.everything) == 0)
@@ -65,7 +65,7 @@ import Testing
         #expect(await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0))
     }
 
-    @Test func aSecondRunDoesNotUndoAnEdit() async throws {
+    @Test func `a second run does not undo an edit`() async throws {
         _ = try await sessions().put(try put(["a"]))
         let handler = PromotionHandler(memory: memory, store: store, jobs: jobs, now: { Self.now })
         let job = try #require(await queue.lease(kinds: [handler.kind], limit: 1, for: .seconds(60)).first)
@@ -77,7 +77,7 @@ import Testing
         #expect(try await memory.record(id: "a").text == "edited")
     }
 
-    @Test func aSessionThatIsGoneLosesNothing() async throws {
+    @Test func `a session that is gone loses nothing`() async throws {
         let sessions = sessions()
         _ = try await sessions.put(try put(["a"]))
         try await sessions.delete(try SessionSelector(sessionID: "s"))
@@ -85,7 +85,7 @@ import Testing
         #expect(try await memory.record(id: "a").sessionID == "s")
     }
 
-    @Test func messagesGoOnlyWhereTheSettingSaysSo() async throws {
+    @Test func `messages go only where the setting says so`() async throws {
         let sessions = sessions(indexingMessages: true)
         _ = try await sessions.put(try put([]))
         try await runJobs()
@@ -97,7 +97,7 @@ import Testing
                 == Self.now)
     }
 
-    @Test func aRecordThatCannotBeStoredDoesNotHoldUpTheOthers() async throws {
+    @Test func `a record that cannot be stored does not hold up the others`() async throws {
         let key = try SessionKey(sessionID: "s")
         // Written by another server, whose rules are others.
         let bad = SessionMemory(
@@ -119,7 +119,7 @@ import Testing
         #expect(await queue.requeue(nil) == 1)
     }
 
-    @Test func aFailingServiceIsTriedAgainAndGivenUpInTheEnd() async throws {
+    @Test func `a failing service is tried again and given up in the end`() async throws {
         _ = try await sessions().put(try put(["a"]))
         embedder.fail(.down)
         try await withWorker(attempts: 1) { until in
@@ -134,7 +134,7 @@ import Testing
     }
 
     /// The delay of other failures is none here, so that a job of theirs would be given up at once.
-    @Test func aServiceThatRefusesForGoodIsAskedAgainOnlyAfterTheLongestDelay() async throws {
+    @Test func `a service that refuses for good is asked again only after the longest delay`() async throws {
         _ = try await sessions().put(try put(["a"]))
         let database = ReferenceMemoryDatabase(embedder: RefusingEmbedder(), now: { Self.now })
         let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { Self.now })
@@ -152,7 +152,7 @@ import Testing
         #expect(await queue.counts() == JobCounts(waiting: 1, leased: 0, dead: 0))
     }
 
-    @Test func delaysDoubleUpToTheLimit() {
+    @Test func `delays double up to the limit`() {
         let policy = RetryPolicy(attempts: 5, base: .seconds(1), limit: .seconds(10))
         #expect((1...6).map { policy.delay(afterAttempt: $0, random: 1) } == [1, 2, 4, 8, 10, 10].map { .seconds($0) })
         #expect(policy.delay(afterAttempt: 3, random: 0) == .seconds(2))

@@ -51,7 +51,7 @@ import Testing
     private static let refused = MemoryError(.storeUnavailable, "the store refuses", mayHaveBeenDone: false)
     private static let unknown = "it is not known whether anything was written"
 
-    @Test func aLostAnswerIsNotSaidToHaveWrittenNothing() async throws {
+    @Test func `a lost answer is not said to have written nothing`() async throws {
         let record = try MemoryRecord(id: "a", text: "x")
         for error in [Self.lost, MemoryError(.timedOut, "too late")] {
             let calls: [(LongTermMemory) async throws -> Void] = [
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func whatIsCertainIsSaid() async throws {
+    @Test func `what is certain is said`() async throws {
         let record = try MemoryRecord(id: "a", text: "x")
         for error in [Self.refused, MemoryError(.embeddingFailed, "the model is down")] {
             let message = await told(error) { try await $0.create([record], deduplicate: true) }
@@ -88,7 +88,7 @@ import Testing
         #expect(await told(wrong) { try await $0.create([record], deduplicate: true) } == wrong.message)
     }
 
-    @Test func anErrorKeepsWhatIsKnownOfItsWrite() {
+    @Test func `an error keeps what is known of its write`() {
         #expect(MemoryError(.storeUnavailable, "x").mayHaveBeenDone)
         #expect(MemoryError(.timedOut, "x").within(.index(1)).mayHaveBeenDone)
         #expect(!MemoryError(.timedOut, "x", mayHaveBeenDone: false).within(.index(1)).mayHaveBeenDone)

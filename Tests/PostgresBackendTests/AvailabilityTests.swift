@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func readinessProvesAWrite() async throws {
+    @Test func `readiness proves a write`() async throws {
         try await TestStore.withRole { schema, role, url in
             try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
             let database = try TestStore.shared(schema: schema, url: url)
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func credentialsStopAStartAndMakeARunningServerWait() async throws {
+    @Test func `credentials stop a start and make a running server wait`() async throws {
         try await OwnServer.run(.postgres) { server in
             try await administer("CREATE ROLE someone LOGIN SUPERUSER PASSWORD 'hunter2'", at: server.url)
             try await requirePasswords(at: server.url)
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func aServerPreparesWithOneConnectionAmongThoseOfThePool() async throws {
+    @Test func `a server prepares with one connection among those of the pool`() async throws {
         try await TestStore.withRole("CONNECTION LIMIT 1") { schema, role, url in
             try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
             let database = try TestStore.database(schema: schema, url: url)
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test func anIndexThatWentMissingIsMadeAgain() async throws {
+    @Test func `an index that went missing is made again`() async throws {
         try await TestStore.withDatabase { database in
             try await TestStore.administer(
                 "DROP INDEX \(database.database.session.schema.quoted).\(database.space.indexName)")
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test func aCreateHasTimeForEachOfItsRecords() async throws {
+    @Test func `a create has time for each of its records`() async throws {
         try await TestStore.withSchema { schema in
             let database = try TestStore.database(schema: schema, timeout: .milliseconds(600))
             try await database.prepare()

@@ -12,7 +12,7 @@ import Testing
         "x|y", ":: text", "\u{10FFFF}z",
     ]
 
-    @Test func everyValueIsFoundAsItselfOnly() async throws {
+    @Test func `every value is found as itself only`() async throws {
         try await TestStore.withDatabase { database in
             let records = try Self.values.map { value in
                 try MemoryRecord(
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func recordsComeBackAsTheyWere() async throws {
+    @Test func `records come back as they were`() async throws {
         try await TestStore.withDatabase { database in
             let metadata = try #require(
                 JSONValue(

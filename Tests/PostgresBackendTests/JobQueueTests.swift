@@ -24,7 +24,7 @@ import Testing
         return jobs[0]
     }
 
-    @Test func jobsComeInTheirOrderAsTheyWere() async throws {
+    @Test func `jobs come in their order as they were`() async throws {
         try await TestStore.withQueues { queue, other in
             let payload = try #require(
                 JSONValue(parsing: #"{"n": 1234567890123456789.10, "'; --": ["\u0000", null, "\ud83d\ude00", "NULL"]}"#)
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func everyJobIsDoneOnce() async throws {
+    @Test func `every job is done once`() async throws {
         try await TestStore.withQueues { queue, other in
             let ids = try await queue.enqueue((0..<300).map { NewJob(kind: "k", payload: ["n": .int($0)]) })
             let done = try await withThrowingTaskGroup(of: [String].self) { group in
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func aLeaseThatEndedGoesToAnother() async throws {
+    @Test func `a lease that ended goes to another`() async throws {
         try await TestStore.withQueues { queue, other in
             try await queue.enqueue([NewJob(kind: "k", payload: [:])])
             let lost = try await one(queue)
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func aRetryWaits() async throws {
+    @Test func `a retry waits`() async throws {
         try await TestStore.withQueues { queue, other in
             try await queue.enqueue([
                 NewJob(kind: "k", payload: [:]), NewJob(kind: "late", payload: [:], delay: .seconds(1000)),
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func theDeadAreKeptUntilSomebodyAsksForThem() async throws {
+    @Test func `the dead are kept until somebody asks for them`() async throws {
         try await TestStore.withQueues { queue, other in
             let ids = try await queue.enqueue((0..<5).map { NewJob(kind: "k", payload: ["n": .int($0)]) })
             for job in try await lease(queue, limit: 4) { #expect(try await queue.bury(job, reason: "no \(job.id)")) }

@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func scoresAreThoseOfTheDomain() async throws {
+    @Test func `scores are those of the domain`() async throws {
         try await TestStore.withDatabase { database in
             try await store(database)
             for query in [
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func everyScorerRanksAsTheDomainDoes() async throws {
+    @Test func `every scorer ranks as the domain does`() async throws {
         try await TestStore.withDatabase { database in
             try await store(database)
             #expect(database.capabilities.textScorers == TextScorer.offered)
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func statisticsStayRightAfterWritesOfAllKinds() async throws {
+    @Test func `statistics stay right after writes of all kinds`() async throws {
         try await TestStore.withDatabase { database in
             try await store(database)
             var texts = Self.texts
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test func totalsAreRightAfterManyWritersAtOnce() async throws {
+    @Test func `totals are right after many writers at once`() async throws {
         try await TestStore.withDatabase { database in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<6 {
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func longTextsAndManyWordsAreIndexed() async throws {
+    @Test func `long texts and many words are indexed`() async throws {
         try await TestStore.withDatabase { database in
             let words = (0..<12_000).map { "w\($0)x" }
             let long = String(repeating: "y", count: 100_000)
@@ -164,7 +164,7 @@ import Testing
         }
     }
 
-    @Test func pagesPastTheEndKnowTheTotal() async throws {
+    @Test func `pages past the end know the total`() async throws {
         try await TestStore.withDatabase { database in
             try await store(database)
             let page = try await search("fox", database, PageRequest(limit: 2, offset: 50))
@@ -174,7 +174,7 @@ import Testing
         }
     }
 
-    @Test func hybridMeetsBothEnds() async throws {
+    @Test func `hybrid meets both ends`() async throws {
         try await TestStore.withDatabase { database in
             try await store(database)
             func ids(_ ranking: SearchQuery.Ranking, _ text: String) async throws -> [String] {

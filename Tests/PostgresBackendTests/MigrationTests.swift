@@ -12,12 +12,12 @@ import Testing
     private static let first = Migration(number: 1, name: "0001_first", sql: "CREATE TABLE a (x vector)")
     private static let second = Migration(number: 2, name: "0002_second", sql: "CREATE TABLE b (y bigint)")
 
-    @Test func theFilesAreNumberedWithoutGaps() {
+    @Test func `the files are numbered without gaps`() {
         #expect(Migration.all.map(\.number) == Array(1...Migration.all.count))
         #expect(Migration.all.allSatisfy { !$0.sql.isEmpty })
     }
 
-    @Test func replicasThatStartAtOnceTakeTurns() async throws {
+    @Test func `replicas that start at once take turns`() async throws {
         try await TestStore.withSchema { schema in
             let applied = try await withThrowingTaskGroup(of: [String].self) { group in
                 for _ in 0..<4 { group.addTask { try await migrator(schema).up() } }
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func aDryRunAndAStatusChangeNothing() async throws {
+    @Test func `a dry run and a status change nothing`() async throws {
         try await TestStore.withSchema { schema in
             let migrator = try migrator(schema, [Self.first, Self.second])
             #expect(try await migrator.dryRun() == [Self.first, Self.second])
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func aChangedFileIsRefused() async throws {
+    @Test func `a changed file is refused`() async throws {
         try await TestStore.withSchema { schema in
             try await migrator(schema, [Self.first]).up()
             let changed = Migration(number: 1, name: "0001_first", sql: "CREATE TABLE a (x int)")
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func aNewerDatabaseIsRefused() async throws {
+    @Test func `a newer database is refused`() async throws {
         try await TestStore.withSchema { schema in
             try await migrator(schema, [Self.first, Self.second]).up()
             let error = await #expect(throws: MemoryError.self) { try await migrator(schema, [Self.first]).up() }
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func aFailedFileLeavesNothingBehind() async throws {
+    @Test func `a failed file leaves nothing behind`() async throws {
         try await TestStore.withSchema { schema in
             let broken = Migration(number: 2, name: "0002_broken", sql: "CREATE TABLE b (y bigint); SELECT 1 / 0")
             let error = await #expect(throws: MemoryError.self) {
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func aFileMayOptOutOfItsTransaction() async throws {
+    @Test func `a file may opt out of its transaction`() async throws {
         try await TestStore.withSchema { schema in
             let concurrent = Migration(
                 number: 3, name: "0003_index", sql: "-- migrate: no transaction\nCREATE INDEX CONCURRENTLY b_y ON b (y)"
@@ -86,11 +86,11 @@ import Testing
     }
 
     @Test(arguments: ["", "1a", "a-b", "a\"b", "pg_x", String(repeating: "x", count: 64)])
-    func badSchemaNamesAreRefused(_ name: String) {
+    func `bad schema names are refused`(_ name: String) {
         #expect(throws: MemoryError.self) { try migrator(name) }
     }
 
-    @Test func withoutAutoMigrateAnOldDatabaseIsRefused() async throws {
+    @Test func `without auto migrate an old database is refused`() async throws {
         try await TestStore.withSchema { schema in
             let database = try TestStore.database(schema: schema, autoMigrate: false)
             let error = await #expect(throws: MemoryError.self) { try await database.prepare() }

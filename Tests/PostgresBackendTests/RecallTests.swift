@@ -38,7 +38,7 @@ import Testing
                 page: PageRequest(limit: limit, offset: offset)))
     }
 
-    @Test(.timeLimit(.minutes(3))) func approximateSearchesFindNearlyAll() async throws {
+    @Test(.timeLimit(.minutes(3))) func `approximate searches find nearly all`() async throws {
         try await TestStore.withSchema { schema in
             let database = try PostgresMemoryDatabase(
                 configuration: .init(databaseURL: try TestStore.url(), schema: schema), embedder: ClusteredEmbedder(),

@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(arguments: [64, 128])
-    func aServerOfAnotherModelIsRefusedWithTheWayOut(_ dimensions: Int) async throws {
+    func `a server of another model is refused with the way out`(_ dimensions: Int) async throws {
         try await withStore { old, open in
             let error = await refusal(of: try open(Self.new, dimensions))
             #expect(error?.code == .misconfigured)
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: [64, 128])
-    func reembeddingGoesOnWhereItWasInterrupted(_ dimensions: Int) async throws {
+    func `reembedding goes on where it was interrupted`(_ dimensions: Int) async throws {
         try await withStore { old, open in
             let interrupted = try open(Self.new, dimensions)
             let spaces = try await interrupted.beginReembedding()
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func serversOfBothModelsCompleteWhatTheOtherWrites() async throws {
+    @Test func `servers of both models complete what the other writes`() async throws {
         try await withStore { old, open in
             let new = try open(Self.new, 128)
             try await reembed(new)
@@ -143,7 +143,7 @@ import Testing
         }
     }
 
-    @Test func aVectorIsOnlyStoredBesideItsText() async throws {
+    @Test func `a vector is only stored beside its text`() async throws {
         try await withStore(records: 1) { old, open in
             let new = try open(Self.new, 64)
             _ = try await new.beginReembedding()
@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    @Test func severalAtOnceDoTheWorkOnce() async throws {
+    @Test func `several at once do the work once`() async throws {
         try await withStore(records: 300) { old, open in
             let workers = try (0..<3).map { _ in try open(Self.new, 64) }
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -185,7 +185,7 @@ import Testing
         }
     }
 
-    @Test func theVectorsOfOtherModelsAreDropped() async throws {
+    @Test func `the vectors of other models are dropped`() async throws {
         try await withStore { old, open in
             let tooEarly = await #expect(throws: MemoryError.self) { try await open(Self.new, 64).dropOtherSpaces() }
             #expect(tooEarly?.code == .misconfigured)
@@ -221,7 +221,7 @@ import Testing
         }
     }
 
-    @Test func vectorsWithoutAModelOnRecordAreTakenForTheConfiguredOne() async throws {
+    @Test func `vectors without a model on record are taken for the configured one`() async throws {
         try await withStore { old, open in
             // As an older version left the store.
             _ = try await old.ask("DELETE FROM vector_spaces")
@@ -235,7 +235,7 @@ import Testing
         }
     }
 
-    @Test func anEmptyStoreTakesAnyModel() async throws {
+    @Test func `an empty store takes any model`() async throws {
         try await withStore(records: 1) { old, open in
             #expect(try await old.delete(["r0"]) == 1)
             let new = try open(Self.new, 64)

@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func readingAndWritingTheTablesIsEnoughForAServer(_ autoMigrate: Bool) async throws {
+    func `reading and writing the tables is enough for a server`(_ autoMigrate: Bool) async throws {
         try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
             try await allow(role, schema)
@@ -66,14 +66,14 @@ import Testing
         }
     }
 
-    @Test func theOwnerOfASchemaNeedsNothingOnTheDatabase() async throws {
+    @Test func `the owner of a schema needs nothing on the database`() async throws {
         try await TestStore.withRole { schema, role, url in
             try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
             try await useAll(schema: schema, url: url, autoMigrate: true)
         }
     }
 
-    @Test func makingTablesInASchemaOfAnotherIsEnough() async throws {
+    @Test func `making tables in a schema of another is enough`() async throws {
         try await TestStore.withRole { schema, role, url in
             try await TestStore.administer(
                 "CREATE SCHEMA \(schema); GRANT USAGE, CREATE ON SCHEMA \(schema) TO \(role)")
@@ -82,7 +82,7 @@ import Testing
     }
 
     /// A server of another metric makes its own index, as the owner of the vectors' table.
-    @Test func theOwnerOfTheVectorsNeedsCreateForAnotherIndex() async throws {
+    @Test func `the owner of the vectors needs create for another index`() async throws {
         try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
             try await allow(role, schema)
@@ -106,7 +106,7 @@ import Testing
         ("REVOKE UPDATE ON %.session_messages", "UPDATE on the table session_messages"),
         ("REVOKE SELECT ON %.schema_migrations", "schema_migrations"),
     ])
-    func aMissingRightStopsTheStartAndIsNamed(_ revoke: String, _ name: String) async throws {
+    func `a missing right stops the start and is named`(_ revoke: String, _ name: String) async throws {
         try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
             try await allow(role, schema)
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func aRightThatIsLostLaterIsSaidByReadiness() async throws {
+    @Test func `a right that is lost later is said by readiness`() async throws {
         try await TestStore.withRole { schema, role, url in
             try await migrate(schema)
             try await allow(role, schema)
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test func anEmptySchemaThatMayNotBeFilledIsRefusedInWords() async throws {
+    @Test func `an empty schema that may not be filled is refused in words`() async throws {
         try await TestStore.withRole { schema, role, url in
             let nothing = try TestStore.database(schema: schema, url: url)
             #expect(try await refusal { try await nothing.prepare() }.contains("CREATE SCHEMA"))
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func anExtensionThatMayNotBeUsedIsSaid() async throws {
+    @Test func `an extension that may not be used is said`() async throws {
         try await TestStore.withRole { _, role, _ in
             try await TestStore.administer("CREATE DATABASE \(role)")
             try await TestStore.administer(

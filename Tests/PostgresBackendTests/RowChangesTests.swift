@@ -25,7 +25,7 @@ import Testing
         return (changes.written.map(\.position), changes.deleted)
     }
 
-    @Test func whatStaysIsNotTouched() {
+    @Test func `what stays is not touched`() {
         let same = apply(stored("a", "b", "c"), rows("a", "b", "c"))
         #expect(same.written.isEmpty && same.deleted.isEmpty)
         let added = apply(stored("a", "b"), rows("a", "b", "c", "d"))
@@ -38,20 +38,20 @@ import Testing
         #expect(removed.written.isEmpty && removed.deleted == [1])
     }
 
-    @Test func rowsInFrontMoveNothing() {
+    @Test func `rows in front move nothing`() {
         let first = apply(stored("a", "b"), rows("y", "z", "a", "b"))
         #expect(first.written == [-2, -1] && first.deleted.isEmpty)
         let summary = apply(stored("a", "b", "c"), rows("summary", "c"))
         #expect(summary.written == [1] && summary.deleted == [0])
     }
 
-    @Test func rowsBetweenMoveNoMoreThanTheyMust() {
+    @Test func `rows between move no more than they must`() {
         #expect(apply(stored("a", "b", "c", "d"), rows("a", "x", "b", "c", "d")).written == [1, 2, 3, 4])
         // Deleted rows leave room.
         #expect(apply(stored("a", "b", "c", "d"), rows("a", "x", "c", "d")).written == [1])
     }
 
-    @Test func anyChangeComesOutRight() {
+    @Test func `any change comes out right`() {
         var random = SplitMix(state: 4)
         for _ in 0..<500 {
             func some() -> [Row] {

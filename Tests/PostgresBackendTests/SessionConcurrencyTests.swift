@@ -4,7 +4,7 @@ import Testing
 @testable import PostgresBackend
 
 @Suite struct SessionConcurrencyTests {
-    @Test func noWriterOfAHundredIsLost() async throws {
+    @Test func `no writer of a hundred is lost`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             let first = try await store.create(Sample.session(key))
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func ofManyCreatorsOneWins() async throws {
+    @Test func `of many creators one wins`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s", namespace: "n")
             let wins = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func readersSeeOneMoment() async throws {
+    @Test func `readers see one moment`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             var revision = try await store.create(Sample.session(key))
@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test func marksAndWritesUndoNothingOfEachOther() async throws {
+    @Test func `marks and writes undo nothing of each other`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             let count = 40

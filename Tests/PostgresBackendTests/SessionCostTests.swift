@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func aLongSessionIsNotReadToAddToItOrToSeeItsEnd() async throws {
+    @Test func `a long session is not read to add to it or to see its end`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "long", namespace: "n", userID: "u")
             try await store.create(Sample.session(key, try Sample.messages(0..<10_000)))
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func aReplacementWritesOnlyWhatDiffers() async throws {
+    @Test func `a replacement writes only what differs`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             var messages = try Sample.messages(0..<200)

@@ -16,7 +16,7 @@ import Testing
         try await store.database.ask("SELECT count(*) FROM \(table)").singleRow().int(0)
     }
 
-    @Test func anExpiredSessionIsAbsentFromEveryCall() async throws {
+    @Test func `an expired session is absent from every call`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s", namespace: "n", userID: "u")
             let memory = Sample.session(
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func everyWriteSetsTheTimeAnew() async throws {
+    @Test func `every write sets the time anew`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             /// Seconds that are left, by the server's clock.
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func theSweepTakesWhatHasExpiredAndNothingElse() async throws {
+    @Test func `the sweep takes what has expired and nothing else`() async throws {
         try await TestStore.withSessions { store in
             for number in 0..<50 {
                 try await store.create(

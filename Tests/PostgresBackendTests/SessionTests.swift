@@ -10,7 +10,7 @@ import Testing
         "a", "x|y", "a:b", "a/b", ":: text", "\u{10FFFF}z", String(repeating: "\u{1F600}", count: 128),
     ]
 
-    @Test func aSessionComesBackAsItWas() async throws {
+    @Test func `a session comes back as it was`() async throws {
         try await TestStore.withSessions { store in
             let config = try #require(
                 JSONValue(
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func everyKeyIsASessionOfItsOwn() async throws {
+    @Test func `every key is a session of its own`() async throws {
         try await TestStore.withSessions { store in
             let values = Self.hostile.map { Optional($0) }
             var keys: [SessionKey] = []
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func idsAreListedOnceInTheOrderOfTheirBytes() async throws {
+    @Test func `IDs are listed once in the order of their bytes`() async throws {
         try await TestStore.withSessions { store in
             let ids = ["b", "B", "a", "\u{E9}", "e\u{301}", "e", "10", "9"]
             for id in ids {
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    @Test func aWriteNeedsTheRevisionItExpects() async throws {
+    @Test func `a write needs the revision it expects`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             #expect(
@@ -160,7 +160,7 @@ import Testing
         }
     }
 
-    @Test func anAppendIsAWriteOfItsOwn() async throws {
+    @Test func `an append is a write of its own`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             let early = SessionAppend(try Sample.messages(0..<1), at: Sample.start)
@@ -194,7 +194,7 @@ import Testing
         }
     }
 
-    @Test func theHistoryIsBounded() async throws {
+    @Test func `the history is bounded`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             let first = try await store.create(Sample.session(key))
@@ -209,7 +209,7 @@ import Testing
         }
     }
 
-    @Test func marksGoOnWhatHasNone() async throws {
+    @Test func `marks go on what has none`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             let earlier = Timestamp.earliest

@@ -11,7 +11,7 @@ import Testing
             database: database, embedder: HashingEmbedder(dimensions: 64), logger: TestStore.logger)
     }
 
-    @Test func allStoresShareOnePoolUntilTheLastIsClosed() async throws {
+    @Test func `all stores share one pool until the last is closed`() async throws {
         try await TestStore.withSchema { schema in
             let mark = "agent-memory \(schema.suffix(20))"
             let separator = try TestStore.url().contains("?") ? "&" : "?"
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func replicasThatStartAtOnceAllComeUp() async throws {
+    @Test func `replicas that start at once all come up`() async throws {
         try await TestStore.withSchema { schema in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for replica in 0..<4 {
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    @Test func withoutAutoMigrateMissingTablesAreRefused() async throws {
+    @Test func `without auto migrate missing tables are refused`() async throws {
         try await TestStore.withSchema { schema in
             let store = try PostgresWorkingMemoryStore(
                 configuration: .init(databaseURL: try TestStore.url(), schema: schema, autoMigrate: false),
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test func aCrashIsATypedErrorAndIsSurvived() async throws {
+    @Test func `a crash is a typed error and is survived`() async throws {
         try await OwnServer.run(.postgres) { server in
             let database = try TestStore.shared(schema: "here", url: server.url, timeout: .seconds(10))
             let memories = try vectors(in: database)

@@ -12,12 +12,12 @@ import Testing
         return (sql, builder.parameters)
     }
 
-    @Test func noFilterIsNoCondition() {
+    @Test func `no filter is no condition`() {
         #expect(conditions(.everything).sql.isEmpty)
         #expect(SearchSQL.count(.everything).sql.contains("memory_totals"))
     }
 
-    @Test func operatorsOfOneValueFields() throws {
+    @Test func `operators of one value fields`() throws {
         let (sql, values) = conditions(
             MemoryFilter(tags: [
                 .userID: try TagCondition(field: .userID, eq: "a' OR true --", none: ["b"]),
@@ -35,7 +35,7 @@ import Testing
             ])
     }
 
-    @Test func operatorsOfListFields() throws {
+    @Test func `operators of list fields`() throws {
         let (sql, values) = conditions(
             MemoryFilter(tags: [
                 .topics: try TagCondition(field: .topics, any: ["a"], none: ["c"]),
@@ -49,7 +49,7 @@ import Testing
         #expect(values == [.textArray(["a"]), .textArray(["c"]), .text("p"), .text("q")])
     }
 
-    @Test func datesAndFlags() throws {
+    @Test func `dates and flags`() throws {
         let day = try #require(Timestamp(parsing: "2024-01-02"))
         let (sql, values) = conditions(
             MemoryFilter(
@@ -62,14 +62,14 @@ import Testing
         #expect(values == [.timestamp(microseconds: day.microseconds), .timestamp(microseconds: day.microseconds)])
     }
 
-    @Test func theEndOfAPrefix() {
+    @Test func `the end of a prefix`() {
         #expect(FilterSQL.upperEnd(of: "ab") == "ac")
         #expect(FilterSQL.upperEnd(of: "a\u{10FFFF}") == "b")
         #expect(FilterSQL.upperEnd(of: "\u{10FFFF}") == nil)
         #expect(FilterSQL.upperEnd(of: "\u{D7FF}") == "\u{E000}")
     }
 
-    @Test func noQueryTextReachesTheStatement() throws {
+    @Test func `no query text reaches the statement`() throws {
         let sql = SearchSQL(space: VectorSpace(dimensions: 3, metric: .cosine, algorithm: .hnsw))
         let query = TextAnalyzer().query("zanzibar \"purple zebra\"")
         let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "zaphod")])
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func longVectorsAreIndexedInHalfPrecision() {
+    @Test func `long vectors are indexed in half precision`() {
         let short = VectorSpace(dimensions: 2000, metric: .cosine, algorithm: .hnsw)
         #expect(short.indexDefinition.hasSuffix("((embedding::vector(2000)) vector_cosine_ops)"))
         let long = VectorSpace(dimensions: 3072, metric: .l2, algorithm: .hnsw)
@@ -93,7 +93,7 @@ import Testing
         #expect(long.indexedOrder(to: "$1::vector") == "(e.embedding::halfvec(3072)) <-> $1::vector::halfvec(3072)")
     }
 
-    @Test func aPlanIsExactInTheExactZoneAndWhereThatIsCheaper() {
+    @Test func `a plan is exact in the exact zone and where that is cheaper`() {
         func plan(_ matches: Int, _ total: Int, _ candidates: Int? = 100, indexed: Bool = true) -> SearchPlan {
             SearchPlan.choose(matches: matches, total: total, candidates: candidates, zone: 1000, indexed: indexed)
         }

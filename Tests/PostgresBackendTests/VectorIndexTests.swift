@@ -9,7 +9,7 @@ import Testing
         try MemoryRecord(id: id, text: text)
     }
 
-    @Test func preparingTwiceAndAtOnceMakesOneIndex() async throws {
+    @Test func `preparing twice and at once makes one index`() async throws {
         try await TestStore.withSchema { schema in
             let databases = try (0..<3).map { _ in try TestStore.database(schema: schema) }
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func storedVectorsOfAnotherLengthAreRefusedWithBothLengths() async throws {
+    @Test func `stored vectors of another length are refused with both lengths`() async throws {
         try await TestStore.withSchema { schema in
             let small = try TestStore.database(schema: schema, dimensions: 64)
             try await small.prepare()
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func anotherMetricMakesAnotherIndex() async throws {
+    @Test func `another metric makes another index`() async throws {
         try await TestStore.withSchema { schema in
             let cosine = try TestStore.database(schema: schema)
             try await cosine.prepare()
@@ -54,13 +54,15 @@ import Testing
         }
     }
 
-    @Test func tooManyDimensionsForAnIndexAreRefusedBeforeAnythingHappens() throws {
+    @Test func `too many dimensions for an index are refused before anything happens`() throws {
         let error = #expect(throws: MemoryError.self) { try TestStore.database(schema: "x", dimensions: 4001) }
         #expect(error?.code == .misconfigured)
         _ = try TestStore.database(schema: "x", dimensions: 4001, algorithm: .flat)
     }
 
-    @Test(arguments: DistanceMetric.allCases) func distancesAreThoseOfTheDomain(_ metric: DistanceMetric) async throws {
+    @Test(arguments: DistanceMetric.allCases) func `distances are those of the domain`(_ metric: DistanceMetric)
+        async throws
+    {
         try await TestStore.withDatabase(metric: metric) { database in
             let texts = ["red fox", "blue whale", "red whale in the sea"]
             _ = try await database.add(texts.enumerated().map { try record(String($0), $1) })
@@ -75,7 +77,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [1536, 2500]) func manyDimensionsWork(_ dimensions: Int) async throws {
+    @Test(arguments: [1536, 2500]) func `many dimensions work`(_ dimensions: Int) async throws {
         try await TestStore.withDatabase(dimensions: dimensions) { database in
             _ = try await database.add((0..<40).map { try record("m\($0)", "word\($0) and word\($0 % 7)") })
             let page = try await database.search(

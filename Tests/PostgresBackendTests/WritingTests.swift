@@ -11,7 +11,7 @@ import Testing
         try await database.list(ListQuery(page: PageRequest(limit: 100))).items
     }
 
-    @Test func theLastOfAnIDCountsAndReplacesTheWholeRecord() async throws {
+    @Test func `the last of an ID counts and replaces the whole record`() async throws {
         try await TestStore.withDatabase { database in
             _ = try await database.add([MemoryRecord(id: "a", text: "one", userID: "u", topics: ["t"])])
             let ids = try await database.add([
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// An answer that was lost leaves open what became of the write.
-    @Test func onlyWhatIsCertainlyNotDoneIsSaidToBeSo() {
+    @Test func `only what is certainly not done is said to be so`() {
         func mayHaveBeenDone(_ code: PostgresError.Code, _ state: String? = nil, provably: Bool = false) -> Bool {
             MemoryError(PostgresError(code, "x", sqlState: state, provablyNotExecuted: provably)).mayHaveBeenDone
         }
@@ -44,7 +44,7 @@ import Testing
         #expect(mayHaveBeenDone(.server, "57P01"))
     }
 
-    @Test func updatesOfDifferentFieldsAtOnceAllSurvive() async throws {
+    @Test func `updates of different fields at once all survive`() async throws {
         try await TestStore.withDatabase { database in
             _ = try await database.add([MemoryRecord(id: "a", text: "one")])
             let access = RecordChanges.Access(at: .now(), minimumIntervalSeconds: 0)
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func anAccessThatIsNotDueChangesNothing() async throws {
+    @Test func `an access that is not due changes nothing`() async throws {
         try await TestStore.withDatabase { database in
             let now = Timestamp.now()
             _ = try await database.add([MemoryRecord(id: "a", text: "one", lastAccessed: now)])
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func changesWithoutATextLeaveTheVectorIndexAlone() async throws {
+    @Test func `changes without a text leave the vector index alone`() async throws {
         try await TestStore.withDatabase { database in
             _ = try await database.add([MemoryRecord(id: "a", text: "one")])
             let place = "SELECT ctid::text FROM memory_embeddings"
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test func aRestartAndAnEmptyStoreAreSurvived() async throws {
+    @Test func `a restart and an empty store are survived`() async throws {
         try await OwnServer.run(.postgres) { server in
             let database = try TestStore.database(schema: "memories_here", url: server.url, timeout: .seconds(10))
             try await database.prepare()
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test func aStoreThatIsDownAtTheStartIsPreparedLater() async throws {
+    @Test func `a store that is down at the start is prepared later`() async throws {
         try await OwnServer.run(.postgres) { server in
             try await server.crash()
             let database = try TestStore.database(schema: "later", url: server.url)
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test func aCallThatTakesTooLongIsATypedError() async throws {
+    @Test func `a call that takes too long is a typed error`() async throws {
         try await TestStore.withSchema { schema in
             let database = try TestStore.database(schema: schema, timeout: .milliseconds(600))
             try await database.prepare()

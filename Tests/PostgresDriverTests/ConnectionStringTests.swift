@@ -19,7 +19,7 @@ import Testing
         "host=h password=my hunter2=x", "hunter2", "host=h sslmode=hunter2", "host=h connect_timeout=hunter2",
         "host=h port=hunter2", "host=h target_session_attrs=hunter2",
     ])
-    func whatCannotBeMeantIsRefusedWithoutShowingIt(_ text: String) throws {
+    func `what cannot be meant is refused without showing it`(_ text: String) throws {
         let error = try #require(failure(text))
         #expect(error.code == .invalidConfiguration)
         #expect(!"\(error)".contains("hunter2"))
@@ -32,7 +32,7 @@ import Testing
         ("host=h keepalives_idle=99999999999999999999", "keepalives_idle"),
         ("postgresql://u:a@b@h/d", "%40"),
     ])
-    func refusalsNameWhatIsWrong(_ text: String, _ name: String) throws {
+    func `refusals name what is wrong`(_ text: String, _ name: String) throws {
         #expect(try #require(failure(text)).message.contains(name))
     }
 
@@ -41,11 +41,11 @@ import Testing
         "postgresql://u:p@h1:1,h2:2/d?target_session_attrs=read-write&connect_timeout=3", "host=/tmp dbname=d",
         "host='h' user=u password='a b=c@d' port=''", "postgresql://[::1]:5432/d", "",
     ])
-    func whatLibpqReadsIsTaken(_ text: String) {
+    func `what libpq reads is taken`(_ text: String) {
         #expect(failure(text) == nil)
     }
 
-    @Test func failuresToConnectShowNoPartOfTheString() async throws {
+    @Test func `failures to connect show no part of the string`() async throws {
         for url in [
             "postgresql://hunter2:hunter2@127.0.0.1:1/hunter2",
             "host=/nowhere dbname=hunter2 password=hunter2 sslkey=hunter2",
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func aLoginThatTheServerRefusesIsToldFromAServerThatIsDown() async throws {
+    @Test func `a login that the server refuses is told from a server that is down`() async throws {
         for url in [try TestServer.url(user: "nobody_of_that_name"), try TestServer.url(database: "hunter2")] {
             try await TestServer.withPool(url: url) { pool in
                 let error = await #expect(throws: PostgresError.self) {

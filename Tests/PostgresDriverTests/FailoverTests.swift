@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatTakesNoWritesAnyMoreIsLeftForTheOneThatDoes() async throws {
+    @Test func `a server that takes no writes any more is left for the one that does`() async throws {
         let second = try TestServer.url()
         let table = "failover_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
         try await OwnServer.run(.postgres) { first in
@@ -55,7 +55,7 @@ import Testing
         try await run("DROP TABLE \(table)", at: second)
     }
 
-    @Test func aStandbyIsSaidToTakeNoWrites() async throws {
+    @Test func `a standby is said to take no writes`() async throws {
         try await TestServer.withUser(connections: 4) { url in
             let name = try #require(URLComponents(string: url)?.user)
             try await run("ALTER ROLE \(name) SET default_transaction_read_only = on", at: TestServer.url())

@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func aPassedDeadlineStopsTheQueryOnTheServerToo() async throws {
+    @Test func `a passed deadline stops the query on the server too`() async throws {
         try await TestServer.withPool { pool in
             let start = ContinuousClock.now
             let error = await #expect(throws: PostgresError.self) {
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func cancellingTheTaskStopsTheQuery() async throws {
+    @Test func `cancelling the task stops the query`() async throws {
         try await TestServer.withPool { pool in
             let task = Task {
                 try await pool.query(
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func waitingForAConnectionIsBounded() async throws {
+    @Test func `waiting for a connection is bounded`() async throws {
         try await TestServer.withPool(connections: 1) { pool in
             try await pool.withConnection(deadline: .soon) { _ in
                 let error = await #expect(throws: PostgresError.self) {
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func manyTasksShareFewConnections() async throws {
+    @Test func `many tasks share few connections`() async throws {
         try await TestServer.withPool(connections: 3) { pool in
             let sum = try await withThrowingTaskGroup(of: Int.self) { group in
                 for number in 0..<300 {
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func aConnectionThatTheServerEndedIsReplaced() async throws {
+    @Test func `a connection that the server ended is replaced`() async throws {
         try await TestServer.withPool(connections: 2) { pool in
             try await TestServer.withPool(connections: 1) { other in
                 for _ in 0..<5 {
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test func aConnectionLeftInATransactionIsNotReused() async throws {
+    @Test func `a connection left in a transaction is not reused`() async throws {
         try await TestServer.withPool(connections: 1) { pool in
             try await pool.withConnection(deadline: .soon) { connection in
                 _ = try await connection.query(PostgresStatement("BEGIN"), deadline: .soon)
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func aServerWithoutRoomFailsNobodyWhileConnectionsComeFree() async throws {
+    @Test func `a server without room fails nobody while connections come free`() async throws {
         try await TestServer.withUser(connections: 2) { url in
             try await TestServer.withPool(url: url, connections: 8) { pool in
                 let done = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -141,7 +141,7 @@ import Testing
         }
     }
 
-    @Test func idleConnectionsAreGivenBackSoThatOthersGetThem() async throws {
+    @Test func `idle connections are given back so that others get them`() async throws {
         try await TestServer.withUser(connections: 2) { url in
             try await TestServer.withPool(url: url, connections: 2, idleLimit: .milliseconds(300)) { first in
                 let mark = PostgresStatement("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user")
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func aPassedDeadlineOfOneLeavesTheOthersWaiting() async throws {
+    @Test func `a passed deadline of one leaves the others waiting`() async throws {
         try await TestServer.withUser(connections: 1) { url in
             try await TestServer.withPool(url: url, connections: 3) { pool in
                 try await pool.withConnection(deadline: .soon) { _ in
@@ -179,7 +179,7 @@ import Testing
         }
     }
 
-    @Test func failuresToConnectAreTypedAndHideThePassword() async throws {
+    @Test func `failures to connect are typed and hide the password`() async throws {
         let refused = "postgresql://someone:hunter2@127.0.0.1:1/none"
         try await TestServer.withPool(url: refused) { pool in
             let error = await #expect(throws: PostgresError.self) {
@@ -195,7 +195,7 @@ import Testing
         #expect(error.map { !"\($0)".contains("hunter2") } == true)
     }
 
-    @Test func aClosedPoolRefusesWork() async throws {
+    @Test func `a closed pool refuses work`() async throws {
         try await TestServer.withPool { pool in
             pool.close()
             let error = await #expect(throws: PostgresError.self) {

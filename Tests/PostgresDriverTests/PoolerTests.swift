@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 @Suite struct PoolerTests {
-    @Test func aPoolerByTransactionIsRefusedInWords() async throws {
+    @Test func `a pooler by transaction is refused in words`() async throws {
         let pooler = try Pooler(sharesSessions: true)
         defer { pooler.stop() }
         try await TestServer.withPool(url: try TestServer.url(port: pooler.port)) { pool in
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func aPoolerBySessionIsTaken() async throws {
+    @Test func `a pooler by session is taken`() async throws {
         let pooler = try Pooler(sharesSessions: false)
         defer { pooler.stop() }
         try await TestServer.withPool(url: try TestServer.url(port: pooler.port)) { pool in

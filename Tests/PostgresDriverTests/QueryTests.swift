@@ -2,7 +2,7 @@ import PostgresDriver
 import Testing
 
 @Suite struct QueryTests {
-    @Test func everyTypeComesBackAsItWasSent() async throws {
+    @Test func `every type comes back as it was sent`() async throws {
         try await TestServer.withPool { pool in
             let text = "a 'quoted' \\ \u{1F600} e\u{301} % _ $1"
             let result = try await pool.query(
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func arraysWithNullsArriveAsTheyWereSent() async throws {
+    @Test func `arrays with nulls arrive as they were sent`() async throws {
         try await TestServer.withPool { pool in
             let dates: [Int64?] = [nil, -62_135_596_800_000_000, 0, 253_402_300_799_999_999]
             let rows = try await pool.query(
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func aWrongShapeIsATypedError() async throws {
+    @Test func `a wrong shape is a typed error`() async throws {
         try await TestServer.withPool { pool in
             let row = try await pool.query(
                 PostgresStatement("SELECT 1::int4, NULL"), retry: .repeatable, deadline: .soon
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func aPipelineIsOneTransaction() async throws {
+    @Test func `a pipeline is one transaction`() async throws {
         try await TestServer.withPool(connections: 1) { pool in
             _ = try await pool.query(
                 PostgresStatement("CREATE TEMPORARY TABLE t (a int4 UNIQUE)"), retry: .repeatable, deadline: .soon)
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func answersAndRequestsOfManyMegabytesPassEachOther() async throws {
+    @Test func `answers and requests of many megabytes pass each other`() async throws {
         try await TestServer.withPool { pool in
             let big = String(repeating: "x", count: 4_000_000)
             let results = try await pool.pipeline(
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func anErrorLeavesTheConnectionUsable() async throws {
+    @Test func `an error leaves the connection usable`() async throws {
         try await TestServer.withPool(connections: 1) { pool in
             let pid = PostgresStatement("SELECT pg_backend_pid()::bigint")
             let before = try await pool.query(pid, retry: .repeatable, deadline: .soon).singleRow().int(0)
@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test func preparedStatementsStayWithinTheirLimit() async throws {
+    @Test func `prepared statements stay within their limit`() async throws {
         try await TestServer.withPool(connections: 1, preparedStatements: 3) { pool in
             for number in 0..<10 {
                 let result = try await pool.query(
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func evictedStatementsLeaveATransactionItsFirstStatement() async throws {
+    @Test func `evicted statements leave a transaction its first statement`() async throws {
         try await TestServer.withPool(connections: 1, preparedStatements: 3) { pool in
             for number in 0..<20 {
                 let results = try await pool.pipeline(
@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    @Test func conflictsOfTransactionsAreRepeatedWhereThatIsSafe() async throws {
+    @Test func `conflicts of transactions are repeated where that is safe`() async throws {
         try await TestServer.withPool(connections: 1) { pool in
             try await pool.withConnection(deadline: .soon) {
                 try await $0.script(
@@ -188,7 +188,7 @@ import Testing
         }
     }
 
-    @Test func eachStatementMayHaveATimeOfItsOwn() async throws {
+    @Test func `each statement may have a time of its own`() async throws {
         try await TestServer.withPool(connections: 1) { pool in
             // The connection is there before the time runs.
             _ = try await pool.query(PostgresStatement("SELECT 1"), retry: .repeatable, deadline: .soon)
@@ -208,7 +208,7 @@ import Testing
         }
     }
 
-    @Test func arraysOfImpossibleLengthAreATypedError() async throws {
+    @Test func `arrays of impossible length are a typed error`() async throws {
         try await TestServer.withPool { pool in
             for count in [Int32.max, -1, .min, 2] {
                 var bytes: [UInt8] = []
@@ -224,7 +224,7 @@ import Testing
         }
     }
 
-    @Test func transactionsCommitAndRollBack() async throws {
+    @Test func `transactions commit and roll back`() async throws {
         struct Stop: Error {}
         try await TestServer.withPool(connections: 1) { pool in
             try await pool.withConnection(deadline: .soon) { connection in

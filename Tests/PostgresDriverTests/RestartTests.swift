@@ -3,7 +3,7 @@ import TestServices
 import Testing
 
 @Suite struct RestartTests {
-    @Test func thePoolWorksAgainAfterTheServerWasKilledAndRestarted() async throws {
+    @Test func `the pool works again after the server was killed and restarted`() async throws {
         let one = PostgresStatement("SELECT 1::bigint")
         try await OwnServer.run(.postgres) { server in
             try await TestServer.withPool(url: server.url) { pool in

@@ -8,7 +8,7 @@ import Testing
 
 /// The server behind the address becomes a replica of another one, which the address leads to from then on.
 @Suite struct FailoverTests {
-    @Test func writesGoOnAtTheServerThatTookOver() async throws {
+    @Test func `writes go on at the server that took over`() async throws {
         try await OwnServer.run(.redis) { first in
             try await OwnServer.run(.redis) { second in
                 try await TestStore.run(url: first.url) { old in
@@ -61,7 +61,7 @@ import Testing
     }
 
     /// Waiting calls are served by the connections that are there, where the server has no room for further ones.
-    @Test func callsGoToTheConnectionsThatAreThere() async throws {
+    @Test func `calls go to the connections that are there`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 let connected = try await store.client.send(RedisCommand("CLIENT", "LIST")).string ?? ""
@@ -84,7 +84,7 @@ import Testing
     }
 
     /// The deadline of a call is for a call's work; a create of many records has more of it.
-    @Test func aLargeBatchHasMoreTime() async throws {
+    @Test func `a large batch has more time`() async throws {
         #expect(Duration.seconds(1).grown(records: 1000) == .seconds(6))
         #expect(Duration.seconds(1).grown(bytes: 8 << 20) == .seconds(3))
         try await OwnServer.run(.redis) { server in

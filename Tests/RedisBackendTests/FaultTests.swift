@@ -17,7 +17,7 @@ import Testing
         }
     }
 
-    @Test func worksAgainAfterTheServerCameBackEmpty() async throws {
+    @Test func `works again after the server came back empty`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 let database = try store.database(server: { $0.timeout = .seconds(3) })
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func saysWhenTheServerDoesNotAnswer() async throws {
+    @Test func `says when the server does not answer`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 let database = try store.database(server: { $0.timeout = .seconds(1) })
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func holdsReadsBackWhileTheIndexIsBuilt() async throws {
+    @Test func `holds reads back while the index is built`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { database in
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test func saysWhenMemoryRunsOut() async throws {
+    @Test func `says when memory runs out`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { database in
@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    @Test func reportsQueriesThatRunOutOfTime() async throws {
+    @Test func `reports queries that run out of time`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { database in

@@ -15,7 +15,7 @@ import Testing
     ]
 
     @Test(arguments: [TagField.userID, .topics, .id, .sessionID])
-    func eachValueIsItself(field: TagField) async throws {
+    func `each value is itself`(field: TagField) async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 // An id may have blanks at its ends; other values are trimmed before they get here.
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func prefixesCoverManyValuesFromOneCharacterOn() async throws {
+    @Test func `prefixes cover many values from one character on`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 _ = try await database.add(
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func datesAreComparedToTheMicrosecond() async throws {
+    @Test func `dates are compared to the microsecond`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let base: Int64 = 1_732_341_234_123_457

@@ -51,7 +51,7 @@ import Testing
         return command
     }
 
-    @Test func isMadeOnceByServersThatStartTogether() async throws {
+    @Test func `is made once by servers that start together`() async throws {
         try await TestStore.run { store in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for i in 0..<8 {
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func takesWritesBeforeAnyPreparation() async throws {
+    @Test func `takes writes before any preparation`() async throws {
         try await TestStore.run { store in
             let database = try store.database()
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func standsBesideTheReferencesOwn() async throws {
+    @Test func `stands beside the references own`() async throws {
         try await TestStore.run { store in
             try await createReferenceIndex(store)
             for i in 0..<450 {
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test(arguments: RedisMemoryDatabase.Configuration.Algorithm.allCases)
-    func anIndexIsAskedAsItWasMade(_ made: RedisMemoryDatabase.Configuration.Algorithm) async throws {
+    func `an index is asked as it was made`(_ made: RedisMemoryDatabase.Configuration.Algorithm) async throws {
         try await TestStore.run { store in
             try await store.withDatabase({ $0.algorithm = made }) { database async throws in
                 _ = try await database.add((0..<1500).map { try MemoryRecord(id: "e\($0)", text: "[1,1,0,0] x") })
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test func aSweepSeesEveryTextThatTheReferenceChanged() async throws {
+    @Test func `a sweep sees every text that the reference changed`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 _ = try await database.add((0..<450).map { try MemoryRecord(id: "r\($0)", text: "coffee") })
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test func aSweepLeavesChangedAndDeletedRecordsAlone() async throws {
+    @Test func `a sweep leaves changed and deleted records alone`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 try await store.client.send(referenceHash(store, id: "a", text: "tea", user: "u"))
@@ -171,7 +171,7 @@ import Testing
         }
     }
 
-    @Test func refusesVectorsOfAnotherLength() async throws {
+    @Test func `refuses vectors of another length`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 _ = try await database.add([MemoryRecord(id: "a", text: "tea")])
@@ -194,7 +194,7 @@ import Testing
         }
     }
 
-    @Test func isMadeAgainWhenItIsLost() async throws {
+    @Test func `is made again when it is lost`() async throws {
         // Where others build theirs too, a call may not wait long enough.
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
@@ -218,7 +218,7 @@ import Testing
     }
 
     /// Before anything is connected, so also where another server's index answers in every database.
-    @Test func saysThatOnlyDatabaseZeroIsSearched() async throws {
+    @Test func `says that only database zero is searched`() async throws {
         try await TestStore.run { store in
             var endpoint = store.endpoint
             endpoint.database = 1
@@ -235,7 +235,7 @@ import Testing
     }
 
     /// Indexes of this name and over these keys that would not find everything, or cannot hold what is written.
-    @Test func leavesIndexesAloneThatAreMadeOtherwise() async throws {
+    @Test func `leaves indexes alone that are made otherwise`() async throws {
         // Building ten indexes more would hold up the tests that share a server.
         try await OwnServer.run(.redis) { server in
             for change in [
@@ -269,7 +269,7 @@ import Testing
         }
     }
 
-    @Test func saysWhereAnotherProgramKeepsWhatBelongsToTheStore() async throws {
+    @Test func `says where another program keeps what belongs to the store`() async throws {
         try await TestStore.run { store in
             try await store.client.send(RedisCommand("SET", "\(store.index)_spaces", "1"))
             let database = try store.database()
@@ -290,7 +290,7 @@ import Testing
     }
 
     /// Another program's value at the key of a record is no record, and no error.
-    @Test func leavesKeysOfOtherTypesAlone() async throws {
+    @Test func `leaves keys of other types alone`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 _ = try await database.add([MemoryRecord(id: "a", text: "tea"), MemoryRecord(id: "b", text: "tea")])
@@ -312,7 +312,7 @@ import Testing
         }
     }
 
-    @Test func refusesPrefixesThatTheServerWouldCut() throws {
+    @Test func `refuses prefixes that the server would cut`() throws {
         let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, startsWith: "u")])
         #expect(throws: MemoryError.self) { try EngineSettings().check(filter) }
         #expect(throws: Never.self) { try EngineSettings(completesPrefixes: true).check(filter) }

@@ -38,7 +38,7 @@ extension TestStore {
 
 /// What the queue keeps in Redis, and what can happen to it there.
 @Suite struct JobQueueTests {
-    @Test func leavesNothingOfAJobThatIsDone() async throws {
+    @Test func `leaves nothing of a job that is done`() async throws {
         try await TestStore.run { store in
             try await store.withQueue { queue in
                 try await queue.enqueue((0..<20).map { NewJob(kind: "a", payload: ["n": .int($0)]) })
@@ -66,7 +66,7 @@ extension TestStore {
         }
     }
 
-    @Test func surviveTheLossOfTheGroupAndOfAJob() async throws {
+    @Test func `survive the loss of the group and of a job`() async throws {
         try await TestStore.run { store in
             try await store.withQueue { queue in
                 let ids = try await queue.enqueue((0..<3).map { NewJob(kind: "a", payload: ["n": .int($0)]) })
@@ -88,7 +88,7 @@ extension TestStore {
 
 /// Servers of our own.
 @Suite(.serialized) struct JobFaultTests {
-    @Test func keepsJobsAndLeasesOverACrash() async throws {
+    @Test func `keeps jobs and leases over a crash`() async throws {
         try await OwnServer.run(.redis, durable: true) { server in
             try await TestStore.run(url: server.url) { store in
                 let queue = try store.queue(server: { $0.timeout = .seconds(3) })
@@ -116,7 +116,7 @@ extension TestStore {
         }
     }
 
-    @Test func takesNoJobWhereMemoryHasRunOut() async throws {
+    @Test func `takes no job where memory has run out`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withQueue { queue in
@@ -140,7 +140,7 @@ extension TestStore {
         }
     }
 
-    @Test func worksOnAServerWithoutModules() async throws {
+    @Test func `works on a server without modules`() async throws {
         try await OwnServer.run(.redis, json: false) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withQueue { queue in

@@ -31,7 +31,7 @@ import Testing
         return (page, attempts)
     }
 
-    @Test func aRecordThatIsDeletedMeanwhileLeavesNoGap() async throws {
+    @Test func `a record that is deleted meanwhile leaves no gap`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 try await Self.populate(database)
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func recordsThatAlwaysVanishEndTheAttempts() async throws {
+    @Test func `records that always vanish end the attempts`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 try await Self.populate(database)

@@ -14,11 +14,11 @@ import Testing
         query.parameters.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    @Test func anEmptyFilterIsAStar() {
+    @Test func `an empty filter is a star`() {
         #expect(QueryText(.everything).text == "*")
     }
 
-    @Test func everyOperatorIsAClause() throws {
+    @Test func `every operator is a clause`() throws {
         let equal = query(.userID, try TagCondition(field: .userID, eq: "a"))
         #expect(equal.text == "@user_id:{$p0}")
         let all = query(.topics, try TagCondition(field: .topics, all: ["a", "b"]))
@@ -30,7 +30,7 @@ import Testing
         #expect(start.text == "@namespace:{$p0*}")
     }
 
-    @Test func valuesNeverReachTheText() throws {
+    @Test func `values never reach the text`() throws {
         for value in ["*", "a|b", "{x}", "$p1", "@user_id:{z}", "=>[KNN 1 @v $v]", "-x", "\"", "'"] {
             let query = query(.userID, try TagCondition(field: .userID, eq: value))
             #expect(query.text == "@user_id:{$p0}")
@@ -39,7 +39,7 @@ import Testing
         #expect(strings(query(.userID, try TagCondition(field: .userID, eq: "a\\,b\\"))) == ["a\\\\,b\\\\"])
     }
 
-    @Test func idsAreComparedWithTheirBlanks() throws {
+    @Test func `IDs are compared with their blanks`() throws {
         let plain = query(.id, try TagCondition(field: .id, eq: "a"))
         #expect(plain.text == "((@id_:{$p0} ismissing(@id_exact)))")
         let blank = query(.id, try TagCondition(field: .id, any: ["a ", "b", " c"]))
@@ -51,7 +51,7 @@ import Testing
         #expect(strings(start) == [" a", "< a"])
     }
 
-    @Test func datesAreRanges() throws {
+    @Test func `dates are ranges`() throws {
         let date = try #require(Timestamp(microseconds: 1_732_341_234_123_457))
         let bounds = DateCondition.Comparison.allCases.filter { $0 != .eq }.map { DateCondition.Bound($0, date) }
         let filter = MemoryFilter(dates: [.eventDate: try DateCondition(field: .eventDate, bounds)])
@@ -62,13 +62,13 @@ import Testing
         #expect(Set(strings(query)) == ["1732341234.123457"])
     }
 
-    @Test func phrasesAreCutWhereAWordComesAgain() {
+    @Test func `phrases are cut where a word comes again`() {
         #expect(QueryText.runsOfDistinctWords(["a", "b"]) == [["a", "b"]])
         #expect(QueryText.runsOfDistinctWords(["a", "b", "a", "c"]) == [["a", "b"], ["b", "a", "c"]])
         #expect(QueryText.runsOfDistinctWords(["a", "a"]) == [["a"], ["a"]])
     }
 
-    @Test func wordsArriveOneAParameter() {
+    @Test func `words arrive one a parameter`() {
         let words = TextAnalyzer().query("red \"green blue\"")
         var query = QueryText()
         query.addPhrases(of: words)
@@ -84,13 +84,13 @@ import Testing
         #expect(QueryText(words: words, in: QueryText(), amongKeys: true).text.contains("(~@keyword_terms:($p2))"))
     }
 
-    @Test func clausesOfAFilterAddNothingToAScore() throws {
+    @Test func `clauses of a filter add nothing to a score`() throws {
         let filter = QueryText(
             MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "u", none: ["w"])]))
         #expect(filter.weightless == ["(@user_id:{$p0}|@user_id:{$p0})=>{$weight:0}", "-@user_id:{$p1}"])
     }
 
-    @Test func neighboursAreAskedForByScanOrGraph() throws {
+    @Test func `neighbours are asked for by scan or graph`() throws {
         let commands = SearchCommands(index: "i", timeout: 900, algorithm: .hnsw)
         var filter = QueryText()
         filter.add("@user_id:{\(filter.tag("u"))}")
@@ -114,7 +114,7 @@ import Testing
                 == "*=>[KNN 5 @vector $p0 AS distance]")
     }
 
-    @Test func settingsAreReadFromEitherVersion() {
+    @Test func `settings are read from either version`() {
         let ok = RedisValue.status("OK")
         let no = RedisValue.error(RedisError(server: "ERR unknown command"))
         #expect(EngineSettings(replies: [ok, no, no, no, ok, no, no, no, no, ok, no, no]).completesPrefixes)

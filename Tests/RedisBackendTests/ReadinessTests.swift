@@ -35,7 +35,7 @@ import Testing
         #expect(parts.dropFirst().first?.isOK == true)
     }
 
-    @Test func saysWhyAServerTakesNoWrites() async throws {
+    @Test func `says why a server takes no writes`() async throws {
         try await health { store, health in
             let isReady = await health().allSatisfy(\.isOK)
             #expect(isReady)
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func warnsWhereTheServerMayEvict() async throws {
+    @Test func `warns where the server may evict`() async throws {
         try await health { store, health in
             let warnings = await health().map(\.warning)
             #expect(warnings == [nil, nil, nil, nil])

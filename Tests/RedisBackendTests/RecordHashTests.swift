@@ -9,7 +9,7 @@ import Testing
         RecordHash.fields.map { name in fields[name].map { .bytes(Array($0.utf8)) } ?? .null }
     }
 
-    @Test func comesBackUnchanged() throws {
+    @Test func `comes back unchanged`() throws {
         let date = try #require(Timestamp(microseconds: -1_234_567))
         let record = try MemoryRecord(
             id: " i d ", text: " t\n😀 ", sessionID: "s", namespace: "n", memoryType: .episodic, topics: ["a", "b c"],
@@ -21,7 +21,7 @@ import Testing
         #expect(RecordHash.record(from: values(fields)) == record)
     }
 
-    @Test func readsWhatTheReferenceWrites() throws {
+    @Test func `reads what the reference writes`() throws {
         let record = try #require(
             RecordHash.record(
                 from: values([
@@ -40,7 +40,7 @@ import Testing
         #expect(record.extractionStrategy == "discrete" && record.discreteMemoryExtracted)
     }
 
-    @Test func toleratesFieldsThatAreMissingOrBroken() throws {
+    @Test func `tolerates fields that are missing or broken`() throws {
         let record = try #require(
             RecordHash.record(
                 from: values(["id_": "x", "text": "t", "metadata": "{broken", "created_at": "soon", "pinned": "True"])))
@@ -54,13 +54,13 @@ import Testing
         (1_732_341_234_123_457, "1732341234.123457"),
         (-62_135_596_800_000_000, "-62135596800"), (253_402_300_799_999_999, "253402300799.999999"),
     ])
-    func datesAreDigits(micros: Int, text: String) throws {
+    func `dates are digits`(micros: Int, text: String) throws {
         let date = try #require(Timestamp(microseconds: Int64(micros)))
         #expect(RedisDate.text(date) == text)
         #expect(RedisDate.timestamp(text) == date)
     }
 
-    @Test func datesAreReadFromOtherSpellings() {
+    @Test func `dates are read from other spellings`() {
         #expect(RedisDate.timestamp("1.7323412341234567e9")?.microseconds == 1_732_341_234_123_457)
         #expect(RedisDate.timestamp("1732341234.1234567")?.microseconds == 1_732_341_234_123_457)
         #expect(RedisDate.timestamp("1970-01-01T00:00:01Z")?.microseconds == 1_000_000)
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func vectorsAreLittleEndian() {
+    @Test func `vectors are little endian`() {
         #expect(RecordHash.bytes(of: [1, -2]) == [0, 0, 128, 63, 0, 0, 0, 192])
     }
 }

@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(arguments: [8, 16])
-    func aServerOfAnotherModelIsRefusedWithTheWayOut(_ dimensions: Int) async throws {
+    func `a server of another model is refused with the way out`(_ dimensions: Int) async throws {
         try await withStore { _, old, open in
             let error = await refusal(of: try open(Self.new, dimensions))
             #expect(error?.code == .misconfigured)
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: [8, 16])
-    func reembeddingGoesOnWhereItWasInterrupted(_ dimensions: Int) async throws {
+    func `reembedding goes on where it was interrupted`(_ dimensions: Int) async throws {
         try await withStore { _, old, open in
             let interrupted = try open(Self.new, dimensions)
             #expect(try await interrupted.beginReembedding().map(\.isReady) == [true, false])
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func serversOfBothModelsCompleteWhatTheOtherWrites() async throws {
+    @Test func `servers of both models complete what the other writes`() async throws {
         try await withStore { store, old, open in
             let new = try open(Self.new, 16)
             try await reembed(new)
@@ -147,7 +147,7 @@ import Testing
         }
     }
 
-    @Test func aTextThatTheReferenceChangedLosesTheVectorsOfOtherModels() async throws {
+    @Test func `a text that the reference changed loses the vectors of other models`() async throws {
         try await withStore { store, _, open in
             let new = try open(Self.new, 16)
             try await reembed(new)
@@ -160,7 +160,7 @@ import Testing
         }
     }
 
-    @Test func severalAtOnceDoTheWorkOnce() async throws {
+    @Test func `several at once do the work once`() async throws {
         try await withStore(records: 300) { _, old, open in
             let workers = try (0..<3).map { _ in try open(Self.new, 8) }
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -186,7 +186,7 @@ import Testing
         }
     }
 
-    @Test func theVectorsOfOtherModelsAreDropped() async throws {
+    @Test func `the vectors of other models are dropped`() async throws {
         try await withStore { store, old, open in
             let new = try open(Self.new, 8)
             let tooEarly = await #expect(throws: MemoryError.self) { try await new.dropOtherSpaces() }
@@ -215,7 +215,7 @@ import Testing
         }
     }
 
-    @Test func vectorsWithoutAModelOnRecordAreTakenForTheConfiguredOne() async throws {
+    @Test func `vectors without a model on record are taken for the configured one`() async throws {
         try await withStore { store, _, open in
             // As an older version left the store.
             try await store.client.send(RedisCommand("DEL", "\(store.index)_spaces"))
@@ -230,7 +230,7 @@ import Testing
         }
     }
 
-    @Test func anEmptyStoreTakesAnyModel() async throws {
+    @Test func `an empty store takes any model`() async throws {
         try await withStore(records: 1) { store, old, open in
             #expect(try await old.delete(["r0"]) == 1)
             let new = try open(Self.new, 8)

@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func theDocumentedRightsAreEnoughAndNoneIsTooMany() async throws {
+    @Test func `the documented rights are enough and none is too many`() async throws {
         let rights = try DocumentedRights()
         #expect(rights.keys.count > 3 && rights.commands.count > 20 && rights.optional.count > 3)
         try await OwnServer.run(.redis) { server in
@@ -233,7 +233,7 @@ import Testing
 
     /// A start with credentials that are refused ends; a running server answers that its store cannot be used, and works
     /// again when it is let in.
-    @Test func credentialsThatAreRefused() async throws {
+    @Test func `credentials that are refused`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 let admin = store.client

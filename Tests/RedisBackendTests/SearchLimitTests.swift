@@ -14,7 +14,7 @@ import Testing
             (0..<40).map { try MemoryRecord(id: "r\(10 + $0)", text: "tea \($0)", userID: "u") })
     }
 
-    @Test func pagesAreWholeWhateverTheServerWasSetTo() async throws {
+    @Test func `pages are whole whatever the server was set to`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { database in
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func pagesThatWouldBeShortAreRefused() async throws {
+    @Test func `pages that would be short are refused`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withDatabase { try await fill($0) }
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func theLimitsAreReadFromEveryPlace() {
+    @Test func `the limits are read from every place`() {
         let no = RedisValue.error(RedisError(server: "NOPERM no"))
         let denied = Array(repeating: no, count: EngineSettings.commands.count - 1)
         func settings(_ info: String) -> EngineSettings {
@@ -96,7 +96,7 @@ import Testing
         #expect(settings("search_max_aggregate_results:7").maximumResults == 7)
     }
 
-    @Test func noWindowOverflows() {
+    @Test func `no window overflows`() {
         let commands = SearchCommands(index: "i", timeout: 0, algorithm: .flat)
         for window in [
             SearchCommands.Window(offset: .max, limit: 1), .init(offset: 1, limit: .max), .init(limit: .max),

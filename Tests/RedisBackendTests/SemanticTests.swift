@@ -5,7 +5,7 @@ import Testing
 
 /// Ranking by distance, with the traps of this engine.
 @Suite struct SemanticTests {
-    @Test func answersExactlyInTheExactZone() async throws {
+    @Test func `answers exactly in the exact zone`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 var records = try (0..<600).map {
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test(arguments: [RedisMemoryDatabase.Configuration.Algorithm.hnsw, .flat])
-    func scansEverythingAtFullDepth(algorithm: RedisMemoryDatabase.Configuration.Algorithm) async throws {
+    func `scans everything at full depth`(algorithm: RedisMemoryDatabase.Configuration.Algorithm) async throws {
         try await TestStore.run { store in
             try await store.withDatabase({ $0.algorithm = algorithm }) { database in
                 let ids = (0..<2500).map { "r\($0 + 10_000)" }
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func ranksByRecency() async throws {
+    @Test func `ranks by recency`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let now = Timestamp.now()

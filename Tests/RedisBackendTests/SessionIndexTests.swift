@@ -7,7 +7,7 @@ import Testing
 
 /// Finding and listing sessions, and what can happen to the index and to the server.
 @Suite struct SessionIndexTests {
-    @Test func standsBesideTheReferencesOwn() async throws {
+    @Test func `stands beside the references own`() async throws {
         try await TestStore.run { store in
             var command = RedisCommand(
                 "FT.CREATE", store.sessionIndex, "ON", "JSON", "PREFIX", "1", "\(store.sessionPrefix):", "SCORE", "1.0",
@@ -42,7 +42,7 @@ import Testing
     }
 
     /// The engine counts a document until its expired key has been removed; so do these, which outlive their time.
-    @Test func leavesOutWhatIsPast() async throws {
+    @Test func `leaves out what is past`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 let now = Int(Timestamp.now().secondsSinceEpoch)
@@ -73,7 +73,7 @@ import Testing
     }
 
     /// The engine trims what it indexes.
-    @Test func tellsBlanksAtTheEndsApart() async throws {
+    @Test func `tells blanks at the ends apart`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 for id in ["a", " a", "a ", " a "] {
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func isMadeAgainWhenItIsLost() async throws {
+    @Test func `is made again when it is lost`() async throws {
         // Where others build theirs too, a call may not wait long enough.
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func saysThatRedisJSONIsMissing() async throws {
+    @Test func `says that Redis JSON is missing`() async throws {
         try await OwnServer.run(.redis, json: false) { server in
             try await TestStore.run(url: server.url) { store in
                 let sessions = try store.sessions()
@@ -145,7 +145,7 @@ import Testing
         }
     }
 
-    @Test func worksAgainAfterTheServerCameBackEmpty() async throws {
+    @Test func `works again after the server came back empty`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 let sessions = try store.sessions(server: { $0.timeout = .seconds(3) })
@@ -169,7 +169,7 @@ import Testing
         }
     }
 
-    @Test func changesNothingWhereMemoryHasRunOut() async throws {
+    @Test func `changes nothing where memory has run out`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
                 try await store.withSessions { sessions in

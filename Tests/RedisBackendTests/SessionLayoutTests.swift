@@ -39,7 +39,7 @@ import Testing
         ]
     }
 
-    @Test func readsWhatTheReferenceWrote() async throws {
+    @Test func `reads what the reference wrote`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 let key = try SessionKey(sessionID: "w1", namespace: "wns", userID: "wu")
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func toleratesWhatADocumentLacks() async throws {
+    @Test func `tolerates what a document lacks`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 let key = try SessionKey(sessionID: "bare")
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func writesWhatTheReferenceReads() async throws {
+    @Test func `writes what the reference reads`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 let key = try SessionKey(sessionID: "w1", namespace: "wns", userID: "wu")
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func keepsSessionsApartWhosePlainKeysAreTheSame() async throws {
+    @Test func `keeps sessions apart whose plain keys are the same`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 // What the reference keeps there is no session.
@@ -156,7 +156,7 @@ import Testing
         }
     }
 
-    @Test func theReferenceMayWriteASessionUnderItsPlainKeyLater() async throws {
+    @Test func `the reference may write a session under its plain key later`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 let first = try SessionKey(sessionID: "s", namespace: "a")
@@ -179,7 +179,7 @@ import Testing
         }
     }
 
-    @Test func keepsJSONThatRedisJSONWouldChange() async throws {
+    @Test func `keeps JSON that RedisJSON would change`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in
                 let key = try SessionKey(sessionID: "numbers")

@@ -9,7 +9,7 @@ import Testing
         try await database.ids(text, .keyword(.bm25std), limit: limit)
     }
 
-    @Test func findsEveryKindOfWord() async throws {
+    @Test func `finds every kind of word`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let long = String(repeating: "y", count: 3000)
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func insistsOnPhrases() async throws {
+    @Test func `insists on phrases`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let texts = [
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func scoresAreRelativeToTheBestWhateverThePageAndFilter() async throws {
+    @Test func `scores are relative to the best whatever the page and filter`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 _ = try await database.add(
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test func hybridJoinsBothLists() async throws {
+    @Test func `hybrid joins both lists`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 // Beyond the exact zone, with the lexical hit far from the vector's neighbourhood.

@@ -6,7 +6,7 @@ import Testing
 
 /// An answer that was lost leaves open what became of the write; whatever the server says instead, it has not done it.
 @Suite struct WriteOutcomeTests {
-    @Test func onlyWhatIsCertainlyNotDoneIsSaidToBeSo() {
+    @Test func `only what is certainly not done is said to be so`() {
         for code in [RedisError.Code.connectionLost, .timedOut, .closed, .protocolViolation] {
             #expect(RedisError(code, "x").memoryError.mayHaveBeenDone, "\(code)")
         }
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func fieldsArePackedAsScriptsReadThem() {
+    @Test func `fields are packed as scripts read them`() {
         var fields = PackedFields()
         fields.append("a", [1, 2])
         fields.append("é", "".utf8)

@@ -8,7 +8,7 @@ import Testing
 
 /// Writes as hashes show them.
 @Suite struct WritingTests {
-    @Test func replacesRecordsWhole() async throws {
+    @Test func `replaces records whole`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let date = Timestamp.now()
@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func keepsEquivalentButDifferentIdsApart() async throws {
+    @Test func `keeps equivalent but different IDs apart`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let ids = ["é", "e\u{301}"]
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func storesLargeTextsAndBatches() async throws {
+    @Test func `stores large texts and batches`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let text = String(repeating: "päper 😀 ", count: 80_000)
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func updatesSingleFieldsAtOnce() async throws {
+    @Test func `updates single fields at once`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 _ = try await database.add([
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func updatesAllOrNone() async throws {
+    @Test func `updates all or none`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 _ = try await database.add([MemoryRecord(id: "a", text: "a"), MemoryRecord(id: "b", text: "b")])
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func countsAnAccessOnceInAnInterval() async throws {
+    @Test func `counts an access once in an interval`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
                 let now = Timestamp.now()
@@ -148,7 +148,7 @@ import Testing
         }
     }
 
-    @Test func embedsOnlyTextsThatChanged() async throws {
+    @Test func `embeds only texts that changed`() async throws {
         final class Counting: Embedder {
             let base = TestEmbedder()
             let texts = Mutex<[String]>([])

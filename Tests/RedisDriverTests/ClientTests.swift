@@ -33,7 +33,7 @@ import Testing
         try result.get()
     }
 
-    @Test func keepsRepliesInOrder() async throws {
+    @Test func `keeps replies in order`() async throws {
         try await withClient { client, key in
             let replies = try await client.pipeline(
                 (0..<1000).map { RedisCommand("ECHO", String($0)) } + [RedisCommand("NOPE"), RedisCommand("GET", key)])
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test func servesManyTasks() async throws {
+    @Test func `serves many tasks`() async throws {
         try await withClient { client, key in
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for i in 0..<500 {
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func carriesFiveMegabytes() async throws {
+    @Test func `carries five megabytes`() async throws {
         try await withClient { client, key in
             let value = [UInt8](repeating: 7, count: 5_000_000)
             var command = RedisCommand("SET", key)
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func runsTransactionsWholeOrNotAtAll() async throws {
+    @Test func `runs transactions whole or not at all`() async throws {
         try await withClient { client, key in
             let (replies, following) = try await client.transaction(
                 [RedisCommand("SET", key, "1"), RedisCommand("INCR", key)], following: [RedisCommand("GET", key)])
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func sendsAScriptTheServerDoesNotKnow() async throws {
+    @Test func `sends a script the server does not know`() async throws {
         try await withClient { client, key in
             let script = RedisScript("return {KEYS[1], ARGV[1], '\(key)'}")
             for _ in 0..<2 {
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func comesBackAfterItsConnectionWasKilled() async throws {
+    @Test func `comes back after its connection was killed`() async throws {
         try await withClient(connections: 1) { client, _ in
             let id = try #require(try await client.send(RedisCommand("CLIENT", "ID")).integer)
             try await withClient(connections: 1) { other, _ in
@@ -99,7 +99,7 @@ import Testing
     }
 
     /// What is under way when another connection meets a server that lost its role is answered all the same.
-    @Test func answersWhatIsUnderWayOnAConnectionThatEnds() async throws {
+    @Test func `answers what is under way on a connection that ends`() async throws {
         var configuration = RedisClient.Configuration(endpoint: try Self.endpoint())
         configuration.connections = 2
         configuration.maximumBackoff = .zero
@@ -126,7 +126,7 @@ import Testing
         await client.close()
     }
 
-    @Test func selectsTheDatabaseAndItsName() async throws {
+    @Test func `selects the database and its name`() async throws {
         try await withClient { client, key in
             try await client.send(RedisCommand("SET", key, "0"))
             try await withClient(endpoint: {
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func logsInAsAUser() async throws {
+    @Test func `logs in as a user`() async throws {
         try await withClient { client, key in
             let user = "user-\(key)"
             try await client.send(RedisCommand("ACL", "SETUSER", user, "on", ">hunter2", "~\(key)", "+get", "+client"))

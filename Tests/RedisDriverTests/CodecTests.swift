@@ -15,7 +15,7 @@ import Testing
         return replies
     }
 
-    @Test(arguments: [1, 3, 1000]) func readsEveryKindInPieces(size: Int) throws {
+    @Test(arguments: [1, 3, 1000]) func `reads every kind in pieces`(size: Int) throws {
         let text =
             "+OK\r\n:-7\r\n$5\r\nhe\0lo\r\n$-1\r\n*-1\r\n*0\r\n$0\r\n\r\n*3\r\n*2\r\n:1\r\n*1\r\n$-1\r\n+x\r\n-ERR no\r\n"
         let nested = RedisValue.array([
@@ -29,7 +29,7 @@ import Testing
                 ])
     }
 
-    @Test func numbersBeyondTheirRangeAreNone() throws {
+    @Test func `numbers beyond their range are none`() throws {
         for text in ["99999999999999999999", "-9223372036854775809", "1.5", "1e3", "nan", "inf", ""] {
             #expect(RedisValue.bytes(Array(text.utf8)).integer == nil)
         }
@@ -40,19 +40,19 @@ import Testing
         #expect(throws: RedisError.self) { try replies("*-99\r\n", inPiecesOf: 100) }
     }
 
-    @Test func readsLargeReplies() throws {
+    @Test func `reads large replies`() throws {
         let body = String(repeating: "0123456789", count: 500_000)
         #expect(
             try replies("$5000000\r\n\(body)\r\n:1\r\n", inPiecesOf: 65_536) == [.bytes(Array(body.utf8)), .integer(1)])
     }
 
-    @Test func refusesWhatIsNotTheProtocol() {
+    @Test func `refuses what is not the protocol`() {
         #expect { try replies("HTTP/1.1 400 Bad Request\r\n", inPiecesOf: 100) } throws: {
             ($0 as? RedisError)?.code == .protocolViolation
         }
     }
 
-    @Test func formatsAnyBytes() {
+    @Test func `formats any bytes`() {
         var command = RedisCommand("SET", "", "ä")
         command.append(bytes: [0, 13, 10, 255])
         command.append(-5)
@@ -68,11 +68,11 @@ import Testing
         ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"), ("abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
         (String(repeating: "a", count: 1000), "291e9a6c66994949b57ba5e650361e98fc36b1ba"),
     ])
-    func hashesScripts(source: String, hash: String) {
+    func `hashes scripts`(source: String, hash: String) {
         #expect(RedisScript(source).sha1 == hash)
     }
 
-    @Test func showsNoArgumentsInErrors() {
+    @Test func `shows no arguments in errors`() {
         for text in [
             "ERR unknown command 'FOO', with args beginning with: 'hunter2'",
             "ERR Syntax error at offset 3 near hunter2",

@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func sendsAReadAgainAndAWriteNever() async throws {
+    @Test func `sends a read again and a write never`() async throws {
         try await FakeServer.run(answer: { $0[0] == "FLAKY" ? nil : "+OK\r\n" }) { endpoint, log in
             let client = try client(endpoint)
             #expect(await code { try await client.send(RedisCommand("FLAKY"), isRead: true) } == .connectionLost)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func runsTheSetupOnEveryConnection() async throws {
+    @Test func `runs the setup on every connection`() async throws {
         try await FakeServer.run(answer: { $0[0] == "QUIT" ? nil : "+OK\r\n" }) { endpoint, log in
             let client = try client(endpoint) { $0.setup = .init([RedisCommand("SETUP")]) }
             try await client.send(RedisCommand("GET"))
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func refusesAConnectionWhoseSetupFails() async throws {
+    @Test func `refuses a connection whose setup fails`() async throws {
         try await FakeServer.run(answer: { _ in "-ERR no\r\n" }) { endpoint, _ in
             let client = try client(endpoint) {
                 $0.setup = .init([RedisCommand("SETUP")]) { replies throws(RedisError) in _ = try replies[0].get() }
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func refusesClusters() async throws {
+    @Test func `refuses clusters`() async throws {
         try await FakeServer.run(info: "# Cluster\r\ncluster_enabled:1\r\n", answer: { _ in "+OK\r\n" }) {
             endpoint, _ in
             let client = try client(endpoint)
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func endsWaitingAtTheDeadline() async throws {
+    @Test func `ends waiting at the deadline`() async throws {
         try await FakeServer.run(answer: { $0[0] == "SLOW" ? "" : "+OK\r\n" }) { endpoint, _ in
             let client = try client(endpoint)
             try await client.send(RedisCommand("GET"))
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func endsWaitingWhenCancelled() async throws {
+    @Test func `ends waiting when cancelled`() async throws {
         let arrived = AsyncStream.makeStream(of: Void.self)
         let answer: FakeServer.Answer = { command in
             if command[0] == "SLOW" { arrived.continuation.yield() }
@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test func refusesWhatExceedsTheQueue() async throws {
+    @Test func `refuses what exceeds the queue`() async throws {
         let arrived = AsyncStream.makeStream(of: Void.self)
         let answer: FakeServer.Answer = { command in
             if command[0] == "SLOW" { arrived.continuation.yield() }
@@ -131,7 +131,7 @@ import Testing
 
     /// A server that lost its role answers on every connection that was made before; those made later lead elsewhere.
     @Test(arguments: ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "UNBLOCKED", "CLUSTERDOWN"])
-    func looksTheServerUpAnewWhenItsRoleHasChanged(_ word: String) async throws {
+    func `looks the server up anew when its role has changed`(_ word: String) async throws {
         let made = Mutex(0)
         let answer: FakeServer.Answer = { command in
             switch command[0] {
@@ -159,7 +159,7 @@ import Testing
     }
 
     /// Neither a refused call nor one that says something else costs a connection.
-    @Test func keepsItsConnectionsOtherwise() async throws {
+    @Test func `keeps its connections otherwise`() async throws {
         let made = Mutex(0)
         let answer: FakeServer.Answer = { command in
             if command[0] == "SETUP" { made.withLock { $0 += 1 } }
@@ -178,7 +178,7 @@ import Testing
         }
     }
 
-    @Test func doesNotConnectWithEveryWriteToAServerThatTakesNone() async throws {
+    @Test func `does not connect with every write to a server that takes none`() async throws {
         let made = Mutex(0)
         let answer: FakeServer.Answer = { command in
             if command[0] == "SETUP" { made.withLock { $0 += 1 } }
@@ -195,7 +195,7 @@ import Testing
         }
     }
 
-    @Test func saysThatNobodyListens() async throws {
+    @Test func `says that nobody listens`() async throws {
         let client = try client(RedisEndpoint(.tcp(host: "127.0.0.1", port: 1), password: "hunter2"))
         let error = await #expect(throws: RedisError.self) { try await client.send(RedisCommand("GET")) }
         #expect(error?.code == .connectionFailed)
@@ -204,7 +204,7 @@ import Testing
         #expect(await code { try await client.send(RedisCommand("GET")) } == .closed)
     }
 
-    @Test func talksOverUnixSockets() async throws {
+    @Test func `talks over unix sockets`() async throws {
         let path = NSTemporaryDirectory() + "redis-\(UInt32.random(in: 0 ... .max)).sock"
         try await FakeServer.run(unixSocket: path, answer: { _ in "+OK\r\n" }) { endpoint, _ in
             let client = try client(endpoint)
@@ -213,7 +213,7 @@ import Testing
         }
     }
 
-    @Test func talksOverTLS() async throws {
+    @Test func `talks over TLS`() async throws {
         let folder = URL(fileURLWithPath: NSTemporaryDirectory() + "tls-\(UInt32.random(in: 0 ... .max))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }

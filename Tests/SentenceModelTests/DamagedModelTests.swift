@@ -26,7 +26,7 @@ struct DamagedModelTests {
         return try TensorFile(MappedFile(file.path))
     }
 
-    @Test func aWellFormedFileIsRead() throws {
+    @Test func `a well formed file is read`() throws {
         let header =
             #"{"__metadata__":{"a":"b"},"x":\#(Self.tensor("F32", "[2,3]", "0", "24")),"none":\#(Self.tensor("F16", "[0]", "24", "24"))}  "#
         let file = try Self.open(Self.file(header: header, data: 24))
@@ -36,7 +36,7 @@ struct DamagedModelTests {
         #expect(throws: MemoryError.self) { try file.tensor("y", shape: [2, 3]) }
     }
 
-    @Test func everyWrongLengthOffsetShapeAndTypeIsRefused() throws {
+    @Test func `every wrong length offset shape and type is refused`() throws {
         func refuse(_ data: Data, _ comment: Comment) {
             #expect(comment) {
                 _ = try Self.open(data)
@@ -77,7 +77,7 @@ struct DamagedModelTests {
         }
     }
 
-    @Test func aFileCutAtAnyPlaceIsRefused() throws {
+    @Test func `a file cut at any place is refused`() throws {
         let whole = try Data(contentsOf: URL(fileURLWithPath: ModelFixtures.path("tiny-cls-f16/model.safetensors")))
         _ = try Self.open(whole)
         for size in stride(from: 0, to: whole.count, by: 997) {
@@ -192,7 +192,7 @@ struct DamagedModelTests {
     }
 
     @Test(arguments: changes.indices)
-    func whatIsMissingOrForeignIsRefusedByName(_ index: Int) async throws {
+    func `what is missing or foreign is refused by name`(_ index: Int) async throws {
         let change = Self.changes[index]
         try await ModelFixtures.withCopy(of: "tiny-cls-f16") { folder in
             try change.change(folder)
@@ -206,7 +206,7 @@ struct DamagedModelTests {
         }
     }
 
-    @Test func weightsThatAreNoNumbersAreFoundWhenTheyAreRead() async throws {
+    @Test func `weights that are no numbers are found when they are read`() async throws {
         try await ModelFixtures.withCopy(of: "tiny-cls-f16") { folder in
             let path = folder.appendingPathComponent("model.safetensors")
             var data = try Data(contentsOf: path)

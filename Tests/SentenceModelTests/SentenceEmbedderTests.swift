@@ -16,7 +16,7 @@ struct SentenceEmbedderTests {
 
     private func text(_ number: Int) -> String { String(repeating: "dog ", count: number % 7) + "number \(number)" }
 
-    @Test func answersInOrderWhateverTheBatches() async throws {
+    @Test func `answers in order whatever the batches`() async throws {
         let embedder = try make()
         #expect(try await embedder.embed([]).isEmpty)
         let texts = (0..<300).map(text)
@@ -28,7 +28,7 @@ struct SentenceEmbedderTests {
     }
 
     @Test(arguments: [1, 3])
-    func answersManyAtATime(threads: Int) async throws {
+    func `answers many at a time`(threads: Int) async throws {
         let embedder = try make { $0.threads = threads }
         let expected = try await embedder.embed((0..<40).map(text))
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -46,7 +46,7 @@ struct SentenceEmbedderTests {
     private static let manyTexts = [String](repeating: String(repeating: "dog is ill ", count: 40), count: 200_000)
 
     /// The import alone takes many seconds; if the query had to wait for it, it would come second.
-    @Test func aQueryDoesNotWaitForAnImport() async throws {
+    @Test func `a query does not wait for an import`() async throws {
         let embedder = try make { $0.threads = 1 }
         let order = try await withThrowingTaskGroup(of: String.self) { group in
             group.addTask {
@@ -73,7 +73,7 @@ struct SentenceEmbedderTests {
         #expect(embedder.waitingTexts == 0)
     }
 
-    @Test func aCallEndsAtItsDeadline() async throws {
+    @Test func `a call ends at its deadline`() async throws {
         let embedder = try make {
             $0.threads = 1
             $0.deadline = .milliseconds(20)
@@ -86,7 +86,7 @@ struct SentenceEmbedderTests {
         #expect(embedder.waitingTexts == 0)
     }
 
-    @Test func isReadWithTheFirstTextIfSoAsked() async throws {
+    @Test func `is read with the first text if so asked`() async throws {
         let embedder = try make { $0.loadsAtStart = false }
         #expect(embedder.phase == .unloaded)
         #expect(await embedder.unavailability() == nil)
@@ -94,13 +94,13 @@ struct SentenceEmbedderTests {
         #expect(embedder.phase == .loaded)
     }
 
-    @Test func isReadAtTheStartOtherwise() async throws {
+    @Test func `is read at the start otherwise`() async throws {
         let embedder = try make()
         while embedder.phase != .loaded { await Task.yield() }
         #expect(await embedder.unavailability() == nil)
     }
 
-    @Test func refusesAnImpossibleNumberOfThreads() throws {
+    @Test func `refuses an impossible number of threads`() throws {
         for threads in [0, 65] {
             #expect {
                 try make {

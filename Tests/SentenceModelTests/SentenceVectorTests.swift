@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Sentence vectors")
 struct SentenceVectorTests {
-    @Test func equalThoseOfSentenceTransformers() async throws {
+    @Test func `equal those of sentence transformers`() async throws {
         let embedder = try SentenceEmbedder(.init(name: "local/all-MiniLM-L6-v2", path: ModelFixtures.miniLM()))
         #expect(embedder.dimensions == 384)
         #expect(embedder.maximumTokens == 256)
@@ -24,7 +24,7 @@ struct SentenceVectorTests {
 
     /// f16 and bf16, CLS and mean, with and without normalisation, other activations, an encoder under a prefix.
     @Test(arguments: ["tiny-cls-f16", "tiny-mean-bf16"])
-    func equalThoseOfSmallModelsWithOtherSettings(_ model: String) async throws {
+    func `equal those of small models with other settings`(_ model: String) async throws {
         let embedder = try SentenceEmbedder(.init(name: model, path: ModelFixtures.path(model)))
         let rows = try ModelFixtures.rows("\(model)/vectors.jsonl")
         #expect(!rows.isEmpty)
@@ -36,7 +36,7 @@ struct SentenceVectorTests {
         }
     }
 
-    @Test func paraphrasesAreNearerThanSharedWords() async throws {
+    @Test func `paraphrases are nearer than shared words`() async throws {
         let embedder = try SentenceEmbedder(.init(name: "local/all-MiniLM-L6-v2", path: ModelFixtures.miniLM()))
         let vectors = try await embedder.embed(["my dog is ill", "The puppy has a fever", "my car is fast"])
         #expect(

@@ -9,7 +9,7 @@ struct TokenizerTests {
         try WordPieceTokenizer(ModelFolder(ModelFixtures.miniLM()), limit: 30_522)
     }
 
-    @Test func equalsThePublishedTokenizerOnMixedLines() throws {
+    @Test func `equals the published tokenizer on mixed lines`() throws {
         let tokenizer = try Self.miniLM()
         let rows = try ModelFixtures.rows("lines.jsonl")
         #expect(rows.count >= 5000)
@@ -22,7 +22,7 @@ struct TokenizerTests {
     }
 
     /// The character between two letters, for each character of the first two planes, which have the scripts and the signs.
-    @Test func equalsThePublishedTokenizerOnEveryCharacter() throws {
+    @Test func `equals the published tokenizer on every character`() throws {
         let tokenizer = try Self.miniLM()
         let file = try JSONFile(MappedFile(ModelFixtures.path("characters.json")))
         let expected = try #require(file.value.arrayValue)
@@ -42,7 +42,7 @@ struct TokenizerTests {
     }
 
     @Test(arguments: ["tiny-cls-f16", "tiny-mean-bf16"])
-    func readsBothFormsOfVocabularies(_ model: String) throws {
+    func `reads both forms of vocabularies`(_ model: String) throws {
         let tokenizer = try WordPieceTokenizer(ModelFolder(ModelFixtures.path(model)), limit: 76)
         let rows = try ModelFixtures.rows("\(model)/vectors.jsonl")
         #expect(!rows.isEmpty)
@@ -53,7 +53,7 @@ struct TokenizerTests {
         }
     }
 
-    @Test func readsNoFurtherThanItMust() throws {
+    @Test func `reads no further than it must`() throws {
         let tokenizer = try Self.miniLM()
         let long = String(repeating: "tea ", count: 1_000_000)
         let ids = tokenizer.ids(of: long, maximum: 256)

@@ -7,7 +7,7 @@ import Testing
 struct VectorMathTests {
     private static let arguments = stride(from: Float(-12), through: 12, by: 0.01).map { $0 } + [-100, -87.5, 60, 88]
 
-    @Test func exponentialsAreExactToSixDigits() {
+    @Test func `exponentials are exact to six digits`() {
         for x in Self.arguments {
             let computed = Double(VectorMath.exp(x))
             let expected = x < -87 ? 0 : exp(Double(x))
@@ -17,7 +17,7 @@ struct VectorMathTests {
         #expect(VectorMath.exp(1000).isFinite)
     }
 
-    @Test func activationsAreThoseOfTheirFormulas() {
+    @Test func `activations are those of their formulas`() {
         for x in Self.arguments where abs(x) < 50 {
             let value = Double(x)
             let gelu = value * 0.5 * (1 + erf(value / 2.0.squareRoot()))
@@ -30,7 +30,7 @@ struct VectorMathTests {
     }
 
     @Test(arguments: [1, 3, 7, 8, 9, 20])
-    func softmaxSumsToOneAndFillsTheRest(_ columns: Int) {
+    func `softmax sums to one and fills the rest`(_ columns: Int) {
         let stride = EncoderScratch.scoreStride(columns)
         let buffer = FloatBuffer(count: 2 * stride)
         for index in 0..<2 * stride { buffer.numbers[index] = .nan }
@@ -48,7 +48,7 @@ struct VectorMathTests {
         }
     }
 
-    @Test func halfPrecisionIsReadExactly() {
+    @Test func `half precision is read exactly`() {
         #expect(Tensor.float(f16: 0x3C00) == 1)
         #expect(Tensor.float(f16: 0xC000) == -2)
         #expect(Tensor.float(f16: 0x7BFF) == 65_504)

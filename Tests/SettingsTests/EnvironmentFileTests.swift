@@ -24,7 +24,7 @@ import Testing
         ("A=1\nhunter2", "line 2"), ("A='hunter2", "quote of A"), ("\n\nA=\"x\" hunter2", "line 3"),
         ("B-C=hunter2", "line 1"), ("=hunter2", "line 1"), ("A=1\u{0}hunter2", "NUL"), ("Ä=hunter2", "line 1"),
     ])
-    func linesThatCannotBeReadAreNamedWithoutTheirValues(_ text: String, _ expected: String) throws {
+    func `lines that cannot be read are named without their values`(_ text: String, _ expected: String) throws {
         let failure = #expect(throws: EnvironmentFile.Failure.self) {
             try EnvironmentFile(parsing: Array(text.utf8))
         }
@@ -32,7 +32,7 @@ import Testing
         #expect(failure?.description.contains("hunter2") == false)
     }
 
-    @Test func otherEncodingsAreRefused() throws {
+    @Test func `other encodings are refused`() throws {
         let text = "# für uns\nAUTH_MODE=oauth2\n"
         for encoding in [String.Encoding.isoLatin1, .utf16, .utf16LittleEndian, .utf16BigEndian, .utf32] {
             let bytes = [UInt8](try #require(text.data(using: encoding)))
@@ -42,7 +42,7 @@ import Testing
         #expect(try EnvironmentFile(parsing: marked).entries.map(\.name) == ["AUTH_MODE"])
     }
 
-    @Test func onlyAFileThatIsNotThereIsNoFile() throws {
+    @Test func `only a file that is not there is no file`() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("env-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }

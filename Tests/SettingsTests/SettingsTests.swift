@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func theEnvironmentComesBeforeTheFileAndAnEmptyVariableBeforeNothing() throws {
+    @Test func `the environment comes before the file and an empty variable before nothing`() throws {
         #expect(try settings(["PORT": "1"], file: "PORT=2").server.port == 1)
         #expect(try settings(["PORT": ""], file: "PORT=2").server.port == 2)
         #expect(try settings(["PORT": "1"], file: "PORT=2", options: [("PORT", "3")]).server.port == 3)
@@ -58,13 +58,13 @@ import Testing
         ("LOCAL_MODEL_PATH=/m\nEMBEDDING_MODEL=local/hashing-64", "LOCAL_MODEL_PATH"),
         ("LOCAL_MODEL_PATH=/m\nEMBEDDING_MODEL=text-embedding-3-small", "LOCAL_MODEL_PATH"),
     ])
-    func whatIsGivenAndCannotBeUsedIsNamed(_ file: String, _ expected: String) {
+    func `what is given and cannot be used is named`(_ file: String, _ expected: String) {
         let found = problems(file: file).joined(separator: "\n")
         #expect(expected == "lines" ? found.contains("twice") : found.contains(expected), "\(found)")
         #expect(!found.contains("hunter2"), "\(found)")
     }
 
-    @Test func theEnvironmentIsSharedWithOthers() throws {
+    @Test func `the environment is shared with others`() throws {
         let shared = [
             "REDIS_URI": "x", "JOB_NAME": "x", "POSTGRES_PASSWORD": "x", "HOSTNAME": "x", "EMBEDDING_DIMENSION": "3",
             "MCP_PORT": "9000", "PATH": "/bin",
@@ -80,7 +80,7 @@ import Testing
         #expect(try settings(file: "GENERATION_MODEL=gpt-5\nMY_OWN=1\nMY_OWN=2").warnings.count == 1)
     }
 
-    @Test func extremesOfEveryNumberAreRefusedOrKept() throws {
+    @Test func `extremes of every number are refused or kept`() throws {
         let names = try settings().inForce.map(\.name)
         let numbers = [
             "-1", "0", "-0", "65536", "2147483648", "9223372036854775807", "-9223372036854775808",
@@ -99,13 +99,13 @@ import Testing
         }
     }
 
-    @Test func contradictionsAreTold() throws {
+    @Test func `contradictions are told`() throws {
         let warnings = try settings(["JOB_BACKOFF_SECONDS": "600", "JOB_BACKOFF_LIMIT_SECONDS": "5"]).warnings
         #expect(warnings.joined().contains("JOB_BACKOFF_LIMIT_SECONDS"))
         #expect(try settings(["JOB_BACKOFF_SECONDS": "1"]).warnings.isEmpty)
     }
 
-    @Test func oneSettingIsReadWhateverTheOthersAre() throws {
+    @Test func `one setting is read whatever the others are`() throws {
         func value(_ name: String, _ file: String, onlyGiven: Bool = false) throws -> String? {
             let sources = try SettingSources(
                 file: EnvironmentFile(parsing: Array(file.utf8)).entries, environment: [:])
@@ -123,13 +123,13 @@ import Testing
     }
 
     /// Documentation/settings.md against the code. `make settings` writes it.
-    @Test func theTableOfSettingsIsTheCode() throws {
+    @Test func `the table of settings is the code`() throws {
         let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Documentation/settings.md")
         #expect(try String(contentsOf: page, encoding: .utf8) == SettingsDocument.markdown)
     }
 
-    @Test func theDocumentHasARowForEverySettingWithTheDefaultInForce() throws {
+    @Test func `the document has a row for every setting with the default in force`() throws {
         var documented: [String: String] = [:]
         for row in SettingsDocument.markdown.split(separator: "\n") where row.hasPrefix("| `") {
             let cells = row.split(separator: "|", omittingEmptySubsequences: false).dropFirst().map {
@@ -151,7 +151,7 @@ import Testing
         }
     }
 
-    @Test func valuesAreReadByRoom() throws {
+    @Test func `values are read by room`() throws {
         let read = try settings([
             "REDISVL_INDEX_NAME": "i", "REDISVL_VECTOR_DIMENSIONS": "3", "JOB_POLL_SECONDS": "0.5",
             "REDISVL_DISTANCE_METRIC": "ip", "LOCAL_MODEL_PATH": "/models/bert",

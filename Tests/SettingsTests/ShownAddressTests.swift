@@ -32,7 +32,7 @@ import Testing
         ("host=h\npassword=hunter2", "host=h password=***"),
         (#"host=h password=a\ hunter2"#, "host=h password=***"),
     ])
-    func understoodFormsAreShownWithoutSecrets(_ address: String, _ shown: String) {
+    func `understood forms are shown without secrets`(_ address: String, _ shown: String) {
         #expect(ShownAddress.of(address) == shown)
     }
 
@@ -61,7 +61,7 @@ import Testing
         "host=h = hunter2", "dbname=postgresql://me:hunter2@h/d", "password=hunter2\\",
         "=hunter2",
     ])
-    func whatIsNotUnderstoodIsNotShown(_ address: String) {
+    func `what is not understood is not shown`(_ address: String) {
         #expect(ShownAddress.of(address) == ShownAddress.notUnderstood)
     }
 
@@ -69,7 +69,7 @@ import Testing
     @Test(arguments: [
         "redis://me:hunter2@h:6379/0", "postgresql://me:hunter2@h/d?sslmode=require", "https://me:hunter2@h/v1",
     ])
-    func noDamageShowsThePassword(_ address: String) {
+    func `no damage shows the password`(_ address: String) {
         let characters = Array(address)
         for index in characters.indices {
             for inserted in ["/", "?", "#", "@", ":", "&", "=", " ", "'", "%", "\\", "[", "é", "\n"] as [Character] {

@@ -5,18 +5,18 @@ import Testing
 @Suite struct BM25Tests {
     /// Natural logarithms, worked out by hand: ln(1 + 90.5/10.5), ln(1 + 0.5/10.5), ln(1 + 0.5/0.5).
     @Test(arguments: [(100, 10, 2.263745), (10, 10, 0.046520), (0, 0, 0.693147)])
-    func inverseDocumentFrequency(documents: Int, containing: Int, expected: Double) {
+    func `inverse document frequency`(documents: Int, containing: Int, expected: Double) {
         let idf = BM25.inverseDocumentFrequency(documents: documents, containing: containing)
         #expect(abs(idf - expected) < 1e-6)
     }
 
-    @Test func rareWordsTellMore() {
+    @Test func `rare words tell more`() {
         let values = (1...1000).map { BM25.inverseDocumentFrequency(documents: 1000, containing: $0) }
         #expect(zip(values, values.dropFirst()).allSatisfy { $0 > $1 })
         #expect(values.allSatisfy { $0 > 0 })
     }
 
-    @Test func staleCountsDoNotWrapAround() {
+    @Test func `stale counts do not wrap around`() {
         let stale = BM25.inverseDocumentFrequency(documents: 5, containing: 10)
         #expect(stale == BM25.inverseDocumentFrequency(documents: 10, containing: 10))
     }
@@ -31,18 +31,18 @@ import Testing
         // Half the average length: 2.2 / (1 + 1.2 * 0.75) = 2.2 / 1.9.
         (1.0, 1, 5, 10.0, 1.157895),
     ])
-    func termScore(idf: Double, frequency: Int, length: Int, average: Double, expected: Double) {
+    func `term score`(idf: Double, frequency: Int, length: Int, average: Double, expected: Double) {
         let score = BM25.termScore(
             idf: idf, frequency: frequency, documentLength: length, averageDocumentLength: average)
         #expect(abs(score - expected) < 1e-6)
     }
 
-    @Test func wordsThatAreNotThereAddNothing() {
+    @Test func `words that are not there add nothing`() {
         #expect(BM25.termScore(idf: 3, frequency: 0, documentLength: 5, averageDocumentLength: 5) == 0)
         #expect(BM25.termScore(idf: 3, frequency: 0, documentLength: 0, averageDocumentLength: 0) == 0)
     }
 
-    @Test func oneWordNeverScoresMoreThanItsLimit() {
+    @Test func `one word never scores more than its limit`() {
         let score = BM25.termScore(idf: 1, frequency: 1_000_000, documentLength: 1, averageDocumentLength: 1)
         #expect(score < BM25.k1 + 1)
         #expect(score > BM25.k1 + 0.99)

@@ -29,7 +29,7 @@ import Testing
     }
 
     /// What is inert alone must be so in company: it neither has parts nor is it ever the second of a pair.
-    @Test func inertScalarsAreStartersInComposedForm() {
+    @Test func `inert scalars are starters in composed form`() {
         for scalar in (UInt32(0)...0x10FFFF).lazy.compactMap(Unicode.Scalar.init)
         where CanonicalComposition.isInert(scalar) && scalar.properties.generalCategory != .unassigned {
             guard scalar.properties.canonicalCombiningClass.rawValue == 0,
@@ -43,7 +43,7 @@ import Testing
 
     /// Scalars of Unicode 14 alone and next to others, as Foundation has them, whose data are not the newest. Left out are
     /// the three that it puts in the wrong order.
-    @Test func agreesWithFoundationOnShortText() {
+    @Test func `agrees with foundation on short text`() {
         for scalar in (UInt32(0x80)...0x2FFF).lazy.compactMap(Unicode.Scalar.init)
         where scalar.properties.age.map({ $0.major <= 14 }) == true && ![0xF73, 0xF75, 0xF81].contains(scalar.value) {
             for text in [String(scalar), "a\(scalar)", "e\u{323}\(scalar)", "\(scalar)\u{308}\u{323}"] {
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func takesLongRowsOfMarks() {
+    @Test(.timeLimit(.minutes(1))) func `takes long rows of marks`() {
         let marks = String(repeating: "\u{301}\u{323}", count: 250_000)
         let result = composed("a" + marks).unicodeScalars
         #expect(result.count == 500_000)

@@ -18,7 +18,7 @@ import Testing
         #expect(changed == (folding != [scalar]))
     }
 
-    @Test func isIdempotent() {
+    @Test func `is idempotent`() {
         for scalar in everyScalarOfUnicode14() {
             for folded in folding(of: scalar).scalars { #expect(folding(of: folded).scalars == [folded]) }
         }
@@ -27,7 +27,7 @@ import Testing
     /// All foldings at once, against a digest that Python 3.11 (Unicode 14) made of `str.casefold()`: FNV-1a, 64 bits,
     /// over the scalar and those of its folding, four bytes each, the lowest first. Left out are scalars which the
     /// folding does not change or replaces by a canonically equivalent sequence.
-    @Test func agreesWithEveryFoldingOfUnicode14() {
+    @Test func `agrees with every folding of Unicode 14`() {
         var digest: UInt64 = 0xCBF2_9CE4_8422_2325
         var count = 0
         for scalar in everyScalarOfUnicode14() {

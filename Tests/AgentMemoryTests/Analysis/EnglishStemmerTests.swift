@@ -74,13 +74,13 @@ import Testing
         #expect(EnglishStemmer().stem(word) == stem)
     }
 
-    @Test func leavesTheEmptyWord() {
+    @Test func `leaves the empty word`() {
         #expect(EnglishStemmer().stem("").isEmpty)
     }
 
     /// The whole vocabulary: the file that STEMMER_VOCABULARY names, a word and its stem a line with a tab between,
     /// made from snowballstemmer 2.2.0. Without the file the claim of being that stemmer is not tested, so this fails.
-    @Test func agreesWithSnowballOnAVocabulary() throws {
+    @Test func `agrees with Snowball on a vocabulary`() throws {
         let path = try #require(
             ProcessInfo.processInfo.environment["STEMMER_VOCABULARY"],
             "set STEMMER_VOCABULARY to the file that Scripts/make-stemmer-vocabulary writes")

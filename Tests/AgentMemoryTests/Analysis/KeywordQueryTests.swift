@@ -29,14 +29,14 @@ import Testing
         #expect(query.isEmpty == words.isEmpty)
     }
 
-    @Test func countsTheWordsOfAllParts() {
+    @Test func `counts the words of all parts`() {
         let many = (0..<9_999).map { "w\($0)" }.joined(separator: " ")
         let query = analyzer.query(many + #" "last one" "after""#)
         #expect(query.words.count == TextAnalyzer.maximumWordsPerText)
         #expect(query.phrases == [["last"]])
     }
 
-    @Test func usesTheWordsOfTexts() {
+    @Test func `uses the words of texts`() {
         let text = "Élan vital_force, 42 STRASSEN"
         #expect(analyzer.query(text).words == analyzer.words(in: text))
     }

@@ -20,7 +20,7 @@ import Testing
         #expect(abs(Self.value(scorer) - expected) < 1e-12)
     }
 
-    @Test func everyScorerThatIsOfferedHasAFormula() {
+    @Test func `every scorer that is offered has a formula`() {
         #expect(TextScorer.offered.count == 8)
         for scorer in TextScorer.offered {
             #expect(KeywordRank.value(scorer, words: [], documentLength: 8, averageDocumentLength: 4) == 0)

@@ -21,7 +21,7 @@ import Testing
                 ]
             ),
         ] as [(String, [String])])
-    func splitsASCIIAndPunctuation(text: String, words: [String]) {
+    func `splits ASCII and punctuation`(text: String, words: [String]) {
         #expect(analyzer.words(in: text) == words)
     }
 
@@ -45,17 +45,17 @@ import Testing
             ("≠x =\u{338}x", ["x", "x"]), ("\u{FFFD}\u{FEFF}x\u{E000}y\u{10FFFF}", ["x", "y"]),
             ("𝐀bc 𐐀𐐁", ["𝐀bc", "𐐨𐐩"]), ("\u{10430}\u{308}", ["\u{10430}\u{308}"]),
         ] as [(String, [String])])
-    func foldsAndSplitsUnicode(text: String, words: [String]) {
+    func `folds and splits Unicode`(text: String, words: [String]) {
         let found = analyzer.words(in: text)
         // Strings compare by canonical equivalence; here every scalar counts.
         #expect(found.map { Array($0.unicodeScalars) } == words.map { Array($0.unicodeScalars) })
     }
 
-    @Test func keepsRepeatedWordsAndStopWords() {
+    @Test func `keeps repeated words and stop words`() {
         #expect(analyzer.words(in: "to be or not to be") == ["to", "be", "or", "not", "to", "be"])
     }
 
-    @Test func stopsAfterTheFirstWords() {
+    @Test func `stops after the first words`() {
         let text = (0..<12_000).map { "w\($0)" }.joined(separator: " ")
         let words = analyzer.words(in: text)
         #expect(words.count == TextAnalyzer.maximumWordsPerText)
@@ -68,12 +68,12 @@ import Testing
         arguments: [
             "a", "Y", "ay", "é", "İ", "字", "\u{301}", "a\u{301}\u{323}", "\u{1112}\u{1161}\u{11AB}", "\u{1F600}",
         ])
-    func takesTimeLinearInOneWord(part: String) {
+    func `takes time linear in one word`(part: String) {
         let text = String(repeating: part, count: 1_000_000 / part.utf8.count)
         #expect(analyzer.words(in: text).count <= 1)
     }
 
-    @Test func longWordsStayWholeAndDistinct() {
+    @Test func `long words stay whole and distinct`() {
         let limit = TextAnalyzer.maximumBytesPerWord
         let fitting = String(repeating: "x", count: limit)
         #expect(analyzer.words(in: fitting) == [fitting])
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func agreesOnEquivalentSpellings() {
+    @Test func `agrees on equivalent spellings`() {
         let text = "Ậ Ǭ ΐ Ω가"
         let decomposed = String(text.flatMap { String($0).decomposedStringWithCanonicalMapping })
         #expect(analyzer.words(in: text) == analyzer.words(in: decomposed))

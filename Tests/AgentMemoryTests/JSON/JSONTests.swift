@@ -7,7 +7,7 @@ import Testing
         "[1,[2,[3]],{}]",
         "{\"b\":1,\"a\":[null,true]}", "\"é🙂\"", "\"\\u0001\\\\\\\"\\n\"",
     ])
-    func keepsWhatWasWritten(_ text: String) throws {
+    func `keeps what was written`(_ text: String) throws {
         #expect(try JSONValue(parsing: text).jsonText == text)
     }
 
@@ -24,7 +24,7 @@ import Testing
         ("nul", 0), ("NaN", 0), ("\"abc", 0),
         ("[1] x", 4), ("{a:1}", 1), ("'a'", 0), ("\"\u{1}\"", 1), ("1e", 2), ("-", 1),
     ])
-    func refusesAndSaysWhere(_ text: String, _ offset: Int) {
+    func `refuses and says where`(_ text: String, _ offset: Int) {
         #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: text) }
         do throws(JSONSyntaxError) {
             _ = try JSONValue(parsing: text)
@@ -34,11 +34,11 @@ import Testing
     }
 
     @Test(arguments: ["\"\\ud800\"", "\"\\ud800x\"", "\"\\ude42\"", "\"\\uZZZZ\"", "\"\\x\"", "\"\\u12\""])
-    func refusesBrokenEscapes(_ text: String) {
+    func `refuses broken escapes`(_ text: String) {
         #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: text) }
     }
 
-    @Test func tellsEncodingErrors() {
+    @Test func `tells encoding errors`() {
         do throws(JSONSyntaxError) {
             _ = try JSONValue(parsing: [0x22, 0xFF, 0xFE, 0x22])
             Issue.record("bytes that are no UTF-8 were accepted")
@@ -47,14 +47,14 @@ import Testing
         }
     }
 
-    @Test func refusesDeepNesting() {
+    @Test func `refuses deep nesting`() {
         let deep = String(repeating: "[", count: 100_000)
         #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: deep) }
         let allowed = String(repeating: "[", count: 256) + String(repeating: "]", count: 256)
         #expect(throws: Never.self) { try JSONValue(parsing: allowed) }
     }
 
-    @Test func objectsCompareByMembers() throws {
+    @Test func `objects compare by members`() throws {
         #expect(try JSONValue(parsing: "{\"a\":1,\"b\":2}") == (try JSONValue(parsing: "{\"b\":2,\"a\":1}")))
         #expect(try JSONValue(parsing: "{\"é\":1,\"e\u{301}\":2}").objectValue?.members.count == 2)
         var object = JSONObject()
@@ -65,7 +65,7 @@ import Testing
         #expect(object["k99"] == 99)
     }
 
-    @Test func aNameWithTwoValuesIsRefusedWhereAsked() throws {
+    @Test func `a name with two values is refused where asked`() throws {
         for (text, offset) in [(#"{"a":1,"a":2}"#, 7), (#"[{"a":{"b":1, "b":null}}]"#, 14)] {
             #expect(throws: Never.self) { try JSONValue(parsing: text) }
             let error = #expect(throws: JSONSyntaxError.self) {

@@ -10,7 +10,7 @@ import Testing
 
     private let own = EmbeddingSpace(model: "m", dimensions: 64)
 
-    @Test func theOwnModelIsUsedOnceItIsReady() {
+    @Test func `the own model is used once it is ready`() {
         #expect([recorded(1, "other", 64), recorded(2, "m", 64)].usable(for: own)?.number == 2)
         #expect([recorded(1, "other", 64), recorded(2, "m", 64, isReady: false)].usable(for: own) == nil)
         #expect([recorded(1, "m", 32)].usable(for: own) == nil)
@@ -18,7 +18,7 @@ import Testing
         #expect([RecordedSpace]().usable(for: own) == nil)
     }
 
-    @Test func vectorsOfNoKnownModelAreUsedIfTheyFitAndNothingBetterIsThere() {
+    @Test func `vectors of no known model are used if they fit and nothing better is there`() {
         #expect([recorded(1, nil, 64)].usable(for: own)?.number == 1)
         #expect([recorded(1, nil, 32)].usable(for: own) == nil)
         #expect([recorded(1, nil, 64), recorded(2, "m", 64)].usable(for: own)?.number == 2)
@@ -26,7 +26,7 @@ import Testing
         #expect([recorded(1, nil, 64), recorded(2, "m", 64, isReady: false)].usable(for: own) == nil)
     }
 
-    @Test func aRefusalNamesBothModelsAndTheWayOut() {
+    @Test func `a refusal names both models and the way out`() {
         let other = [recorded(1, "other", 32), recorded(2, "half", 8, isReady: false)].refusal(of: own)
         #expect(other.code == .misconfigured)
         for part in ["other (32 dimensions)", "m (64 dimensions)", "agent-memory reembed", "EMBEDDING_MODEL"] {

@@ -14,7 +14,7 @@ import Testing
                 "6ddb374125efafc73ec1e463a6edec1e35ca5206bb27cc367d6c538f27c1ac31"
             ),
         ] as [(String, String?, String?, String?, MemoryType, String)])
-    func hashIsThatOfPython(
+    func `hash is that of Python`(
         _ text: String, _ user: String?, _ session: String?, _ namespace: String?, _ type: MemoryType,
         _ expected: String
     ) {
@@ -23,7 +23,7 @@ import Testing
                 == expected)
     }
 
-    @Test func trimsTagsAndDropsEmptyOnes() throws {
+    @Test func `trims tags and drops empty ones`() throws {
         let record = try MemoryRecord(
             id: " id ", text: " text ", sessionID: " ", userID: "\u{3000}ada\u{A0}", namespace: "",
             topics: [" a ", "", "b"])
@@ -36,7 +36,7 @@ import Testing
         #expect(record.memoryHash == record.computedHash())
     }
 
-    @Test func refusesWhatBreaksTheRules() {
+    @Test func `refuses what breaks the rules`() {
         func path(_ make: @autoclosure () throws(MemoryError) -> MemoryRecord) -> [MemoryError.PathComponent]? {
             do throws(MemoryError) {
                 _ = try make()
@@ -61,14 +61,14 @@ import Testing
         #expect(path(try MemoryRecord(id: String(repeating: "x", count: 512), text: "x")) == nil)
     }
 
-    @Test func canonicallyEquivalentTextsAreDifferent() throws {
+    @Test func `canonically equivalent texts are different`() throws {
         let composed = try MemoryRecord(id: "a", text: "é", now: .earliest)
         let decomposed = try MemoryRecord(id: "a", text: "e\u{301}", now: .earliest)
         #expect(composed != decomposed)
         #expect(composed.memoryHash != decomposed.memoryHash)
     }
 
-    @Test func anAccessCountThatIsFullStays() throws {
+    @Test func `an access count that is full stays`() throws {
         var record = try MemoryRecord(id: "a", text: "x", accessCount: .max)
         record.apply(try RecordChanges(access: .init(at: .latest)))
         #expect(record.accessCount == .max)

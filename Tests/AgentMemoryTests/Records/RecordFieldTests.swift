@@ -14,13 +14,13 @@ import Testing
             createdAt: date(1), lastAccessed: date(2), updatedAt: date(3), persistedAt: date(4), eventDate: date(5))
     }
 
-    @Test func namesAreDifferentAndCasesAreInTheirPositions() {
+    @Test func `names are different and cases are in their positions`() {
         #expect(Set(RecordField.allCases.map(\.name)).count == RecordField.allCases.count)
         #expect(RecordField.allCases.map(\.rawValue) == Array(RecordField.allCases.indices))
     }
 
     @Test(arguments: [RecordSpelling.api, .backend])
-    func recordsComeBackFromJSON(_ spelling: RecordSpelling) throws {
+    func `records come back from JSON`(_ spelling: RecordSpelling) throws {
         for record in [try Self.record(), try MemoryRecord(id: "x", text: "y")] {
             var writer = JSONWriter()
             writer.object { writer in
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func membersMayComeInAnyOrder() throws {
+    @Test func `members may come in any order`() throws {
         let record = try Self.record()
         let members = try #require(JSONValue(parsing: record.json.bytes).objectValue).members
         var writer = JSONWriter()
@@ -44,14 +44,14 @@ import Testing
         #expect(try MemoryRecord(json: JSONValue(parsing: writer.bytes), of: "the record") == record)
     }
 
-    @Test func anUnreadableMemberIsNamed() throws {
+    @Test func `an unreadable member is named`() throws {
         let error = #expect(throws: MemoryError.self) {
             try MemoryRecord(json: ["id": "i", "text": "t", "last_accessed": "soon"], of: "the record")
         }
         #expect(error?.code == .internalError && error?.message == "the record has no readable last_accessed")
     }
 
-    @Test func changesComeBackFromJSONAndNameTheirFields() throws {
+    @Test func `changes come back from JSON and name their fields`() throws {
         let record = try Self.record()
         let changes = try RecordChanges(
             text: "new", sessionID: .set(nil), userID: .set("v"), memoryType: .message, topics: [], metadata: ["a": 1],
@@ -72,7 +72,7 @@ import Testing
         #expect(try RecordChanges(reading: &members, access: nil) == changes)
     }
 
-    @Test func whatChangesNameIsWhatApplySets() throws {
+    @Test func `what changes name is what apply sets`() throws {
         let record = try Self.record()
         let changes = try RecordChanges(
             text: "new", sessionID: .set("x"), userID: .set(nil), namespace: .set("y"), memoryType: .semantic,
@@ -90,7 +90,7 @@ import Testing
         #expect(changed.memoryHash == changed.computedHash() && changed.memoryHash != record.memoryHash)
     }
 
-    @Test func anAccessNamesNoField() throws {
+    @Test func `an access names no field`() throws {
         let changes = try RecordChanges(access: .init(at: .latest))
         #expect(changes.fields.isEmpty && !changes.isEmpty && !changes.touchesHash)
         #expect(try RecordChanges().isEmpty)

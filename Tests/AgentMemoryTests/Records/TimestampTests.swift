@@ -30,7 +30,7 @@ import Testing
         #expect(Timestamp(parsing: text) == nil)
     }
 
-    @Test func doublesOfSecondsKeepMicroseconds() throws {
+    @Test func `doubles of seconds keep microseconds`() throws {
         for text in [
             "1698-01-01T00:00:00.000001Z", "2241-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999Z",
             "2026-06-15T12:34:56.789012Z",
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func isHeldWithinItsYears() {
+    @Test func `is held within its years`() {
         #expect(Timestamp(microseconds: Timestamp.latest.microseconds + 1) == nil)
         #expect(Timestamp(secondsSinceEpoch: .infinity) == nil)
         #expect(Timestamp.latest.advanced(bySeconds: 10) == .latest)

@@ -14,7 +14,7 @@ import Testing
         RecordUpdate(id: id, changes: changes)
     }
 
-    @Test func severalUpdatesOfAnIDApplyInTheirOrder() throws {
+    @Test func `several updates of an ID apply in their order`() throws {
         let fold = UpdateFold(
             [
                 update("b", try RecordChanges(text: "one", pinned: true)),
@@ -28,7 +28,7 @@ import Testing
         #expect(fold.textsToEmbed(besides: TextVectors()) == ["two"])
     }
 
-    @Test func anUnknownIDIsLeftOutAndAskedForOnce() throws {
+    @Test func `an unknown ID is left out and asked for once`() throws {
         var asked: [String] = []
         let known = try stored("a")
         let fold = UpdateFold([
@@ -41,7 +41,7 @@ import Testing
         #expect(asked == ["x", "a"] && fold.changes.map(\.id) == ["a"])
     }
 
-    @Test func anAccessThatIsNotDueIsSkippedWithItsOtherChanges() throws {
+    @Test func `an access that is not due is skipped with its other changes`() throws {
         let early = time.advanced(bySeconds: 899)
         let due = time.advanced(bySeconds: 900)
         let notDue = UpdateFold(
@@ -58,7 +58,7 @@ import Testing
         #expect(twice.changes[0].applied.count == 1 && twice.changes[0].after.lastAccessed == due)
     }
 
-    @Test func aTextThatComesBackNeedsNoVector() throws {
+    @Test func `a text that comes back needs no vector`() throws {
         let fold = UpdateFold(
             [update("a", try RecordChanges(text: "other")), update("a", try RecordChanges(text: "text of a"))],
             stored: try stored("a"))
@@ -66,7 +66,7 @@ import Testing
         #expect(fold.textsToEmbed(besides: TextVectors()).isEmpty)
     }
 
-    @Test func aTextIsEmbeddedOnce() async throws {
+    @Test func `a text is embedded once`() async throws {
         let fold = UpdateFold(
             [
                 update("a", try RecordChanges(text: "same")), update("b", try RecordChanges(text: "same")),

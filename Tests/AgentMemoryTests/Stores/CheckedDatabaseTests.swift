@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 @Suite struct CheckedDatabaseTests {
-    @Test func emptyCallsDoNotReachTheBackend() async throws {
+    @Test func `empty calls do not reach the backend`() async throws {
         let backend = RecordingDatabase()
         let database = CheckedDatabase(backend)
         #expect(try await database.add([]) == [])
@@ -15,7 +15,7 @@ import Testing
         #expect(backend.calls.isEmpty)
     }
 
-    @Test func otherCallsReachTheBackend() async throws {
+    @Test func `other calls reach the backend`() async throws {
         let backend = RecordingDatabase()
         let database = CheckedDatabase(backend)
         let record = try MemoryRecord(id: "a", text: "t")
@@ -32,7 +32,7 @@ import Testing
         #expect(backend.calls == ["add", "delete", "update", "list", "count", "search", "addDistinct", "promote"])
     }
 
-    @Test func whatTheBackendLacksIsRefused() async throws {
+    @Test func `what the backend lacks is refused`() async throws {
         let backend = RecordingDatabase()
         let database = CheckedDatabase(backend)
         let error = await #expect(throws: MemoryError.self) {
@@ -43,7 +43,7 @@ import Testing
         #expect(backend.calls.isEmpty)
     }
 
-    @Test func aCheckedDatabaseIsNotWrappedTwice() {
+    @Test func `a checked database is not wrapped twice`() {
         let twice = CheckedDatabase(CheckedDatabase(RecordingDatabase()))
         #expect(twice.database is RecordingDatabase)
     }

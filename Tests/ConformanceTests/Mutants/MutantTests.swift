@@ -8,14 +8,14 @@ import Testing
 @Suite struct MutantTests {
     /// What is altered below passes everything while nothing is altered: so it is the alteration that fails.
     @Test(arguments: ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) })
-    func theUnalteredDatabasePasses(_ check: ConformanceCheck) async {
+    func `the unaltered database passes`(_ check: ConformanceCheck) async {
         await Tally.run(
             check, on: Mutant.Harness(backend: "unaltered", alter: { _ in }),
             unmet: [.storeFaults, .wire, .sessionStore, .jobQueue, .atomicWrites])
     }
 
     @Test(arguments: Mutant.all)
-    func aMutantIsCaughtByItsCheck(_ mutant: Mutant) async throws {
+    func `a mutant is caught by its check`(_ mutant: Mutant) async throws {
         let check = try #require(ConformanceCheck.all.first { $0.id == mutant.caughtBy }, "no check \(mutant.caughtBy)")
         let result = await check.run(on: mutant.harness, Tally.settings)
         #expect(result.failed, "\(mutant.caughtBy) \(result)")
@@ -23,7 +23,7 @@ import Testing
 
     /// Histories find it too, and the script they tell replays it: on the mutant, not on the database that is right.
     @Test(arguments: Mutant.all.filter { $0.histories != nil })
-    func aMutantIsCaughtByHistories(_ mutant: Mutant) async throws {
+    func `a mutant is caught by histories`(_ mutant: Mutant) async throws {
         let histories = try #require(mutant.histories)
         let check = try #require(ConformanceCheck.all.first { $0.id == histories.rawValue })
         let result = await check.run(on: mutant.harness, Tally.settings)
@@ -38,14 +38,14 @@ import Testing
         #expect(try await HistoryReplay.run(history, on: oracle, oracle: oracle) == nil)
     }
 
-    @Test func thereAreMutantsOfManyKindsWithDistinctNames() {
+    @Test func `there are mutants of many kinds with distinct names`() {
         #expect(Mutant.all.count >= 18)
         #expect(Set(Mutant.all.map(\.name)).count == Mutant.all.count)
     }
 
     /// A check whose filter matches nothing, or everything, would pass with any filter, and is refused.
     @Test(arguments: [("nobody", [], "empty"), ("u", ["a", "b"], "everything")] as [(String, [String], String)])
-    func aCheckWithATrivialSetIsRefused(_ user: String, _ expected: [String], _ word: String) async throws {
+    func `a check with a trivial set is refused`(_ user: String, _ expected: [String], _ word: String) async throws {
         let check = ConformanceCheck("filter/F2-trivial", hint: "none") { scope in
             _ = try await scope.database.add(
                 try ["a", "b"].map { try MemoryRecord(id: $0, text: "[1] x", userID: "u") })
