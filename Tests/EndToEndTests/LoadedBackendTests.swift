@@ -151,7 +151,7 @@ import Testing
         try await ServerProcess.run(try await Example.python.environment()) { server in
             let client = server.client
             #expect(try await client.create([["id": "a", "text": "tea"]]).status == 200)
-            let child = Self.children(of: server.identifier).first
+            let child = try #require(Self.children(of: server.identifier).first)
             kill(child, SIGKILL)
             // Either a call meets it dead, or it is back already: then with an empty memory of its own.
             try await client.wait(for: { try await $0.list([:]) }) { answer in

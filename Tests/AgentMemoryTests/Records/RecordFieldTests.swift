@@ -19,6 +19,18 @@ import Testing
         #expect(RecordField.allCases.map(\.rawValue) == Array(RecordField.allCases.indices))
     }
 
+    /// So that a field which an initializer forgets does not come back unnoticed, as `nil` or as its default.
+    @Test func `the sample has no defaults`() throws {
+        let plain = try MemoryRecord(id: "x", text: "y", now: .latest)
+        let sample = try Self.record()
+        for field in RecordField.allCases {
+            var (first, second) = (JSONWriter(), JSONWriter())
+            first.object { $0.write(field, plain.value(of: field), .api) }
+            second.object { $0.write(field, sample.value(of: field), .api) }
+            #expect(first.bytes != second.bytes, "\(field.name)")
+        }
+    }
+
     @Test(arguments: [RecordSpelling.api, .backend])
     func `records come back from JSON`(_ spelling: RecordSpelling) throws {
         for record in [try Self.record(), try MemoryRecord(id: "x", text: "y")] {
