@@ -11,7 +11,7 @@ help: ## Lists the targets
 	@echo
 	@echo "  make run BACKEND=pgvector       on Postgres; BACKEND=reference: in memory"
 	@echo "  make run PORT=8001              on another port"
-	@echo "  make test SWIFT_TEST_ARGS='--filter Pagination'"
+	@echo "  make test SWIFT_TEST_ARGS='--filter PagingTests'"
 
 run: ## Runs the server on http://localhost:8000 with a local Redis; data stays in .local
 	@Scripts/run

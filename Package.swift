@@ -1,17 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// "make test" sets this. Its debug build is optimised, because the conformance kit and the servers that it starts
-/// compute for minutes otherwise, and it fetches what the example packages need, so that all packages share one build
-/// folder. Packages that depend on this one never see it: they may not use unsafe flags.
+/// "make test" sets this. Its debug build is optimised, because the conformance kit and the servers
+/// that it starts compute for minutes otherwise, and it fetches what the example packages need, so
+/// that all packages share one build folder. Packages that depend on this one never see it: they
+/// may not use unsafe flags.
 let isTestBuild = Context.environment["AGENT_MEMORY_TEST_BUILD"] == "1"
 let optimization: [SwiftSetting] =
     isTestBuild ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : []
 let exampleDependencies: [Package.Dependency] =
     isTestBuild ? [.package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0")] : []
 
-/// Every target is built with the same strictness: explicit existentials, explicit imports of every member used,
-/// and imports that do not leak into a module's interface unless they say so.
+/// Every target is built with the same strictness: explicit existentials, explicit imports of every
+/// member used, and imports that do not leak into a module's interface unless they say so.
 let strict: [SwiftSetting] =
     [
         .swiftLanguageMode(.v6),
@@ -130,7 +131,8 @@ let package = Package(
         // The domain.
         module("AgentMemory", packages: [crypto]),
 
-        // The border to backends that are loaded: a header without a library. Both of its sides import it.
+        // The border to backends that are loaded: a header without a library. Both of its sides
+        // import it.
         .systemLibrary(name: "CMemoryBackend"),
         module("BackendProtocol", ["AgentMemory"]),
         module("MemoryBackendSDK", ["AgentMemory", "BackendProtocol", "CMemoryBackend"]),
@@ -188,7 +190,8 @@ let package = Package(
                 "RedisBackend", "RedisDriver", "ReferenceBackend",
             ], packages: [logging]),
 
-        // Tests. Those of drivers, backends and the server talk to real services, which `make test` starts.
+        // Tests. Those of drivers, backends and the server talk to real services, which `make test`
+        // starts.
         testModule("TestServices", path: "Tests/Services"),
         testModule("FakeEmbeddings", ["HTTPClient"], path: "Tests/Support", excluding: ["fake_embeddings.py"]),
         testModule(

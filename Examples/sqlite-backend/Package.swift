@@ -28,8 +28,9 @@ let package = Package(
                 .enableUpcomingFeature("InternalImportsByDefault"),
             ],
             linkerSettings: [
-                // The library has its own copies of AgentMemory and all else that is in it. Exporting the factory alone keeps them apart from
-                // the server's, which has the same names.
+                // The library has its own copies of AgentMemory and all else that is in it.
+                // Exporting the factory alone keeps them apart from the server's, which has the
+                // same names.
                 .unsafeFlags(
                     ["-Xlinker", "--version-script=\(Context.packageDirectory)/exports.map"],
                     .when(platforms: [.linux]))

@@ -2,7 +2,8 @@ public import AgentMemory
 public import BackendLoading
 public import MemoryConformance
 
-/// A backend that is loaded: its factory is called anew for every check, each time with a scope of its own.
+/// A backend that is loaded: its factory is called anew for every check, each time with a scope of
+/// its own.
 public struct LoadedHarness: ConformanceHarness {
     public let backend: String
     public let dimensions: Int?
@@ -21,8 +22,9 @@ public struct LoadedHarness: ConformanceHarness {
         self.loader = loader
     }
 
-    /// - Throws: ``BackendFactoryError``; ``MemoryError`` with code `misconfigured` for a backend that does not keep scopes apart: checks would
-    ///   meet, and in the end remove, what is not theirs.
+    /// - Throws: ``BackendFactoryError``; ``MemoryError`` with code `misconfigured` for a backend
+    ///   that does not keep scopes apart: checks would meet, and in the end remove, what is not
+    ///   theirs.
     public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
         let scope = HarnessScope().name
         let database = try await loader.load(setting, embedder: embedder, scope: scope)

@@ -12,7 +12,8 @@ public struct RedisHarness: ConformanceHarness {
     private let faults: StoreFaults?
     private let logger = Logger(label: "conformance.redis") { _ in SwiftLogNoOpLogHandler() }
 
-    /// How long a new index may take to look through the keys of the server, which it does whatever its own prefix is.
+    /// How long a new index may take to look through the keys of the server, which it does whatever
+    /// its own prefix is.
     private static let preparationLimit: Duration = .seconds(120)
 
     /// - Parameters:

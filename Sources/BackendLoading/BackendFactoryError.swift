@@ -1,9 +1,11 @@
-/// Why a factory setting gave no backend. Each message names the setting, what was tried and what to do.
+/// Why a factory setting gave no backend. Each message names the setting, what was tried and what
+/// to do.
 public struct BackendFactoryError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
         /// No factory of that name is built in, and the setting does not say what to load.
         case unknownFactory
-        /// The library or module cannot be loaded: it is missing, one that it needs is missing, or it is for another machine.
+        /// The library or module cannot be loaded: it is missing, one that it needs is missing, or
+        /// it is for another machine.
         case importError
         /// It was loaded, but has no such function.
         case functionNotFound

@@ -33,7 +33,8 @@ public struct BackendLoader: Sendable {
     ///
     /// - Parameters:
     ///   - setting: the value of the factory setting.
-    ///   - scope: a check's own, under which the backend must keep what is stored apart; `nil` in a server.
+    ///   - scope: a check's own, under which the backend must keep what is stored apart; `nil` in a
+    ///     server.
     /// - Throws: ``BackendFactoryError``.
     public func load(
         _ setting: String, embedder: any Embedder, scope: String? = nil
@@ -75,7 +76,8 @@ public struct BackendLoader: Sendable {
         return LoadedBackend(transport, logger: logger)
     }
 
-    /// A library without a path is looked for in the folders of the plugins before the loader looks in its own.
+    /// A library without a path is looked for in the folders of the plugins before the loader looks
+    /// in its own.
     private func located(_ path: String) -> String {
         guard !path.contains("/") else { return path }
         return configuration.folders.map { "\($0)/\(path)" }.first(where: SharedLibrary.exists) ?? path

@@ -19,9 +19,11 @@ public struct BackendRegistry: Sendable {
         self.embedder = embedder
     }
 
-    /// The name of the built-in backend that `setting` asks for; `nil` where it asks for one that is loaded.
+    /// The name of the built-in backend that `setting` asks for; `nil` where it asks for one that
+    /// is loaded.
     ///
-    /// - Throws: ``BackendFactoryError`` with code `unknownFactory` for a value that cannot be read.
+    /// - Throws: ``BackendFactoryError`` with code `unknownFactory` for a value that cannot be
+    ///   read.
     public static func builtInName(_ setting: String) throws(BackendFactoryError) -> String? {
         if case .named(let name) = try FactorySetting(setting) { name } else { nil }
     }

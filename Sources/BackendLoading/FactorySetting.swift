@@ -52,7 +52,8 @@ enum FactorySetting: Equatable {
         }
     }
 
-    /// The file of a dotted module below each of the folders, in their order: `acme.backends` is `acme/libbackends.so`.
+    /// The file of a dotted module below each of the folders, in their order: `acme.backends` is
+    /// `acme/libbackends.so`.
     static func candidates(module: String, folders: [String]) -> [String] {
         var parts = module.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         let name = parts.removeLast()

@@ -3,7 +3,8 @@ import BackendProtocol
 import Logging
 import Synchronization
 
-/// A backend that was loaded at run time, as the rest of the server sees it: every operation is one call across the border.
+/// A backend that was loaded at run time, as the rest of the server sees it: every operation is one
+/// call across the border.
 public final class LoadedBackend: MemoryVectorDatabase {
     public var name: String { transport.description.name }
     public var capabilities: BackendCapabilities { transport.description.capabilities }
@@ -41,7 +42,8 @@ public final class LoadedBackend: MemoryVectorDatabase {
             return task
         }
         guard let task else { return }
-        // Shared by all who wait for it, so it goes on when one of them gives up; and that one must not wait for it.
+        // Shared by all who wait for it, so it goes on when one of them gives up; and that one must
+        // not wait for it.
         let (ends, end) = AsyncStream<Result<Void, any Error>>.makeStream()
         Task { end.yield(await task.result) }
         for await result in ends { return try result.get() }
@@ -163,7 +165,8 @@ public final class LoadedBackend: MemoryVectorDatabase {
 
     // MARK: Calls
 
-    /// The answer of one operation, read by `read`. An answer that cannot be is logged with the backend's name.
+    /// The answer of one operation, read by `read`. An answer that cannot be is logged with the
+    /// backend's name.
     private func answer<Value>(
         _ request: BackendRequest, _ read: (JSONValue) throws(MemoryError) -> Value
     ) async throws -> Value {

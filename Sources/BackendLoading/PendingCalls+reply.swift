@@ -5,7 +5,8 @@ extension PendingCalls.Reply {
     /// What the reply says.
     ///
     /// - Parameter backend: its name, for errors.
-    /// - Throws: the failure that it stands for; ``MemoryError`` with code `internalError` if it is no reply at all.
+    /// - Throws: the failure that it stands for; ``MemoryError`` with code `internalError` if it is
+    ///   no reply at all.
     func value(of operation: BackendOperation, backend: String) throws -> JSONValue {
         let value =
             switch content {

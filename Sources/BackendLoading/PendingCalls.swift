@@ -2,8 +2,9 @@ import AgentMemory
 import BackendProtocol
 import Synchronization
 
-/// The calls that wait for an answer from beyond the border, by number. Whatever the other side does, each call ends exactly once: with its
-/// answer, when its time has passed, or when its task is cancelled.
+/// The calls that wait for an answer from beyond the border, by number. Whatever the other side
+/// does, each call ends exactly once: with its answer, when its time has passed, or when its task
+/// is cancelled.
 final class PendingCalls: Sendable {
     /// What came for a call.
     struct Reply: Sendable {
@@ -38,7 +39,8 @@ final class PendingCalls: Sendable {
         var embeddingSince: ContinuousClock.Instant?
         /// Why the embedding service refuses for good; the border has no status for that.
         var refusal: MemoryError?
-        /// Whether the other side has been given the call, and so can be told that nobody waits for it.
+        /// Whether the other side has been given the call, and so can be told that nobody waits for
+        /// it.
         var isStarted = false
         /// What the server does for the call; ends with it.
         var work: [Task<Void, Never>] = []
@@ -65,8 +67,10 @@ final class PendingCalls: Sendable {
     /// - Parameters:
     ///   - backend: its name, for errors.
     ///   - send: is given the call's number; must not block.
-    ///   - giveUp: is given the number of a call that was started and that nobody waits for any more; must not block.
-    /// - Throws: ``MemoryError`` with code `timedOut`; `CancellationError`; what ``failAll(_:)`` was given.
+    ///   - giveUp: is given the number of a call that was started and that nobody waits for any
+    ///     more; must not block.
+    /// - Throws: ``MemoryError`` with code `timedOut`; `CancellationError`; what ``failAll(_:)``
+    ///   was given.
     func perform(
         _ operation: BackendOperation, backend: String, send: @Sendable (UInt64) -> Void,
         giveUp: @escaping @Sendable (UInt64) -> Void
@@ -104,7 +108,8 @@ final class PendingCalls: Sendable {
         }
     }
 
-    /// Cancels the task when the call ends; at once where it has ended. A number of no call (0) lets it run.
+    /// Cancels the task when the call ends; at once where it has ended. A number of no call (0)
+    /// lets it run.
     func end(_ task: Task<Void, Never>, with number: UInt64) {
         let isKept = state.withLock { state in
             guard state.calls[number] != nil else { return number == 0 || number > state.lastNumber }
@@ -128,7 +133,8 @@ final class PendingCalls: Sendable {
         for number in state.withLock({ Array($0.calls.keys) }) { _ = end(number, .failure(error)) }
     }
 
-    /// The server begins to embed for a call; its clock stops. Numbers of calls that have ended are passed over.
+    /// The server begins to embed for a call; its clock stops. Numbers of calls that have ended are
+    /// passed over.
     func beginEmbedding(_ number: UInt64) {
         state.withLock { state in
             guard var call = state.calls[number] else { return }
@@ -138,7 +144,8 @@ final class PendingCalls: Sendable {
         }
     }
 
-    /// The server could not embed for a call. Where that is for good, the call fails with this error if the backend passes it on.
+    /// The server could not embed for a call. Where that is for good, the call fails with this
+    /// error if the backend passes it on.
     func embeddingFailed(_ number: UInt64, _ error: any Error) {
         guard let error = error as? MemoryError, error.code == .embeddingRefused else { return }
         state.withLock { $0.calls[number]?.refusal = error }
@@ -170,8 +177,8 @@ final class PendingCalls: Sendable {
         if end(number, result), let call, call.isStarted { call.giveUp(number) }
     }
 
-    /// Sees to it that a task watches over the time of all calls. One for all of them, and only while there are calls: a timer for each would cost
-    /// more than the rest of a short call.
+    /// Sees to it that a task watches over the time of all calls. One for all of them, and only
+    /// while there are calls: a timer for each would cost more than the rest of a short call.
     private func startWatch() {
         let isNew = state.withLock { state in
             defer { state.isWatched = true }

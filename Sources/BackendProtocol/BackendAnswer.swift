@@ -1,6 +1,7 @@
 public import AgentMemory
 
-/// What a call across the border answers: `<operation>_answer` in the schema. The backend's half writes answers, the server's reads them.
+/// What a call across the border answers: `<operation>_answer` in the schema. The backend's half
+/// writes answers, the server's reads them.
 public enum BackendAnswer {
     public static let empty = Array("{}".utf8)
 
@@ -79,7 +80,8 @@ public enum BackendAnswer {
 
     // MARK: Reading
 
-    /// - Throws: ``MemoryError`` with code `internalError` if there is not one id for each record, the record's own.
+    /// - Throws: ``MemoryError`` with code `internalError` if there is not one id for each record,
+    ///   the record's own.
     public static func ids(_ json: JSONValue, of records: [MemoryRecord]) throws(MemoryError) -> [String] {
         let ids = try MemberReader(json, of: "the answer to add").strings("ids")
         guard ids.count == records.count else {
@@ -91,7 +93,8 @@ public enum BackendAnswer {
         return ids
     }
 
-    /// - Throws: ``MemoryError`` with code `internalError` if there is no such number or it is not between 0 and `maximum`.
+    /// - Throws: ``MemoryError`` with code `internalError` if there is no such number or it is not
+    ///   between 0 and `maximum`.
     public static func number(
         _ json: JSONValue, _ name: String, answering operation: BackendOperation, maximum: Int = .max
     ) throws(MemoryError) -> Int {
@@ -139,7 +142,8 @@ public enum BackendAnswer {
         return try checked(hits, total: try number(json, "total", answering: .search), page, source)
     }
 
-    /// - Throws: ``MemoryError`` with code `internalError` if there is no component or one cannot be read.
+    /// - Throws: ``MemoryError`` with code `internalError` if there is no component or one cannot
+    ///   be read.
     public static func components(_ json: JSONValue) throws(MemoryError) -> [ComponentHealth] {
         let source = "the answer to health"
         var components: [ComponentHealth] = []
@@ -155,7 +159,8 @@ public enum BackendAnswer {
         return components
     }
 
-    /// A page longer than asked for, or longer than what it is a page of, is a mistake that a client would take for data.
+    /// A page longer than asked for, or longer than what it is a page of, is a mistake that a
+    /// client would take for data.
     private static func checked<Item>(
         _ items: [Item], total: Int, _ page: PageRequest, _ source: String
     ) throws(MemoryError) -> Page<Item> {
@@ -172,7 +177,8 @@ public enum BackendAnswer {
 }
 
 extension JSONWriter {
-    /// A number, or `null` for one that JSON does not have: whoever reads it refuses that where a number is needed.
+    /// A number, or `null` for one that JSON does not have: whoever reads it refuses that where a
+    /// number is needed.
     fileprivate mutating func finite(_ value: Double) {
         if value.isFinite { double(value) } else { null() }
     }

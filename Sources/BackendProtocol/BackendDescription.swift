@@ -33,8 +33,8 @@ public struct BackendDescription: Sendable, Equatable {
         return writer.bytes
     }
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the member at fault: one that is not known, too, because a capability
-    ///   that is spelt wrongly would silently be missing.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the member at fault: one that
+    ///   is not known, too, because a capability that is spelt wrongly would silently be missing.
     public init(json: JSONValue) throws(MemoryError) {
         let reader = MemberReader(json, of: "the description", failing: .misconfigured)
         name = try reader.required("name") { $0.stringValue.flatMap { $0.isEmpty ? nil : $0 } }

@@ -35,7 +35,8 @@ public enum BackendFailure {
     ///
     /// - Parameters:
     ///   - status: not ``BackendStatus/ok``.
-    ///   - json: what came with it; anything but an `error` of the schema counts as no word about it.
+    ///   - json: what came with it; anything but an `error` of the schema counts as no word about
+    ///     it.
     ///   - backend: the backend's name, for an error without words of its own.
     public static func error(_ status: BackendStatus, _ json: JSONValue?, backend: String) -> any Error {
         guard let code = status.errorCode else { return CancellationError() }

@@ -36,7 +36,8 @@ public enum BackendRequest: Sendable {
         }
     }
 
-    /// - Parameter analyzer: makes the words of texts that are stored; `nil` for backends that do not search by words.
+    /// - Parameter analyzer: makes the words of texts that are stored; `nil` for backends that do
+    ///   not search by words.
     public func json(analyzer: TextAnalyzer?) -> [UInt8] {
         var writer = JSONWriter()
         writer.object { writer in

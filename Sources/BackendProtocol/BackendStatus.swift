@@ -1,6 +1,7 @@
 public import AgentMemory
 
-/// How a call across the border ended: the numbers of `memory_backend.h`, the words of the Python bridge.
+/// How a call across the border ended: the numbers of `memory_backend.h`, the words of the Python
+/// bridge.
 public enum BackendStatus: Int32, Sendable, CaseIterable {
     case ok = 0
     case invalidInput = 1
@@ -32,7 +33,8 @@ public enum BackendStatus: Int32, Sendable, CaseIterable {
         self = status
     }
 
-    /// The status of an error that crosses the border. Codes that no backend gives become `internalError`.
+    /// The status of an error that crosses the border. Codes that no backend gives become
+    /// `internalError`.
     public init(_ error: any Error) {
         guard let error = error as? MemoryError else {
             self = error is CancellationError ? .cancelled : .internalError

@@ -1,10 +1,12 @@
 public import AgentMemory
 import Synchronization
 
-/// Keeps the vectors of recent texts and asks for each text once, however many callers want it at a time.
+/// Keeps the vectors of recent texts and asks for each text once, however many callers want it at a
+/// time.
 ///
-/// One cache belongs to one embedder, so that the text alone is the key. Callers who want the same texts share a
-/// request; it is cancelled when the last of them has gone, and its failure is the failure of all of them.
+/// One cache belongs to one embedder, so that the text alone is the key. Callers who want the same
+/// texts share a request; it is cancelled when the last of them has gone, and its failure is the
+/// failure of all of them.
 public final class CachingEmbedder: Embedder {
     public struct Statistics: Sendable, Equatable {
         /// Texts answered from the cache.
@@ -119,7 +121,8 @@ public final class CachingEmbedder: Embedder {
             let id = state.makeID()
             state.flights[id] = Flight(keys: missing.map(\.key))
             for (key, _) in missing { state.flightOfKey[key] = id }
-            // Not a child of the caller's task: the caller may be cancelled while others wait for the same texts.
+            // Not a child of the caller's task: the caller may be cancelled while others wait for
+            // the same texts.
             state.flights[id]?.task = Task { await fly(id, missing) }
             return (found, flights + [id])
         }

@@ -7,14 +7,16 @@ public struct EmbedderConfiguration: Sendable {
     public var model = "text-embedding-3-small"
     /// The length of the vectors; needed for a model that is not known. Default: the model's own.
     public var dimensions: Int?
-    /// Whether `dimensions` is sent to the service. Default: only when `dimensions` is given and differs from what a
-    /// known model answers by itself; services refuse the parameter for models that cannot shorten their vectors.
+    /// Whether `dimensions` is sent to the service. Default: only when `dimensions` is given and
+    /// differs from what a known model answers by itself; services refuse the parameter for models
+    /// that cannot shorten their vectors.
     public var sendsDimensions: Bool?
     /// Default: OpenAI's; for `ollama/…` a local Ollama.
     public var baseURL: String?
     /// Needed for api.openai.com only. Default: none.
     public var apiKey: String?
-    /// The header that carries the key alone, for gateways that want another than the usual ones. Default: none.
+    /// The header that carries the key alone, for gateways that want another than the usual ones.
+    /// Default: none.
     public var apiKeyHeader: String?
     /// Azure's `api-version`, unless the base URL has it. Default: none.
     public var apiVersion: String?
@@ -26,8 +28,8 @@ public struct EmbedderConfiguration: Sendable {
     public var maximumAttempts = 4
     /// Default: 256.
     public var maximumTextsPerRequest = 256
-    /// Of UTF-8 text; a text that is longer goes alone. A token has at least one byte, so that the default keeps below
-    /// OpenAI's limit of 300,000 tokens in one request. Default: 262,144.
+    /// Of UTF-8 text; a text that is longer goes alone. A token has at least one byte, so that the
+    /// default keeps below OpenAI's limit of 300,000 tokens in one request. Default: 262,144.
     public var maximumBytesPerRequest = 256 << 10
     /// Requests of one call under way at a time. Default: 4.
     public var maximumConcurrentRequests = 4
@@ -36,7 +38,8 @@ public struct EmbedderConfiguration: Sendable {
     /// Bytes that kept vectors and their keys may take; 0 for none. Default: 64 MiB.
     public var cacheBytes = 64 << 20
 
-    /// A folder with a sentence-transformers model of the BERT family, for `local/<name>`. Default: none.
+    /// A folder with a sentence-transformers model of the BERT family, for `local/<name>`. Default:
+    /// none.
     public var localModelPath: String?
     /// Where `local/<name>` is looked for, as a folder of that name. Default: nowhere.
     public var localModelCache: String?
@@ -51,7 +54,8 @@ public struct EmbedderConfiguration: Sendable {
     public init() {}
 }
 
-/// How messages name the fields of an ``EmbedderConfiguration``: as whoever reads a message can set them.
+/// How messages name the fields of an ``EmbedderConfiguration``: as whoever reads a message can set
+/// them.
 public struct EmbedderFieldNames: Sendable {
     public var model = "model"
     public var dimensions = "dimensions"

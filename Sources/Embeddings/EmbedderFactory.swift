@@ -11,9 +11,9 @@ import SentenceModel
 
 /// Makes the embedder that a configuration asks for.
 public enum EmbedderFactory {
-    /// `local/hashing-<dimensions>` and `local/<name of a model>` are computed here; every other name is a model of a
-    /// service that speaks OpenAI's protocol. What takes time stands behind a cache. No service is asked yet, but a local
-    /// model's files are checked.
+    /// `local/hashing-<dimensions>` and `local/<name of a model>` are computed here; every other
+    /// name is a model of a service that speaks OpenAI's protocol. What takes time stands behind a
+    /// cache. No service is asked yet, but a local model's files are checked.
     ///
     /// - Parameter client: may be shared; ending it is the owner's work.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field or the file.
@@ -32,7 +32,8 @@ public enum EmbedderFactory {
             base, maximumEntries: configuration.cacheEntries, maximumBytes: configuration.cacheBytes)
     }
 
-    /// The length of the vectors that the configuration's embedder makes, without making or asking it.
+    /// The length of the vectors that the configuration's embedder makes, without making or asking
+    /// it.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field or the file.
     public static func dimensions(_ configuration: EmbedderConfiguration) throws(MemoryError) -> Int {

@@ -1,6 +1,7 @@
 /// Cuts a list of texts into requests.
 enum EmbeddingBatches {
-    /// Consecutive ranges of `texts`, each within both limits; a text above `maximumBytes` is a range of its own.
+    /// Consecutive ranges of `texts`, each within both limits; a text above `maximumBytes` is a
+    /// range of its own.
     static func ranges(of texts: [String], maximumTexts: Int, maximumBytes: Int) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         var start = 0

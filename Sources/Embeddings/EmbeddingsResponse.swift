@@ -1,17 +1,18 @@
 /// Reads the body of an answer of OpenAI's embeddings endpoint.
 ///
-/// A reader of its own: a batch of 256 texts has 400,000 numbers, and a tree of JSON values would take each as a string
-/// first. Numbers go straight into floats; what is not needed is skipped.
+/// A reader of its own: a batch of 256 texts has 400,000 numbers, and a tree of JSON values would
+/// take each as a string first. Numbers go straight into floats; what is not needed is skipped.
 struct EmbeddingsResponse {
     struct Malformed: Error {
         /// Completes "the model answered …".
         let reason: String
     }
 
-    /// The vectors of the answer's items, ordered by their `index`; by their place when no item has one.
+    /// The vectors of the answer's items, ordered by their `index`; by their place when no item has
+    /// one.
     ///
-    /// - Throws: ``Malformed`` for what is not JSON, for items without an embedding, and for indices that are not each
-    ///   of 0 to the number of items once.
+    /// - Throws: ``Malformed`` for what is not JSON, for items without an embedding, and for
+    ///   indices that are not each of 0 to the number of items once.
     static func vectors(in body: [UInt8]) throws(Malformed) -> [[Float]] {
         let parsed: Result<[Item], Malformed> = body.withUnsafeBufferPointer { bytes in
             Result { () throws(Malformed) in
@@ -174,8 +175,8 @@ private struct EmbeddingsReader {
         return UnsafeBufferPointer(rebasing: bytes[start..<position])
     }
 
-    /// A number, right to the last digit of a `Float`: exact in `Double` for up to 15 digits, off by a few of its last
-    /// bits beyond, which are 29 bits below those of a `Float`.
+    /// A number, right to the last digit of a `Float`: exact in `Double` for up to 15 digits, off
+    /// by a few of its last bits beyond, which are 29 bits below those of a `Float`.
     private mutating func number() throws(Malformed) -> Double {
         _ = next()
         let start = position

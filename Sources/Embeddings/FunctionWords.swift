@@ -1,5 +1,6 @@
-/// English words that say little about what a text is about. There are no document frequencies to weigh words by, and
-/// without a weight "is the" would bring two texts as near as a shared name does.
+/// English words that say little about what a text is about. There are no document frequencies to
+/// weigh words by, and without a weight "is the" would bring two texts as near as a shared name
+/// does.
 enum FunctionWords {
     static func contains(_ word: String) -> Bool {
         word.utf8.count <= 5 && words.contains(word)

@@ -14,14 +14,15 @@ struct HashedFeatures {
         values = Array(repeating: 0, count: dimensions)
     }
 
-    /// Adds `weight` to the place that the hash names, or takes it away, as the hash's highest bit says: collisions
-    /// then cancel out on average instead of adding up.
+    /// Adds `weight` to the place that the hash names, or takes it away, as the hash's highest bit
+    /// says: collisions then cancel out on average instead of adding up.
     mutating func add(_ hash: UInt64, _ weight: Float) {
         let index = Int(((hash & 0xFFFF_FFFF) * UInt64(values.count)) >> 32)
         values[index] += hash >> 63 == 0 ? weight : -weight
     }
 
-    /// Adds the 3-, 4- and 5-grams of scalars of `<word>`. Together they weigh as much as one feature of `weight`.
+    /// Adds the 3-, 4- and 5-grams of scalars of `<word>`. Together they weigh as much as one
+    /// feature of `weight`.
     mutating func addSubwords(of word: [UInt8], weight: Float) {
         var bytes: [UInt8] = [UInt8(ascii: "<")]
         bytes.append(contentsOf: word)
@@ -68,7 +69,8 @@ struct HashedFeatures {
         return finish(state)
     }
 
-    // FNV-1a in 64 bits; its low bits are weak for short inputs, so MurmurHash3's finaliser mixes them.
+    // FNV-1a in 64 bits; its low bits are weak for short inputs, so MurmurHash3's finaliser mixes
+    // them.
 
     private static func start(_ kind: Kind) -> UInt64 { step(0xCBF2_9CE4_8422_2325, kind.rawValue) }
 

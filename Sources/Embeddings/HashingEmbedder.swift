@@ -1,15 +1,17 @@
 public import AgentMemory
 
-/// `local/hashing-<dimensions>`: vectors from the words and letters of a text alone. No model, no service, no key.
+/// `local/hashing-<dimensions>`: vectors from the words and letters of a text alone. No model, no
+/// service, no key.
 ///
-/// Feature hashing with signs (Weinberger, Dasgupta, Langford, Smola and Attenberg: "Feature Hashing for Large Scale
-/// Multitask Learning", ICML 2009) of words, pairs of neighbouring words, and the character n-grams of each word
-/// between boundary marks (as fastText does: Bojanowski, Grave, Joulin and Mikolov: "Enriching Word Vectors with
-/// Subword Information", TACL 2017). Words count with the square root of their frequency; vectors have length 1. It
-/// finds texts that share words or parts of words; it knows nothing of meaning.
+/// Feature hashing with signs (Weinberger, Dasgupta, Langford, Smola and Attenberg: "Feature
+/// Hashing for Large Scale Multitask Learning", ICML 2009) of words, pairs of neighbouring words,
+/// and the character n-grams of each word between boundary marks (as fastText does: Bojanowski,
+/// Grave, Joulin and Mikolov: "Enriching Word Vectors with Subword Information", TACL 2017). Words
+/// count with the square root of their frequency; vectors have length 1. It finds texts that share
+/// words or parts of words; it knows nothing of meaning.
 ///
-/// The value depends on the text and the dimensions only: the hash is defined here, and of floating point only
-/// operations are used that IEEE 754 rounds in one way.
+/// The value depends on the text and the dimensions only: the hash is defined here, and of floating
+/// point only operations are used that IEEE 754 rounds in one way.
 public struct HashingEmbedder: Embedder {
     /// The numbers of dimensions that can be had.
     public static let dimensionsRange = 16...4096

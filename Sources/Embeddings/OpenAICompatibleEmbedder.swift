@@ -3,7 +3,8 @@ public import HTTPClient
 public import Logging
 import ModelServices
 
-/// Asks a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM proxy.
+/// Asks a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM
+/// proxy.
 ///
 /// Texts go in batches, several at a time; each batch is sent and repeated by a ``RetryingClient``.
 public struct OpenAICompatibleEmbedder: Embedder {
@@ -78,7 +79,8 @@ public struct OpenAICompatibleEmbedder: Embedder {
         }
     }
 
-    /// Known from recent calls, or else from a request with one short text, at most every five seconds.
+    /// Known from recent calls, or else from a request with one short text, at most every five
+    /// seconds.
     public func unavailability() async -> String? {
         let texts: ArraySlice = ["ready?"]
         return await service.unavailability(probing: body(texts), quoting: texts) {
@@ -131,8 +133,8 @@ public struct OpenAICompatibleEmbedder: Embedder {
                 writer.name("dimensions")
                 writer.int(dimensions)
             }
-            // A quarter of the size of written floats. Elsewhere floats are the default, and some services
-            // refuse the parameter itself.
+            // A quarter of the size of written floats. Elsewhere floats are the default, and some
+            // services refuse the parameter itself.
             if service.endpoint.isOpenAIOrAzure {
                 writer.name("encoding_format")
                 writer.string("base64")

@@ -1,7 +1,7 @@
 import Crypto
 
-/// What a text is kept under. Bytes, not characters: to Swift two spellings of "é" are equal strings, to a model they
-/// are not.
+/// What a text is kept under. Bytes, not characters: to Swift two spellings of "é" are equal
+/// strings, to a model they are not.
 enum TextKey: Hashable, Sendable {
     /// Texts above this many bytes are kept under their SHA-256 instead of themselves.
     static let longestText = 256

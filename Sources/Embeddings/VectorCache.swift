@@ -1,4 +1,5 @@
-/// Vectors by text; the one that was not asked for longest goes first. It takes memory only for what it holds.
+/// Vectors by text; the one that was not asked for longest goes first. It takes memory only for
+/// what it holds.
 struct VectorCache: Sendable {
     private struct Entry {
         let key: TextKey

@@ -1,11 +1,11 @@
 public import Logging
 import Synchronization
 
-/// An HTTP client over libcurl: HTTP/1.1 and 2, kept-alive connections, TLS with verification, proxies as libcurl takes
-/// them from `http_proxy`, `https_proxy` and `no_proxy`.
+/// An HTTP client over libcurl: HTTP/1.1 and 2, kept-alive connections, TLS with verification,
+/// proxies as libcurl takes them from `http_proxy`, `https_proxy` and `no_proxy`.
 ///
-/// All transfers run on one thread, which starts with the first request and ends when nothing was asked for
-/// `idleTimeout`: an idle client holds no thread, no connection and no buffer.
+/// All transfers run on one thread, which starts with the first request and ends when nothing was
+/// asked for `idleTimeout`: an idle client holds no thread, no connection and no buffer.
 public final class HTTPClient: Sendable {
     public struct Configuration: Sendable {
         /// Transfers under way at a time; the rest waits in order. Default: 16.
@@ -62,8 +62,8 @@ public final class HTTPClient: Sendable {
         return try result.get()
     }
 
-    /// Ends all transfers with `shutDown`, closes all connections and waits until the thread has ended. Further
-    /// requests are refused; a second call returns once the first has done its work.
+    /// Ends all transfers with `shutDown`, closes all connections and waits until the thread has
+    /// ended. Further requests are refused; a second call returns once the first has done its work.
     public func shutdown() async {
         await withCheckedContinuation { continuation in
             loop.stop { continuation.resume() }

@@ -1,7 +1,8 @@
 /// Why there is no response. A response with an error status is not an error here.
 public struct HTTPClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
-        /// The name does not resolve, the connection was refused, or it was not there within the connect timeout.
+        /// The name does not resolve, the connection was refused, or it was not there within the
+        /// connect timeout.
         case couldNotConnect
         /// The request's timeout passed, its time in the queue included.
         case timedOut
@@ -11,7 +12,8 @@ public struct HTTPClientError: Error, Sendable, Equatable, CustomStringConvertib
         case tooLarge
         /// The URL cannot be read, or its scheme is not http or https.
         case invalidURL
-        /// A header's name or value holds a character that would end it, or the timeout is not positive.
+        /// A header's name or value holds a character that would end it, or the timeout is not
+        /// positive.
         case invalidRequest
         /// The task was cancelled.
         case cancelled
@@ -24,7 +26,8 @@ public struct HTTPClientError: Error, Sendable, Equatable, CustomStringConvertib
     }
 
     public let code: Code
-    /// One sentence that names the host at most: never a header, nor the URL's user, password, path or query.
+    /// One sentence that names the host at most: never a header, nor the URL's user, password, path
+    /// or query.
     public let message: String
 
     public init(_ code: Code, _ message: String) {

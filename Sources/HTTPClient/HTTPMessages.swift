@@ -14,7 +14,8 @@ extension HTTPClient {
         public var headers: HTTPHeaders
         /// Never sent with `get`; an empty one is sent as such with `post`, `put` and `patch`.
         public var body: [UInt8]
-        /// From the call to the last byte of the body, the time in the queue included. Default: 30 s.
+        /// From the call to the last byte of the body, the time in the queue included. Default: 30
+        /// s.
         public var timeout: Duration
 
         public init(
@@ -30,7 +31,8 @@ extension HTTPClient {
     }
 
     public struct Response: Sendable {
-        /// Any status, 3xx included: redirects are not followed, they could carry credentials elsewhere.
+        /// Any status, 3xx included: redirects are not followed, they could carry credentials
+        /// elsewhere.
         public let status: Int
         public let headers: HTTPHeaders
         /// As it was sent: no content coding is asked for.

@@ -1,7 +1,7 @@
 import CCurl
 
-/// An absolute http or https URL, read by the parser that also makes the request, so that what is checked is what is
-/// asked.
+/// An absolute http or https URL, read by the parser that also makes the request, so that what is
+/// checked is what is asked.
 public struct HTTPURL: Sendable, Equatable, CustomStringConvertible {
     /// `http` or `https`.
     public let scheme: String

@@ -46,8 +46,9 @@ final class Transfer {
         curl_easy_setopt_long(easy, CURLOPT_FOLLOWLOCATION, 0)
         curl_easy_setopt_long(easy, CURLOPT_NOSIGNAL, 1)
         curl_easy_setopt_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
-        // Removing a transfer that still resolves its name would otherwise block the thread, and with it all other
-        // transfers, until the resolver gives up. The resolver's thread is left to end by itself.
+        // Removing a transfer that still resolves its name would otherwise block the thread, and
+        // with it all other transfers, until the resolver gives up. The resolver's thread is left
+        // to end by itself.
         curl_easy_setopt_long(easy, CURLOPT_QUICK_EXIT, 1)
         curl_easy_setopt_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
         curl_easy_setopt_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
@@ -150,7 +151,8 @@ final class Transfer {
     private func error(_ code: CURLcode) -> HTTPClientError {
         let host = queued.url.authority
         let general = String(cString: curl_easy_strerror(code))
-        // These texts name hosts, ports and certificates; those of other codes may quote what was sent.
+        // These texts name hosts, ports and certificates; those of other codes may quote what was
+        // sent.
         let detailed = errorText.pointee == 0 ? general : String(cString: errorText)
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_PROXY:

@@ -5,9 +5,9 @@ import SystemThreads
 
 /// The thread that runs libcurl's multi handle, and the mailbox that leads to it.
 ///
-/// `@unchecked` for the variables about pending and active requests: only the loop's thread touches them, and there is
-/// one such thread at a time, since a new one starts only after the old one, in its last act, set `State.multi` to
-/// `nil` under the lock.
+/// `@unchecked` for the variables about pending and active requests: only the loop's thread touches
+/// them, and there is one such thread at a time, since a new one starts only after the old one, in
+/// its last act, set `State.multi` to `nil` under the lock.
 final class TransferLoop: @unchecked Sendable {
     private enum Command {
         case start(QueuedRequest)
@@ -39,7 +39,8 @@ final class TransferLoop: @unchecked Sendable {
         self.logger = logger
     }
 
-    /// Runs the request, now or when its turn comes; its completion is called once, whatever happens.
+    /// Runs the request, now or when its turn comes; its completion is called once, whatever
+    /// happens.
     func submit(_ request: QueuedRequest) {
         let refusal: HTTPClientError? = state.withLock { state in
             if state.isStopping { return HTTPClientError(.shutDown, "the HTTP client is shut down") }
@@ -228,8 +229,8 @@ final class TransferLoop: @unchecked Sendable {
         request.completion(result)
     }
 
-    /// Milliseconds until a waiting request expires or the thread has been idle for long enough; libcurl shortens it to
-    /// what its own timers need.
+    /// Milliseconds until a waiting request expires or the thread has been idle for long enough;
+    /// libcurl shortens it to what its own timers need.
     private func pollTimeout(_ idleSince: ContinuousClock.Instant?) -> Int32 {
         var wait = Duration.seconds(60)
         let now = ContinuousClock.Instant.now

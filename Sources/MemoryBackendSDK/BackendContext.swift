@@ -9,7 +9,8 @@ public struct BackendContext: Sendable {
     public let metric: DistanceMetric
     /// How long a call may take, without its embeddings.
     public let timeout: Duration
-    /// `nil` in a server. A check gives each instance a name of its own: keep what is stored under it apart from all else.
+    /// `nil` in a server. A check gives each instance a name of its own: keep what is stored under
+    /// it apart from all else.
     public let scope: String?
     private let host: Host
 

@@ -8,7 +8,8 @@
 
 /// Something that a thread which may block waits for, once.
 ///
-/// `@unchecked Sendable`: the mutex guards the flag. pthreads, because Swift's own library has no way to block.
+/// `@unchecked Sendable`: the mutex guards the flag. pthreads, because Swift's own library has no
+/// way to block.
 final class Event: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

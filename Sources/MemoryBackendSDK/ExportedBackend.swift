@@ -24,7 +24,8 @@ final class ExportedBackend: @unchecked Sendable {
         _ = text.initialize(from: description.json)
     }
 
-    /// The table of a database. Its memory stays until the process ends, as that of the library does.
+    /// The table of a database. Its memory stays until the process ends, as that of the library
+    /// does.
     static func table(
         of database: any MemoryVectorDatabase, version: String?, host: Host
     ) -> UnsafePointer<memory_backend> {

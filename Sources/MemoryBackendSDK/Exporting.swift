@@ -9,7 +9,8 @@ public typealias BackendTable = UnsafePointer<memory_backend>
 
 /// A database that can remove all that it keeps in its scope, so that checks leave nothing behind.
 public protocol ScopedMemoryDatabase: MemoryVectorDatabase {
-    /// Removes everything that is stored under the scope of the ``BackendContext``. Called only where there is one.
+    /// Removes everything that is stored under the scope of the ``BackendContext``. Called only
+    /// where there is one.
     func drop() async throws
 }
 
@@ -21,8 +22,9 @@ extension UnsafePointer where Pointee == memory_backend_host {
     ///
     /// - Parameters:
     ///   - version: what the backend calls its version, for people.
-    ///   - makeDatabase: makes the database; must not connect yet, ``MemoryVectorDatabase/prepare()`` does. What it throws is what the server
-    ///     says when it refuses to start.
+    ///   - makeDatabase: makes the database; must not connect yet,
+    ///     ``MemoryVectorDatabase/prepare()`` does. What it throws is what the server says when it
+    ///     refuses to start.
     /// - Returns: `nil` if `makeDatabase` threw; the server knows why.
     public func export(
         version: String? = nil, _ makeDatabase: (BackendContext) throws -> any MemoryVectorDatabase

@@ -4,7 +4,8 @@ import CMemoryBackend
 
 /// The functions of the server, as `memory_backend.h` gives them.
 ///
-/// `@unchecked Sendable`: the header says that they may be called from any thread, and that the structure stays until the process ends.
+/// `@unchecked Sendable`: the header says that they may be called from any thread, and that the
+/// structure stays until the process ends.
 struct Host: @unchecked Sendable {
     private let structure: UnsafePointer<memory_backend_host>
 

@@ -2,7 +2,8 @@ import AgentMemory
 
 /// The server's embeddings, from inside a loaded backend.
 struct HostEmbedder: Embedder {
-    /// The call across the border that is being answered: its clock stops while the server embeds for it.
+    /// The call across the border that is being answered: its clock stops while the server embeds
+    /// for it.
     @TaskLocal static var call: UInt64 = 0
 
     let host: Host

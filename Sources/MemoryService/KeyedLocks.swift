@@ -1,5 +1,6 @@
-/// Lets the writers of one key in this process run one after another, first come first served. Two writers of one session
-/// would only make each other's compare-and-set fail; writers in other processes are detected by the store.
+/// Lets the writers of one key in this process run one after another, first come first served. Two
+/// writers of one session would only make each other's compare-and-set fail; writers in other
+/// processes are detected by the store.
 actor KeyedLocks<Key: Hashable & Sendable> {
     private struct Waiter {
         let id: Int

@@ -1,7 +1,8 @@
 /// A model's name as it is configured.
 ///
-/// Names follow LiteLLM's habit: `openai/`, `azure/`, `ollama/`, `hosted_vllm/` and `litellm_proxy/` name the kind of
-/// service and are taken off before the name is sent. Any other prefix, as in `BAAI/bge-m3`, belongs to the name.
+/// Names follow LiteLLM's habit: `openai/`, `azure/`, `ollama/`, `hosted_vllm/` and
+/// `litellm_proxy/` name the kind of service and are taken off before the name is sent. Any other
+/// prefix, as in `BAAI/bge-m3`, belongs to the name.
 public struct ModelName: Sendable, Equatable {
     public enum Provider: String, Sendable, CaseIterable {
         case openai, azure, ollama

@@ -4,8 +4,8 @@ public import Logging
 
 /// Sends requests to one model's service.
 ///
-/// Attempts that may go better later (429, 5xx, no connection, no answer in time) are repeated with growing pauses, or
-/// after the pause that the service asks for, until the call's deadline.
+/// Attempts that may go better later (429, 5xx, no connection, no answer in time) are repeated with
+/// growing pauses, or after the pause that the service asks for, until the call's deadline.
 public struct RetryingClient: Sendable {
     /// What is said of a response that is not what was asked for.
     public struct UnusableResponse: Error {
@@ -15,7 +15,8 @@ public struct RetryingClient: Sendable {
         public init(reason: String) { self.reason = reason }
     }
 
-    /// The pause before the second attempt; it doubles with each further one, up to ``longestPause``.
+    /// The pause before the second attempt; it doubles with each further one, up to
+    /// ``longestPause``.
     static let firstPause = Duration.milliseconds(250)
     static let longestPause = Duration.seconds(8)
 
@@ -44,7 +45,8 @@ public struct RetryingClient: Sendable {
         health = ServiceHealth(clock: clock)
     }
 
-    /// The end of a call that begins now, on the clock of this client. The requests of one call share it.
+    /// The end of a call that begins now, on the clock of this client. The requests of one call
+    /// share it.
     public func deadline() -> Duration { clock.elapsed() + configuration.deadline }
 
     /// Sends one request, and repeats it where that may help.
@@ -88,8 +90,8 @@ public struct RetryingClient: Sendable {
         }
     }
 
-    /// Why the service cannot be used, known from recent calls, or else from one short request, at most every five
-    /// seconds; `nil` if it responds.
+    /// Why the service cannot be used, known from recent calls, or else from one short request, at
+    /// most every five seconds; `nil` if it responds.
     ///
     /// - Parameters: as for ``send(_:quoting:by:read:)``.
     public func unavailability<Answer: Sendable>(
@@ -109,8 +111,8 @@ public struct RetryingClient: Sendable {
         }
     }
 
-    /// What the service asked for; otherwise between half and all of a time that doubles with each attempt, so that
-    /// callers who failed together do not come back together.
+    /// What the service asked for; otherwise between half and all of a time that doubles with each
+    /// attempt, so that callers who failed together do not come back together.
     private func pause(after attempts: Int, _ failure: ServiceFailure) -> Duration {
         if let asked = failure.retryAfter { return asked }
         let whole = min(Self.longestPause, Self.firstPause * (1 << min(attempts - 1, 10)))

@@ -4,7 +4,8 @@ public struct ServiceConfiguration: Sendable {
     public var baseURL: String?
     /// Needed for api.openai.com only. Default: none.
     public var apiKey: String?
-    /// The header that carries the key alone, for gateways that want another than the usual ones. Default: none.
+    /// The header that carries the key alone, for gateways that want another than the usual ones.
+    /// Default: none.
     public var apiKeyHeader: String?
     /// Azure's `api-version`, unless the base URL has it. Default: none.
     public var apiVersion: String?

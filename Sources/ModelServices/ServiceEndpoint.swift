@@ -3,11 +3,12 @@ public import HTTPClient
 
 /// The URL that requests go to, and the header with the key.
 ///
-/// The purpose's path is added to the base URL's unless it ends with it already; a query stays. The key is sent as
-/// `Authorization: Bearer`, or in the header that is configured, or as `api-key` when the service is Azure's: its host
-/// ends in `.azure.com`, or the URL has an `api-version`, or the model's name begins with `azure/`. With Azure's host
-/// alone as base URL, the path becomes that of the deployment which has the model's name
-/// (`/openai/deployments/<model>/…`) if there is an API version, otherwise the unversioned `/openai/v1`.
+/// The purpose's path is added to the base URL's unless it ends with it already; a query stays. The
+/// key is sent as `Authorization: Bearer`, or in the header that is configured, or as `api-key`
+/// when the service is Azure's: its host ends in `.azure.com`, or the URL has an `api-version`, or
+/// the model's name begins with `azure/`. With Azure's host alone as base URL, the path becomes
+/// that of the deployment which has the model's name (`/openai/deployments/<model>/…`) if there is
+/// an API version, otherwise the unversioned `/openai/v1`.
 public struct ServiceEndpoint: Sendable {
     public let url: HTTPURL
     public let authentication: (name: String, value: String)?

@@ -1,7 +1,8 @@
 import AgentMemory
 import HTTPClient
 
-/// A failed attempt: what to tell, whether another may go better, and whether the service itself is at fault.
+/// A failed attempt: what to tell, whether another may go better, and whether the service itself is
+/// at fault.
 struct ServiceFailure: Error {
     let error: MemoryError
     let isWorthRetrying: Bool
@@ -48,7 +49,8 @@ struct ServiceFailure: Error {
         retryAfter = response.headers["retry-after"].flatMap { ServiceFailure.retryAfter($0, now: now) }
     }
 
-    /// What to look at where the service will refuse the same again; `nil` for what may go better later.
+    /// What to look at where the service will refuse the same again; `nil` for what may go better
+    /// later.
     private static func advice(onRefusal status: Int, _ purpose: ServicePurpose) -> String? {
         let names = purpose.names
         return switch status {
@@ -67,7 +69,8 @@ struct ServiceFailure: Error {
         return HTTPDate.unixSeconds(value).map { .seconds(max(0, $0 - now)) }
     }
 
-    /// What the error body says, in at most 200 characters, without the key and without the texts that were sent.
+    /// What the error body says, in at most 200 characters, without the key and without the texts
+    /// that were sent.
     static func summary(
         _ body: [UInt8], texts: ArraySlice<String>, secret: String?
     ) -> (message: String?, code: String?) {
@@ -81,7 +84,8 @@ struct ServiceFailure: Error {
         for sent in texts {
             let start = String(sent.prefix(24))
             guard start.utf8.count >= 3, let found = text.firstRange(of: start) else { continue }
-            // From there on: how much of the text is quoted, and how it is escaped, cannot be known.
+            // From there on: how much of the text is quoted, and how it is escaped, cannot be
+            // known.
             text = String(text[..<found.lowerBound]) + "…"
         }
         var words = text.split { $0.isWhitespace || $0.isNewline }.map { word in

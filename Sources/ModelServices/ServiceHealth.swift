@@ -4,7 +4,8 @@ import Synchronization
 final class ServiceHealth: Sendable {
     /// How long a success counts.
     static let successLifetime = Duration.seconds(60)
-    /// How long a failure counts: readiness should come back soon, but not cost one request per call.
+    /// How long a failure counts: readiness should come back soon, but not cost one request per
+    /// call.
     static let failureLifetime = Duration.seconds(5)
 
     private struct State {
@@ -28,8 +29,9 @@ final class ServiceHealth: Sendable {
         }
     }
 
-    /// The reason of the last failure, unless it was followed by a success. If what is known is too old, `probe` runs
-    /// first, once for all who ask meanwhile; it ends with a call of ``record(_:)``.
+    /// The reason of the last failure, unless it was followed by a success. If what is known is too
+    /// old, `probe` runs first, once for all who ask meanwhile; it ends with a call of
+    /// ``record(_:)``.
     func unavailability(probe: @escaping @Sendable () async -> Void) async -> String? {
         let running: Task<Void, Never>? = state.withLock { state in
             let lifetime = state.reason == nil ? Self.successLifetime : Self.failureLifetime

@@ -1,17 +1,19 @@
 import CPostgres
 
-/// A connection string as libpq reads it, checked for what libpq would find out too late, and for secrets that it would
-/// take for something else and repeat in its messages.
+/// A connection string as libpq reads it, checked for what libpq would find out too late, and for
+/// secrets that it would take for something else and repeat in its messages.
 struct ConnectionString: Sendable {
     let text: String
     /// To be kept out of messages.
     let password: String?
     /// Whether connecting may have to go from one address to the next.
     let mayHaveSeveralAddresses: Bool
-    /// Whether several hosts are named without saying which of them are meant (`target_session_attrs`).
+    /// Whether several hosts are named without saying which of them are meant
+    /// (`target_session_attrs`).
     let leavesHostOpen: Bool
 
-    /// - Throws: ``PostgresError`` with code `invalidConfiguration`; its message does not repeat values of the string.
+    /// - Throws: ``PostgresError`` with code `invalidConfiguration`; its message does not repeat
+    ///   values of the string.
     init(_ text: String) throws(PostgresError) {
         self.text = text
         try Self.checkCredentials(of: text)
@@ -26,7 +28,8 @@ struct ConnectionString: Sendable {
             && !Self.environmentChoosesHost
     }
 
-    /// Whether `PGTARGETSESSIONATTRS`, or the service that `PGSERVICE` names, says which of several hosts are meant.
+    /// Whether `PGTARGETSESSIONATTRS`, or the service that `PGSERVICE` names, says which of several
+    /// hosts are meant.
     private static var environmentChoosesHost: Bool {
         guard let options = PQconndefaults() else { return false }
         defer { PQconninfoFree(options) }
@@ -42,8 +45,8 @@ struct ConnectionString: Sendable {
 
     private static let schemes = ["postgresql://", "postgres://"]
 
-    /// libpq ends the user and the password of a URL at the first `@` or `/`. What follows it counts as the host, the
-    /// port or the database, which messages show.
+    /// libpq ends the user and the password of a URL at the first `@` or `/`. What follows it
+    /// counts as the host, the port or the database, which messages show.
     private static func checkCredentials(of text: String) throws(PostgresError) {
         guard var rest = afterScheme(text) else { return }
         if let end = rest.firstIndex(where: { $0 == "@" || $0 == "/" }), rest[end] == "@" {

@@ -1,7 +1,8 @@
 /// Until when something must be done.
 struct Deadline: Sendable {
     private(set) var instant: ContinuousClock.Instant
-    /// What each finished statement leaves the next one at least; `nil` for one deadline over all of them.
+    /// What each finished statement leaves the next one at least; `nil` for one deadline over all
+    /// of them.
     var perStatement: Duration?
 
     /// One more statement is done.

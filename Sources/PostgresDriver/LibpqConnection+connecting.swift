@@ -11,13 +11,14 @@ import CPostgres
 extension LibpqConnection {
     /// Connects, which blocks.
     ///
-    /// - Throws: ``Failure``; its errors show neither values of the connection string nor texts of the server, which may
-    ///   repeat them.
+    /// - Throws: ``Failure``; its errors show neither values of the connection string nor texts of
+    ///   the server, which may repeat them.
     static func connect(
         _ configuration: PostgresConfiguration, _ target: ConnectionString, wakeUp: borrowing WakeUp,
         interruption: () -> Interruption?
     ) throws(Failure) -> OpaquePointer {
-        // Of a key given twice the last one counts: what comes before the connection string yields to it.
+        // Of a key given twice the last one counts: what comes before the connection string yields
+        // to it.
         var settings = [
             ("connect_timeout", String(configuration.connectTimeoutSeconds)),
             ("fallback_application_name", configuration.applicationName),
@@ -38,7 +39,8 @@ extension LibpqConnection {
         }
         do throws(Failure) {
             PQsetNoticeProcessor(started, { _, _ in }, nil)
-            // Codes in place of texts: what the server says of a failed login repeats names of the connection string.
+            // Codes in place of texts: what the server says of a failed login repeats names of the
+            // connection string.
             _ = PQsetErrorVerbosity(started, PQERRORS_SQLSTATE)
             try finish(started, target, wakeUp, interruption)
             guard PQstatus(started) == CONNECTION_OK, PQsetnonblocking(started, 1) == 0,
@@ -62,7 +64,8 @@ extension LibpqConnection {
         while status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING {
             let left = end - .now
             guard left > .zero else {
-                // The blocking form alone goes on to the next address when one does not answer in time.
+                // The blocking form alone goes on to the next address when one does not answer in
+                // time.
                 if target.mayHaveSeveralAddresses { return PQreset(connection) }
                 throw .postgres(
                     PostgresError(

@@ -8,7 +8,8 @@ import CPostgres
     import Darwin
 #endif
 
-/// One connection of libpq in non-blocking mode: sends pipelines and gathers their results, on the thread that owns it.
+/// One connection of libpq in non-blocking mode: sends pipelines and gathers their results, on the
+/// thread that owns it.
 struct LibpqConnection: ~Copyable {
     /// Why waiting ended early.
     enum Interruption: Error {
@@ -36,8 +37,9 @@ struct LibpqConnection: ~Copyable {
         PQfinish(connection)
     }
 
-    /// Asks the server to stop what it does, over a connection of its own, until it answers, for two seconds at most;
-    /// blocks. A request that overtakes the query that it means would be lost if it came alone.
+    /// Asks the server to stop what it does, over a connection of its own, until it answers, for
+    /// two seconds at most; blocks. A request that overtakes the query that it means would be lost
+    /// if it came alone.
     func cancelQuery() {
         guard let cancel = PQgetCancel(connection) else { return }
         defer { PQfreeCancel(cancel) }
@@ -65,7 +67,8 @@ struct LibpqConnection: ~Copyable {
         return PQconsumeInput(connection) == 1 && PQstatus(connection) == CONNECTION_OK
     }
 
-    /// Sends all statements in one go and waits for all answers. Without a transaction around them they are one.
+    /// Sends all statements in one go and waits for all answers. Without a transaction around them
+    /// they are one.
     ///
     /// - Parameter interruption: asked each time the thread is woken up.
     mutating func pipeline(
@@ -82,8 +85,9 @@ struct LibpqConnection: ~Copyable {
         var fresh: [String: String] = [:]
         let needed = Set(statements.map(\.sql))
         let unknown = needed.count { prepared.name(for: $0) == nil }
-        // Each in a transaction of its own: statements such as BEGIN ISOLATION LEVEL must be the first of theirs. Inside a
-        // transaction of the caller's nothing is evicted; the next call outside of one makes up for it.
+        // Each in a transaction of its own: statements such as BEGIN ISOLATION LEVEL must be the
+        // first of theirs. Inside a transaction of the caller's nothing is evicted; the next call
+        // outside of one makes up for it.
         let evicted = unknown > 0 && alone ? prepared.makeRoom(for: unknown, sparing: needed) : []
         for name in evicted {
             try check(PQsendQueryParams(connection, "DEALLOCATE \(name)", 0, nil, nil, nil, nil, 1))
@@ -163,7 +167,8 @@ struct LibpqConnection: ~Copyable {
         }
     }
 
-    /// The process that serves this connection now. In the simple protocol, which leaves no prepared statement behind.
+    /// The process that serves this connection now. In the simple protocol, which leaves no
+    /// prepared statement behind.
     mutating func backendPID(
         deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp, interruption: () -> Interruption?
     ) throws(Failure) -> Int32? {
@@ -173,10 +178,12 @@ struct LibpqConnection: ~Copyable {
         return result.withBytes(0, 0) { Int32(String(decoding: $0, as: UTF8.self)) }
     }
 
-    /// The process that served it at the start, as the server, or a pooler in its place, has announced it.
+    /// The process that served it at the start, as the server, or a pooler in its place, has
+    /// announced it.
     var announcedPID: Int32 { PQbackendPID(connection) }
 
-    /// Runs a text of one or several statements without parameters, which answer in the text format.
+    /// Runs a text of one or several statements without parameters, which answer in the text
+    /// format.
     @discardableResult
     mutating func script(
         _ sql: String, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp, interruption: () -> Interruption?
@@ -266,18 +273,21 @@ struct LibpqConnection: ~Copyable {
             provablyNotExecuted: !sentAnything)
     }
 
-    /// - Parameter alone: the pipeline was a transaction of its own, so that what ended the session also undid it.
+    /// - Parameter alone: the pipeline was a transaction of its own, so that what ended the session
+    ///   also undid it.
     private func serverError(_ result: OpaquePointer, alone: Bool) -> PostgresError {
         func field(_ code: Unicode.Scalar) -> String? {
             PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) }
         }
         // libpq makes results of its own, without a state, when the line is cut.
         guard let state = field("C") else { return lost() }
-        // Of the server's texts only the first line is kept, and none of class 22 (data exceptions): they quote values.
+        // Of the server's texts only the first line is kept, and none of class 22 (data
+        // exceptions): they quote values.
         let text = state.hasPrefix("22") ? nil : field("M")
         return PostgresError(
             .server, "PostgreSQL refused the statement", sqlState: state, underlying: text,
-            // A transaction that met a server without writes was rolled back, whatever came before in it.
+            // A transaction that met a server without writes was rolled back, whatever came before
+            // in it.
             provablyNotExecuted: alone && state.hasPrefix("57P") || state == "25006")
     }
 

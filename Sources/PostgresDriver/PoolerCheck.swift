@@ -1,13 +1,15 @@
 import Synchronization
 
-/// Finds out whether a pooler between this side and the server gives each transaction another session, as PgBouncer does
-/// with `pool_mode = transaction`: prepared statements and settings would then be those of other clients.
+/// Finds out whether a pooler between this side and the server gives each transaction another
+/// session, as PgBouncer does with `pool_mode = transaction`: prepared statements and settings
+/// would then be those of other clients.
 final class PoolerCheck: Sendable {
     private let keepsSessions = Mutex(false)
 
-    /// Whoever speaks to the server itself is told the number of the process that serves it. A pooler tells a number of
-    /// its own; then two connections are used in turn. A pooler that keeps sessions serves each of them by the same
-    /// process always, and by different ones; one that does not gives a connection what the other has just left.
+    /// Whoever speaks to the server itself is told the number of the process that serves it. A
+    /// pooler tells a number of its own; then two connections are used in turn. A pooler that keeps
+    /// sessions serves each of them by the same process always, and by different ones; one that
+    /// does not gives a connection what the other has just left.
     ///
     /// - Parameter connect: makes the second connection. If it cannot, nothing is found out now.
     /// - Throws: ``PostgresError`` with code `unsupportedPooler`.
@@ -21,7 +23,8 @@ final class PoolerCheck: Sendable {
         do throws(LibpqConnection.Failure) {
             var other = try connect()
             var others: Int32?
-            // Twice the same one after the other, so that neither order of handing sessions out looks stable.
+            // Twice the same one after the other, so that neither order of handing sessions out
+            // looks stable.
             for _ in 0..<3 {
                 for _ in 0..<2 {
                     let now = try other.backendPID(deadline: deadline, wakeUp: wakeUp, interruption: interruption)

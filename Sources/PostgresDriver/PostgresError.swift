@@ -1,7 +1,7 @@
 /// The one error of this driver.
 ///
-/// `message` and `description` hold no parameter of a query, no stored value and no password: what the server says
-/// about values (its DETAIL and CONTEXT lines) is left out.
+/// `message` and `description` hold no parameter of a query, no stored value and no password: what
+/// the server says about values (its DETAIL and CONTEXT lines) is left out.
 public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What kind of failure this is.
     public enum Code: String, Sendable, CaseIterable {
@@ -28,7 +28,8 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
     }
 
     public let code: Code
-    /// The five characters of the server's error code, such as `23505`; `nil` if the server did not speak.
+    /// The five characters of the server's error code, such as `23505`; `nil` if the server did not
+    /// speak.
     public let sqlState: String?
     /// One sentence for people.
     public let message: String
@@ -55,8 +56,8 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         return text
     }
 
-    /// Whether the server has another idea of a prepared statement than this side: it forgot it, its result has another shape, or
-    /// a type that it speaks of was dropped.
+    /// Whether the server has another idea of a prepared statement than this side: it forgot it,
+    /// its result has another shape, or a type that it speaks of was dropped.
     public var tellsStaleStatement: Bool {
         switch sqlState {
         case "26000", "0A000": true
@@ -65,8 +66,8 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         }
     }
 
-    /// Whether the same work may succeed when it is tried again at once: a deadlock or a conflict of transactions, which
-    /// the server has undone.
+    /// Whether the same work may succeed when it is tried again at once: a deadlock or a conflict
+    /// of transactions, which the server has undone.
     public var isTransactionConflict: Bool {
         sqlState == "40001" || sqlState == "40P01"
     }
@@ -81,13 +82,14 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         sqlState == "53300"
     }
 
-    /// Whether the session is over: the server is shutting down, crashed, ended it or takes no writes any more, or the
-    /// line is cut.
+    /// Whether the session is over: the server is shutting down, crashed, ended it or takes no
+    /// writes any more, or the line is cut.
     public var endsSession: Bool {
         switch code {
         case .connectionFailed, .loginRefused, .unsupportedPooler, .connectionLost, .timedOut, .closed: true
         case .server:
-            // A server that takes no writes may have given its role to another, which a new connection finds.
+            // A server that takes no writes may have given its role to another, which a new
+            // connection finds.
             isReadOnlyServer || sqlState?.hasPrefix("57P") == true || sqlState?.hasPrefix("08") == true
         case .invalidConfiguration, .poolTimedOut, .unexpectedResult: false
         }

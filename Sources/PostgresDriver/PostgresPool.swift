@@ -1,16 +1,19 @@
 import DequeModule
 import Synchronization
 
-/// Connections to one database, made when they are needed and given back when they have not been for a while.
+/// Connections to one database, made when they are needed and given back when they have not been
+/// for a while.
 ///
-/// Whoever waits for one waits until the deadline, as long as there is a connection that can come free: that the server
-/// has no room for another one fails nobody. Opening is tried again with growing pauses.
+/// Whoever waits for one waits until the deadline, as long as there is a connection that can come
+/// free: that the server has no room for another one fails nobody. Opening is tried again with
+/// growing pauses.
 public final class PostgresPool: Sendable {
     public struct Configuration: Sendable {
         public var connection: PostgresConfiguration
         /// Connections at the same time, at least 1.
         public var maximumConnections: Int
-        /// How long a connection that nobody uses is kept, as long as there are more than one. Default 20 seconds.
+        /// How long a connection that nobody uses is kept, as long as there are more than one.
+        /// Default 20 seconds.
         public var idleLimit: Duration
 
         public init(
@@ -72,7 +75,8 @@ public final class PostgresPool: Sendable {
 
     /// Kept however long nobody uses it.
     private static let minimumConnections = 1
-    /// How often the end of one connection may end all others: with a server that takes no writes, each write does.
+    /// How often the end of one connection may end all others: with a server that takes no writes,
+    /// each write does.
     private static let lossInterval: Duration = .seconds(1)
     /// How often work that met a conflict of transactions is tried in all.
     private static let conflictAttempts = 4
@@ -83,10 +87,10 @@ public final class PostgresPool: Sendable {
         self.configuration = configuration
     }
 
-    /// ``PostgresConnection/pipeline(_:deadline:perStatement:)`` on any connection. If the connection turns out to be
-    /// broken, as after a restart of the server, or the server takes no writes any more, the statements are sent once
-    /// more over a new one where `retry` allows it. Repeatable statements are also sent again, a few times, after a
-    /// conflict of transactions.
+    /// ``PostgresConnection/pipeline(_:deadline:perStatement:)`` on any connection. If the
+    /// connection turns out to be broken, as after a restart of the server, or the server takes no
+    /// writes any more, the statements are sent once more over a new one where `retry` allows it.
+    /// Repeatable statements are also sent again, a few times, after a conflict of transactions.
     ///
     /// - Throws: ``PostgresError``; `CancellationError`.
     public func pipeline(
@@ -133,10 +137,12 @@ public final class PostgresPool: Sendable {
         try await pipeline([statement], retry: retry, deadline: deadline)[0]
     }
 
-    /// Lends a connection to `body`. It must be out of any transaction when `body` ends, or it is thrown away.
+    /// Lends a connection to `body`. It must be out of any transaction when `body` ends, or it is
+    /// thrown away.
     ///
-    /// - Throws: ``PostgresError`` with code `poolTimedOut` if none was free before the deadline, `connectionFailed`,
-    ///   `loginRefused` or `unsupportedPooler` if there is none and none can be made; and what `body` throws.
+    /// - Throws: ``PostgresError`` with code `poolTimedOut` if none was free before the deadline,
+    ///   `connectionFailed`, `loginRefused` or `unsupportedPooler` if there is none and none can be
+    ///   made; and what `body` throws.
     public func withConnection<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> sending Value
@@ -146,9 +152,9 @@ public final class PostgresPool: Sendable {
         return try await body(PostgresConnection(session: session))
     }
 
-    /// As ``withConnection(deadline:isolation:_:)``, and ends the connection afterwards: for settings and locks of a
-    /// session that nobody else may find there. It counts as one of the pool's, so that a server without room for more
-    /// does not keep it from being made.
+    /// As ``withConnection(deadline:isolation:_:)``, and ends the connection afterwards: for
+    /// settings and locks of a session that nobody else may find there. It counts as one of the
+    /// pool's, so that a server without room for more does not keep it from being made.
     public func withPrivateConnection<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> sending Value
@@ -161,13 +167,15 @@ public final class PostgresPool: Sendable {
         return try await body(PostgresConnection(session: session))
     }
 
-    /// Makes sure that connections made so far are not used by later calls, as when what `setup` sees has changed.
+    /// Makes sure that connections made so far are not used by later calls, as when what `setup`
+    /// sees has changed.
     public func reset() {
         state.withLock { $0.generation += 1 }
         discardIdle()
     }
 
-    /// Fails the calls that wait and ends all idle connections; the others end when they are given back.
+    /// Fails the calls that wait and ends all idle connections; the others end when they are given
+    /// back.
     public func close() {
         let (idle, waiters) = state.withLock { state in
             state.closed = true
@@ -217,7 +225,8 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    /// Something may have become free, or the task may have been cancelled, since the caller looked.
+    /// Something may have become free, or the task may have been cancelled, since the caller
+    /// looked.
     private func enqueue(_ waiter: Waiter) {
         enum Next {
             case use(ConnectionThread)
@@ -342,7 +351,8 @@ public final class PostgresPool: Sendable {
         if state.withLock({ reserveSlot(&$0) }) { open() }
     }
 
-    /// Fails those who wait only if no connection is left that could come free, and none can be hoped for soon.
+    /// Fails those who wait only if no connection is left that could come free, and none can be
+    /// hoped for soon.
     private func openingFailed(_ error: PostgresError) {
         let (failed, pause): (Deque<Waiter>, Duration?) = state.withLock { state in
             state.open -= 1
@@ -364,7 +374,8 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    /// 10 to 20 ms after the first failure, twice that after each further one, half a second to a second at most.
+    /// 10 to 20 ms after the first failure, twice that after each further one, half a second to a
+    /// second at most.
     private static func pause(after failures: Int) -> Duration {
         let most = min(1000, 10 << min(failures, 7))
         return .milliseconds(Int.random(in: most / 2...most))
@@ -395,8 +406,9 @@ public final class PostgresPool: Sendable {
         idle.forEach { $0.session.close() }
     }
 
-    /// A server that ends one connection for what it is, not for what was asked, is about to end the others, or they lead
-    /// to a server that does not do its work any more: they are not used again.
+    /// A server that ends one connection for what it is, not for what was asked, is about to end
+    /// the others, or they lead to a server that does not do its work any more: they are not used
+    /// again.
     private static func spread(_ end: PostgresError, _ state: inout State) {
         guard end.code == .server, end.endsSession else { return }
         if let last = state.lastLoss, .now - last < lossInterval { return }

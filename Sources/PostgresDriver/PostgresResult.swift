@@ -11,8 +11,8 @@ import CPostgres
 /// The rows that one statement answered, in binary.
 ///
 /// Memory of libpq is read in place; nothing is copied before a value is asked for.
-// @unchecked: libpq never changes a PGresult once it is complete, and says that it may be read from any thread; the
-// pointer is private and freed once, when the last reference goes.
+// @unchecked: libpq never changes a PGresult once it is complete, and says that it may be read from
+// any thread; the pointer is private and freed once, when the last reference goes.
 public final class PostgresResult: @unchecked Sendable {
     private let pointer: OpaquePointer
     public let count: Int
@@ -33,8 +33,8 @@ public final class PostgresResult: @unchecked Sendable {
         PQcmdTuples(pointer).flatMap { Int(String(cString: $0)) } ?? 0
     }
 
-    /// The number of the first column of this name, for reading values of rows. It is looked for each time: ask once for all
-    /// rows of a large result.
+    /// The number of the first column of this name, for reading values of rows. It is looked for
+    /// each time: ask once for all rows of a large result.
     ///
     /// - Throws: ``PostgresError`` with code `unexpectedResult` if there is none.
     public func column(_ name: String) throws(PostgresError) -> Int {

@@ -1,6 +1,7 @@
 /// One row of a result; values are read by column number, from 0 (``PostgresResult/column(_:)``).
 ///
-/// Each reader throws ``PostgresError`` with code `unexpectedResult` if the value is null or its length does not fit.
+/// Each reader throws ``PostgresError`` with code `unexpectedResult` if the value is null or its
+/// length does not fit.
 public struct PostgresRow: Sendable {
     let result: PostgresResult
     let index: Int

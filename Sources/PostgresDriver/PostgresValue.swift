@@ -117,7 +117,8 @@ public enum PostgresValue: Sendable, Equatable {
 }
 
 extension Int64 {
-    /// Microseconds since 1970 as the server counts them; those before its first one become that one.
+    /// Microseconds since 1970 as the server counts them; those before its first one become that
+    /// one.
     fileprivate var sinceServerEpoch: Int64 {
         let (shifted, overflow) = subtractingReportingOverflow(PostgresValue.epochShift)
         return overflow ? .min + 1 : shifted

@@ -1,4 +1,5 @@
-/// The prepared statements of one connection: the least recently used one makes room when there are too many.
+/// The prepared statements of one connection: the least recently used one makes room when there are
+/// too many.
 struct PreparedStatements {
     struct Entry {
         let name: String

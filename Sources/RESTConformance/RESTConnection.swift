@@ -45,7 +45,8 @@ struct RESTConnection: Sendable {
     /// - Parameters:
     ///   - path: from `/v1` on, with its query.
     ///   - body: sent as `application/json`, whatever it is.
-    /// - Throws: ``MemoryError`` where there is no answer: `storeUnavailable`, `timedOut`, `misconfigured`.
+    /// - Throws: ``MemoryError`` where there is no answer: `storeUnavailable`, `timedOut`,
+    ///   `misconfigured`.
     func send(_ method: HTTPClient.Method, _ path: String, body: [UInt8]? = nil) async throws -> Answer {
         var headers: HTTPHeaders = [:]
         if body != nil { headers.append("Content-Type", "application/json") }
@@ -84,13 +85,15 @@ struct RESTConnection: Sendable {
 }
 
 extension RESTConnection.Answer {
-    /// The error that an answer other than 200 stands for, as a backend called directly would throw it.
+    /// The error that an answer other than 200 stands for, as a backend called directly would throw
+    /// it.
     var failure: MemoryError {
         let entry = body?["detail"]?.arrayValue?.first
         let detail = body?["detail"]?.stringValue ?? entry?["msg"]?.stringValue ?? "status \(status)"
         switch status {
         case 422:
-            // What a backend cannot do is answered as bad input is; only the words tell the two apart.
+            // What a backend cannot do is answered as bad input is; only the words tell the two
+            // apart.
             return MemoryError(detail.contains("not support") ? .unsupported : .invalidInput, detail, path: path(entry))
         case 413: return MemoryError(.invalidInput, detail)
         case 400: return MemoryError(.invalidCombination, detail)

@@ -5,8 +5,9 @@ import Synchronization
 
 /// Makes scopes on a running server that speaks the REST API, whatever it is and whoever uses it.
 ///
-/// A scope is made of names alone: ids and namespaces that begin with a random prefix. No request can see or change a record outside of
-/// it, and removing it deletes every record that was added. What the server can do is asked of it once.
+/// A scope is made of names alone: ids and namespaces that begin with a random prefix. No request
+/// can see or change a record outside of it, and removing it deletes every record that was added.
+/// What the server can do is asked of it once.
 public final class RESTHarness: ConformanceHarness {
     /// Where the server is, such as `http://localhost:8000`.
     public let backend: String
@@ -15,10 +16,12 @@ public final class RESTHarness: ConformanceHarness {
     private let settling: WriteSettling?
 
     /// - Parameters:
-    ///   - url: where the server listens, such as `http://localhost:8000`; the paths of the API are put behind it.
+    ///   - url: where the server listens, such as `http://localhost:8000`; the paths of the API are
+    ///     put behind it.
     ///   - token: sent as `Authorization: Bearer …` where given.
     ///   - timeout: of one request. Default: 60 s.
-    ///   - settle: how long each write may take to be seen after its answer, for servers that store later; `nil` waits for none.
+    ///   - settle: how long each write may take to be seen after its answer, for servers that store
+    ///     later; `nil` waits for none.
     /// - Throws: ``MemoryError`` with code `misconfigured` for a URL that is none.
     public init(url: String, token: String? = nil, timeout: Duration = .seconds(60), settle: Duration? = nil) throws {
         connection = try RESTConnection(url: url, token: token, timeout: timeout)

@@ -45,7 +45,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return records.map(\.id)
     }
 
-    /// Waits until the server shows the records as they were given, of several with one id the last.
+    /// Waits until the server shows the records as they were given, of several with one id the
+    /// last.
     private func settle(_ records: [MemoryRecord]) async throws {
         guard let settling else { return }
         var last: [ExactString: MemoryRecord] = [:]
@@ -69,7 +70,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return try MemoryRecord(answered: body)
     }
 
-    /// A record as the server is given it. Notes its names first: an answer that does not come says nothing about what is stored.
+    /// A record as the server is given it. Notes its names first: an answer that does not come says
+    /// nothing about what is stored.
     private func memory(_ record: MemoryRecord) throws -> JSONValue {
         let id = try scope.id(record.id)
         let namespace = try scope.namespace(record.namespace)
@@ -119,7 +121,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return deleted
     }
 
-    /// Deletes records by the ids that the server has; in several requests where the ids are too long for one URL.
+    /// Deletes records by the ids that the server has; in several requests where the ids are too
+    /// long for one URL.
     ///
     /// - Returns: how many the server says it removed.
     static func delete(_ ids: [String], over connection: RESTConnection) async throws -> Int {
@@ -158,7 +161,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return try MemberReader(answer: answer).required("count", \.intValue)
     }
 
-    /// - Throws: ``NotApplicable`` for a page that takes several requests of different depths: they need not fit together (rule P5).
+    /// - Throws: ``NotApplicable`` for a page that takes several requests of different depths: they
+    ///   need not fit together (rule P5).
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
         var body = try scope.body(query.filter, hasRecordFilters: features.hasListing)
         for (name, value) in Self.parameters(query).members { body[name] = value }
@@ -179,7 +183,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return Page(items: page.offset == 0 ? [try scope.own(stored)] : [], total: 1, request: page)
     }
 
-    /// The results that `page` asks for, joined from requests of at most 100. Of a single request everything is as it came.
+    /// The results that `page` asks for, joined from requests of at most 100. Of a single request
+    /// everything is as it came.
     private func pages<Item>(
         _ page: PageRequest, _ fetch: (PageRequest) async throws -> Page<Item>
     ) async throws -> Page<Item> {
@@ -194,7 +199,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             let next = try await fetch(request)
             items += next.items
             let known = total ?? next.total
-            // Joined by what came, not by next_offset: a wrong next_offset is the failure of the checks that look at it.
+            // Joined by what came, not by next_offset: a wrong next_offset is the failure of the
+            // checks that look at it.
             if next.items.count < request.limit || items.count == page.limit {
                 return Page(items: items, total: known, nextOffset: next.nextOffset)
             }

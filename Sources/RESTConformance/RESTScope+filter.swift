@@ -2,12 +2,15 @@ import AgentMemory
 import MemoryConformance
 
 extension RESTScope {
-    /// A filter as the members of a request's body, so that no record outside of this scope matches.
+    /// A filter as the members of a request's body, so that no record outside of this scope
+    /// matches.
     ///
-    /// The scope is kept by the filter itself where it says what an id or a namespace must be. Otherwise a condition is added: on the
-    /// namespace, or on the id where the namespace has one already that only says what it must not be.
+    /// The scope is kept by the filter itself where it says what an id or a namespace must be.
+    /// Otherwise a condition is added: on the namespace, or on the id where the namespace has one
+    /// already that only says what it must not be.
     ///
-    /// - Parameter hasRecordFilters: whether the server filters on id, memory_hash and discrete_memory_extracted.
+    /// - Parameter hasRecordFilters: whether the server filters on id, memory_hash and
+    ///   discrete_memory_extracted.
     /// - Throws: ``NotApplicable`` for what the wire cannot say.
     func body(_ filter: MemoryFilter, hasRecordFilters: Bool) throws(NotApplicable) -> JSONObject {
         var body: JSONObject = [:]

@@ -2,11 +2,12 @@ import AgentMemory
 import MemoryConformance
 import Synchronization
 
-/// A part of a server's store that one check has for itself, made of names alone: ids and namespaces begin with a prefix that
-/// nobody else has.
+/// A part of a server's store that one check has for itself, made of names alone: ids and
+/// namespaces begin with a prefix that nobody else has.
 ///
-/// A record without a namespace gets the prefix as its namespace, one with a namespace the prefix and then that. So a condition on the
-/// namespace is enough to see this scope and nothing else, and what comes back is translated into what the check gave.
+/// A record without a namespace gets the prefix as its namespace, one with a namespace the prefix
+/// and then that. So a condition on the namespace is enough to see this scope and nothing else, and
+/// what comes back is translated into what the check gave.
 final class RESTScope: Sendable {
     /// What only the server sets, and a check sets all the same.
     private struct Shown {
@@ -26,7 +27,8 @@ final class RESTScope: Sendable {
         var shown: [ExactString: Shown] = [:]
     }
 
-    /// Begins every id and every namespace. 12 bytes: names of 500 bytes, which checks use, just fit.
+    /// Begins every id and every namespace. 12 bytes: names of 500 bytes, which checks use, just
+    /// fit.
     let prefix: String
     private let state = Mutex(State())
 
@@ -84,7 +86,8 @@ final class RESTScope: Sendable {
         }
     }
 
-    /// Notes that a record now says what `own` says: as the check has it, and as the server was given it.
+    /// Notes that a record now says what `own` says: as the check has it, and as the server was
+    /// given it.
     func willHash(_ own: MemoryRecord, storedHash: String) {
         state.withLock { $0.hashes[own.computedHash()] = storedHash }
     }
@@ -109,10 +112,12 @@ final class RESTScope: Sendable {
 
     /// A record of the server as the check knows it.
     ///
-    /// `memory_hash` is translated if it is right for what the server stores, and left as it is otherwise, so that a wrong one shows.
-    /// `persisted_at`, and the `updated_at` that an edit left, are the server's to set: the check sees what it gave.
+    /// `memory_hash` is translated if it is right for what the server stores, and left as it is
+    /// otherwise, so that a wrong one shows. `persisted_at`, and the `updated_at` that an edit
+    /// left, are the server's to set: the check sees what it gave.
     ///
-    /// - Throws: ``MemoryError`` with code `internalError` for a record that is not of this scope: a filter did not apply.
+    /// - Throws: ``MemoryError`` with code `internalError` for a record that is not of this scope:
+    ///   a filter did not apply.
     func own(_ stored: MemoryRecord) throws(MemoryError) -> MemoryRecord {
         guard let id = own(stored.id) else {
             throw MemoryError(.internalError, "the server answered a record that the filter does not match")

@@ -12,8 +12,9 @@ struct ScopeRemoval: Sendable {
         self.scope = scope
     }
 
-    /// Deletes what was added, then what is found under the scope's names all the same, such as a record that the server should have
-    /// refused and gave an id of its own. Tries again for a minute while the server cannot do it.
+    /// Deletes what was added, then what is found under the scope's names all the same, such as a
+    /// record that the server should have refused and gave an id of its own. Tries again for a
+    /// minute while the server cannot do it.
     ///
     /// - Throws: ``MemoryError`` if something is left; its message names the prefix.
     func run() async throws {
@@ -44,7 +45,8 @@ struct ScopeRemoval: Sendable {
         }
     }
 
-    /// Ids of records whose own namespace says that they are of this scope, whatever the server's filter did.
+    /// Ids of records whose own namespace says that they are of this scope, whatever the server's
+    /// filter did.
     private func foundIDs() async throws -> [String] {
         let body: JSONValue = [
             "namespace": ["startswith": .string(scope.prefix)], "limit": 100, "recency_boost": false,

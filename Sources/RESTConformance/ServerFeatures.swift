@@ -3,14 +3,15 @@ import HTTPClient
 
 /// What a server can do, found out by asking it.
 struct ServerFeatures: Sendable {
-    /// Whether it has the routes list and count, and with them filters on id, memory_hash and discrete_memory_extracted, which the
-    /// reference server lacks.
+    /// Whether it has the routes list and count, and with them filters on id, memory_hash and
+    /// discrete_memory_extracted, which the reference server lacks.
     let hasListing: Bool
     let capabilities: BackendCapabilities
 
     /// Asks for nothing that any record matches: a namespace that nobody has.
     ///
-    /// - Throws: ``MemoryError`` if the server cannot be reached, or refuses for a reason other than what was asked for.
+    /// - Throws: ``MemoryError`` if the server cannot be reached, or refuses for a reason other
+    ///   than what was asked for.
     static func probed(_ connection: RESTConnection, namespace: String) async throws -> ServerFeatures {
         let filter: JSONObject = ["namespace": ["eq": .string(namespace)]]
         func accepts(_ route: String, _ parameters: JSONObject) async throws -> Bool {

@@ -3,7 +3,8 @@ import Synchronization
 
 /// Waits until a server shows what it has acknowledged, and counts how often it had to.
 ///
-/// A server that stores after it has answered breaks rule R6, and with that nearly every check; with this the others can be told apart.
+/// A server that stores after it has answered breaks rule R6, and with that nearly every check;
+/// with this the others can be told apart.
 final class WriteSettling: Sendable {
     struct Tally: Equatable {
         /// Writes that were waited for.

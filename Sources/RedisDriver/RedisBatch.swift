@@ -3,7 +3,8 @@ import Synchronization
 
 /// Commands that are written in one piece and answered together: one call of the client.
 ///
-/// The caller waits on it; its connection settles it; whoever comes first (replies, deadline, cancellation) wins.
+/// The caller waits on it; its connection settles it; whoever comes first (replies, deadline,
+/// cancellation) wins.
 final class RedisBatch: Sendable {
     private enum Outcome {
         case new

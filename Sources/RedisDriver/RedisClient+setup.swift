@@ -38,8 +38,9 @@ extension RedisClient.Configuration {
                     underlying: error.underlying)
             }
         }
-        // A user may lack the right to PING and to INFO; then what follows shows what is wrong, if anything is. A server that
-        // takes no writes may refuse PING too (MISCONF), but answers reads.
+        // A user may lack the right to PING and to INFO; then what follows shows what is wrong, if
+        // anything is. A server that takes no writes may refuse PING too (MISCONF), but answers
+        // reads.
         if case .error(let error) = replies.removeFirst(), error.code != .noPermission, error.writeRefusal == nil {
             throw error
         }
@@ -52,7 +53,8 @@ extension RedisClient.Configuration {
         if let setup { try setup.check(Array(replies)) }
     }
 
-    /// Twice as long after each failure, a random half of it at least, so that many clients do not come at once.
+    /// Twice as long after each failure, a random half of it at least, so that many clients do not
+    /// come at once.
     func backoff(afterFailures failures: Int) -> TimeAmount {
         let full = min(TimeAmount(maximumBackoff).nanoseconds, 10_000_000 << Int64(min(failures, 12)))
         return .nanoseconds(full / 2 + Int64.random(in: 0...max(0, full / 2)))

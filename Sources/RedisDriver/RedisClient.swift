@@ -5,8 +5,9 @@ import Synchronization
 
 /// Calls to one Redis server over a few connections that all calls share.
 ///
-/// Connections are made when they are needed: a client that runs one call at a time has one. A call that finds the
-/// connection broken connects at once; when that fails, the call fails, and further attempts keep a growing distance.
+/// Connections are made when they are needed: a client that runs one call at a time has one. A call
+/// that finds the connection broken connects at once; when that fails, the call fails, and further
+/// attempts keep a growing distance.
 public final class RedisClient: Sendable {
     public struct Configuration: Sendable {
         /// Commands that every new connection runs before any call, and what their replies must be.
@@ -33,7 +34,8 @@ public final class RedisClient: Sendable {
         public var connectTimeout: Duration = .seconds(2)
         /// Calls that one connection has sent and not got an answer to; default: 512.
         public var maximumInFlight = 512
-        /// Calls that wait for their turn on one connection; default: 8192. Further ones are refused as `overloaded`.
+        /// Calls that wait for their turn on one connection; default: 8192. Further ones are
+        /// refused as `overloaded`.
         public var maximumPending = 8192
         /// The longest pause between two attempts to connect; default: 500 ms.
         public var maximumBackoff: Duration = .milliseconds(500)
@@ -45,8 +47,8 @@ public final class RedisClient: Sendable {
         }
     }
 
-    /// The end of everything that the current task does with Redis, for work that takes several calls or longer than
-    /// one; `nil` leaves each call to its own timeout.
+    /// The end of everything that the current task does with Redis, for work that takes several
+    /// calls or longer than one; `nil` leaves each call to its own timeout.
     @TaskLocal public static var deadline: ContinuousClock.Instant?
 
     public let endpoint: RedisEndpoint
@@ -71,7 +73,8 @@ public final class RedisClient: Sendable {
     /// Runs one command.
     ///
     /// - Parameters:
-    ///   - isRead: the command changes nothing, so it is sent a second time if the connection breaks.
+    ///   - isRead: the command changes nothing, so it is sent a second time if the connection
+    ///     breaks.
     ///   - timeout: instead of the configuration's.
     /// - Throws: ``RedisError``, an error reply included; `CancellationError`.
     @discardableResult
@@ -102,7 +105,8 @@ public final class RedisClient: Sendable {
         do {
             replies = try await run(on: connection)
         } catch let error as RedisError where error.code == .connectionFailed {
-            // Nothing was sent. The server may have no room for a further client, but answer those that it has.
+            // Nothing was sent. The server may have no room for a further client, but answer those
+            // that it has.
             guard let other = connections.first(where: { $0 !== connection && $0.isReady.load(ordering: .relaxed) })
             else { throw error }
             replies = try await run(on: other)
@@ -114,11 +118,13 @@ public final class RedisClient: Sendable {
         return replies
     }
 
-    /// Runs commands as one transaction (MULTI/EXEC): nothing runs between them, and if the server refuses one, none
-    /// runs.
+    /// Runs commands as one transaction (MULTI/EXEC): nothing runs between them, and if the server
+    /// refuses one, none runs.
     ///
-    /// - Parameter following: commands that run after it, in the same write but outside the transaction.
-    /// - Returns: one reply for each; a reply can be an error of a command that failed while it ran.
+    /// - Parameter following: commands that run after it, in the same write but outside the
+    ///   transaction.
+    /// - Returns: one reply for each; a reply can be an error of a command that failed while it
+    ///   ran.
     public func transaction(
         _ commands: [RedisCommand], following: [RedisCommand] = [], timeout: Duration? = nil
     ) async throws -> (replies: [RedisValue], following: [RedisValue]) {
@@ -139,7 +145,8 @@ public final class RedisClient: Sendable {
 
     /// Runs a script by its hash, and sends the script itself when the server does not know it.
     ///
-    /// - Parameter isRead: the script changes nothing, so it is sent a second time if the connection breaks.
+    /// - Parameter isRead: the script changes nothing, so it is sent a second time if the
+    ///   connection breaks.
     public func evaluate(
         _ script: RedisScript, keys: [String], isRead: Bool = false, timeout: Duration? = nil,
         arguments: (inout RedisCommand) -> Void = { _ in }
@@ -163,8 +170,8 @@ public final class RedisClient: Sendable {
         for connection in connections { await connection.close() }
     }
 
-    /// The first of those with the fewest calls, so that a quiet client keeps to one connection. One that is not made
-    /// yet is made meanwhile, where another one can take the call.
+    /// The first of those with the fewest calls, so that a quiet client keeps to one connection.
+    /// One that is not made yet is made meanwhile, where another one can take the call.
     private func leastBusy() -> RedisConnection {
         func least(_ isCandidate: (RedisConnection) -> Bool) -> RedisConnection? {
             var best: (connection: RedisConnection, load: Int)?

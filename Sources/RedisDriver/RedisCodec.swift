@@ -5,7 +5,8 @@ extension RedisCommand {
     /// Appends the command as the protocol spells it, by hiredis's formatter.
     func write(to buffer: inout ByteBuffer) {
         let formatted: UnsafeMutablePointer<CChar>? = bytes.withUnsafeBytes { raw in
-            // An empty buffer has no address, but hiredis copies zero bytes from wherever the argument is said to be.
+            // An empty buffer has no address, but hiredis copies zero bytes from wherever the
+            // argument is said to be.
             let base = raw.bindMemory(to: CChar.self).baseAddress ?? UnsafePointer(Self.nowhere)
             return withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: ends.count) { pointers in
                 withUnsafeTemporaryAllocation(of: Int.self, capacity: ends.count) { lengths in
@@ -34,8 +35,8 @@ extension RedisCommand {
     nonisolated(unsafe) private static let nowhere = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
 }
 
-/// Cuts a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection keeps it on one event
-/// loop.
+/// Cuts a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection keeps
+/// it on one event loop.
 final class RedisReplyReader {
     private let reader: UnsafeMutablePointer<redisReader>
 

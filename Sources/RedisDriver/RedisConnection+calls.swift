@@ -27,8 +27,8 @@ extension RedisConnection {
     struct Pending {
         let batch: RedisBatch
         let isSecondTry: Bool
-        /// It came while an attempt to connect was under way already, whose failure says nothing about now: it gets
-        /// another.
+        /// It came while an attempt to connect was under way already, whose failure says nothing
+        /// about now: it gets another.
         var isLate = false
     }
 }

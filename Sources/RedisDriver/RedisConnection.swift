@@ -5,22 +5,26 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// One place for a connection that many calls share. Connects when it is first needed, and again after it broke.
+/// One place for a connection that many calls share. Connects when it is first needed, and again
+/// after it broke.
 ///
-/// `@unchecked Sendable`: apart from `load` and `isReady` (atomics) everything mutable is read and written on `eventLoop`
-/// alone, where the channel lives too; the entry points `run`, `prepare`, `retire` and `close` hop there.
+/// `@unchecked Sendable`: apart from `load` and `isReady` (atomics) everything mutable is read and
+/// written on `eventLoop` alone, where the channel lives too; the entry points `run`, `prepare`,
+/// `retire` and `close` hop there.
 final class RedisConnection: @unchecked Sendable {
     private enum State {
         case disconnected
         case connecting
         case settingUp(any Channel)
         case ready(any Channel)
-        /// The server is not to be talked to any more: what is under way is waited for, then another connection is made.
+        /// The server is not to be talked to any more: what is under way is waited for, then
+        /// another connection is made.
         case retiring(any Channel)
         case closed
     }
 
-    /// Calls that are under way here: the client gives the next one to the connection that has the fewest.
+    /// Calls that are under way here: the client gives the next one to the connection that has the
+    /// fewest.
     let load = Atomic<Int>(0)
     /// Whether a call would be written at once, without connecting first.
     let isReady = Atomic<Bool>(false)
@@ -87,9 +91,9 @@ final class RedisConnection: @unchecked Sendable {
         eventLoop.execute { self.connectIfNeeded() }
     }
 
-    /// Ends the connection once what is under way on it has been answered; the next one is looked up anew. One that is
-    /// younger than the longest pause between two attempts stays, so that a server that takes no writes for long is not
-    /// connected to with every write.
+    /// Ends the connection once what is under way on it has been answered; the next one is looked
+    /// up anew. One that is younger than the longest pause between two attempts stays, so that a
+    /// server that takes no writes for long is not connected to with every write.
     func retire() {
         eventLoop.execute {
             guard case .ready(let channel) = self.state,
@@ -384,7 +388,8 @@ final class RedisConnection: @unchecked Sendable {
 
     // MARK: Deadlines
 
-    /// One timer for all calls: it runs at the earliest deadline and then looks at everything that waits.
+    /// One timer for all calls: it runs at the earliest deadline and then looks at everything that
+    /// waits.
     private func watch(_ deadline: NIODeadline) {
         guard timer == nil || deadline < timerDeadline else { return }
         timer?.cancel()
@@ -397,7 +402,8 @@ final class RedisConnection: @unchecked Sendable {
         let now = NIODeadline.now()
         var next = NIODeadline.distantFuture
         var isStuck = false
-        // Replies come in order: while the first call still has time, those behind it say nothing about the peer.
+        // Replies come in order: while the first call still has time, those behind it say nothing
+        // about the peer.
         let isFirstOverdue = inFlight.first.map { $0.deadline <= now } ?? false
         for flight in inFlight {
             if flight.deadline > now {

@@ -1,11 +1,12 @@
 extension RedisEndpoint {
-    /// Reads `redis://[user[:password]@]host[:port][/database]`, `rediss://` (TLS) and `unix://[user:password@]/path`
-    /// (also spelt `redis+unix://`), all with percent-encoding and with the query parameters that redis-py knows: `db`,
-    /// `client_name`, `ssl_cert_reqs` (none, optional, required), `ssl_check_hostname`, `ssl_ca_certs`, `ssl_certfile`,
-    /// `ssl_keyfile`. Parameters that only tune redis-py are taken and have no effect.
+    /// Reads `redis://[user[:password]@]host[:port][/database]`, `rediss://` (TLS) and
+    /// `unix://[user:password@]/path` (also spelt `redis+unix://`), all with percent-encoding and
+    /// with the query parameters that redis-py knows: `db`, `client_name`, `ssl_cert_reqs` (none,
+    /// optional, required), `ssl_check_hostname`, `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`.
+    /// Parameters that only tune redis-py are taken and have no effect.
     ///
-    /// - Throws: ``RedisError`` with code `invalidEndpoint`, or `unsupportedServer` for clusters and sentinels. Its
-    ///   text never shows the URL, which holds the password.
+    /// - Throws: ``RedisError`` with code `invalidEndpoint`, or `unsupportedServer` for clusters
+    ///   and sentinels. Its text never shows the URL, which holds the password.
     public init(url: String) throws(RedisError) {
         guard let colon = url.range(of: "://") else {
             throw Self.invalid("begins with redis://, rediss:// or unix://")
@@ -16,7 +17,8 @@ extension RedisEndpoint {
         if let fragment = rest.firstIndex(of: "#") { rest = rest[..<fragment] }
         if let question = rest.firstIndex(of: "?") {
             let query = rest[rest.index(after: question)...]
-            // Then the question mark belongs to a password, and the rest of it must not be shown as a parameter's name.
+            // Then the question mark belongs to a password, and the rest of it must not be shown as
+            // a parameter's name.
             guard !query.contains("@") else {
                 throw Self.invalid("writes ?, # and @ as %3F, %23 and %40 in credentials")
             }

@@ -1,7 +1,8 @@
 /// Everything that can go wrong between a call and its reply.
 ///
-/// `message` and `description` never show an argument of a command or a password. What the server said in full is in
-/// ``serverText``, because callers must be able to tell its errors apart; do not print it.
+/// `message` and `description` never show an argument of a command or a password. What the server
+/// said in full is in ``serverText``, because callers must be able to tell its errors apart; do not
+/// print it.
 public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
         /// The URL, or a file that it names, cannot be used.
@@ -26,7 +27,8 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         case outOfMemory
         /// The server takes no writes now (`READONLY`, `MISCONF`, `NOREPLICAS`).
         case readOnly
-        /// The server is not ready to work (`LOADING`, `BUSY`, `MASTERDOWN`, `TRYAGAIN`, `UNBLOCKED`).
+        /// The server is not ready to work (`LOADING`, `BUSY`, `MASTERDOWN`, `TRYAGAIN`,
+        /// `UNBLOCKED`).
         case notReady
         /// The user may not run the command, or not use the key (`NOPERM`).
         case noPermission
@@ -108,8 +110,8 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         serverText.flatMap { Self.refusal(Self.firstWord(of: $0)) }
     }
 
-    /// Whether the server behind the connection may not be the one to talk to any more: it became a replica, lost the
-    /// replicas or the primary that it needs, or started again.
+    /// Whether the server behind the connection may not be the one to talk to any more: it became a
+    /// replica, lost the replicas or the primary that it needs, or started again.
     public var saysRoleChanged: Bool {
         guard let serverText else { return false }
         return ["READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "UNBLOCKED", "CLUSTERDOWN"]
@@ -130,7 +132,8 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Names the command that the user may not run; the key that it may not use is not in the server's text.
+    /// Names the command that the user may not run; the key that it may not use is not in the
+    /// server's text.
     private static func missingRight(_ text: String) -> String {
         let quoted = text.split(separator: "'", maxSplits: 2, omittingEmptySubsequences: false)
         guard quoted.count == 3, quoted[0].hasSuffix("to run the "), !quoted[1].isEmpty,

@@ -3,7 +3,8 @@ import Crypto
 /// A Lua script with the hash by which the server remembers it.
 public struct RedisScript: Sendable {
     public let source: String
-    /// 40 lower-case hex digits. Redis names scripts by SHA-1; nothing here relies on it for safety.
+    /// 40 lower-case hex digits. Redis names scripts by SHA-1; nothing here relies on it for
+    /// safety.
     public let sha1: String
 
     public init(_ source: String) {

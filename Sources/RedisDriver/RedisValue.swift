@@ -10,7 +10,8 @@ public enum RedisValue: Sendable, Equatable {
     /// An error inside a larger reply, or the reply of one command of a pipeline.
     case error(RedisError)
 
-    /// The text of a status or of a bulk string (bytes that are not UTF-8 are replaced); `nil` for anything else.
+    /// The text of a status or of a bulk string (bytes that are not UTF-8 are replaced); `nil` for
+    /// anything else.
     public var string: String? {
         switch self {
         case .status(let text): text

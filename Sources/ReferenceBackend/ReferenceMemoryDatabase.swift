@@ -19,7 +19,8 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     private var entries: [ExactString: Entry] = [:]
     private var deletions: [ExactString: Timestamp] = [:]
 
-    /// - Parameter now: the clock that recency is measured against, and of deletions: that of the jobs.
+    /// - Parameter now: the clock that recency is measured against, and of deletions: that of the
+    ///   jobs.
     public init(
         embedder: any Embedder, metric: DistanceMetric = .cosine,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
@@ -135,8 +136,9 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
         var vectors = TextVectors()
         while true {
-            // Texts are embedded outside of the write, and while that runs another call may change what is stored here;
-            // so look again afterwards whether every text that changes has its vector.
+            // Texts are embedded outside of the write, and while that runs another call may change
+            // what is stored here; so look again afterwards whether every text that changes has its
+            // vector.
             let fold = UpdateFold(updates) { entries[ExactString($0)]?.record }
             let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
@@ -205,7 +207,8 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
         }
     }
 
-    /// The records that hold one of the words and every phrase, best first by the scorer over the whole store.
+    /// The records that hold one of the words and every phrase, best first by the scorer over the
+    /// whole store.
     private func rankedByKeywords(_ matching: [Entry], _ keywords: KeywordQuery, _ scorer: TextScorer) -> [Ranked] {
         guard !keywords.isEmpty, !entries.isEmpty else { return [] }
         let averageLength = Double(entries.values.reduce(0) { $0 + $1.words.count }) / Double(entries.count)
@@ -237,7 +240,8 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
         let best = lexical.first?.value ?? 1
         let keywordValues = Dictionary(
             uniqueKeysWithValues: lexical.map { (ExactString($0.entry.record.id), $0.value / best) })
-        // In the exact zone every match is a candidate, so that the pages of all depths fit together (rule P5).
+        // In the exact zone every match is a candidate, so that the pages of all depths fit
+        // together (rule P5).
         let depth = matching.count <= SearchDepth.exactZone ? .max : query.depth.hybridCandidates ?? .max
         let candidates = Set(near.prefix(depth).map { ExactString($0.entry.record.id) })
             .union(lexical.prefix(depth).map { ExactString($0.entry.record.id) })

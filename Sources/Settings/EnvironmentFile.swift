@@ -6,9 +6,11 @@
     import Darwin
 #endif
 
-/// Reads a `.env` file: `NAME=value` lines in UTF-8, with comments, `export`, and quotes as shells and python-dotenv read them.
+/// Reads a `.env` file: `NAME=value` lines in UTF-8, with comments, `export`, and quotes as shells
+/// and python-dotenv read them.
 ///
-/// Everything in it is read or refused: a file that is ignored would leave the server open that it closes.
+/// Everything in it is read or refused: a file that is ignored would leave the server open that it
+/// closes.
 struct EnvironmentFile {
     /// Why the file cannot be used. Never quotes a value.
     struct Failure: Error, CustomStringConvertible {
@@ -23,7 +25,8 @@ struct EnvironmentFile {
         let line: Int
         let name: String
         let value: String
-        /// Whether the value asks for another variable's (`${NAME}`) outside of single quotes. That is not done here.
+        /// Whether the value asks for another variable's (`${NAME}`) outside of single quotes. That
+        /// is not done here.
         let asksForExpansion: Bool
     }
 

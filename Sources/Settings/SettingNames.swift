@@ -35,7 +35,8 @@ enum SettingNames {
     /// How many slips of the pen make one name of another. Short names are near to too many others.
     private static func tolerance(_ name: String) -> Int { ofAccess.contains(name) || name.utf8.count >= 12 ? 2 : 1 }
 
-    /// Insertions, deletions, substitutions and swaps of neighbours between two names ("optimal string alignment").
+    /// Insertions, deletions, substitutions and swaps of neighbours between two names ("optimal
+    /// string alignment").
     static func distance(_ first: String, _ second: String) -> Int {
         let a = Array(first.utf8)
         let b = Array(second.utf8)

@@ -4,8 +4,8 @@ public protocol SettingsRoom: Sendable {
     static var title: String { get }
 }
 
-/// Every setting, by room. Rooms and settings are read, printed and documented in the order of their
-/// declarations.
+/// Every setting, by room. Rooms and settings are read, printed and documented in the order of
+/// their declarations.
 public struct SettingsCatalogue: Sendable {
     public let stores = StoreSettings()
     public let server = ServerSettings()
@@ -22,8 +22,8 @@ public struct SettingsCatalogue: Sendable {
 
     /// Every room with its settings.
     ///
-    /// Found by reflection, as swift-argument-parser finds options: a declaration cannot be forgotten
-    /// in a second list.
+    /// Found by reflection, as swift-argument-parser finds options: a declaration cannot be
+    /// forgotten in a second list.
     var rooms: [(title: String, settings: [any ReadableSetting])] {
         Mirror(reflecting: self).children.compactMap { child in
             guard let room = child.value as? any SettingsRoom else { return nil }

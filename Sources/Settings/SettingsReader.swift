@@ -30,8 +30,8 @@ struct SettingsReader {
         unreadable.contains(name) || variables[name].map { !$0.isEmpty } ?? false
     }
 
-    /// An empty value counts as not set, as in compose files that pass a variable on. A value that nobody can mean is refused without being
-    /// shown, for it may be another setting's.
+    /// An empty value counts as not set, as in compose files that pass a variable on. A value that
+    /// nobody can mean is refused without being shown, for it may be another setting's.
     private mutating func raw(_ name: String) -> String? {
         names.append(name)
         if unreadable.contains(name) {
@@ -69,7 +69,8 @@ struct SettingsReader {
         return value
     }
 
-    /// A value that is no URL. One that is given all the same may hold a password, and is not shown.
+    /// A value that is no URL. One that is given all the same may hold a password, and is not
+    /// shown.
     private mutating func word(_ name: String) -> String? {
         guard let value = raw(name) else { return nil }
         guard !value.contains("://") else {

@@ -1,5 +1,6 @@
-/// What may be shown of a URL or a libpq connection string: its parts without their secrets, if every part of it is understood; otherwise
-/// nothing of it, because a part that is not understood may be the rest of a password.
+/// What may be shown of a URL or a libpq connection string: its parts without their secrets, if
+/// every part of it is understood; otherwise nothing of it, because a part that is not understood
+/// may be the rest of a password.
 public enum ShownAddress {
     /// Stands for a text that is not understood.
     static let notUnderstood = "(set, not shown: not understood)"
@@ -18,7 +19,8 @@ public enum ShownAddress {
         "redis", "rediss", "unix", "postgresql", "postgres", "http", "https",
     ]
 
-    /// Parameters of which the value may be shown: libpq's, and those that Redis and embedding services have.
+    /// Parameters of which the value may be shown: libpq's, and those that Redis and embedding
+    /// services have.
     private static let plainParameters: Set<String> = [
         "api-version", "application_name", "channel_binding", "client_encoding", "connect_timeout", "db", "dbname",
         "fallback_application_name", "gssdelegation", "gssencmode", "gsslib", "host", "hostaddr", "keepalives",
@@ -123,7 +125,8 @@ public enum ShownAddress {
 
     // MARK: libpq's keywords
 
-    /// `name = value` pairs with blanks between them; values with blanks in single quotes, with backslashes as escapes.
+    /// `name = value` pairs with blanks between them; values with blanks in single quotes, with
+    /// backslashes as escapes.
     private static func keywords(_ text: Text) -> String? {
         var shown: [String] = []
         var rest = text.drop(while: isBlank)

@@ -6,7 +6,8 @@
     import Darwin
 #endif
 
-/// Starts threads of the system, for code that blocks or computes for long: Swift's own threads must not.
+/// Starts threads of the system, for code that blocks or computes for long: Swift's own threads
+/// must not.
 public enum SystemThread {
     private final class Body {
         let run: @Sendable () -> Void
@@ -15,9 +16,10 @@ public enum SystemThread {
 
     /// Runs `body` on a new detached thread.
     ///
-    /// Signals to the process are blocked in the thread from its first instruction: a write to a closed connection
-    /// raises SIGPIPE in the thread that wrote, and the others belong to the process's own handling. Signals of faults
-    /// are not blocked, so that a crash in the thread is reported as one anywhere else.
+    /// Signals to the process are blocked in the thread from its first instruction: a write to a
+    /// closed connection raises SIGPIPE in the thread that wrote, and the others belong to the
+    /// process's own handling. Signals of faults are not blocked, so that a crash in the thread is
+    /// reported as one anywhere else.
     ///
     /// - Parameter stackSize: in bytes; `nil` for the system's own size.
     /// - Returns: Whether the system could make the thread; if not, `body` never runs.

@@ -83,9 +83,11 @@ struct Assembly {
         return BackendLoader(configuration, logger: logger)
     }
 
-    /// Where sessions and background jobs are kept: beside the memories of a built-in backend, where STATE_STORE_URL says with a loaded one.
+    /// Where sessions and background jobs are kept: beside the memories of a built-in backend,
+    /// where STATE_STORE_URL says with a loaded one.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured`, or ``BackendFactoryError``, that names the setting.
+    /// - Throws: ``MemoryError`` with code `misconfigured`, or ``BackendFactoryError``, that names
+    ///   the setting.
     func stateStores() throws -> StateStores {
         if let stores = try durableStateStores() { return stores }
         if try BackendRegistry.builtInName(settings.stores.factory) == nil {
@@ -153,7 +155,8 @@ struct Assembly {
 
     /// What applies the migrations of DATABASE_URL.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if DATABASE_URL or POSTGRES_SCHEMA cannot be used.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if DATABASE_URL or POSTGRES_SCHEMA
+    ///   cannot be used.
     func migrator() throws -> Migrator {
         guard let url = settings.postgres.url else {
             throw MemoryError(
@@ -169,9 +172,11 @@ struct Assembly {
             database: try redis.get(), configuration: redisConfiguration, embedder: embedder, logger: logger)
     }
 
-    /// Makes the place and the index of the vectors that servers with these settings need, as the database's user.
+    /// Makes the place and the index of the vectors that servers with these settings need, as the
+    /// database's user.
     ///
-    /// - Throws: ``MemoryError`` if the embedding model is not known, or does not go with what the store holds.
+    /// - Throws: ``MemoryError`` if the embedding model is not known, or does not go with what the
+    ///   store holds.
     func prepareVectors(client: HTTPClient) async throws {
         let database = try pgvector(makeEmbedder(client: client, readsModel: false))
         do {

@@ -15,7 +15,8 @@ struct Server {
     let settings: Settings
     let logger: Logger
 
-    /// How long the first `prepare()` may hold up listening: a store that is down must not keep `/v1/health` from answering.
+    /// How long the first `prepare()` may hold up listening: a store that is down must not keep
+    /// `/v1/health` from answering.
     private static let preparationLimit: Duration = .milliseconds(200)
     /// How long requests in flight may take after SIGTERM.
     private static let shutdownLimit: Duration = .seconds(10)

@@ -15,7 +15,8 @@ struct StoreService: Service {
         self.logger = logger
     }
 
-    /// Prepares the store, but waits no longer than `limit`: one that is slow or down is prepared by ``run()`` later.
+    /// Prepares the store, but waits no longer than `limit`: one that is slow or down is prepared
+    /// by ``run()`` later.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured`: then the server must not start.
     func prepare(within limit: Duration) async throws {

@@ -15,7 +15,8 @@ public enum FixtureLibrary {
         "-std=c11", "-shared", "-fPIC", "-fvisibility=hidden",
         "-I\(project.appendingPathComponent("Sources/CMemoryBackend").path)",
     ]
-    /// Compilers are waited for on a thread of their own, one after the other: those of the cooperative pool must not block.
+    /// Compilers are waited for on a thread of their own, one after the other: those of the
+    /// cooperative pool must not block.
     private static let queue = DispatchQueue(label: "fixtures")
     private static let built = Mutex<[String: Result<String, BuildError>]>([:])
 

@@ -3,7 +3,8 @@ import BackendFixtures
 import BackendLoading
 import Testing
 
-/// Backends that do what they must not: the call ends with a typed error, the log names the backend, and the next call is answered.
+/// Backends that do what they must not: the call ends with a typed error, the log names the
+/// backend, and the next call is answered.
 @Suite struct MisbehavingBackendTests {
     private let query: SearchQuery
     private let record: MemoryRecord
@@ -47,7 +48,8 @@ import Testing
         try await with("create_silent", timeout: .milliseconds(300)) { (backend, fixture) async throws in
             #expect(await code { _ = try await backend.search(query) } == .timedOut)
             #expect(try await fixture.log.has("backend=fixture", "has not answered search within 0.3 seconds"))
-            // Answered after its time, because it was cancelled: too late for the call, and no harm.
+            // Answered after its time, because it was cancelled: too late for the call, and no
+            // harm.
             #expect(await code { _ = try await backend.list(list) } == .timedOut)
             #expect(try await fixture.log.has("has ended already", "backend=fixture"))
             #expect(try await backend.count(.everything) == 0)

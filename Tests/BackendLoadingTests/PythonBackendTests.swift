@@ -6,7 +6,8 @@ import Testing
 
 /// Backends in Python: the four failures, and a program that dies.
 @Suite struct PythonBackendTests {
-    /// A folder in which the interpreters that tests start look for modules, beside that of the example.
+    /// A folder in which the interpreters that tests start look for modules, beside that of the
+    /// example.
     private static let modules: URL = {
         let folder = FixtureLibrary.folder.appendingPathComponent("modules")
         try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -99,7 +100,8 @@ import Testing
         }
     }
 
-    /// A process that the backend has forked holds the socket to the server open. One with a session of its own also outlives the group.
+    /// A process that the backend has forked holds the socket to the server open. One with a
+    /// session of its own also outlives the group.
     @Test(arguments: [false, true])
     func `the end of a program is seen although a process of it lives`(_ hasItsOwnSession: Bool) async throws {
         let source = """

@@ -73,8 +73,9 @@ import Testing
             ])
     }
 
-    /// A history that asks about nothing proves nothing: over many, every call, every field and every operator must come up, and filters
-    /// must mostly match some of the records and not others.
+    /// A history that asks about nothing proves nothing: over many, every call, every field and
+    /// every operator must come up, and filters must mostly match some of the records and not
+    /// others.
     @Test func `histories reach every call field and operator`() throws {
         var words: Set<String> = []
         var filters = (proper: 0, all: 0)

@@ -6,7 +6,8 @@ import PostgresBackend
 import TestServices
 import Testing
 
-/// The pgvector backend, and the stores of sessions and jobs beside it, keep the contract, on the server of TEST_DATABASE_URL.
+/// The pgvector backend, and the stores of sessions and jobs beside it, keep the contract, on the
+/// server of TEST_DATABASE_URL.
 @Suite struct PostgresConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "pgvector"
@@ -14,7 +15,8 @@ import Testing
         var server: OwnServer?
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-            // A short deadline where the store is taken away, a long one where a hundred checks share two processors.
+            // A short deadline where the store is taken away, a long one where a hundred checks
+            // share two processors.
             let timeout: Duration = server == nil ? .seconds(30) : .seconds(5)
             let configuration = PostgresMemoryDatabase.Configuration(
                 databaseURL: try server?.url ?? Self.url, poolSize: 8, timeout: timeout)

@@ -6,7 +6,8 @@ import RedisBackend
 import TestServices
 import Testing
 
-/// The Redis backend, and the stores of sessions and jobs beside it, keep the contract, on the server of TEST_REDIS_URL.
+/// The Redis backend, and the stores of sessions and jobs beside it, keep the contract, on the
+/// server of TEST_REDIS_URL.
 @Suite struct RedisConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "redis"
@@ -15,7 +16,8 @@ import Testing
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
             var configuration = try RedisDatabase.Configuration(url: server?.url ?? Self.url)
-            // A short deadline where the store is taken away, a long one where a hundred checks share two processors.
+            // A short deadline where the store is taken away, a long one where a hundred checks
+            // share two processors.
             configuration.timeout = server == nil ? .seconds(30) : .seconds(5)
             let faults = server?.faults(deadline: configuration.timeout)
             return try await RedisHarness(configuration, faults: faults).makeDatabase(embedder: embedder)

@@ -43,7 +43,8 @@ import Testing
         }
     }
 
-    /// One check that both pass, one that one fails, and one that cannot be asked of it: it has no second way in.
+    /// One check that both pass, one that one fails, and one that cannot be asked of it: it has no
+    /// second way in.
     private static func report(expecting expected: String = "") async throws -> ConformanceReport {
         let run = try ConformanceRun(
             .init(

@@ -2,7 +2,8 @@ import MemoryConformance
 import Synchronization
 import Testing
 
-/// Runs checks, and says at the end on which servers how many have run: a backend that was skipped would show.
+/// Runs checks, and says at the end on which servers how many have run: a backend that was skipped
+/// would show.
 enum Tally {
     /// The same histories in every run, on all backends.
     static let settings = CheckSettings(seed: 2026, histories: 500, oracle: ReferenceConformanceTests.Harness())
@@ -15,7 +16,8 @@ enum Tally {
 
     private static let counts = Mutex<[String: Count]>([:])
 
-    /// - Parameter unmet: what the harness does not have. A check that needs none of it must apply, and pass.
+    /// - Parameter unmet: what the harness does not have. A check that needs none of it must apply,
+    ///   and pass.
     static func run(
         _ check: ConformanceCheck, on harness: some ConformanceHarness, unmet: Set<ConformanceCheck.Need>
     ) async {

@@ -79,7 +79,8 @@ import Testing
         #expect(output.contains(message), "\(output)")
     }
 
-    /// Of a server that stores after it has answered, the report has the cause; with --settle, only the checks of that cause fail.
+    /// Of a server that stores after it has answered, the report has the cause; with --settle, only
+    /// the checks of that cause fail.
     @Test func `a server that stores later`() async throws {
         try await ServerProcess.run(["MEMORY_VECTOR_DB_FACTORY": "reference"]) { server in
             let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(

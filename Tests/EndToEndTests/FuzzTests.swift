@@ -1,6 +1,7 @@
 import Testing
 
-/// A bounded part of what `Tests/Fuzz/fuzz_requests.py` can send; its own first lines say what fails.
+/// A bounded part of what `Tests/Fuzz/fuzz_requests.py` can send; its own first lines say what
+/// fails.
 @Suite struct FuzzTests {
     @Test(arguments: Store.allCases)
     func `requests that nobody sends on purpose are answered`(_ store: Store) async throws {

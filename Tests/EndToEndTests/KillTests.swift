@@ -3,8 +3,9 @@ import Foundation
 import Synchronization
 import Testing
 
-/// The server is killed again and again while sessions are written and promoted memories deleted. What clients were told holds: nothing
-/// that was deleted comes back, and nothing that a session holds stays out of long-term memory.
+/// The server is killed again and again while sessions are written and promoted memories deleted.
+/// What clients were told holds: nothing that was deleted comes back, and nothing that a session
+/// holds stays out of long-term memory.
 @Suite struct KillTests {
     /// How often each store's server is killed; TEST_KILLS says otherwise.
     private static let kills = ProcessInfo.processInfo.environment["TEST_KILLS"].flatMap { Int($0) } ?? 3
@@ -67,7 +68,8 @@ import Testing
                     }
                 }
                 try await Self.promote(api, "r\(round)d", ledger)
-                // The job that stored it is perhaps not ended yet: killed now, it runs again when its lease ends, after the deletion.
+                // The job that stored it is perhaps not ended yet: killed now, it runs again when
+                // its lease ends, after the deletion.
                 if round % 2 == 1 { try await Self.deleteDoomed(api, ledger) }
             }
             for writer in writers.withLock(\.self) { await writer.value }
@@ -75,7 +77,8 @@ import Testing
         try await ServerProcess.run(environment) { server in
             try await Self.settle(server.client, ledger)
             #expect(ledger.sessions.isEmpty)
-            // A job may have been done twice when its worker died after the marks: so look once more when none is left.
+            // A job may have been done twice when its worker died after the marks: so look once
+            // more when none is left.
             try await Self.untilNoJobIsLeft(environment)
             try await Self.expectDeleted(server.client, ledger)
         }
@@ -113,7 +116,8 @@ import Testing
         ledger.answered(session)
     }
 
-    /// Waits until every session that is there has all of its memories promoted, and looks for what was deleted.
+    /// Waits until every session that is there has all of its memories promoted, and looks for what
+    /// was deleted.
     private static func settle(_ api: RESTClient, _ ledger: Ledger) async throws {
         try await api.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
         try await deleteDoomed(api, ledger)
@@ -122,7 +126,8 @@ import Testing
             try await api.wait(
                 for: { try await $0.send(.get, "/v1/working-memory/\(session)?user_id=u") },
                 until: { answer in
-                    // A PUT that was not answered may not have been done; then nothing of it is there.
+                    // A PUT that was not answered may not have been done; then nothing of it is
+                    // there.
                     if answer.status == 404 { return !isAnswered }
                     let marks = answer.json["memories"]?.arrayValue ?? []
                     return marks.count == memoriesPerSession

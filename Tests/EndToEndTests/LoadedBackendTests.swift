@@ -51,7 +51,8 @@ import Testing
         }
     }
 
-    /// Its vectors have a length of their own, as those of backends have that read it from their own settings.
+    /// Its vectors have a length of their own, as those of backends have that read it from their
+    /// own settings.
     @Test func `a backend with a fixed dimension is checked with it`() async throws {
         let source = """
             from my_backends import BruteForceDatabase
@@ -153,7 +154,8 @@ import Testing
             #expect(try await client.create([["id": "a", "text": "tea"]]).status == 200)
             let child = try #require(Self.children(of: server.identifier).first)
             kill(child, SIGKILL)
-            // Either a call meets it dead, or it is back already: then with an empty memory of its own.
+            // Either a call meets it dead, or it is back already: then with an empty memory of its
+            // own.
             try await client.wait(for: { try await $0.list([:]) }) { answer in
                 #expect(answer.status == 503 || answer.status == 200, "\(answer.status) \(answer.detail)")
                 return answer.status == 200 && answer.total == 0

@@ -12,7 +12,8 @@ import Testing
     private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("SentenceModelTests/Fixtures")
 
-    /// No memory shares a word with the question that it answers, and each other question's answer is a distractor.
+    /// No memory shares a word with the question that it answers, and each other question's answer
+    /// is a distractor.
     private static let paraphrases = [
         ("my dog is ill", "The puppy has a fever"),
         ("what does she do for a living?", "Her job: teaching maths in Leeds"),

@@ -4,7 +4,8 @@ import Testing
 
 /// What a client was told is kept survives the server.
 @Suite struct PromotionTests {
-    /// The embedding service is down until the server has been killed: so the promotion cannot have been done before.
+    /// The embedding service is down until the server has been killed: so the promotion cannot have
+    /// been done before.
     @Test(arguments: Store.allCases)
     func `a server that is killed right after a PUT promotes when it is back`(_ store: Store) async throws {
         try await FakeEmbeddingsServer.run(["--dimensions", "32"]) { embeddings in

@@ -17,8 +17,8 @@ import Testing
         "size/P4-10000-at-once",
     ]
 
-    /// Every check over one store, and over the others what the wire adds: what a backend answers is
-    /// asked of the backend itself, without a server between, by a suite of its own.
+    /// Every check over one store, and over the others what the wire adds: what a backend answers
+    /// is asked of the backend itself, without a server between, by a suite of its own.
     static let asked: [(ServedStore, ConformanceCheck)] = ServedStore.allCases.flatMap { store in
         ConformanceCheck.all.filter { store == .redis || $0.needs.contains(.wire) }.map { (store, $0) }
     }

@@ -130,7 +130,8 @@ import Testing
         #expect(resumed.output.contains("done:"), "\(resumed.output)")
     }
 
-    /// New records, changed texts and removed records, in the part that was embedded first and in the one that comes last.
+    /// New records, changed texts and removed records, in the part that was embedded first and in
+    /// the one that comes last.
     private static func write(_ api: RESTClient, round: Int) async throws {
         #expect(try await api.create([memory("new\(round)", "written in round \(round)")]).status == 200)
         for number in [round, 290 + round] {

@@ -33,7 +33,8 @@ final class RunningProcess: Sendable {
         }
         let merged = inherited.merging(environment) { $1 }
         return try await withCheckedThrowingContinuation { continuation in
-            // A thread of its own: those of the cooperative pool block SIGTERM, and a child inherits their mask.
+            // A thread of its own: those of the cooperative pool block SIGTERM, and a child
+            // inherits their mask.
             Thread {
                 let process = Process()
                 process.executableURL = executable
@@ -55,7 +56,8 @@ final class RunningProcess: Sendable {
                 }
                 running.identifier.withLock { $0 = process.processIdentifier }
                 continuation.resume(returning: running)
-                // Read right here: a handler of Foundation's, ended while its pipe closes, has crashed the dispatch library.
+                // Read right here: a handler of Foundation's, ended while its pipe closes, has
+                // crashed the dispatch library.
                 while case let data = pipe.fileHandleForReading.availableData, !data.isEmpty {
                     running.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
                     changesContinuation.yield()
@@ -70,12 +72,14 @@ final class RunningProcess: Sendable {
         if identifier > 0, status.withLock({ $0 == nil }) { kill(identifier, number) }
     }
 
-    /// Waits for the end. The output may stay open in a process that was started at the same moment.
+    /// Waits for the end. The output may stay open in a process that was started at the same
+    /// moment.
     func end() async {
         for await _ in ended {}
     }
 
-    /// Waits for the end, with the output complete unless a process that this one has left behind holds it open.
+    /// Waits for the end, with the output complete unless a process that this one has left behind
+    /// holds it open.
     func exitStatus() async -> Int32 {
         for await _ in ended {}
         await withTaskGroup(of: Void.self) { group in

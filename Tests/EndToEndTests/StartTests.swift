@@ -38,7 +38,8 @@ import Testing
                                     "text": .string("record \(index) of batch \(batch)"),
                                 ]
                             }
-                            // A server whose store is not prepared yet says so; a client asks again.
+                            // A server whose store is not prepared yet says so; a client asks
+                            // again.
                             var answer = try await servers[client % 2].create(memories)
                             for _ in 0..<200 where answer.status == 503 {
                                 answer = try await servers[client % 2].create(memories)
@@ -93,7 +94,8 @@ import Testing
         #expect(!output.contains("listening"))
     }
 
-    /// What is in the place of `.env`; every form asks for authentication, which must stop the start.
+    /// What is in the place of `.env`; every form asks for authentication, which must stop the
+    /// start.
     enum EnvironmentFileForm: String, CaseIterable, Sendable {
         case plain, latin1, utf16, byteOrderMark, folder, danglingLink, unreadable, misspelt, twice
 
@@ -147,7 +149,8 @@ import Testing
         }
     }
 
-    /// Addresses that are not understood appear nowhere: neither where the settings are printed nor where the start is refused.
+    /// Addresses that are not understood appear nowhere: neither where the settings are printed nor
+    /// where the start is refused.
     @Test(arguments: [
         ("redis", "REDIS_URL", "redis://me:hun?hunter2@h"), ("redis", "REDIS_URL", "redis://me:hun#hunter2@h"),
         ("redis", "REDIS_URL", "redis://me:hun/hunter2@h"), ("redis", "REDIS_URL", "me:hunter2@h"),

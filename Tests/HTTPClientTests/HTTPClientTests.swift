@@ -72,7 +72,8 @@ struct HTTPClientTests {
     func `sends the method with its body`(method: HTTPClient.Method) async throws {
         try await FakeEmbeddingsServer.run { server in
             try await withClient { client in
-                // More than once over one connection, between other methods: nothing of a method may stay behind.
+                // More than once over one connection, between other methods: nothing of a method
+                // may stay behind.
                 for _ in 0..<2 {
                     let response = try await client.send(
                         .init(method: method, url: "\(server.origin)/echo", body: Array("{\"a\":1}".utf8)))

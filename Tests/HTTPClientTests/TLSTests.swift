@@ -6,7 +6,8 @@ import Testing
 private let hasOpenSSL = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
     .contains { FileManager.default.isExecutableFile(atPath: "\($0)/openssl") }
 
-/// Certificates are made for each run with the `openssl` command: one in the repository would expire.
+/// Certificates are made for each run with the `openssl` command: one in the repository would
+/// expire.
 @Suite("TLS", .enabled(if: hasOpenSSL, "the openssl command is not installed"))
 struct TLSTests {
     private func withCertificate(_ body: (_ certificate: String, _ key: String) async throws -> Void) async throws {

@@ -12,8 +12,8 @@ import Synchronization
 
 /// The whole API over the reference backend, without a socket.
 ///
-/// Requests go straight to the router's responder: HummingbirdTesting does the same, but brings an HTTP client
-/// with HTTP/2 along, which a build of the tests would have to compile.
+/// Requests go straight to the router's responder: HummingbirdTesting does the same, but brings an
+/// HTTP client with HTTP/2 along, which a build of the tests would have to compile.
 struct APIFixture {
     /// 2026-01-02T03:04:05.000006Z
     static let now = Timestamp(microseconds: 1_767_323_045_000_006) ?? .earliest

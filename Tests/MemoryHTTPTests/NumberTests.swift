@@ -104,7 +104,8 @@ import Testing
                 }
                 for name in ["tokens", "ttl_seconds", "last_accessed", "created_at", "updated_at"] {
                     let put = try await api.send(.put, "/v1/working-memory/u", #"{"\#(name)":\#(number)}"#)
-                    // A stamp of the client's own, from before the session was written, may be a conflict.
+                    // A stamp of the client's own, from before the session was written, may be a
+                    // conflict.
                     #expect([200, 409, 422].contains(put.status), "\(name) \(number): \(put.text)")
                 }
                 let message = #"{"messages":[{"role":"user","content":"x","created_at":\#(number)}]}"#

@@ -34,7 +34,8 @@ import Testing
             ] as [(HTTPRequest.Method, String, String?)] {
                 let answer = try await api.send(method, "\(path)?\(query)", body)
                 #expect(answer.status == 422, "\(method) \(path)")
-                // Where two values contradict each other, a route that knows the name not at all names it twice.
+                // Where two values contradict each other, a route that knows the name not at all
+                // names it twice.
                 #expect(Set(answer.places) == [place], "\(method) \(path): \(answer.text)")
             }
         }

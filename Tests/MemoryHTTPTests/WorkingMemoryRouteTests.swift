@@ -51,7 +51,8 @@ import Testing
             // An append goes where the GET looks.
             let append = try await api.send(.post, "/v1/working-memory/s/messages", Self.body([Self.messages[0]]))
             #expect(append.json["user_id"] == .null)
-            // Each DELETE takes the one that is meant; without such a one, several that match are a conflict.
+            // Each DELETE takes the one that is meant; without such a one, several that match are a
+            // conflict.
             for (query, status) in [("", 200), ("", 409), ("?namespace=n", 200), ("", 409), ("?user_id=a", 200)] {
                 let deleted = try await api.send(.delete, "/v1/working-memory/s\(query)")
                 #expect(deleted.status == status, "\(query)")

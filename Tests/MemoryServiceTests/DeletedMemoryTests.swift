@@ -5,8 +5,8 @@ import MemoryService
 import ReferenceBackend
 import Testing
 
-/// What a promotion must not bring back, and what it must not take for done, over backends that decide in their store and over those
-/// that cannot.
+/// What a promotion must not bring back, and what it must not take for done, over backends that
+/// decide in their store and over those that cannot.
 @Suite struct DeletedMemoryTests {
     /// A backend as one that is loaded: its calls cannot say more than the six operations do.
     private struct PlainDatabase: MemoryVectorDatabase {
@@ -97,7 +97,8 @@ import Testing
         #expect(try await fixture.marks() == ["a": true, "b": true])
     }
 
-    /// Stored, not marked yet, deleted; then a client that has not seen the mark puts the session again, with a message more.
+    /// Stored, not marked yet, deleted; then a client that has not seen the mark puts the session
+    /// again, with a message more.
     @Test(arguments: Backend.allCases)
     func `a put of what the session has hands in nothing`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)
@@ -188,7 +189,8 @@ import Testing
         #expect(try await fixture.texts().count == 1)
     }
 
-    /// The text is long-term memory's already, under another id: ids are kept, so there are two records then.
+    /// The text is long-term memory's already, under another id: ids are kept, so there are two
+    /// records then.
     @Test(arguments: Backend.allCases)
     func `a text that is there under another ID is promoted under its own`(_ backend: Backend) async throws {
         let fixture = Fixture(backend)

@@ -144,7 +144,8 @@ import Testing
                 try await queue.list(.waiting, page: PageRequest()).items.first?.reason?.hasPrefix("embeddingRefused")
                     == true
             }
-            // The worker looks for jobs every 5 ms; the delay is not over by the queue's clock, which stands still.
+            // The worker looks for jobs every 5 ms; the delay is not over by the queue's clock,
+            // which stands still.
             try await Task.sleep(for: .milliseconds(30))
         }
         let waiting = await queue.list(.waiting, page: try PageRequest()).items
@@ -181,7 +182,8 @@ import Testing
                 let deadline = ContinuousClock.now + .seconds(60)
                 while try await !condition() {
                     guard ContinuousClock.now < deadline else { throw MemoryError(.timedOut, "it did not come true") }
-                    // Asking without a pause would keep the worker from its work, where there are few threads.
+                    // Asking without a pause would keep the worker from its work, where there are
+                    // few threads.
                     try await Task.sleep(for: .milliseconds(2))
                 }
             }

@@ -1,7 +1,8 @@
 import AgentMemory
 import MemoryService
 
-// The use cases as they are called where there is no access control, for the tests that are not about it.
+// The use cases as they are called where there is no access control, for the tests that are not
+// about it.
 
 extension LongTermMemory {
     @discardableResult

@@ -5,7 +5,8 @@ import MemoryService
 import ReferenceBackend
 import Testing
 
-/// What a client is told about a write that failed: "nothing was written" only where that is certain.
+/// What a client is told about a write that failed: "nothing was written" only where that is
+/// certain.
 @Suite struct WriteOutcomeTests {
     /// A backend of which every write fails, and reads too where the test says so.
     private struct FailingDatabase: MemoryVectorDatabase {

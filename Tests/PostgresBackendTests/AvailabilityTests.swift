@@ -44,7 +44,8 @@ import Testing
             #expect(await failure { try await memories.add([MemoryRecord(id: "a", text: "a")]) } == .storeUnavailable)
             #expect(try await memories.count(.everything) == 0)
 
-            // Nothing is restarted here: the connections to the server without writes were given up.
+            // Nothing is restarted here: the connections to the server without writes were given
+            // up.
             try await TestStore.administer("ALTER ROLE \(role) RESET default_transaction_read_only")
             #expect(try await memories.add([MemoryRecord(id: "a", text: "a")]) == ["a"])
             #expect(await health().filter { !$0.isOK } == [])

@@ -98,7 +98,8 @@ import Testing
         }
     }
 
-    /// The plans that the server makes for our statements, where they must not depend on its estimates.
+    /// The plans that the server makes for our statements, where they must not depend on its
+    /// estimates.
     private func checkPlans(_ database: PostgresMemoryDatabase) async throws {
         _ = try await database.ask("ANALYZE memories")
         let vector = try await database.embedder.embed(["1 1"])[0]

@@ -4,7 +4,8 @@ import Testing
 
 @testable import PostgresBackend
 
-/// From one embedding model to another: refusals, the work of `agent-memory reembed`, and servers of both models at once.
+/// From one embedding model to another: refusals, the work of `agent-memory reembed`, and servers
+/// of both models at once.
 @Suite struct ReembeddingTests {
     private static let old = "test/old"
     private static let new = "test/new"
@@ -13,7 +14,8 @@ import Testing
         try numbers.map { try MemoryRecord(id: "r\($0)", text: "word\($0) of record \($0)") }
     }
 
-    /// Runs `body` with a schema that holds records of the old model, and closes the servers that it opens.
+    /// Runs `body` with a schema that holds records of the old model, and closes the servers that
+    /// it opens.
     private func withStore(
         records count: Int = 50,
         _ body: (
@@ -85,7 +87,8 @@ import Testing
             let refused = await refusal(of: try open(Self.new, dimensions))
             #expect(refused?.message.contains("run it (again)") == true)
             #expect(try await nearest("word3 of record 3", in: old).id == "r3")
-            // The old server goes on writing, also to what was embedded already: records were numbered in the order of their ids.
+            // The old server goes on writing, also to what was embedded already: records were
+            // numbered in the order of their ids.
             _ = try await old.add(try records(50..<55))
             #expect(try await old.update([.init(id: "r1", changes: try RecordChanges(text: "zebra"))]) == 1)
             _ = try await old.add([try MemoryRecord(id: "r2", text: "giraffe")])

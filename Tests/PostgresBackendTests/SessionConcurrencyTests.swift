@@ -18,7 +18,8 @@ import Testing
                 }
                 for writer in 0..<40 {
                     group.addTask {
-                        // As a client that reads, adds and puts back, and begins again when it came too late.
+                        // As a client that reads, adds and puts back, and begins again when it came
+                        // too late.
                         while true {
                             let stored = try #require(try await store.read(key, lastMessages: nil))
                             var memory = stored.memory

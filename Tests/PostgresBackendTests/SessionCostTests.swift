@@ -29,8 +29,8 @@ import Testing
         return tables
     }
 
-    /// Rows that the statements touch, by table. They run often enough before for the server to settle on a plan, and leave
-    /// nothing behind.
+    /// Rows that the statements touch, by table. They run often enough before for the server to
+    /// settle on a plan, and leave nothing behind.
     private func touched(
         by statements: [PostgresStatement], in store: PostgresWorkingMemoryStore
     ) async throws -> [String: Touched] {

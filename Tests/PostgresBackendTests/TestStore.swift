@@ -52,7 +52,8 @@ enum TestStore {
         try await pool.withConnection(deadline: .soon) { try await $0.script(sql, deadline: .soon) }
     }
 
-    /// The name of a schema, not made yet, and a user of its own, who may nothing yet, in a database with the extension.
+    /// The name of a schema, not made yet, and a user of its own, who may nothing yet, in a
+    /// database with the extension.
     ///
     /// - Parameter options: such as `CONNECTION LIMIT 1`.
     static func withRole(

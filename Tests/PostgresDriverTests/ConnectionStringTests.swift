@@ -11,7 +11,8 @@ import Testing
         }
     }
 
-    /// Each holds the password `hunter2` or a part of it where libpq takes it for something else, and shows it.
+    /// Each holds the password `hunter2` or a part of it where libpq takes it for something else,
+    /// and shows it.
     @Test(arguments: [
         "postgresql://me:hun@hunter2@host/db", "postgresql://me:hunter2@x@host:5432/db?sslmode=disable",
         "postgresql://me:a/hunter2@host/db", "postgres://me:hunter2/@host/db", "postgresql://me:hunter2@host:x/db",

@@ -30,8 +30,8 @@ import Testing
     }
 }
 
-/// A small pooler: it answers the start of each connection itself, and passes on what follows to one session of the server
-/// for all, or to one for each.
+/// A small pooler: it answers the start of each connection itself, and passes on what follows to
+/// one session of the server for all, or to one for each.
 private final class Pooler: Sendable {
     struct Failure: Error {
         let call: String

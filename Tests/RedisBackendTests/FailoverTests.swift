@@ -6,7 +6,8 @@ import Testing
 
 @testable import RedisBackend
 
-/// The server behind the address becomes a replica of another one, which the address leads to from then on.
+/// The server behind the address becomes a replica of another one, which the address leads to from
+/// then on.
 @Suite struct FailoverTests {
     @Test func `writes go on at the server that took over`() async throws {
         try await OwnServer.run(.redis) { first in
@@ -60,7 +61,8 @@ import Testing
         }
     }
 
-    /// Waiting calls are served by the connections that are there, where the server has no room for further ones.
+    /// Waiting calls are served by the connections that are there, where the server has no room for
+    /// further ones.
     @Test func `calls go to the connections that are there`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in

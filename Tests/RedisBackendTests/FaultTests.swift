@@ -39,7 +39,8 @@ import Testing
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for i in 0..<8 {
                         group.addTask {
-                            // A write on a connection that turns out to be broken fails, and its caller tries again.
+                            // A write on a connection that turns out to be broken fails, and its
+                            // caller tries again.
                             for _ in 0..<5 {
                                 let failure = await code {
                                     _ = try await database.add([MemoryRecord(id: "r\(i)", text: "text")])

@@ -217,7 +217,8 @@ import Testing
         }
     }
 
-    /// Before anything is connected, so also where another server's index answers in every database.
+    /// Before anything is connected, so also where another server's index answers in every
+    /// database.
     @Test func `says that only database zero is searched`() async throws {
         try await TestStore.run { store in
             var endpoint = store.endpoint
@@ -234,7 +235,8 @@ import Testing
         }
     }
 
-    /// Indexes of this name and over these keys that would not find everything, or cannot hold what is written.
+    /// Indexes of this name and over these keys that would not find everything, or cannot hold what
+    /// is written.
     @Test func `leaves indexes alone that are made otherwise`() async throws {
         // Building ten indexes more would hold up the tests that share a server.
         try await OwnServer.run(.redis) { server in

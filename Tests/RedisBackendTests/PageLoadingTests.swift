@@ -13,7 +13,8 @@ import Testing
             })
     }
 
-    /// Reads the three nearest records, with `between` after they were ranked; how many times they were, too.
+    /// Reads the three nearest records, with `between` after they were ranked; how many times they
+    /// were, too.
     private static func nearest(
         _ database: RedisMemoryDatabase, between: (_ attempt: Int) async throws -> Void
     ) async throws -> (page: Page<SearchHit>, attempts: Int) {

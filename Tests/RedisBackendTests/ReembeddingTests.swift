@@ -4,14 +4,16 @@ import Testing
 
 @testable import RedisBackend
 
-/// From one embedding model to another: refusals, the work of `agent-memory reembed`, and servers of both models at once.
+/// From one embedding model to another: refusals, the work of `agent-memory reembed`, and servers
+/// of both models at once.
 @Suite struct ReembeddingTests {
     private static let old = "test/old"
     private static let new = "test/new"
 
     private func text(_ number: Int) -> String { "word\(number) of record \(number)" }
 
-    /// Runs `body` with a store that holds records of the old model, and closes the servers that it opens.
+    /// Runs `body` with a store that holds records of the old model, and closes the servers that it
+    /// opens.
     private func withStore(
         records count: Int = 50,
         _ body: (

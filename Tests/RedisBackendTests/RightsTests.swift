@@ -66,7 +66,8 @@ import Testing
 
         /// Does everything that a server does.
         ///
-        /// - Returns: the messages of what was refused, and the reasons of parts that are not ready.
+        /// - Returns: the messages of what was refused, and the reasons of parts that are not
+        ///   ready.
         func exercise(_ admin: RedisClient) async throws -> [String] {
             var refusals: [String] = []
             func run(_ work: () async throws -> Void) async {
@@ -231,8 +232,8 @@ import Testing
         try await admin.send(RedisCommand(["DEL"] + all))
     }
 
-    /// A start with credentials that are refused ends; a running server answers that its store cannot be used, and works
-    /// again when it is let in.
+    /// A start with credentials that are refused ends; a running server answers that its store
+    /// cannot be used, and works again when it is let in.
     @Test func `credentials that are refused`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in

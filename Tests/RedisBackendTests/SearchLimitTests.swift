@@ -5,7 +5,8 @@ import Testing
 
 @testable import RedisBackend
 
-/// The engine's MAXSEARCHRESULTS and MAXAGGREGATERESULTS, beyond which it answers an error, or short.
+/// The engine's MAXSEARCHRESULTS and MAXAGGREGATERESULTS, beyond which it answers an error, or
+/// short.
 @Suite struct SearchLimitTests {
     private static let names = ["MAXSEARCHRESULTS", "MAXAGGREGATERESULTS"]
 

@@ -15,7 +15,8 @@ import Testing
                 records.append(try MemoryRecord(id: "other", text: "[1,0,0,0] other", userID: "v"))
                 _ = try await database.add(records.shuffled())
                 let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "u")])
-                // Every match comes, equal vectors by the hundred included, ties in the order of the ids.
+                // Every match comes, equal vectors by the hundred included, ties in the order of
+                // the ids.
                 let all = try await database.ids("[1,0,0,0] q", filter: filter, limit: 10_000)
                 #expect(all == ["near"] + (0..<600).map { "same-\($0 + 1000)" })
                 // Pages of any size join to the same.

@@ -41,7 +41,8 @@ import Testing
         }
     }
 
-    /// The engine counts a document until its expired key has been removed; so do these, which outlive their time.
+    /// The engine counts a document until its expired key has been removed; so do these, which
+    /// outlive their time.
     @Test func `leaves out what is past`() async throws {
         try await TestStore.run { store in
             try await store.withSessions { sessions in

@@ -3,8 +3,8 @@ import NIOPosix
 import RedisDriver
 import Synchronization
 
-/// One address behind which another server can stand from one moment to the next, as a name in DNS after a failover:
-/// connections that were made go on leading to the server that they were made to.
+/// One address behind which another server can stand from one moment to the next, as a name in DNS
+/// after a failover: connections that were made go on leading to the server that they were made to.
 final class SwitchedProxy: Sendable {
     private let target: Mutex<Int>
 

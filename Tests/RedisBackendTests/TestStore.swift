@@ -6,8 +6,8 @@ import Testing
 
 @testable import RedisBackend
 
-/// Vectors that a test can choose: a text that begins with `[1,0,0,0]` has this one, every other text one that follows
-/// from its bytes.
+/// Vectors that a test can choose: a text that begins with `[1,0,0,0]` has this one, every other
+/// text one that follows from its bytes.
 struct TestEmbedder: Embedder {
     var model = "test"
     var dimensions = 4

@@ -4,7 +4,8 @@ import Testing
 
 @testable import RedisBackend
 
-/// An answer that was lost leaves open what became of the write; whatever the server says instead, it has not done it.
+/// An answer that was lost leaves open what became of the write; whatever the server says instead,
+/// it has not done it.
 @Suite struct WriteOutcomeTests {
     @Test func `only what is certainly not done is said to be so`() {
         for code in [RedisError.Code.connectionLost, .timedOut, .closed, .protocolViolation] {

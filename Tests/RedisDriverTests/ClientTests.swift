@@ -98,7 +98,8 @@ import Testing
         }
     }
 
-    /// What is under way when another connection meets a server that lost its role is answered all the same.
+    /// What is under way when another connection meets a server that lost its role is answered all
+    /// the same.
     @Test func `answers what is under way on a connection that ends`() async throws {
         var configuration = RedisClient.Configuration(endpoint: try Self.endpoint())
         configuration.connections = 2

@@ -129,7 +129,8 @@ import Testing
         }
     }
 
-    /// A server that lost its role answers on every connection that was made before; those made later lead elsewhere.
+    /// A server that lost its role answers on every connection that was made before; those made
+    /// later lead elsewhere.
     @Test(arguments: ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "UNBLOCKED", "CLUSTERDOWN"])
     func `looks the server up anew when its role has changed`(_ word: String) async throws {
         let made = Mutex(0)

@@ -7,7 +7,8 @@ import Synchronization
 
 /// A server that answers as a test wants, over TCP, a Unix socket or TLS.
 final class FakeServer: Sendable {
-    /// What it does with a command after the setup: the bytes of a reply, or nothing; `nil` closes the connection.
+    /// What it does with a command after the setup: the bytes of a reply, or nothing; `nil` closes
+    /// the connection.
     typealias Answer = @Sendable ([String]) -> String?
 
     private let channel: any Channel

@@ -22,7 +22,8 @@ struct SentenceVectorTests {
         }
     }
 
-    /// f16 and bf16, CLS and mean, with and without normalisation, other activations, an encoder under a prefix.
+    /// f16 and bf16, CLS and mean, with and without normalisation, other activations, an encoder
+    /// under a prefix.
     @Test(arguments: ["tiny-cls-f16", "tiny-mean-bf16"])
     func `equal those of small models with other settings`(_ model: String) async throws {
         let embedder = try SentenceEmbedder(.init(name: model, path: ModelFixtures.path(model)))

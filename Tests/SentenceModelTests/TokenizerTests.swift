@@ -21,7 +21,8 @@ struct TokenizerTests {
         }
     }
 
-    /// The character between two letters, for each character of the first two planes, which have the scripts and the signs.
+    /// The character between two letters, for each character of the first two planes, which have
+    /// the scripts and the signs.
     @Test func `equals the published tokenizer on every character`() throws {
         let tokenizer = try Self.miniLM()
         let file = try JSONFile(MappedFile(ModelFixtures.path("characters.json")))

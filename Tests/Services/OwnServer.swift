@@ -21,7 +21,8 @@ public struct OwnServer: Sendable {
     /// Runs `body` beside a server of its own, and stops that server whatever happens.
     ///
     /// - Parameters:
-    ///   - durable: whether it keeps what it has acknowledged over a crash; throw-away servers are faster.
+    ///   - durable: whether it keeps what it has acknowledged over a crash; throw-away servers are
+    ///     faster.
     ///   - json: whether a Redis has the module RedisJSON.
     public static func run<Value>(
         _ service: Service, durable: Bool = false, json: Bool = true, _ body: (OwnServer) async throws -> Value
@@ -62,8 +63,8 @@ public struct OwnServer: Sendable {
         #expect(kill(identifier, number) == 0)
     }
 
-    /// Runs the script on a thread of its own. By `popen`, because Foundation's `Process` waits for the end of everything that the
-    /// script leaves running, which is the server.
+    /// Runs the script on a thread of its own. By `popen`, because Foundation's `Process` waits for
+    /// the end of everything that the script leaves running, which is the server.
     private static func stack(
         _ command: String, _ service: Service, _ folder: URL, _ options: [String] = []
     ) async throws -> String {

@@ -2,7 +2,8 @@ import Testing
 
 @testable import Settings
 
-/// What is shown of addresses. In every form the word "hunter2", or a part of it, stands for a secret.
+/// What is shown of addresses. In every form the word "hunter2", or a part of it, stands for a
+/// secret.
 @Suite struct ShownAddressTests {
     @Test(arguments: [
         ("redis://localhost:6379", "redis://localhost:6379"),
@@ -65,7 +66,8 @@ import Testing
         #expect(ShownAddress.of(address) == ShownAddress.notUnderstood)
     }
 
-    /// Whatever is done to an address, nothing of its password comes out: cut anywhere, and with any character put in anywhere before the @.
+    /// Whatever is done to an address, nothing of its password comes out: cut anywhere, and with
+    /// any character put in anywhere before the @.
     @Test(arguments: [
         "redis://me:hunter2@h:6379/0", "postgresql://me:hunter2@h/d?sslmode=require", "https://me:hunter2@h/v1",
     ])

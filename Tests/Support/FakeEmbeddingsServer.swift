@@ -29,7 +29,8 @@ public final class FakeEmbeddingsServer: Sendable {
     ) async throws -> Value {
         let process = Process()
         let output = Pipe()
-        // Its other end closes with this process, and the server with it: a test run that crashes leaves nothing.
+        // Its other end closes with this process, and the server with it: a test run that crashes
+        // leaves nothing.
         let input = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3", script, "--exit-with-stdin"] + arguments

@@ -3,7 +3,8 @@ public import AgentMemory
 /// A backend to begin with: it compiles, and every operation says that it is not written yet.
 public actor TutorialMemoryDatabase: MemoryVectorDatabase {
     public nonisolated let name = "tutorial"
-    /// Everything is promised, so that every check of an operation fails until the operation is written.
+    /// Everything is promised, so that every check of an operation fails until the operation is
+    /// written.
     public nonisolated let capabilities = BackendCapabilities()
 
     private let embedder: any Embedder

@@ -1,7 +1,8 @@
 /// Who a request is from, and what it may reach: the one place that decides it.
 ///
-/// What a caller may not see does not exist for it: filters are narrowed, ids of others' records are not found. What it
-/// may not write is refused. Without limits (``unrestricted``) every request stays as it is.
+/// What a caller may not see does not exist for it: filters are narrowed, ids of others' records
+/// are not found. What it may not write is refused. Without limits (``unrestricted``) every request
+/// stays as it is.
 public struct Caller: Sendable, Equatable {
     /// What a caller may do with what it may reach.
     public struct Rights: OptionSet, Sendable {
@@ -84,7 +85,8 @@ public struct Caller: Sendable, Equatable {
     /// Namespace and user of a list that can be limited to one of each only.
     ///
     /// - Returns: `nil` if the caller may not see what is asked for.
-    /// - Throws: ``MemoryError`` with code `invalidInput` if a part is absent and several values are permitted.
+    /// - Throws: ``MemoryError`` with code `invalidInput` if a part is absent and several values
+    ///   are permitted.
     public func narrowed(namespace: String?, userID: String?) throws(MemoryError) -> (
         namespace: String?, userID: String?
     )? {
@@ -95,9 +97,11 @@ public struct Caller: Sendable, Equatable {
 
     // MARK: Writing
 
-    /// The record as it may be written: without a namespace or user it gets the only one that is permitted.
+    /// The record as it may be written: without a namespace or user it gets the only one that is
+    /// permitted.
     ///
-    /// - Throws: ``MemoryError`` with code `forbidden` if it would belong to what the caller does not reach.
+    /// - Throws: ``MemoryError`` with code `forbidden` if it would belong to what the caller does
+    ///   not reach.
     public func completed(_ record: MemoryRecord) throws(MemoryError) -> MemoryRecord {
         if reachesEverything { return record }
         let owner = try completed(namespace: record.namespace, userID: record.userID)
@@ -179,8 +183,9 @@ private struct PermittedValues: Sendable, Equatable {
         return only
     }
 
-    /// The condition, limited to what is permitted; `nil` if no permitted value fulfils it. Made of the operators that
-    /// every backend takes: `eq` stays where it was, everything else becomes a list of values.
+    /// The condition, limited to what is permitted; `nil` if no permitted value fulfils it. Made of
+    /// the operators that every backend takes: `eq` stays where it was, everything else becomes a
+    /// list of values.
     func narrowed(_ condition: TagCondition?, of field: TagField) throws(MemoryError) -> TagCondition? {
         let left = (values ?? []).filter { condition?.matches([$0]) ?? true }
         guard !left.isEmpty else { return nil }

@@ -1,12 +1,14 @@
-/// Unicode normalisation form C of UTF-8 bytes, in time that grows with their number and not with its square.
+/// Unicode normalisation form C of UTF-8 bytes, in time that grows with their number and not with
+/// its square.
 ///
-/// Foundation normalises too, but its composition takes a minute for half a megabyte of combining marks, reads a
-/// character beyond the Basic Multilingual Plane as another one (U+10430 U+0308 becomes U+04D3, in Swift 6.3 on Linux)
-/// and is slow on text that needs nothing. So the algorithm of UAX #15 is written out here, over ``CompositionData``,
-/// and it runs only on the few characters around those that normalisation may concern.
+/// Foundation normalises too, but its composition takes a minute for half a megabyte of combining
+/// marks, reads a character beyond the Basic Multilingual Plane as another one (U+10430 U+0308
+/// becomes U+04D3, in Swift 6.3 on Linux) and is slow on text that needs nothing. So the algorithm
+/// of UAX #15 is written out here, over ``CompositionData``, and it runs only on the few characters
+/// around those that normalisation may concern.
 enum CanonicalComposition {
-    /// The composed form of `bytes`, which are valid UTF-8, or nil if they are in that form already because all their
-    /// scalars are inert.
+    /// The composed form of `bytes`, which are valid UTF-8, or nil if they are in that form already
+    /// because all their scalars are inert.
     static func compose(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         var output: [UInt8] = []
         var segment: [Unicode.Scalar] = []
@@ -26,7 +28,8 @@ enum CanonicalComposition {
                 index += length
                 continue
             }
-            // The segment starts with the inert scalar before, with which a mark may compose, and ends before the next.
+            // The segment starts with the inert scalar before, with which a mark may compose, and
+            // ends before the next.
             let start = max(previous, copied)
             if output.isEmpty { output.reserveCapacity(bytes.count) }
             output.append(contentsOf: bytes[copied..<start])
@@ -40,9 +43,10 @@ enum CanonicalComposition {
         return output
     }
 
-    /// Whether `scalar` keeps its form and its place whatever stands around it: it is a starter (combining class 0)
-    /// whose quick-check property NFC_QC is Yes. The answer may be no for a scalar that is inert, which costs time only:
-    /// where exceptions are scattered the whole range is looked at closely, and so is what the future may bring.
+    /// Whether `scalar` keeps its form and its place whatever stands around it: it is a starter
+    /// (combining class 0) whose quick-check property NFC_QC is Yes. The answer may be no for a
+    /// scalar that is inert, which costs time only: where exceptions are scattered the whole range
+    /// is looked at closely, and so is what the future may bring.
     static func isInert(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x300:
@@ -66,7 +70,8 @@ enum CanonicalComposition {
 
     // MARK: The three parts of the algorithm
 
-    /// Replaces `segment` by the decomposed scalars from `start` to the next inert one, whose index is returned.
+    /// Replaces `segment` by the decomposed scalars from `start` to the next inert one, whose index
+    /// is returned.
     private static func collectSegment(
         in bytes: UnsafeBufferPointer<UInt8>, from start: Int, into segment: inout [Unicode.Scalar]
     ) -> Int {
@@ -81,7 +86,8 @@ enum CanonicalComposition {
         return index
     }
 
-    /// Puts each row of marks in the order of their combining classes; marks of one class keep theirs.
+    /// Puts each row of marks in the order of their combining classes; marks of one class keep
+    /// theirs.
     private static func reorder(_ segment: inout [Unicode.Scalar]) {
         var index = 0
         while index < segment.count {
@@ -90,7 +96,8 @@ enum CanonicalComposition {
                 continue
             }
             let end = segment[index...].firstIndex { $0.combiningClass == 0 } ?? segment.count
-            // A sort in Swift does not promise to keep the order of equals, so the place is part of the key.
+            // A sort in Swift does not promise to keep the order of equals, so the place is part of
+            // the key.
             let marks = segment[index..<end].enumerated().map { (key: ($1.combiningClass, $0), scalar: $1) }
             for (offset, mark) in marks.sorted(by: { $0.key < $1.key }).enumerated() {
                 segment[index + offset] = mark.scalar

@@ -1,9 +1,11 @@
 import Foundation
 
-/// Which characters are canonically equivalent to which sequences: the data of Unicode normalisation.
+/// Which characters are canonically equivalent to which sequences: the data of Unicode
+/// normalisation.
 ///
-/// The standard library keeps these data to itself. They are asked of Foundation, one character at a time, which it
-/// answers well. It takes some 20 milliseconds, when the first text comes that needs them.
+/// The standard library keeps these data to itself. They are asked of Foundation, one character at
+/// a time, which it answers well. It takes some 20 milliseconds, when the first text comes that
+/// needs them.
 struct CompositionData: Sendable {
     static let shared = CompositionData()
 

@@ -1,8 +1,9 @@
-/// The English stemmer of Snowball 2.2.0, known as Porter2, written from the description of the algorithm at
-/// https://snowballstem.org/algorithms/english/stemmer.html. Later versions of Snowball stem some words otherwise, so the
-/// version is part of what a stored index means.
+/// The English stemmer of Snowball 2.2.0, known as Porter2, written from the description of the
+/// algorithm at https://snowballstem.org/algorithms/english/stemmer.html. Later versions of
+/// Snowball stem some words otherwise, so the version is part of what a stored index means.
 ///
-/// Words are in lower case. Whatever is not one of `aeiouy` counts as a consonant: digits and letters beyond ASCII too.
+/// Words are in lower case. Whatever is not one of `aeiouy` counts as a consonant: digits and
+/// letters beyond ASCII too.
 struct EnglishStemmer: Sendable {
     /// The stem of `word`.
     func stem(_ word: String) -> String {
@@ -17,8 +18,8 @@ struct EnglishStemmer: Sendable {
             Self.stemUnits(&word)
             return
         }
-        // The algorithm counts characters. A character beyond ASCII is one unit while it runs; none is ever added,
-        // removed or moved, so that they can be put back in their order.
+        // The algorithm counts characters. A character beyond ASCII is one unit while it runs; none
+        // is ever added, removed or moved, so that they can be put back in their order.
         var units = word.filter { $0 < 0x80 || $0 >= 0xC0 }
         for index in units.indices where units[index] >= 0x80 { units[index] = Self.beyondASCII }
         Self.stemUnits(&units)
@@ -112,8 +113,8 @@ struct EnglishStemmer: Sendable {
 
     // MARK: Preparation
 
-    /// Drops an apostrophe in front and writes each y that is a consonant, at the start or after a vowel, as Y.
-    /// Returns whether there is one.
+    /// Drops an apostrophe in front and writes each y that is a consonant, at the start or after a
+    /// vowel, as Y. Returns whether there is one.
     private static func markConsonantYs(_ word: inout [UInt8]) -> Bool {
         if word.first == UInt8(ascii: "'") { word.removeFirst() }
         var marked = false
@@ -126,7 +127,8 @@ struct EnglishStemmer: Sendable {
         return marked
     }
 
-    /// Where R1 and R2 start: R1 after the first consonant that follows a vowel, R2 likewise within R1.
+    /// Where R1 and R2 start: R1 after the first consonant that follows a vowel, R2 likewise within
+    /// R1.
     private static func regions(of word: [UInt8]) -> (r1: Int, r2: Int) {
         func afterVowelAndConsonant(from start: Int) -> Int {
             guard let vowel = word[start...].firstIndex(where: \.isVowel),
@@ -225,7 +227,8 @@ struct EnglishStemmer: Sendable {
         }
     }
 
-    /// Whether `word` ends in consonant, vowel, consonant other than w, x and Y, or is a vowel and a consonant.
+    /// Whether `word` ends in consonant, vowel, consonant other than w, x and Y, or is a vowel and
+    /// a consonant.
     private static func endsInShortSyllable(_ word: ArraySlice<UInt8>) -> Bool {
         let end = word.endIndex
         if word.count == 2 { return word[end - 2].isVowel && !word[end - 1].isVowel }

@@ -1,5 +1,6 @@
-/// A step of the English stemmer that is a table: the longest suffix of the table that a word ends in is replaced if it
-/// lies in the step's region and what precedes it allows. If not, no shorter suffix is tried.
+/// A step of the English stemmer that is a table: the longest suffix of the table that a word ends
+/// in is replaced if it lies in the step's region and what precedes it allows. If not, no shorter
+/// suffix is tried.
 struct EnglishSuffixes: Sendable {
     struct Rule: Sendable {
         let suffix: StaticString

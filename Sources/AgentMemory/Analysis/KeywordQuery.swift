@@ -1,13 +1,14 @@
-/// A keyword query as ``TextAnalyzer/query(_:)`` understood it: the words to look for and the phrases to insist on.
+/// A keyword query as ``TextAnalyzer/query(_:)`` understood it: the words to look for and the
+/// phrases to insist on.
 ///
-/// A record matches when it holds at least one of ``words``, and every one of ``phrases`` as consecutive words.
-/// The value holds analysed words only, never the query's punctuation.
+/// A record matches when it holds at least one of ``words``, and every one of ``phrases`` as
+/// consecutive words. The value holds analysed words only, never the query's punctuation.
 public struct KeywordQuery: Sendable, Equatable {
     /// The distinct words, in order of first appearance. The words of phrases are among them.
     public let words: [String]
 
-    /// The words of each quoted phrase in their order, repeated ones included. No phrase is empty and none is
-    /// listed twice.
+    /// The words of each quoted phrase in their order, repeated ones included. No phrase is empty
+    /// and none is listed twice.
     public let phrases: [[String]]
 
     /// Whether there is nothing to look for. Such a query matches no record.

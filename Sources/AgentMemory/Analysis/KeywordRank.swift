@@ -2,9 +2,9 @@ import Foundation
 
 /// The rank value of one record in keyword search, by each scorer that a request can name.
 ///
-/// BM25STD is what rule S5 means. The others rank the same matches by the formula that RediSearch has under that name. Redis runs
-/// RediSearch's own functions, some of which also divide by how far the words stand apart, so that only BM25STD promises the
-/// same order everywhere.
+/// BM25STD is what rule S5 means. The others rank the same matches by the formula that RediSearch
+/// has under that name. Redis runs RediSearch's own functions, some of which also divide by how far
+/// the words stand apart, so that only BM25STD promises the same order everywhere.
 ///
 /// Source: RediSearch, `src/ext/default.c`.
 public struct KeywordRank: Sendable {
@@ -21,7 +21,8 @@ public struct KeywordRank: Sendable {
         }
     }
 
-    /// What BM25STD.TANH divides by before it takes the hyperbolic tangent: the default of RediSearch's BM25STD_TANH_FACTOR.
+    /// What BM25STD.TANH divides by before it takes the hyperbolic tangent: the default of
+    /// RediSearch's BM25STD_TANH_FACTOR.
     public static let tanhFactor = 4.0
 
     /// - Parameters:

@@ -1,23 +1,27 @@
 /// Turns texts and keyword queries into words: the one analyser of all backends.
 ///
 /// The words of a text are found so:
-/// 1. the text is brought to Unicode normalisation form C, case is folded in full, and form C is restored;
-/// 2. it is split at everything that is not a letter (general categories L*), a decimal digit (Nd) or a combining mark
-///    (M*), so that `snake_case` is two words and an apostrophe separates; a run without a letter or digit is no word;
-/// 3. each word is stemmed by the English stemmer of Snowball 2.2.0, and a very long one is replaced by a shorter name of
-///    it (``maximumBytesPerWord``).
+/// 1. the text is brought to Unicode normalisation form C, case is folded in full, and form C is
+///    restored;
+/// 2. it is split at everything that is not a letter (general categories L*), a decimal digit (Nd)
+///    or a combining mark (M*), so that `snake_case` is two words and an apostrophe separates; a
+///    run without a letter or digit is no word;
+/// 3. each word is stemmed by the English stemmer of Snowball 2.2.0, and a very long one is
+///    replaced by a shorter name of it (``maximumBytesPerWord``).
 ///
-/// No word is a stop word. The contract that backends build on: the result depends on the text alone, not on the locale,
-/// the time or earlier calls, and it is found in the same way for texts and for queries. A word holds letters, digits and
-/// marks only, so no quoting is ever needed. Unicode's data are those of the Swift runtime and of Foundation; for
-/// characters that are assigned their folding and composition never change between versions.
+/// No word is a stop word. The contract that backends build on: the result depends on the text
+/// alone, not on the locale, the time or earlier calls, and it is found in the same way for texts
+/// and for queries. A word holds letters, digits and marks only, so no quoting is ever needed.
+/// Unicode's data are those of the Swift runtime and of Foundation; for characters that are
+/// assigned their folding and composition never change between versions.
 public struct TextAnalyzer: Sendable {
     /// The number of words of one text that count; those after them are not found by keyword.
     public static let maximumWordsPerText = 10_000
 
-    /// The UTF-8 bytes that a word has at most. A longer one (a text without blanks makes such) becomes its beginning and 32
-    /// hex digits of its SHA-256, so that it is still found whole and is no other word: RediSearch indexes no more of a word
-    /// (`MAX_NORMALIZE_SIZE` in its `src/tokenize.c`), and Postgres takes no lexeme above 2,046 bytes.
+    /// The UTF-8 bytes that a word has at most. A longer one (a text without blanks makes such)
+    /// becomes its beginning and 32 hex digits of its SHA-256, so that it is still found whole and
+    /// is no other word: RediSearch indexes no more of a word (`MAX_NORMALIZE_SIZE` in its
+    /// `src/tokenize.c`), and Postgres takes no lexeme above 2,046 bytes.
     public static let maximumBytesPerWord = 128
 
     private let stemmer = EnglishStemmer()
@@ -31,9 +35,10 @@ public struct TextAnalyzer: Sendable {
         words(in: text, limit: Self.maximumWordsPerText)
     }
 
-    /// Reads a keyword query. What stands between two ASCII double quotes is a phrase; a quote without a partner is
-    /// punctuation, and so are all other quotation marks. A phrase without a word is dropped, and so is a phrase that
-    /// was there before. Of a query, too, only the first ``maximumWordsPerText`` words count.
+    /// Reads a keyword query. What stands between two ASCII double quotes is a phrase; a quote
+    /// without a partner is punctuation, and so are all other quotation marks. A phrase without a
+    /// word is dropped, and so is a phrase that was there before. Of a query, too, only the first
+    /// ``maximumWordsPerText`` words count.
     public func query(_ text: String) -> KeywordQuery {
         let parts = text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
         var remaining = Self.maximumWordsPerText

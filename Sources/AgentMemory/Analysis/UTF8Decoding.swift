@@ -1,7 +1,7 @@
 /// Reading scalars from the bytes of a string without making characters of them.
 enum UTF8Decoding {
-    /// The scalar whose first byte is at `index`, and the number of bytes it takes. `bytes` are valid UTF-8, as those
-    /// of a `String` always are.
+    /// The scalar whose first byte is at `index`, and the number of bytes it takes. `bytes` are
+    /// valid UTF-8, as those of a `String` always are.
     @inline(__always)
     static func scalar(
         in bytes: UnsafeBufferPointer<UInt8>, at index: Int

@@ -1,9 +1,10 @@
 import Crypto
 
-/// One pass over a text in normalisation form C: folds case, splits, and stems each word as it ends.
+/// One pass over a text in normalisation form C: folds case, splits, and stems each word as it
+/// ends.
 ///
-/// It works on bytes and keeps one buffer for the word at hand, so that ASCII text costs no allocation but the words
-/// themselves.
+/// It works on bytes and keeps one buffer for the word at hand, so that ASCII text costs no
+/// allocation but the words themselves.
 struct WordScanner {
     private(set) var words: [String] = []
 
@@ -69,7 +70,8 @@ struct WordScanner {
     private mutating func endWord() {
         guard !word.isEmpty else { return }
         if holdsLetterOrDigit {
-            // Folding can undo form C, because a small letter may compose with a mark where its capital does not.
+            // Folding can undo form C, because a small letter may compose with a mark where its
+            // capital does not.
             if caseChanged, mayCompose, let composed = word.withUnsafeBufferPointer(CanonicalComposition.compose) {
                 word = composed
             }
@@ -83,7 +85,8 @@ struct WordScanner {
         mayCompose = false
     }
 
-    /// Replaces a word that is too long by its beginning, cut between two scalars, and a digest of the whole.
+    /// Replaces a word that is too long by its beginning, cut between two scalars, and a digest of
+    /// the whole.
     private mutating func shorten() {
         guard word.count > TextAnalyzer.maximumBytesPerWord else { return }
         let digest = SHA256.hash(data: word).prefix(16).flatMap { byte in

@@ -1,33 +1,38 @@
-/// The one error type that crosses module borders: what went wrong, where in the input, and why, in words that are safe
-/// to show to a client.
+/// The one error type that crosses module borders: what went wrong, where in the input, and why, in
+/// words that are safe to show to a client.
 ///
-/// `message` never holds a secret or a stored text: it is what REST answers and what logs print. Whatever a driver said
-/// in detail goes to `underlying`, which only logs see.
+/// `message` never holds a secret or a stored text: it is what REST answers and what logs print.
+/// Whatever a driver said in detail goes to `underlying`, which only logs see.
 public struct MemoryError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure this is; a transport maps each to one status.
     public enum Code: String, Sendable, CaseIterable {
         /// A value of the request is not acceptable; `path` names it. REST: 422.
         case invalidInput
-        /// Values that are fine alone but not together, such as a distance threshold in keyword mode. REST: 400.
+        /// Values that are fine alone but not together, such as a distance threshold in keyword
+        /// mode. REST: 400.
         case invalidCombination
         /// The caller has no right to do that, or not there. REST: 403.
         case forbidden
         /// The record does not exist. REST: 404.
         case notFound
-        /// What is stored has changed in the meantime, or the request fits more than one thing. REST: 409.
+        /// What is stored has changed in the meantime, or the request fits more than one thing.
+        /// REST: 409.
         case conflict
-        /// What is stored is not at the revision that the request names as its condition. REST: 412.
+        /// What is stored is not at the revision that the request names as its condition. REST:
+        /// 412.
         case preconditionFailed
         /// The backend does not have the capability that the request needs. REST: 422.
         case unsupported
-        /// The store cannot be reached, refused the work, or is still building its index. REST: 503.
+        /// The store cannot be reached, refused the work, or is still building its index. REST:
+        /// 503.
         case storeUnavailable
         /// The deadline passed before the store or the service had answered. REST: 503.
         case timedOut
-        /// The embedding service is down, refused the work, or answered something that is not an embedding. REST: 503.
+        /// The embedding service is down, refused the work, or answered something that is not an
+        /// embedding. REST: 503.
         case embeddingFailed
-        /// The embedding service refuses the key, the model, the address or the texts, and will until a setting changes; asking again does not
-        /// help. REST: 502.
+        /// The embedding service refuses the key, the model, the address or the texts, and will
+        /// until a setting changes; asking again does not help. REST: 502.
         case embeddingRefused
         /// A setting is wrong, or does not fit what the store holds. Stops start-up; REST: 500.
         case misconfigured
@@ -48,11 +53,12 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     public let path: [PathComponent]
     /// The error below this one, in its own words; for logs only.
     public let underlying: String?
-    /// Whether a write that failed so may have been done all the same, because only its answer was lost. `false` is certain:
-    /// nothing was written. Says nothing of reads.
+    /// Whether a write that failed so may have been done all the same, because only its answer was
+    /// lost. `false` is certain: nothing was written. Says nothing of reads.
     public let mayHaveBeenDone: Bool
 
-    /// - Parameter mayHaveBeenDone: what the code alone says if absent: a store that fell silent may have done its work.
+    /// - Parameter mayHaveBeenDone: what the code alone says if absent: a store that fell silent
+    ///   may have done its work.
     public init(
         _ code: Code, _ message: String, path: [PathComponent] = [], underlying: String? = nil,
         mayHaveBeenDone: Bool? = nil

@@ -34,7 +34,8 @@ public struct DateCondition: Sendable, Equatable {
 
     public let bounds: [Bound]
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` if there is no bound, or `eq` together with `ne`.
+    /// - Throws: ``MemoryError`` with code `invalidInput` if there is no bound, or `eq` together
+    ///   with `ne`.
     public init(field: DateField, _ bounds: [Bound]) throws(MemoryError) {
         guard !bounds.isEmpty else {
             throw MemoryError(.invalidInput, "the filter on \(field.rawValue) has no operator")

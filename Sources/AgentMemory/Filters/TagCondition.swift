@@ -1,22 +1,25 @@
 /// What the values of one tag field must be. All parts that are given apply (rule F3).
 ///
-/// The operators of the wire come down to four: `eq` is "has all of one value", `ne` is "has none of one value". Backends
-/// need to know only these four; the rules about what may be combined were checked when the condition was made.
+/// The operators of the wire come down to four: `eq` is "has all of one value", `ne` is "has none
+/// of one value". Backends need to know only these four; the rules about what may be combined were
+/// checked when the condition was made.
 public struct TagCondition: Sendable, Equatable {
-    /// Every one of these is among the field's values (`eq`, `all`). Two different values never match a
-    /// single-valued field (rule F5).
+    /// Every one of these is among the field's values (`eq`, `all`). Two different values never
+    /// match a single-valued field (rule F5).
     public let all: [String]
     /// Of each group at least one is among the field's values (`any`, `in_`). No group is empty.
     public let any: [[String]]
-    /// None of these is among the field's values; an absent field matches (`ne`, `not_in`, `none`; rule F4).
+    /// None of these is among the field's values; an absent field matches (`ne`, `not_in`, `none`;
+    /// rule F4).
     public let none: [String]
     /// Some value begins with this, code point by code point; never empty.
     public let startsWith: String?
 
     /// Combines the operators of one filter on `field`.
     ///
-    /// - Throws: ``MemoryError`` with code `invalidInput` for an empty value or list, `eq` with `ne`, `any` with `all`,
-    ///   `startswith` with anything else, no operator at all (rule F6), or a value that the field cannot have.
+    /// - Throws: ``MemoryError`` with code `invalidInput` for an empty value or list, `eq` with
+    ///   `ne`, `any` with `all`, `startswith` with anything else, no operator at all (rule F6), or
+    ///   a value that the field cannot have.
     public init(
         field: TagField, eq: String? = nil, ne: String? = nil, any: [String]? = nil, all: [String]? = nil,
         none: [String]? = nil, startsWith: String? = nil
@@ -26,7 +29,8 @@ public struct TagCondition: Sendable, Equatable {
             startsWith: startsWith)
     }
 
-    /// As ``init(field:eq:ne:any:all:none:startsWith:)``, for requests that spell `any` in more than one way: every group applies.
+    /// As ``init(field:eq:ne:any:all:none:startsWith:)``, for requests that spell `any` in more
+    /// than one way: every group applies.
     public init(
         field: TagField, eq: String?, ne: String?, anyGroups: [[String]], all: [String]?, none: [String]?,
         startsWith: String?
@@ -86,7 +90,8 @@ public struct TagCondition: Sendable, Equatable {
             }
             return value
         }
-        // An id is taken as it is; a tag value is trimmed like the stored one, so that what was stored is found.
+        // An id is taken as it is; a tag value is trimmed like the stored one, so that what was
+        // stored is found.
         if field == .id { return try FieldRules.checkedID(value, field: name) }
         guard let tag = try FieldRules.tag(value, field: name) else {
             throw .invalid(name, "\(name) must not be empty")

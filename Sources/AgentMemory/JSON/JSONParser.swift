@@ -14,7 +14,8 @@ public struct JSONSyntaxError: Error, Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// Nesting deeper than this is refused: a parser that follows its input down would run out of stack.
+    /// Nesting deeper than this is refused: a parser that follows its input down would run out of
+    /// stack.
     public static let maximumDepth = 256
 
     /// What is done with an object that has one name twice, with different values.
@@ -26,7 +27,8 @@ extension JSONValue {
 
     /// Parses one JSON text (RFC 8259) in UTF-8.
     ///
-    /// - Parameter maximumDepth: levels of nesting; more only for what wraps values that were accepted before.
+    /// - Parameter maximumDepth: levels of nesting; more only for what wraps values that were
+    ///   accepted before.
     /// - Throws: ``JSONSyntaxError``.
     public init(
         parsing bytes: some Sequence<UInt8>, maximumDepth: Int = JSONValue.maximumDepth,

@@ -1,7 +1,9 @@
-/// A JSON value that keeps what was written: numbers stay the digits that came in, and object members keep their order.
+/// A JSON value that keeps what was written: numbers stay the digits that came in, and object
+/// members keep their order.
 ///
-/// Metadata must come back as the same JSON value (rule R4). Foundation's coders turn every number into a `Double` or an
-/// `Int` and lose the rest, and they do not say where in a body a syntax error lies, which the REST answers need.
+/// Metadata must come back as the same JSON value (rule R4). Foundation's coders turn every number
+/// into a `Double` or an `Int` and lose the rest, and they do not say where in a body a syntax
+/// error lies, which the REST answers need.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -25,7 +27,8 @@ public struct JSONNumber: Sendable, Equatable {
         literal = String(value)
     }
 
-    /// A number that is not finite has no JSON form and becomes 0; callers that can meet one check first.
+    /// A number that is not finite has no JSON form and becomes 0; callers that can meet one check
+    /// first.
     public init(_ value: Double) {
         literal = value.isFinite ? value.description : "0"
     }
@@ -46,7 +49,8 @@ public struct JSONNumber: Sendable, Equatable {
     }
 }
 
-/// The members of a JSON object in the order they were written; of a name given twice the last value counts.
+/// The members of a JSON object in the order they were written; of a name given twice the last
+/// value counts.
 public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     public private(set) var members: [(name: String, value: JSONValue)] = []
     /// Made once there are more members than a linear scan likes.

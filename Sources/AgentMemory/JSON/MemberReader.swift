@@ -1,7 +1,9 @@
-/// Takes the members of one JSON object by name and type, for answers and requests of other programs.
+/// Takes the members of one JSON object by name and type, for answers and requests of other
+/// programs.
 ///
-/// Throws at the first member at fault. What clients send is read by `BodyReader` of MemoryAPI, which notes every fault.
-/// Members that nobody asks for are passed over; ``JSONObject`` is there for who must refuse them.
+/// Throws at the first member at fault. What clients send is read by `BodyReader` of MemoryAPI,
+/// which notes every fault. Members that nobody asks for are passed over; ``JSONObject`` is there
+/// for who must refuse them.
 public struct MemberReader: Sendable {
     private let json: JSONValue
     private let source: String
@@ -17,7 +19,8 @@ public struct MemberReader: Sendable {
         self.code = code
     }
 
-    /// - Throws: ``MemoryError`` with the code given to the initializer, which names the member, if it is absent or `convert` does not take it.
+    /// - Throws: ``MemoryError`` with the code given to the initializer, which names the member, if
+    ///   it is absent or `convert` does not take it.
     public func required<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value {
         guard let value = json[name].flatMap(convert) else { throw unreadable(name) }
         return value

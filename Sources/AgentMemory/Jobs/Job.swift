@@ -19,7 +19,8 @@ public struct LeasedJob: Sendable, Equatable {
     public let id: String
     public let kind: String
     public let payload: JSONObject
-    /// 1 when it is leased for the first time, one more with every lease, however the last one ended.
+    /// 1 when it is leased for the first time, one more with every lease, however the last one
+    /// ended.
     public let attempt: Int
     public let enqueuedAt: Timestamp
     /// Tells this lease from every other lease of the job; opaque, made by the queue.
@@ -37,7 +38,8 @@ public struct LeasedJob: Sendable, Equatable {
 
 /// Where a job is.
 public enum JobState: String, Sendable, CaseIterable {
-    /// To be leased, now or after its delay. A job whose lease has run out counts here or as leased until it is leased again.
+    /// To be leased, now or after its delay. A job whose lease has run out counts here or as leased
+    /// until it is leased again.
     case waiting
     case leased
     /// In the dead-letter list: given up until somebody requeues it.

@@ -1,23 +1,29 @@
-/// Turns texts into vectors. Backends call it; which model answers is decided where the server is put together.
+/// Turns texts into vectors. Backends call it; which model answers is decided where the server is
+/// put together.
 public protocol Embedder: Sendable {
-    /// The model's name as the settings spell it, such as `text-embedding-3-small` or `local/hashing-1024`.
+    /// The model's name as the settings spell it, such as `text-embedding-3-small` or
+    /// `local/hashing-1024`.
     var model: String { get }
     /// The length of every vector.
     var dimensions: Int { get }
 
-    /// One vector for each text, in order, each of ``dimensions`` finite values that are not all zero.
+    /// One vector for each text, in order, each of ``dimensions`` finite values that are not all
+    /// zero.
     ///
     /// An empty list gives an empty list without asking anyone.
     ///
-    /// - Throws: ``MemoryError`` with code `embeddingFailed`, `embeddingRefused` or `timedOut`; `CancellationError`.
+    /// - Throws: ``MemoryError`` with code `embeddingFailed`, `embeddingRefused` or `timedOut`;
+    ///   `CancellationError`.
     func embed(_ texts: [String]) async throws -> [[Float]]
 
-    /// Whether the model can answer now; `nil` when it can, otherwise why not, in one sentence without secrets.
+    /// Whether the model can answer now; `nil` when it can, otherwise why not, in one sentence
+    /// without secrets.
     func unavailability() async -> String?
 }
 
 extension Embedder {
-    /// ``embed(_:)`` with the answer checked against the contract (rule R7): the number of vectors, their length, their values.
+    /// ``embed(_:)`` with the answer checked against the contract (rule R7): the number of vectors,
+    /// their length, their values.
     ///
     /// - Throws: ``MemoryError`` with code `embeddingFailed` that names the model and both lengths.
     public func checkedEmbeddings(of texts: [String]) async throws -> [[Float]] {

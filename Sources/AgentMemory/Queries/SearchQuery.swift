@@ -8,7 +8,8 @@ public struct SearchQuery: Sendable, Equatable {
         case semanticWithRecency(RecencyWeights)
         /// By the words they share with the query (rule S5).
         case keyword(TextScorer)
-        /// alpha * similarity + (1 - alpha) * relative keyword rank (rule S6); alpha between 0 and 1.
+        /// alpha * similarity + (1 - alpha) * relative keyword rank (rule S6); alpha between 0 and
+        /// 1.
         case hybrid(alpha: Double, TextScorer)
     }
 
@@ -18,8 +19,8 @@ public struct SearchQuery: Sendable, Equatable {
     public let filter: MemoryFilter
     public let page: PageRequest
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` for a blank text, an alpha outside 0...1, or a threshold that is
-    ///   negative or not finite.
+    /// - Throws: ``MemoryError`` with code `invalidInput` for a blank text, an alpha outside 0...1,
+    ///   or a threshold that is negative or not finite.
     public init(text: String, ranking: Ranking, filter: MemoryFilter = .everything, page: PageRequest)
         throws(MemoryError)
     {
@@ -48,7 +49,8 @@ public struct SearchQuery: Sendable, Equatable {
     public var depth: SearchDepth { SearchDepth(page) }
 }
 
-/// An ordered enumeration of the matching records: created_at descending, then id ascending by bytes (rule P1).
+/// An ordered enumeration of the matching records: created_at descending, then id ascending by
+/// bytes (rule P1).
 public struct ListQuery: Sendable, Equatable {
     public let filter: MemoryFilter
     public let page: PageRequest
@@ -59,8 +61,8 @@ public struct ListQuery: Sendable, Equatable {
     }
 }
 
-/// The scoring functions that RediSearch names. `bm25std` is what the contract means by keyword rank (``KeywordRank``); a backend
-/// says in its capabilities which others it has.
+/// The scoring functions that RediSearch names. `bm25std` is what the contract means by keyword
+/// rank (``KeywordRank``); a backend says in its capabilities which others it has.
 public enum TextScorer: String, Sendable, CaseIterable, Hashable {
     case bm25std = "BM25STD"
     case bm25 = "BM25"
@@ -72,7 +74,8 @@ public enum TextScorer: String, Sendable, CaseIterable, Hashable {
     case docscore = "DOCSCORE"
     case hamming = "HAMMING"
 
-    /// What the backends of this package take, all of them the same. HAMMING compares payloads, which records do not have.
+    /// What the backends of this package take, all of them the same. HAMMING compares payloads,
+    /// which records do not have.
     public static let offered = Set(allCases).subtracting([.hamming])
 }
 

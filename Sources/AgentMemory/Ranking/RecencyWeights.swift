@@ -21,8 +21,8 @@ public struct RecencyWeights: Sendable, Equatable {
     /// Days in which the novelty halves; default 30.
     public let halfLifeCreatedDays: Double
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight or a half-life beyond what engines can compute with; the
-    ///   path names the parameter as REST spells it.
+    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight or a half-life beyond what
+    ///   engines can compute with; the path names the parameter as REST spells it.
     public init(
         semantic: Double = 0.8, recency: Double = 0.2, freshness: Double = 0.6, novelty: Double = 0.4,
         halfLifeLastAccessDays: Double = 7, halfLifeCreatedDays: Double = 30
@@ -60,8 +60,8 @@ public struct RecencyWeights: Sendable, Equatable {
 
     public static let standard = RecencyWeights()
 
-    /// freshness * 2^(-days since last access / half-life) + novelty * 2^(-days since creation / half-life); ages below 0
-    /// count as 0.
+    /// freshness * 2^(-days since last access / half-life) + novelty * 2^(-days since creation /
+    /// half-life); ages below 0 count as 0.
     public func recencyOf(lastAccessed: Timestamp, createdAt: Timestamp, now: Timestamp) -> Double {
         freshness * exp2(-lastAccessed.days(until: now) / halfLifeLastAccessDays)
             + novelty * exp2(-createdAt.days(until: now) / halfLifeCreatedDays)
@@ -77,7 +77,8 @@ public struct RecencyWeights: Sendable, Equatable {
             + recency * recencyOf(lastAccessed: lastAccessed, createdAt: createdAt, now: now)
     }
 
-    /// The rank value by which `recency_boost` re-orders a page: similarity is 1 - distance and the recency is held between 0 and 1.
+    /// The rank value by which `recency_boost` re-orders a page: similarity is 1 - distance and the
+    /// recency is held between 0 and 1.
     public func boostScore(distance: Double, of record: MemoryRecord, now: Timestamp) -> Double {
         let recencyOf = recencyOf(lastAccessed: record.lastAccessed, createdAt: record.createdAt, now: now)
         return semantic * (1 - distance) + recency * min(1, max(0, recencyOf))

@@ -1,8 +1,8 @@
 /// A string that is compared and ordered by its UTF-8 bytes.
 ///
-/// Swift's own `==` and hashing hold canonically equivalent strings equal ("é" in one or in two code points); ids and tag
-/// values are compared code point by code point (rule F1) and ordered by bytes (rule P1). Use this as a dictionary's key,
-/// in sets, and to sort by id.
+/// Swift's own `==` and hashing hold canonically equivalent strings equal ("é" in one or in two
+/// code points); ids and tag values are compared code point by code point (rule F1) and ordered by
+/// bytes (rule P1). Use this as a dictionary's key, in sets, and to sort by id.
 public struct ExactString: Sendable, Hashable, Comparable {
     public let value: String
 

@@ -1,5 +1,5 @@
-/// The rules that a record's values keep (R1, R4, R5), in one place: whoever makes a record, a change or a filter goes
-/// through these.
+/// The rules that a record's values keep (R1, R4, R5), in one place: whoever makes a record, a
+/// change or a filter goes through these.
 enum FieldRules {
     /// UTF-8 bytes that an id or a tag value may have.
     static let maximumBytes = 512
@@ -18,7 +18,8 @@ enum FieldRules {
         return text
     }
 
-    /// The value trimmed of surrounding white space; `nil` where nothing is left, which counts as absent.
+    /// The value trimmed of surrounding white space; `nil` where nothing is left, which counts as
+    /// absent.
     static func tag(_ value: String?, field: String) throws(MemoryError) -> String? {
         guard let value else { return nil }
         guard !hasControlCharacter(value) else { throw .invalid(field, "\(field) must not contain control characters") }
@@ -29,8 +30,8 @@ enum FieldRules {
         return trimmed.isEmpty ? nil : trimmed
     }
 
-    /// The values of a list field, trimmed; empty ones are left out. A comma is refused because the Redis hash joins the
-    /// values with commas.
+    /// The values of a list field, trimmed; empty ones are left out. A comma is refused because the
+    /// Redis hash joins the values with commas.
     static func tags(_ values: [String], field: String) throws(MemoryError) -> [String] {
         var kept: [String] = []
         kept.reserveCapacity(values.count)

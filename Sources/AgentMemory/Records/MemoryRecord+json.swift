@@ -1,5 +1,6 @@
 extension MemoryRecord {
-    /// Writes the record's members as the REST API spells them; the caller opens and closes the object.
+    /// Writes the record's members as the REST API spells them; the caller opens and closes the
+    /// object.
     public func writeMembers(to writer: inout JSONWriter) {
         for field in RecordField.allCases { writer.write(field, value(of: field), .api) }
     }
@@ -20,8 +21,8 @@ extension MemoryRecord {
         try self.init(reading: &members)
     }
 
-    /// Two records are equal if a client could not tell them apart: their JSON is the same to the byte. (Swift's `==` on
-    /// strings would hold canonically equivalent texts equal.)
+    /// Two records are equal if a client could not tell them apart: their JSON is the same to the
+    /// byte. (Swift's `==` on strings would hold canonically equivalent texts equal.)
     public static func == (a: MemoryRecord, b: MemoryRecord) -> Bool {
         a.json.bytes == b.json.bytes
     }

@@ -1,7 +1,7 @@
 /// One long-term memory: a text, whose it is, what it is about, and when.
 ///
-/// A record made with the throwing initializer keeps the rules R1, R4 and R5: its id and its tag values are trimmed and
-/// bounded, its text is not blank. Backends need not check them again.
+/// A record made with the throwing initializer keeps the rules R1, R4 and R5: its id and its tag
+/// values are trimmed and bounded, its text is not blank. Backends need not check them again.
 public struct MemoryRecord: Sendable, Equatable {
     /// 1 to 512 bytes of UTF-8 without control characters; the identity of the record.
     public private(set) var id: String
@@ -15,7 +15,8 @@ public struct MemoryRecord: Sendable, Equatable {
     public private(set) var entities: [String]
     /// The ids of the messages that this memory was taken from.
     public private(set) var extractedFrom: [String]
-    /// Whether the extraction of single facts has been done (`t` on the wire) or is still due (`f`).
+    /// Whether the extraction of single facts has been done (`t` on the wire) or is still due
+    /// (`f`).
     public private(set) var discreteMemoryExtracted: Bool
     public private(set) var extractionStrategy: String
     public private(set) var extractionStrategyConfig: JSONObject
@@ -40,7 +41,8 @@ public struct MemoryRecord: Sendable, Equatable {
     ///   - memoryHash: computed when absent.
     ///   - createdAt: `now` when absent, and so for `lastAccessed` and `updatedAt`.
     ///   - now: what "absent" dates become.
-    /// - Throws: ``MemoryError`` with code `invalidInput`, its path naming the field in the spelling of the wire.
+    /// - Throws: ``MemoryError`` with code `invalidInput`, its path naming the field in the
+    ///   spelling of the wire.
     public init(
         id: String, text: String, sessionID: String? = nil, userID: String? = nil, namespace: String? = nil,
         memoryType: MemoryType = .semantic, topics: [String] = [], entities: [String] = [],
@@ -75,7 +77,8 @@ public struct MemoryRecord: Sendable, Equatable {
         self.memoryHash = try FieldRules.tag(memoryHash, field: "memory_hash") ?? computedHash()
     }
 
-    /// A record as a store gives it back: nothing is checked, so that data of an older or of another server stays readable.
+    /// A record as a store gives it back: nothing is checked, so that data of an older or of
+    /// another server stays readable.
     public init(
         storedID id: String, text: String, sessionID: String?, userID: String?, namespace: String?,
         memoryType: MemoryType, topics: [String], entities: [String], extractedFrom: [String],
@@ -115,7 +118,8 @@ public struct MemoryRecord: Sendable, Equatable {
             text: text, userID: userID, sessionID: sessionID, namespace: namespace, memoryType: memoryType)
     }
 
-    /// A record as a store has it: nothing is checked, so that data of an older or of another server stays readable.
+    /// A record as a store has it: nothing is checked, so that data of an older or of another
+    /// server stays readable.
     public init<Source: RecordSource>(reading source: inout Source) throws(Source.Failure) {
         id = try source.text(.id)
         text = try source.text(.text)
@@ -140,7 +144,8 @@ public struct MemoryRecord: Sendable, Equatable {
         metadata = try source.object(.metadata)
     }
 
-    /// Sets the given fields, and computes the hash anew if one of those it is made of was among them.
+    /// Sets the given fields, and computes the hash anew if one of those it is made of was among
+    /// them.
     public mutating func apply(_ changes: RecordChanges) {
         for field in RecordField.allCases { set(field, from: changes) }
         if changes.touchesHash { memoryHash = computedHash() }

@@ -1,4 +1,5 @@
-/// The records of one call as the store is to have them: of an id given twice the last record counts.
+/// The records of one call as the store is to have them: of an id given twice the last record
+/// counts.
 public struct RecordBatch: Sendable {
     /// The ids in the order given, one for each record given.
     public let givenIDs: [String]
@@ -19,7 +20,8 @@ public struct RecordBatch: Sendable {
     /// The memory hashes of the records, each once.
     public var memoryHashes: [String] { records.map(\.memoryHash).exactlyDistinct() }
 
-    /// The records without those whose memory hash another id has (``AtomicMemoryDatabase/addDistinct(_:)``).
+    /// The records without those whose memory hash another id has
+    /// (``AtomicMemoryDatabase/addDistinct(_:)``).
     ///
     /// - Parameters:
     ///   - storedIDs: the ids of the batch that are stored.
@@ -38,8 +40,8 @@ public struct RecordBatch: Sendable {
 }
 
 extension Sequence {
-    /// The elements in the order of the bytes of their ids: all writers take records in this order, so that none waits for
-    /// another in a circle.
+    /// The elements in the order of the bytes of their ids: all writers take records in this order,
+    /// so that none waits for another in a circle.
     public func inOrder(ofID id: (Element) -> String) -> [Element] {
         sorted { ExactString(id($0)) < ExactString(id($1)) }
     }

@@ -14,8 +14,8 @@ public struct RecordChanges: Sendable, Equatable {
     /// A search has shown the record: sets `last_accessed` and adds 1 to `access_count`.
     public struct Access: Sendable, Equatable {
         public let at: Timestamp
-        /// The record is left alone, and not counted as changed, if its `last_accessed` is less than this many seconds
-        /// before `at`. 0 touches always.
+        /// The record is left alone, and not counted as changed, if its `last_accessed` is less
+        /// than this many seconds before `at`. 0 touches always.
         public let minimumIntervalSeconds: Int
 
         public init(at: Timestamp, minimumIntervalSeconds: Int = 900) {
@@ -45,7 +45,8 @@ public struct RecordChanges: Sendable, Equatable {
     public private(set) var updatedAt: Timestamp?
     public let access: Access?
 
-    /// - Throws: ``MemoryError`` with code `invalidInput`, by the same rules as a new record's values.
+    /// - Throws: ``MemoryError`` with code `invalidInput`, by the same rules as a new record's
+    ///   values.
     public init(
         text: String? = nil, sessionID: FieldChange<String?> = .unchanged, userID: FieldChange<String?> = .unchanged,
         namespace: FieldChange<String?> = .unchanged, memoryType: MemoryType? = nil, topics: [String]? = nil,
@@ -77,10 +78,11 @@ public struct RecordChanges: Sendable, Equatable {
         }
     }
 
-    /// The changes that the members of a JSON object name. A member that is `null` clears a field that may be absent, and
-    /// leaves every other one as it is.
+    /// The changes that the members of a JSON object name. A member that is `null` clears a field
+    /// that may be absent, and leaves every other one as it is.
     ///
-    /// - Throws: ``MemoryError`` with the code of `members` for what cannot be read; `invalidInput` for what breaks a rule.
+    /// - Throws: ``MemoryError`` with the code of `members` for what cannot be read; `invalidInput`
+    ///   for what breaks a rule.
     public init(reading members: inout RecordMembers, access: Access?) throws(MemoryError) {
         self.access = access
         for field in RecordField.allCases {

@@ -1,7 +1,8 @@
 /// The fields of a memory record, each once, in the order in which the REST API shows them.
 ///
-/// Whatever stores, sends or reads records goes through this list: ``MemoryRecord/value(of:)`` and ``RecordChanges/value(of:)`` give
-/// the values, ``RecordSource`` reads them. The raw value is the position in `allCases`.
+/// Whatever stores, sends or reads records goes through this list: ``MemoryRecord/value(of:)`` and
+/// ``RecordChanges/value(of:)`` give the values, ``RecordSource`` reads them. The raw value is the
+/// position in `allCases`.
 public enum RecordField: Int, Sendable, CaseIterable {
     case id
     case text
@@ -100,9 +101,11 @@ extension MemoryRecord {
     }
 }
 
-/// Where the fields of a stored record are read from; one method for each kind of value (``RecordValue``).
+/// Where the fields of a stored record are read from; one method for each kind of value
+/// (``RecordValue``).
 ///
-/// Conforming types know how the values are stored; ``MemoryRecord/init(reading:)`` knows which fields a record has.
+/// Conforming types know how the values are stored; ``MemoryRecord/init(reading:)`` knows which
+/// fields a record has.
 public protocol RecordSource {
     associatedtype Failure: Error
 

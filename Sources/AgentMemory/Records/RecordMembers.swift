@@ -1,8 +1,10 @@
 /// How JSON spells the values of a record.
 public enum RecordSpelling: Sendable {
-    /// As the REST API: dates in ISO 8601. A reader takes `null` for an empty list and for no memory hash.
+    /// As the REST API: dates in ISO 8601. A reader takes `null` for an empty list and for no
+    /// memory hash.
     case api
-    /// As the protocol of loaded backends: dates in microseconds since 1970. A reader insists on every member.
+    /// As the protocol of loaded backends: dates in microseconds since 1970. A reader insists on
+    /// every member.
     case backend
 }
 
@@ -34,8 +36,9 @@ extension JSONWriter {
 
 /// Reads the fields of a record, or of its changes, from the members of a JSON object.
 ///
-/// Members most likely come in the order in which they are asked for, or nearly so: the search for each begins behind the last one
-/// that was found. (Looking each up from the beginning costs more than all else about a record.) Any order is as good.
+/// Members most likely come in the order in which they are asked for, or nearly so: the search for
+/// each begins behind the last one that was found. (Looking each up from the beginning costs more
+/// than all else about a record.) Any order is as good.
 public struct RecordMembers: RecordSource {
     private let members: [(name: String, value: JSONValue)]
     private let reader: MemberReader

@@ -1,7 +1,8 @@
 extension Timestamp {
-    /// Reads a date as clients write it: ISO 8601 with `Z`, `z`, `±hh:mm`, `±hhmm`, `±hh` or nothing (then UTC); `T`, `t`, `_` or a
-    /// blank between date and time; a date alone; no seconds; a fraction of any length (digits past the sixth are
-    /// dropped); or the digits of an epoch time, as ``init(epoch:)`` reads them.
+    /// Reads a date as clients write it: ISO 8601 with `Z`, `z`, `±hh:mm`, `±hhmm`, `±hh` or
+    /// nothing (then UTC); `T`, `t`, `_` or a blank between date and time; a date alone; no
+    /// seconds; a fraction of any length (digits past the sixth are dropped); or the digits of an
+    /// epoch time, as ``init(epoch:)`` reads them.
     ///
     /// `nil` for anything else: hour 24, second 60, 30 February, the empty string.
     public init?(parsing text: String) {
@@ -22,8 +23,8 @@ extension Timestamp {
         self.init(microseconds: (midnight + time.seconds - offset) * 1_000_000 + time.microseconds)
     }
 
-    /// An epoch time in seconds, or in milliseconds if its size is beyond 20,000,000,000 (the year 2603 in seconds), which is
-    /// how pydantic tells them apart.
+    /// An epoch time in seconds, or in milliseconds if its size is beyond 20,000,000,000 (the year
+    /// 2603 in seconds), which is how pydantic tells them apart.
     public init?(epoch number: Double) {
         guard number.isFinite else { return nil }
         self.init(secondsSinceEpoch: abs(number) > 2e10 ? number / 1000 : number)

@@ -6,8 +6,8 @@
 
 /// A point in time, in whole microseconds since 1970-01-01T00:00:00Z, for the years 1 to 9999.
 ///
-/// Microseconds are what the contract compares and gives back (rules R4 and F7); a `Date` or a `Double` of seconds
-/// would round them.
+/// Microseconds are what the contract compares and gives back (rules R4 and F7); a `Date` or a
+/// `Double` of seconds would round them.
 public struct Timestamp: Sendable, Hashable, Comparable {
     /// Microseconds since the Unix epoch; negative before it.
     public let microseconds: Int64
@@ -27,7 +27,8 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         self.microseconds = microseconds
     }
 
-    /// Seconds since the epoch, rounded to the nearest microsecond; `nil` if not finite or outside the years 1 to 9999.
+    /// Seconds since the epoch, rounded to the nearest microsecond; `nil` if not finite or outside
+    /// the years 1 to 9999.
     public init?(secondsSinceEpoch seconds: Double) {
         guard seconds.isFinite, abs(seconds) < 1e12 else { return nil }
         // Split first: seconds * 1e6 in one step would round a second time.
@@ -41,7 +42,8 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         Timestamp(secondsSinceEpoch: Date().timeIntervalSince1970) ?? .earliest
     }
 
-    /// Seconds since the epoch as a double: exact to the microsecond between the years 1697 and 2242.
+    /// Seconds since the epoch as a double: exact to the microsecond between the years 1697 and
+    /// 2242.
     public var secondsSinceEpoch: Double { Double(microseconds) / 1e6 }
 
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }

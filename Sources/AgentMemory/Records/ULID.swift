@@ -1,5 +1,5 @@
-/// Makes ids of 26 characters that sort by the time they were made (https://github.com/ulid/spec): 48 bits of milliseconds
-/// and 80 random bits in Crockford's base 32.
+/// Makes ids of 26 characters that sort by the time they were made (https://github.com/ulid/spec):
+/// 48 bits of milliseconds and 80 random bits in Crockford's base 32.
 public enum ULID {
     private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 

@@ -1,7 +1,7 @@
 /// What the updates of one call make of the records that are stored (rules U1, U2).
 ///
-/// Several updates of an id apply in their order. An update of an unknown id is left out, and so is one whose
-/// ``RecordChanges/Access`` is not due.
+/// Several updates of an id apply in their order. An update of an unknown id is left out, and so is
+/// one whose ``RecordChanges/Access`` is not due.
 public struct UpdateFold: Sendable {
     /// A record that changes.
     public struct Change: Sendable {
@@ -63,8 +63,8 @@ public struct UpdateFold: Sendable {
 
 /// The vectors of texts, compared by their bytes, that one call has embedded so far.
 ///
-/// Texts are embedded outside of transactions and locks. Meanwhile other calls may change what is stored, so a call looks
-/// again until every text that it writes has its vector.
+/// Texts are embedded outside of transactions and locks. Meanwhile other calls may change what is
+/// stored, so a call looks again until every text that it writes has its vector.
 public struct TextVectors: Sendable {
     private var vectors: [ExactString: [Float]] = [:]
 

@@ -1,5 +1,6 @@
 extension SessionMemory {
-    /// Writes the memory as one JSON object, in the shape that the REST API and the reference's Redis document share.
+    /// Writes the memory as one JSON object, in the shape that the REST API and the reference's
+    /// Redis document share.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writeContent(to: &writer)
@@ -45,8 +46,8 @@ extension SessionMemory {
         member("metadata") { $0.value(.object(record.metadata)) }
     }
 
-    /// Reads what ``write(to:)`` or the reference wrote; what is missing gets the default of the wire. A memory without
-    /// dates gets `fallbackDate`.
+    /// Reads what ``write(to:)`` or the reference wrote; what is missing gets the default of the
+    /// wire. A memory without dates gets `fallbackDate`.
     ///
     /// - Throws: ``MemoryError`` with code `internalError` for what is no memory.
     public init(stored value: JSONValue, fallbackDate: Timestamp) throws(MemoryError) {

@@ -1,5 +1,5 @@
-/// A structured memory that a client put into a session. It goes to long-term memory under its own id; until then
-/// `persistedAt` is `nil`.
+/// A structured memory that a client put into a session. It goes to long-term memory under its own
+/// id; until then `persistedAt` is `nil`.
 public struct SessionMemory: Sendable, Equatable {
     /// The lists that the client gave: the others are `null` on the wire, not `[]`.
     public struct GivenLists: OptionSet, Sendable, Hashable {
@@ -11,10 +11,12 @@ public struct SessionMemory: Sendable, Equatable {
         public static let extractedFrom = GivenLists(rawValue: 4)
     }
 
-    /// The memory as the client gave it: session id, user id and namespace are its own, not yet the session's.
+    /// The memory as the client gave it: session id, user id and namespace are its own, not yet the
+    /// session's.
     public let record: MemoryRecord
     public let givenLists: GivenLists
-    /// When the memory was stored in long-term memory; `nil` while it is not there. (`record.persistedAt` is not used.)
+    /// When the memory was stored in long-term memory; `nil` while it is not there.
+    /// (`record.persistedAt` is not used.)
     public var persistedAt: Timestamp?
 
     public init(_ record: MemoryRecord, givenLists: GivenLists, persistedAt: Timestamp?) {

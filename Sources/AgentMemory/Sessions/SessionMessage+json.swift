@@ -1,5 +1,6 @@
 extension SessionMessage {
-    /// Writes the message as one JSON object, in the shape that the REST API and the reference's Redis document share.
+    /// Writes the message as one JSON object, in the shape that the REST API and the reference's
+    /// Redis document share.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.name("role")
@@ -17,7 +18,8 @@ extension SessionMessage {
         }
     }
 
-    /// Reads what ``write(to:)`` or the reference wrote. A message without a date gets `fallbackDate`.
+    /// Reads what ``write(to:)`` or the reference wrote. A message without a date gets
+    /// `fallbackDate`.
     ///
     /// - Throws: ``MemoryError`` with code `internalError` for what is no message.
     public init(stored value: JSONValue, fallbackDate: Timestamp) throws(MemoryError) {

@@ -2,20 +2,22 @@
 public struct SessionMessage: Sendable, Equatable {
     /// 1 to 512 bytes of UTF-8 without control characters. Clients may use one id twice.
     public let id: String
-    /// `user`, `assistant`, `system`, `tool` or any other word: 1 to 512 bytes without control characters.
+    /// `user`, `assistant`, `system`, `tool` or any other word: 1 to 512 bytes without control
+    /// characters.
     public let role: String
     /// Never blank, never with NUL; otherwise byte for byte what the client sent.
     public let content: String
     public let createdAt: Timestamp
     /// When the message was stored in long-term memory; `nil` while it is not there.
     public var persistedAt: Timestamp?
-    /// Whether the extraction of single facts has been done (`t` on the wire) or is still due (`f`).
+    /// Whether the extraction of single facts has been done (`t` on the wire) or is still due
+    /// (`f`).
     public var discreteMemoryExtracted: Bool
 
     /// A message from a client.
     ///
-    /// - Throws: ``MemoryError``: `invalidCombination` for blank content, which REST answers with 400 as clients expect;
-    ///   `invalidInput` that names `id`, `role` or `content` otherwise.
+    /// - Throws: ``MemoryError``: `invalidCombination` for blank content, which REST answers with
+    ///   400 as clients expect; `invalidInput` that names `id`, `role` or `content` otherwise.
     public init(
         id: String, role: String, content: String, createdAt: Timestamp, persistedAt: Timestamp? = nil,
         discreteMemoryExtracted: Bool = false

@@ -1,11 +1,12 @@
-/// How a request names a session: a part that is left out matches any value and also sessions that have none; a part that is
-/// given must be equal, byte by byte.
+/// How a request names a session: a part that is left out matches any value and also sessions that
+/// have none; a part that is given must be equal, byte by byte.
 public struct SessionReference: Sendable, Hashable {
     public let sessionID: String
     public let namespace: String?
     public let userID: String?
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` that names `session_id`, `namespace` or `user_id`.
+    /// - Throws: ``MemoryError`` with code `invalidInput` that names `session_id`, `namespace` or
+    ///   `user_id`.
     public init(sessionID: String, namespace: String? = nil, userID: String? = nil) throws(MemoryError) {
         let key = try SessionKey(sessionID: sessionID, namespace: namespace, userID: userID)
         self.sessionID = key.sessionID

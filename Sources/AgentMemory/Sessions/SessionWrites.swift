@@ -17,14 +17,14 @@ public struct SessionAppend: Sendable, Equatable {
     public let writerStamp: Timestamp?
     /// The new value of ``WorkingMemory/tokens``; `nil` leaves it.
     public let tokens: Int?
-    /// Whether messages that the session has already are left out, so that an append can be sent again. The ids of
-    /// ``messages`` are all different then.
+    /// Whether messages that the session has already are left out, so that an append can be sent
+    /// again. The ids of ``messages`` are all different then.
     public let skipsRepeats: Bool
     /// What is enqueued together with the write.
     public let jobs: [NewJob]
 
-    /// How many of the last messages of a session are looked through for repeats: a bound, so that an append to a long session costs
-    /// no more than one to a short session.
+    /// How many of the last messages of a session are looked through for repeats: a bound, so that
+    /// an append to a long session costs no more than one to a short session.
     public static let repeatWindow = 1000
 
     public init(

@@ -4,8 +4,8 @@ public struct StoredSession: Sendable, Equatable {
     public var memory: WorkingMemory
     /// Messages of the whole session.
     public var messageCount: Int
-    /// The writes that led here, oldest first; the last one is the current state. At least one, at most
-    /// ``SessionRevision/kept``.
+    /// The writes that led here, oldest first; the last one is the current state. At least one, at
+    /// most ``SessionRevision/kept``.
     public var revisions: [SessionRevision]
 
     /// - Parameter revisions: at least one.
@@ -22,13 +22,16 @@ public struct StoredSession: Sendable, Equatable {
 
 /// One write of a session.
 public struct SessionRevision: Sendable, Equatable {
-    /// Counts the writes of the session. The first write after the session was absent starts at 1 (or, so that a number is not
-    /// seen twice, at any higher one); every further write adds 1. 0 for a document of the reference, which has no revisions.
+    /// Counts the writes of the session. The first write after the session was absent starts at 1
+    /// (or, so that a number is not seen twice, at any higher one); every further write adds 1. 0
+    /// for a document of the reference, which has no revisions.
     public let number: Int
-    /// What clients see as `last_accessed`: no two revisions of a session share it, and later ones have later stamps.
+    /// What clients see as `last_accessed`: no two revisions of a session share it, and later ones
+    /// have later stamps.
     public let stamp: Timestamp
-    /// The `last_accessed` that the writer's request carried, where it was of the writer's own clock: a writer that sends it again
-    /// works from what it wrote here. `nil` where the request carried none, or the stamp of a revision.
+    /// The `last_accessed` that the writer's request carried, where it was of the writer's own
+    /// clock: a writer that sends it again works from what it wrote here. `nil` where the request
+    /// carried none, or the stamp of a revision.
     public let writerStamp: Timestamp?
     /// Messages of the session after the write.
     public let messageCount: Int
@@ -43,7 +46,8 @@ public struct SessionRevision: Sendable, Equatable {
         self.messageCount = messageCount
     }
 
-    /// `[number, stamp, writer's stamp or null, messages]`, the dates in microseconds since the epoch.
+    /// `[number, stamp, writer's stamp or null, messages]`, the dates in microseconds since the
+    /// epoch.
     public var json: JSONValue {
         [
             .int(number), .int(Int(stamp.microseconds)),
@@ -51,7 +55,8 @@ public struct SessionRevision: Sendable, Equatable {
         ]
     }
 
-    /// Numbers beyond this one are not ours: the next ones could not be told apart in a double, as Redis counts.
+    /// Numbers beyond this one are not ours: the next ones could not be told apart in a double, as
+    /// Redis counts.
     private static let largestNumber = 1 << 53
 
     /// Reads ``json``; `nil` for anything else.

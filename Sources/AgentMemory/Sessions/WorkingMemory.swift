@@ -1,22 +1,26 @@
-/// What an agent holds of one session: the conversation, structured memories, data of its own, and a summary of what was
-/// said before.
+/// What an agent holds of one session: the conversation, structured memories, data of its own, and
+/// a summary of what was said before.
 public struct WorkingMemory: Sendable, Equatable {
     public var key: SessionKey
-    /// In the order of the conversation, which is the order the client gave, not that of their dates.
+    /// In the order of the conversation, which is the order the client gave, not that of their
+    /// dates.
     public var messages: [SessionMessage]
     public var memories: [SessionMemory]
-    /// Anything the client keeps with the session; `nil` where it gave none. Comes back as the same JSON value.
+    /// Anything the client keeps with the session; `nil` where it gave none. Comes back as the same
+    /// JSON value.
     public var data: JSONObject?
     /// A summary of the earlier conversation.
     public var context: String?
     /// A count that clients keep; the server only stores it.
     public var tokens: Int
     public var strategy: MemoryStrategy
-    /// Seconds from the last write after which the session is gone, at least 1; `nil` keeps it for ever.
+    /// Seconds from the last write after which the session is gone, at least 1; `nil` keeps it for
+    /// ever.
     public var ttlSeconds: Int?
     public var createdAt: Timestamp
     public var updatedAt: Timestamp
-    /// The stamp of the revision (``SessionRevision/stamp``), which clients send back with their next PUT.
+    /// The stamp of the revision (``SessionRevision/stamp``), which clients send back with their
+    /// next PUT.
     public var lastAccessed: Timestamp
 
     public init(
@@ -37,12 +41,14 @@ public struct WorkingMemory: Sendable, Equatable {
         self.lastAccessed = lastAccessed
     }
 
-    /// When the session is gone if nobody writes to it again; the last microsecond of the year 9999 at most.
+    /// When the session is gone if nobody writes to it again; the last microsecond of the year 9999
+    /// at most.
     public var expiresAt: Timestamp? {
         ttlSeconds.map { updatedAt.advanced(bySeconds: Int64(clamping: min($0, 400_000_000_000))) }
     }
 
-    /// Writes the members of the session as the REST API spells them; the caller opens and closes the object.
+    /// Writes the members of the session as the REST API spells them; the caller opens and closes
+    /// the object.
     public func writeMembers(to writer: inout JSONWriter, withMessages: Bool = true) {
         func member(_ name: String, _ write: (inout JSONWriter) -> Void) {
             writer.name(name)

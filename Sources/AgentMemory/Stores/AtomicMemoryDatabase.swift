@@ -1,24 +1,27 @@
-/// A backend that decides in the store itself, together with the write, which records of a call are stored, so that no other
-/// writer of any process comes in between.
+/// A backend that decides in the store itself, together with the write, which records of a call are
+/// stored, so that no other writer of any process comes in between.
 ///
-/// Besides, its ``MemoryVectorDatabase/delete(_:)`` notes the ids with the time of the store, whether there are such records or
-/// not, and keeps the notes for ``DeletionNote/keptSeconds``, so that ``promote(_:handedInAt:)`` can tell what was never stored
-/// from what has been deleted since.
+/// Besides, its ``MemoryVectorDatabase/delete(_:)`` notes the ids with the time of the store,
+/// whether there are such records or not, and keeps the notes for ``DeletionNote/keptSeconds``, so
+/// that ``promote(_:handedInAt:)`` can tell what was never stored from what has been deleted since.
 ///
 /// For other backends the service does what it can from outside: see `LongTermMemory`.
 public protocol AtomicMemoryDatabase: MemoryVectorDatabase {
-    /// As ``MemoryVectorDatabase/add(_:)``, but leaves out each record whose memory hash another id has, in the store or earlier
-    /// in the call. A record whose own id is stored is a replacement, never a duplicate; what a record of the call replaces is no
-    /// reason to leave out another. Of calls that run at once with one memory hash under different ids, one stores it.
+    /// As ``MemoryVectorDatabase/add(_:)``, but leaves out each record whose memory hash another id
+    /// has, in the store or earlier in the call. A record whose own id is stored is a replacement,
+    /// never a duplicate; what a record of the call replaces is no reason to leave out another. Of
+    /// calls that run at once with one memory hash under different ids, one stores it.
     ///
     /// - Returns: the ids that were stored, in the order given, each once.
     func addDistinct(_ records: [MemoryRecord]) async throws -> [String]
 
-    /// Stores those of the records that nothing stands against, all of them or none; replaces nothing.
+    /// Stores those of the records that nothing stands against, all of them or none; replaces
+    /// nothing.
     ///
     /// - Parameters:
     ///   - records: of different ids.
-    ///   - handedInAt: when they were handed in for promotion, by the store's clock. What was deleted then or later is not stored.
+    ///   - handedInAt: when they were handed in for promotion, by the store's clock. What was
+    ///     deleted then or later is not stored.
     /// - Returns: what became of each record.
     func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome]
 }
@@ -26,7 +29,8 @@ public protocol AtomicMemoryDatabase: MemoryVectorDatabase {
 /// What became of a record that was to be promoted.
 public enum PromotionOutcome: Sendable, Equatable {
     case stored
-    /// The user and namespace of the record have its id already, perhaps edited since: left as it is.
+    /// The user and namespace of the record have its id already, perhaps edited since: left as it
+    /// is.
     case present
     /// The id was deleted after the record had been handed in.
     case deleted

@@ -1,8 +1,8 @@
-/// Any backend with the checks that all backends need, made once before each call: this is what the server and the conformance
-/// kit run.
+/// Any backend with the checks that all backends need, made once before each call: this is what the
+/// server and the conformance kit run.
 ///
-/// A search that the backend's ``BackendCapabilities`` do not cover is refused, and a call without records, ids or updates returns
-/// at once; neither reaches the backend.
+/// A search that the backend's ``BackendCapabilities`` do not cover is refused, and a call without
+/// records, ids or updates returns at once; neither reaches the backend.
 public struct CheckedDatabase: MemoryVectorDatabase {
     /// The backend itself.
     public let database: any MemoryVectorDatabase
@@ -12,7 +12,8 @@ public struct CheckedDatabase: MemoryVectorDatabase {
         self.database = (database as? CheckedDatabase)?.database ?? database
     }
 
-    /// The writes that the backend decides in its store; `nil` if it is not an ``AtomicMemoryDatabase``.
+    /// The writes that the backend decides in its store; `nil` if it is not an
+    /// ``AtomicMemoryDatabase``.
     public var atomicWrites: CheckedAtomicWrites? {
         (database as? any AtomicMemoryDatabase).map(CheckedAtomicWrites.init)
     }

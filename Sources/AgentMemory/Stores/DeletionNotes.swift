@@ -1,5 +1,6 @@
-/// Notes of which long-term memories were deleted, kept beside the jobs, so that a job that was handed in before does not bring
-/// them back. They serve backends that keep no such notes themselves (``AtomicMemoryDatabase``).
+/// Notes of which long-term memories were deleted, kept beside the jobs, so that a job that was
+/// handed in before does not bring them back. They serve backends that keep no such notes
+/// themselves (``AtomicMemoryDatabase``).
 public protocol DeletionNotes: Sendable {
     /// Notes that the ids are deleted now, by the clock of the store.
     func noteDeleted(_ ids: [String]) async throws
@@ -10,7 +11,7 @@ public protocol DeletionNotes: Sendable {
 
 /// How long deletions are remembered, by whoever keeps notes of them.
 public enum DeletionNote {
-    /// 7 days, in seconds: far longer than a job is tried. A job that somebody takes out of the dead-letter list later than
-    /// that may store again what was deleted.
+    /// 7 days, in seconds: far longer than a job is tried. A job that somebody takes out of the
+    /// dead-letter list later than that may store again what was deleted.
     public static let keptSeconds = 604_800
 }

@@ -1,25 +1,27 @@
 /// A durable queue of background jobs that any number of processes share.
 ///
-/// A job is done at least once: a worker leases it, and completes, retries or buries it before the lease ends; a lease that ends
-/// without a word (its worker died) lets any worker lease the job again. Of two workers never two hold a lease of one job at the
-/// same time. Times are those of the store's own clock where it has one, so that replicas agree.
+/// A job is done at least once: a worker leases it, and completes, retries or buries it before the
+/// lease ends; a lease that ends without a word (its worker died) lets any worker lease the job
+/// again. Of two workers never two hold a lease of one job at the same time. Times are those of the
+/// store's own clock where it has one, so that replicas agree.
 ///
 /// ``Store/health()`` has the component `jobs`.
 ///
-/// All calls may run at the same time, from several processes. Each call ends within the deadline that the queue was configured
-/// with, and a cancelled task ends its call early with `CancellationError`; every other failure is a ``MemoryError``
-/// (`storeUnavailable` or `timedOut`). A cancelled or failed ``lease(kinds:limit:for:)`` may have leased jobs that nobody heard of:
-/// they come back when the lease ends.
+/// All calls may run at the same time, from several processes. Each call ends within the deadline
+/// that the queue was configured with, and a cancelled task ends its call early with
+/// `CancellationError`; every other failure is a ``MemoryError`` (`storeUnavailable` or
+/// `timedOut`). A cancelled or failed ``lease(kinds:limit:for:)`` may have leased jobs that nobody
+/// heard of: they come back when the lease ends.
 public protocol JobQueue: Store, DeletionNotes {
-    /// Adds jobs, all or none. Once this returns they survive a crash of this process (and of the store, as far as the store
-    /// keeps anything it has acknowledged).
+    /// Adds jobs, all or none. Once this returns they survive a crash of this process (and of the
+    /// store, as far as the store keeps anything it has acknowledged).
     ///
     /// - Returns: their ids, in the order given.
     @discardableResult
     func enqueue(_ jobs: [NewJob]) async throws -> [String]
 
-    /// Takes up to `limit` jobs that are due, roughly the oldest first: jobs that wait and whose delay has passed, and jobs whose lease
-    /// has ended. Does not wait for jobs to appear.
+    /// Takes up to `limit` jobs that are due, roughly the oldest first: jobs that wait and whose
+    /// delay has passed, and jobs whose lease has ended. Does not wait for jobs to appear.
     ///
     /// - Parameters:
     ///   - kinds: only jobs of these kinds; not empty.
@@ -28,19 +30,22 @@ public protocol JobQueue: Store, DeletionNotes {
 
     /// Makes the lease last `duration` from now.
     ///
-    /// - Returns: `false`, changing nothing, if this is not the job's lease any more: it ended and another worker took the job, or the
-    ///   job is gone.
+    /// - Returns: `false`, changing nothing, if this is not the job's lease any more: it ended and
+    ///   another worker took the job, or the job is gone.
     func extend(_ job: LeasedJob, for duration: Duration) async throws -> Bool
 
     /// Removes the job: it is done.
     ///
-    /// - Returns: `false`, changing nothing, if this is not the job's lease any more. (A lease that has ended but that nobody else took
-    ///   may still complete.) So do ``retry(_:after:reason:)`` and ``bury(_:reason:)``.
+    /// - Returns: `false`, changing nothing, if this is not the job's lease any more. (A lease that
+    ///   has ended but that nobody else took may still complete.) So do ``retry(_:after:reason:)``
+    ///   and ``bury(_:reason:)``.
     func complete(_ job: LeasedJob) async throws -> Bool
 
-    /// Gives the job back; it can be leased again once `delay` has passed. Its attempts go on counting.
+    /// Gives the job back; it can be leased again once `delay` has passed. Its attempts go on
+    /// counting.
     ///
-    /// - Parameter reason: why it failed, 1,000 bytes at most, without secrets and without stored texts.
+    /// - Parameter reason: why it failed, 1,000 bytes at most, without secrets and without stored
+    ///   texts.
     func retry(_ job: LeasedJob, after delay: Duration, reason: String) async throws -> Bool
 
     /// Moves the job to the dead-letter list, payload and all.
@@ -48,12 +53,14 @@ public protocol JobQueue: Store, DeletionNotes {
 
     func counts() async throws -> JobCounts
 
-    /// The jobs in `state`, oldest first (by the time they were enqueued, then by id), with their total.
+    /// The jobs in `state`, oldest first (by the time they were enqueued, then by id), with their
+    /// total.
     func list(_ state: JobState, page: PageRequest) async throws -> Page<JobSummary>
 
     /// Moves dead jobs back: they can be leased at once, and their attempts count from 0 again.
     ///
-    /// - Parameter ids: `nil` takes every dead job. Ids that are not in the dead-letter list are ignored.
+    /// - Parameter ids: `nil` takes every dead job. Ids that are not in the dead-letter list are
+    ///   ignored.
     /// - Returns: how many were moved.
     func requeue(_ ids: [String]?) async throws -> Int
 }

@@ -1,18 +1,23 @@
-/// A store of long-term memories with vector search: what every backend implements, built in or loaded.
+/// A store of long-term memories with vector search: what every backend implements, built in or
+/// loaded.
 ///
-/// ``Store/name`` is the name that the factory setting uses. ``Store/health()`` has the components `store` and `index`.
+/// ``Store/name`` is the name that the factory setting uses. ``Store/health()`` has the components
+/// `store` and `index`.
 ///
-/// The six operations mean what the project's contract (`Documentation/contract.md`) says, rule by rule; the conformance
-/// kit proves it. Values that reach a backend are valid by construction, so a backend checks nothing about them again.
+/// The six operations mean what the project's contract (`Documentation/contract.md`) says, rule by
+/// rule; the conformance kit proves it. Values that reach a backend are valid by construction, so a
+/// backend checks nothing about them again.
 ///
-/// All calls may run at the same time. Each call ends within the deadline that the backend was configured with, and a
-/// cancelled task ends its call early with `CancellationError`; every other failure is a ``MemoryError``.
+/// All calls may run at the same time. Each call ends within the deadline that the backend was
+/// configured with, and a cancelled task ends its call early with `CancellationError`; every other
+/// failure is a ``MemoryError``.
 public protocol MemoryVectorDatabase: Store {
-    /// What the backend can do beyond semantic search and filters. A request for what is missing is refused with code
-    /// `unsupported`, never ignored.
+    /// What the backend can do beyond semantic search and filters. A request for what is missing is
+    /// refused with code `unsupported`, never ignored.
     var capabilities: BackendCapabilities { get }
 
-    /// Stores records whole, replacing those whose id exists; of an id given twice the last one counts. All or nothing.
+    /// Stores records whole, replacing those whose id exists; of an id given twice the last one
+    /// counts. All or nothing.
     ///
     /// - Returns: the ids in the order given, one for each input record. Searchable once returned.
     func add(_ records: [MemoryRecord]) async throws -> [String]
@@ -31,11 +36,12 @@ public protocol MemoryVectorDatabase: Store {
     /// - Returns: how many there were; unknown ids are ignored and a repeated id counts once.
     func delete(_ ids: [String]) async throws -> Int
 
-    /// Changes single fields, each record atomically against updates of its other fields; all or nothing per call. Embeds again
-    /// only where the text changes; computes the memory hash again where one of its fields changes.
+    /// Changes single fields, each record atomically against updates of its other fields; all or
+    /// nothing per call. Embeds again only where the text changes; computes the memory hash again
+    /// where one of its fields changes.
     ///
-    /// - Returns: how many records changed. An unknown id is not created and not counted, nor is a record whose
-    ///   ``RecordChanges/Access`` is not due.
+    /// - Returns: how many records changed. An unknown id is not created and not counted, nor is a
+    ///   record whose ``RecordChanges/Access`` is not due.
     func update(_ updates: [RecordUpdate]) async throws -> Int
 }
 
@@ -46,7 +52,8 @@ public struct BackendCapabilities: Sendable, Equatable {
     /// Rule S7.
     public let serverSideRecency: Bool
     public let distanceThreshold: Bool
-    /// The scorers that keyword and hybrid search take; `bm25std` is always among them where there is keyword search.
+    /// The scorers that keyword and hybrid search take; `bm25std` is always among them where there
+    /// is keyword search.
     public let textScorers: Set<TextScorer>
 
     public init(

@@ -1,10 +1,13 @@
-/// A backend that can make the vectors of its records anew with another embedding model while servers with the old one go on.
+/// A backend that can make the vectors of its records anew with another embedding model while
+/// servers with the old one go on.
 ///
-/// The vectors of each model lie apart. A write of a text makes the vector of the writer's model and removes the record's vectors of
-/// other models, so that what is out of date is missing, and what is missing is made here. All calls are about the model of
-/// the backend's own embedder; none of them needs ``MemoryVectorDatabase/prepare()``. Several processes may do the same at once.
+/// The vectors of each model lie apart. A write of a text makes the vector of the writer's model
+/// and removes the record's vectors of other models, so that what is out of date is missing, and
+/// what is missing is made here. All calls are about the model of the backend's own embedder; none
+/// of them needs ``MemoryVectorDatabase/prepare()``. Several processes may do the same at once.
 public protocol ReembeddableDatabase: MemoryVectorDatabase {
-    /// Puts the model on record, not ready, unless it is there already, and makes a place for its vectors.
+    /// Puts the model on record, not ready, unless it is there already, and makes a place for its
+    /// vectors.
     ///
     /// - Returns: all models on record, this one among them.
     func beginReembedding() async throws -> [RecordedSpace]
@@ -12,20 +15,23 @@ public protocol ReembeddableDatabase: MemoryVectorDatabase {
     /// How far the work is.
     func reembeddingProgress() async throws -> ReembeddingProgress
 
-    /// Embeds records that lack a vector, and stores each vector if the record's text is still the one that was embedded.
+    /// Embeds records that lack a vector, and stores each vector if the record's text is still the
+    /// one that was embedded.
     ///
     /// - Parameters:
     ///   - position: 0, or where the last step of the same pass ended.
     ///   - limit: how many records at most.
     func embedMissing(from position: Int, limit: Int) async throws -> ReembeddingStep
 
-    /// Makes the vector index, or waits until it is complete; searches of other models go on meanwhile.
+    /// Makes the vector index, or waits until it is complete; searches of other models go on
+    /// meanwhile.
     func indexReembedded() async throws
 
     /// Lets servers with the model use it.
     func finishReembedding() async throws
 
-    /// Removes the vectors and indexes of all other models. Servers that still use them are refused by the store from then on.
+    /// Removes the vectors and indexes of all other models. Servers that still use them are refused
+    /// by the store from then on.
     ///
     /// - Returns: the models whose vectors were removed.
     /// - Throws: ``MemoryError`` with code `misconfigured` if the model is not on record as ready.
@@ -63,7 +69,8 @@ public struct ReembeddingStep: Sendable, Equatable {
     }
 }
 
-/// The whole of `agent-memory reembed`: from a model that the store does not know to one that servers can use.
+/// The whole of `agent-memory reembed`: from a model that the store does not know to one that
+/// servers can use.
 ///
 /// It can be ended at any moment, and begun again: only what is missing is made.
 public struct Reembedding: Sendable {
@@ -98,10 +105,12 @@ public struct Reembedding: Sendable {
         tell(.progress(try await database.reembeddingProgress()))
     }
 
-    /// Removes what all other models have, and makes the vectors that are missing then: what their servers stored last, nobody else would find.
+    /// Removes what all other models have, and makes the vectors that are missing then: what their
+    /// servers stored last, nobody else would find.
     ///
     /// - Returns: the models whose vectors were removed.
-    /// - Throws: as ``ReembeddableDatabase/dropOtherSpaces()``; ``MemoryError``; `CancellationError`.
+    /// - Throws: as ``ReembeddableDatabase/dropOtherSpaces()``; ``MemoryError``;
+    ///   `CancellationError`.
     public func dropOthers() async throws -> [EmbeddingSpace] {
         let dropped = try await database.dropOtherSpaces()
         var progress = ReembeddingProgress(done: 0, total: 0)
@@ -109,8 +118,8 @@ public struct Reembedding: Sendable {
         return dropped
     }
 
-    /// Until nothing is missing; where servers go on writing, until three passes have found hardly anything. The rest is made by the
-    /// upkeep of the servers that start with the new model.
+    /// Until nothing is missing; where servers go on writing, until three passes have found hardly
+    /// anything. The rest is made by the upkeep of the servers that start with the new model.
     private func embedAll(_ progress: inout ReembeddingProgress, _ tell: (Event) -> Void) async throws {
         var shortPasses = 0
         while shortPasses < 3 {

@@ -10,7 +10,8 @@ struct BackendTable: @unchecked Sendable {
     let description: BackendDescription
 
     /// - Parameter setting: the value of the factory setting, for errors.
-    /// - Throws: ``BackendFactoryError`` with code `invalidReturnType` that says what is wrong with the table.
+    /// - Throws: ``BackendFactoryError`` with code `invalidReturnType` that says what is wrong with
+    ///   the table.
     init(_ pointer: UnsafePointer<memory_backend>?, symbol: String, setting: String) throws(BackendFactoryError) {
         func refuse(_ reason: String) -> BackendFactoryError {
             BackendFactoryError(.invalidReturnType, setting: setting, "\(symbol) returned \(reason)")
@@ -19,7 +20,8 @@ struct BackendTable: @unchecked Sendable {
             throw refuse(
                 "NULL and gave no reason. It must return a memory_backend, or call host->fail before it returns NULL.")
         }
-        // The four numbers at the beginning are the same in every version; what follows is read once they fit.
+        // The four numbers at the beginning are the same in every version; what follows is read
+        // once they fit.
         let head = UnsafeRawPointer(pointer)
         let magic = head.loadUnaligned(fromByteOffset: 0, as: UInt32.self)
         let version = head.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
@@ -94,7 +96,8 @@ struct BackendTable: @unchecked Sendable {
 }
 
 extension memory_backend_text {
-    /// A copy; `nil` for a text that is not there, or whose size cannot be: of more than a gigabyte, or of -1 as C functions say that they failed.
+    /// A copy; `nil` for a text that is not there, or whose size cannot be: of more than a
+    /// gigabyte, or of -1 as C functions say that they failed.
     var bytes: [UInt8]? {
         guard let data else { return size == 0 ? [] : nil }
         guard (0...(1 << 30)).contains(size) else { return nil }

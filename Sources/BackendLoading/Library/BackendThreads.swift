@@ -1,12 +1,14 @@
 import NIOPosix
 import Synchronization
 
-/// The threads on which loaded backends are called: their functions may block, which Swift's own threads must not. Started with their first use.
+/// The threads on which loaded backends are called: their functions may block, which Swift's own
+/// threads must not. Started with their first use.
 final class BackendThreads: Sendable {
     private struct Pools {
         /// For operations; as many may block at the same time.
         let operations: NIOThreadPool
-        /// For embeddings that are handed over, and for the two functions that end things: never waits behind an operation.
+        /// For embeddings that are handed over, and for the two functions that end things: never
+        /// waits behind an operation.
         let deliveries: NIOThreadPool
     }
 

@@ -4,8 +4,9 @@
     import Foundation
 #endif
 
-/// What a shared library's file says of itself (ELF, little-endian, 64 bits), so that a refusal can say more than the loader does: glibc
-/// reports a library for another machine as a file that is not there.
+/// What a shared library's file says of itself (ELF, little-endian, 64 bits), so that a refusal can
+/// say more than the loader does: glibc reports a library for another machine as a file that is not
+/// there.
 struct ELFFile {
     private static let header = 64
     private static let dynamicSymbols: UInt32 = 11  // SHT_DYNSYM

@@ -4,8 +4,9 @@ import Synchronization
 
 /// The embeddings that a backend will most likely ask for: those of the texts in the request.
 ///
-/// When it asks, the way through the server's threads and back costs more than all else about a short call. So what a backend has asked for once
-/// with an operation is made before its next call, and is there when it asks. A backend that never asks, because it embeds by other means, costs
+/// When it asks, the way through the server's threads and back costs more than all else about a
+/// short call. So what a backend has asked for once with an operation is made before its next call,
+/// and is there when it asks. A backend that never asks, because it embeds by other means, costs
 /// nothing; one that stops asking is noticed with the first call.
 final class ExpectedEmbeddings: Sendable {
     private struct Expectation {

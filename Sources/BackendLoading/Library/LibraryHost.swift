@@ -6,8 +6,8 @@ import Synchronization
 
 /// The server's half of `memory_backend.h`: what the functions of the host structure do.
 ///
-/// One exists for every backend that was made, until the process ends: a library may call it at any time, so nobody could say when it is
-/// no longer used.
+/// One exists for every backend that was made, until the process ends: a library may call it at any
+/// time, so nobody could say when it is no longer used.
 final class LibraryHost: Sendable {
     let calls: PendingCalls
     let expected = ExpectedEmbeddings()
@@ -83,7 +83,8 @@ final class LibraryHost: Sendable {
 
     /// Where embeddings go.
     ///
-    /// `@unchecked Sendable`: `memory_backend.h` says that the function is called from any thread, once.
+    /// `@unchecked Sendable`: `memory_backend.h` says that the function is called from any thread,
+    /// once.
     private struct Receiver: @unchecked Sendable {
         let function: memory_backend_embedded?
         let context: UnsafeMutableRawPointer?

@@ -47,7 +47,8 @@ struct SharedLibrary {
         self.setting = setting
     }
 
-    /// - Throws: ``BackendFactoryError`` with code `functionNotFound` that lists what could have been meant.
+    /// - Throws: ``BackendFactoryError`` with code `functionNotFound` that lists what could have
+    ///   been meant.
     func factory(_ symbol: String) throws(BackendFactoryError) -> memory_backend_factory {
         if let function = dlsym(handle, symbol) { return unsafeBitCast(function, to: memory_backend_factory.self) }
         let offered = Self.factoryLike((try? ELFFile(path: path))?.exportedFunctions() ?? [])

@@ -1,6 +1,7 @@
 import NIOCore
 
-/// The frames between the server and the Python program: four bytes of length (little-endian), then that many bytes of JSON.
+/// The frames between the server and the Python program: four bytes of length (little-endian), then
+/// that many bytes of JSON.
 struct FrameDecoder: ByteToMessageDecoder {
     typealias InboundOut = ByteBuffer
 

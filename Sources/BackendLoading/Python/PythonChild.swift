@@ -101,7 +101,8 @@ final class PythonChild: Sendable {
                         .runtimeError, setting: setting, "\(factory) has not made a backend within \(limit)")))
         }
         defer { timer.cancel() }
-        // The stream of frames ends soon after the program, unless a process that it has forked keeps it open.
+        // The stream of frames ends soon after the program, unless a process that it has forked
+        // keeps it open.
         let ends = Self.ends(of: process, channel)
         let watch = Task {
             for await _ in ends {}
@@ -130,12 +131,14 @@ final class PythonChild: Sendable {
         channel.writeAndFlush(FrameEncoder.frame(json, allocator: channel.allocator), promise: nil)
     }
 
-    /// Waits until the program has ended, or can no longer be talked to; returns early when the task is cancelled.
+    /// Waits until the program has ended, or can no longer be talked to; returns early when the
+    /// task is cancelled.
     func waitForEnd() async {
         for await _ in Self.ends(of: process, channel) {}
     }
 
-    /// Ends once the program has ended, and what it said last has been read, or once it can no longer be talked to.
+    /// Ends once the program has ended, and what it said last has been read, or once it can no
+    /// longer be talked to.
     private static func ends(of process: PythonProcess, _ channel: any Channel) -> AsyncStream<Never> {
         let (ends, continuation) = AsyncStream<Never>.makeStream()
         channel.closeFuture.whenComplete { _ in continuation.finish() }
@@ -148,7 +151,8 @@ final class PythonChild: Sendable {
     /// How long what an ended program has said may take to be read.
     private static let lastWordsLimit: TimeAmount = .milliseconds(500)
 
-    /// Waits for the end of the program, which cannot be talked to any more, and ends it if need be.
+    /// Waits for the end of the program, which cannot be talked to any more, and ends it if need
+    /// be.
     ///
     /// - Returns: how it ended, such as `signal 9`.
     func collect() async -> String {

@@ -115,7 +115,8 @@ enum PythonMessage {
     case embed(request: Int, call: UInt64, texts: [String])
     case log(level: String, message: String)
 
-    /// - Throws: ``MemoryError`` with code `internalError` or `misconfigured` that names what cannot be read.
+    /// - Throws: ``MemoryError`` with code `internalError` or `misconfigured` that names what
+    ///   cannot be read.
     init(_ frame: JSONValue) throws(MemoryError) {
         let reader = MemberReader(frame, of: "a frame of the Python program")
         switch try reader.required("type", \.stringValue) {

@@ -12,7 +12,8 @@ import Synchronization
 
 /// A child process that runs Python, with one end of a socket pair as its descriptor 3.
 ///
-/// Its end is what the kernel says of it, not the end of the socket: a process that it has forked may hold that open for long.
+/// Its end is what the kernel says of it, not the end of the socket: a process that it has forked
+/// may hold that open for long.
 final class PythonProcess: Sendable {
     let identifier: pid_t
     /// Our end of the socket pair; its owner closes it.
@@ -32,7 +33,8 @@ final class PythonProcess: Sendable {
         case system(String)
     }
 
-    /// Starts `interpreter -c program` with the environment and the working folder of this process. What it prints goes to our standard error.
+    /// Starts `interpreter -c program` with the environment and the working folder of this process.
+    /// What it prints goes to our standard error.
     ///
     /// - Parameter interpreter: a path, or a name that is looked for in PATH.
     /// - Throws: ``StartError``.
@@ -45,7 +47,8 @@ final class PythonProcess: Sendable {
         #endif
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw .system(Self.systemError(errno)) }
         defer { close(ends[1]) }
-        // No other child of this process may hold our end open: its closing is how this one knows that we are gone.
+        // No other child of this process may hold our end open: its closing is how this one knows
+        // that we are gone.
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
 
         #if canImport(Darwin)
@@ -61,14 +64,15 @@ final class PythonProcess: Sendable {
             posix_spawn_file_actions_destroy(&actions)
             posix_spawnattr_destroy(&attributes)
         }
-        // Through a high number first: the target 3 may be in use by us, and a duplicate of itself would stay closed on exec.
+        // Through a high number first: the target 3 may be in use by us, and a duplicate of itself
+        // would stay closed on exec.
         posix_spawn_file_actions_adddup2(&actions, ends[1], 63)
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, 2, 1)
         posix_spawn_file_actions_adddup2(&actions, 63, 3)
         posix_spawn_file_actions_addclose(&actions, 63)
-        // A process group of its own, so that a Ctrl-C ends the server first, which then ends this in order; and no signal blocked, as
-        // they are on the threads that start this.
+        // A process group of its own, so that a Ctrl-C ends the server first, which then ends this
+        // in order; and no signal blocked, as they are on the threads that start this.
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
@@ -97,7 +101,8 @@ final class PythonProcess: Sendable {
 
     /// Ends the process and those of its group at once.
     func kill() {
-        // Under the lock, and only while it is not collected: later, the number may be another process's.
+        // Under the lock, and only while it is not collected: later, the number may be another
+        // process's.
         state.withLock { state in
             if state.ending == nil { signalGroup(SIGKILL) }
         }
@@ -119,7 +124,8 @@ final class PythonProcess: Sendable {
         }
     }
 
-    /// Waits for the end of the process, ends what it has left behind in its group, and collects it.
+    /// Waits for the end of the process, ends what it has left behind in its group, and collects
+    /// it.
     private func awaitEnd() {
         var information = siginfo_t()
         while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}

@@ -1,5 +1,5 @@
-/// The Python program that carries a user's backend: it is part of this binary, and goes over the socket to the interpreter, so that no file
-/// has to be found or written where the server runs.
+/// The Python program that carries a user's backend: it is part of this binary, and goes over the
+/// socket to the interpreter, so that no file has to be found or written where the server runs.
 enum PythonProgram {
     /// The text for `python3 -c`.
     static let bootstrap = text(PackageResources.bootstrap_py)

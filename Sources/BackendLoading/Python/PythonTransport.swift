@@ -3,7 +3,8 @@ import BackendProtocol
 import Logging
 import Synchronization
 
-/// Calls a backend in a Python program beside the server. Where the program ends, calls fail with `storeUnavailable` until it runs again.
+/// Calls a backend in a Python program beside the server. Where the program ends, calls fail with
+/// `storeUnavailable` until it runs again.
 final class PythonTransport: BackendTransport {
     /// How the program is started, each time.
     private struct Recipe: Sendable {

@@ -1,17 +1,20 @@
 public import AgentMemory
 
-/// Reads the members of a JSON object that a client sent, and notes everything in it that does not fit.
+/// Reads the members of a JSON object that a client sent, and notes everything in it that does not
+/// fit.
 ///
 ///     let body = BodyReader(json)
 ///     let text = body.string("text")
 ///     try body.finish()
 ///
-/// Spellings are read as leniently as pydantic reads them ("5" is an integer, "yes" is true). A member that is `null`
-/// counts as absent. A member that does not fit reads as `nil`, like one that is absent; ``finish()`` then throws
-/// what was noted by this reader and by all readers of objects inside.
+/// Spellings are read as leniently as pydantic reads them ("5" is an integer, "yes" is true). A
+/// member that is `null` counts as absent. A member that does not fit reads as `nil`, like one that
+/// is absent; ``finish()`` then throws what was noted by this reader and by all readers of objects
+/// inside.
 ///
-/// A reader of its own next to `MemberReader`: that one reads what programs of this project wrote, and throws at the
-/// first member at fault. A client is to see every mistake at once, in the words of the reference.
+/// A reader of its own next to `MemberReader`: that one reads what programs of this project wrote,
+/// and throws at the first member at fault. A client is to see every mistake at once, in the words
+/// of the reference.
 public struct BodyReader {
     /// The object's members; none where the value is not an object.
     public let members: JSONObject
@@ -21,7 +24,8 @@ public struct BodyReader {
     private let issues: IssueList
     private let issuesBefore: Int
 
-    /// A reader of a whole body. A value that is not an object is one issue, and its members are not asked for.
+    /// A reader of a whole body. A value that is not an object is one issue, and its members are
+    /// not asked for.
     public init(_ json: JSONValue, at location: [MemoryError.PathComponent] = [.key("body")]) {
         self.init(json, at: location, noting: IssueList())
     }
@@ -56,7 +60,8 @@ public struct BodyReader {
 
     /// The value that reading ends with.
     ///
-    /// - Throws: ``ValidationFailure`` with all issues, if there are any; they are the reason for a value that is `nil`.
+    /// - Throws: ``ValidationFailure`` with all issues, if there are any; they are the reason for a
+    ///   value that is `nil`.
     public func finish<Value>(with value: Value?) throws(ValidationFailure) -> Value {
         guard let value, !issues.hasAny else { throw ValidationFailure(issues: issues.issues) }
         return value
@@ -121,15 +126,18 @@ public struct BodyReader {
         note("missing", at: location(of: name), "Field required", input: .object(members))
     }
 
-    /// A reader of the object in the member; `nil` if it is absent or `null`. It notes its issues here.
+    /// A reader of the object in the member; `nil` if it is absent or `null`. It notes its issues
+    /// here.
     public func object(_ name: String) -> BodyReader? {
         member(name).map { BodyReader($0, at: location(of: name), noting: issues) }
     }
 
-    /// Reads each object of the list in the member, until there are as many issues as an answer lists.
+    /// Reads each object of the list in the member, until there are as many issues as an answer
+    /// lists.
     ///
     /// - Parameters:
-    ///   - variant: what issues name after the position, for a list whose elements have several shapes.
+    ///   - variant: what issues name after the position, for a list whose elements have several
+    ///     shapes.
     ///   - body: is given a reader for each element; it notes its issues here.
     public func forEachObject(
         in name: String, as variant: String? = nil, _ body: (BodyReader) throws -> Void
@@ -223,8 +231,8 @@ public struct BodyReader {
         "false": false, "f": false, "no": false, "n": false, "off": false, "0": false,
     ]
 
-    /// An integer within `range`. Whole numbers beyond 64 bits are held at the largest integer, so that every offset
-    /// has an answer.
+    /// An integer within `range`. Whole numbers beyond 64 bits are held at the largest integer, so
+    /// that every offset has an answer.
     public func int(_ name: String, in range: ClosedRange<Int>) -> Int? {
         guard let value = member(name) else { return nil }
         let parsed: Int
@@ -294,7 +302,8 @@ public struct BodyReader {
         return number
     }
 
-    /// A date in any of the spellings of `Timestamp(parsing:)`, or a number of seconds or milliseconds since the epoch.
+    /// A date in any of the spellings of `Timestamp(parsing:)`, or a number of seconds or
+    /// milliseconds since the epoch.
     public func date(_ name: String) -> Timestamp? {
         member(name).flatMap { date($0, at: location(of: name)) }
     }
@@ -324,8 +333,8 @@ public struct BodyReader {
         }
     }
 
-    /// A text that narrows a request to one user or one namespace. An empty or blank one is refused: it would narrow
-    /// nothing, and the answer would be about everybody.
+    /// A text that narrows a request to one user or one namespace. An empty or blank one is
+    /// refused: it would narrow nothing, and the answer would be about everybody.
     public func scope(_ name: String) -> String? {
         guard let value = string(name) else { return nil }
         guard !SearchQuery.isBlank(value) else {

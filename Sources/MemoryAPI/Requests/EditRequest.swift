@@ -12,7 +12,8 @@ public struct EditRequest {
     private let pinned: Bool?
     private let eventDate: Timestamp?
 
-    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` if there is nothing to change.
+    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` if there is
+    ///   nothing to change.
     public init(_ json: JSONValue) throws {
         let body = BodyReader(json)
         text = body.string("text")

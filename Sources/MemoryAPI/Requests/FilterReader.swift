@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// Reads the filters of a search, list or count request. Everything in a filter must be known: a misspelt operator that
-/// was ignored would show records that should not be shown.
+/// Reads the filters of a search, list or count request. Everything in a filter must be known: a
+/// misspelt operator that was ignored would show records that should not be shown.
 struct FilterReader {
     /// The filters that a request may carry under these names.
     static let tagFields: [TagField] = TagField.allCases

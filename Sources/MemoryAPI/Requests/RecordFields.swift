@@ -1,6 +1,7 @@
 import AgentMemory
 
-/// The fields of a memory in a request, except its id. Unknown ones are ignored, as clients of other versions send them.
+/// The fields of a memory in a request, except its id. Unknown ones are ignored, as clients of
+/// other versions send them.
 struct RecordFields {
     let text: String?
     let persistedAt: Timestamp?

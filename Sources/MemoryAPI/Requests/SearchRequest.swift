@@ -7,16 +7,18 @@ public enum SearchRequest {
         case semantic, keyword, hybrid
     }
 
-    /// What a search takes beside its filters. A name that is none of these might be a filter misspelt: it is refused, because a
-    /// filter that is ignored shows records that should not be shown (rule F9).
+    /// What a search takes beside its filters. A name that is none of these might be a filter
+    /// misspelt: it is refused, because a filter that is ignored shows records that should not be
+    /// shown (rule F9).
     private static let parameters = [
         "text", "search_mode", "hybrid_alpha", "text_scorer", "distance_threshold", "limit", "offset", "recency_boost",
         "recency_semantic_weight", "recency_recency_weight", "recency_freshness_weight", "recency_novelty_weight",
         "recency_half_life_last_access_days", "recency_half_life_created_days", "server_side_recency",
     ]
 
-    /// The query string of searches and prompts. `optimize_query` asks for a model, which this version does not have, to make the
-    /// text easier to find: clients of the reference send it, and it changes nothing yet.
+    /// The query string of searches and prompts. `optimize_query` asks for a model, which this
+    /// version does not have, to make the text easier to find: clients of the reference send it,
+    /// and it changes nothing yet.
     public static let parametersOfQuery = ParameterNames(taken: ["optimize_query"])
 
     /// Checks the query string of searches and prompts.
@@ -34,8 +36,10 @@ public enum SearchRequest {
     ///
     /// - Parameters:
     ///   - location: where in the request the search stands.
-    ///   - replacement: takes the place of the search's own text, where a search is part of another request.
-    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` for parameters that only another mode takes.
+    ///   - replacement: takes the place of the search's own text, where a search is part of another
+    ///     request.
+    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` for
+    ///   parameters that only another mode takes.
     public static func read(
         _ body: JSONValue, at location: [MemoryError.PathComponent] = [.key("body")],
         replacingText replacement: String? = nil
@@ -80,8 +84,8 @@ public enum SearchRequest {
         return try reader.finish(with: search)
     }
 
-    /// The body of POST /v1/long-term-memory/list: filters, limit, offset. Anything else is refused: it may be meant for
-    /// a search.
+    /// The body of POST /v1/long-term-memory/list: filters, limit, offset. Anything else is
+    /// refused: it may be meant for a search.
     ///
     /// - Throws: ``ValidationFailure``.
     public static func readList(_ body: JSONValue) throws -> ListQuery {

@@ -11,7 +11,8 @@ public struct SessionParameters {
 
     private static let scope = ["namespace", "user_id"]
 
-    /// What the routes take. JavaScript clients of the reference send `background` with a PUT, which has never meant anything.
+    /// What the routes take. JavaScript clients of the reference send `background` with a PUT,
+    /// which has never meant anything.
     public static let ofList = ParameterNames(taken: scope + ["limit", "offset"])
     public static let ofGet = ParameterNames(
         taken: scope + ["model_name", "context_window_max", "recent_messages_limit"])
@@ -26,7 +27,8 @@ public struct SessionParameters {
         userID = query.string("user_id")
         model = query.choice("model_name", ModelName.self)
         contextWindowMaximum = query.int("context_window_max", in: Int.min...Int.max)
-        // The reference takes any number. No session has more messages than this, and stores can count on it.
+        // The reference takes any number. No session has more messages than this, and stores can
+        // count on it.
         recentMessagesLimit = query.int("recent_messages_limit", in: Int.min...Int.max).map { min($0, Int(Int32.max)) }
         try query.finish()
     }
@@ -61,9 +63,11 @@ public struct SessionParameters {
         }
     }
 
-    /// How much of the context window the messages may take; `nil` if the request names no model and no window.
+    /// How much of the context window the messages may take; `nil` if the request names no model
+    /// and no window.
     ///
-    /// - Parameter summarizationThreshold: the share of the window at which conversations are summarised, from 0 to 1.
+    /// - Parameter summarizationThreshold: the share of the window at which conversations are
+    ///   summarised, from 0 to 1.
     public func budget(summarizationThreshold: Double) -> ContextBudget? {
         ContextBudget(model: model, maximum: contextWindowMaximum, summarizationThreshold: summarizationThreshold)
     }

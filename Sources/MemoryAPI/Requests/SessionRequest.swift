@@ -5,7 +5,8 @@ public import MemoryService
 public struct MessageRules: Sendable, Equatable {
     /// How far in the future a message's date may lie: clocks differ.
     public var maximumFutureSeconds: Int
-    /// Whether a message without a date is refused; else it gets the time of the request, and the answer says that this will end.
+    /// Whether a message without a date is refused; else it gets the time of the request, and the
+    /// answer says that this will end.
     public var requiresDates: Bool
 
     public init(maximumFutureSeconds: Int = 300, requiresDates: Bool = false) {
@@ -14,7 +15,8 @@ public struct MessageRules: Sendable, Equatable {
     }
 }
 
-/// The bodies of PUT /v1/working-memory/{session_id} and POST /v1/working-memory/{session_id}/messages.
+/// The bodies of PUT /v1/working-memory/{session_id} and POST
+/// /v1/working-memory/{session_id}/messages.
 public struct SessionRequest {
     private let rules: MessageRules
     private let now: Timestamp
@@ -33,8 +35,10 @@ public struct SessionRequest {
 
     /// A whole session.
     ///
-    /// - Parameter parameters: user id and namespace of the query string, for a body that names none.
-    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` for a message without content.
+    /// - Parameter parameters: user id and namespace of the query string, for a body that names
+    ///   none.
+    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` for a
+    ///   message without content.
     public func put(
         _ json: JSONValue, sessionID: String, parameters: SessionParameters, condition: WriteCondition
     ) throws -> Reading<SessionPut> {
@@ -97,7 +101,8 @@ public struct SessionRequest {
     private struct Messages {
         var all: [SessionMessage] = []
         var lackDates = false
-        /// The first message without content. It is reported after what is of the wrong form, with another status.
+        /// The first message without content. It is reported after what is of the wrong form, with
+        /// another status.
         var blank: MemoryError?
     }
 

@@ -1,6 +1,7 @@
 import AgentMemory
 
-/// Rules R9, J7, W12 and W13: what is decided and written in one step, whatever others do at the same moment.
+/// Rules R9, J7, W12 and W13: what is decided and written in one step, whatever others do at the
+/// same moment.
 extension ConformanceCheck {
     enum AtomicityChecks {
         static let checks: [ConformanceCheck] = [
@@ -235,7 +236,8 @@ extension ConformanceCheck {
             }
             try scope.expect(
                 "nothing was added", try await stored().map(\.id), ["m0", "m1", "é", "e\u{301}", "m2", "m3"])
-            // Other dates and marks are no other meaning; a repeat is found among the last messages, however long the session is.
+            // Other dates and marks are no other meaning; a repeat is found among the last
+            // messages, however long the session is.
             try await store.markPersisted(memoryIDs: [], messageIDs: ["m3"], at: at(50), in: key)
             let many = try (0..<SessionAppend.repeatWindow - 1).map { try message("x\($0)") }
             try scope.expect(

@@ -1,7 +1,8 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// What a backend declares works, and what it does not declare is refused: the rules S2, S5, S6 and S7, from both sides.
+    /// What a backend declares works, and what it does not declare is refused: the rules S2, S5, S6
+    /// and S7, from both sides.
     enum CapabilityChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(

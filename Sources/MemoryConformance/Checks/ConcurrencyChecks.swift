@@ -39,7 +39,8 @@ extension ConformanceCheck {
                         for batch in 0..<5 {
                             _ = try await scope.database.add(
                                 try (0..<25).map {
-                                    // Every writer also replaces one shared record: batches overlap.
+                                    // Every writer also replaces one shared record: batches
+                                    // overlap.
                                     try MemoryRecord(
                                         id: $0 == 0 ? "shared\(batch)" : "w\(writer)-\(batch)-\($0)",
                                         text: "[1, \(writer)] word \($0)")
@@ -206,7 +207,8 @@ extension ConformanceCheck {
                 for client in 0..<16 {
                     group.addTask {
                         var removed = 0
-                        // Every id is deleted by four clients, which go through them in different orders.
+                        // Every id is deleted by four clients, which go through them in different
+                        // orders.
                         let mine = ids.enumerated().filter { $0.offset % 4 == client % 4 }.map(\.element)
                         let ordered = client < 8 ? mine : mine.reversed()
                         for start in stride(from: 0, to: ordered.count, by: 12) {

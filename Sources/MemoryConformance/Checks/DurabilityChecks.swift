@@ -167,7 +167,8 @@ extension ConformanceCheck {
             let old = (0..<400).map { "old\($0)" }
             _ = try await scope.database.add(
                 try old.map { try MemoryRecord(id: $0, text: "[1] old", userID: "before") })
-            // The first half of the old records is changed, as far as it reaches, the second half deleted.
+            // The first half of the old records is changed, as far as it reaches, the second half
+            // deleted.
             let updater: Writer = { call in
                 let change = RecordUpdate(id: "old\(call % 200)", changes: try RecordChanges(topics: ["c\(call)"]))
                 _ = try await scope.database.update([change])
@@ -242,7 +243,8 @@ extension ConformanceCheck {
         }
     }
 
-    /// Lets writers write at once, each call after call, ends the store once so many calls have been answered, and starts it again.
+    /// Lets writers write at once, each call after call, ends the store once so many calls have
+    /// been answered, and starts it again.
     ///
     /// - Returns: how many calls of each writer were answered.
     private static func untilTheCrash(
@@ -317,7 +319,8 @@ extension ConformanceCheck {
         }
     }
 
-    /// The first answer of a store that is coming back. Until then only the errors that say so are right.
+    /// The first answer of a store that is coming back. Until then only the errors that say so are
+    /// right.
     private static func recovered<Answer: Sendable>(
         _ scope: CheckScope, _ call: () async throws -> Answer
     ) async throws -> Answer {

@@ -1,7 +1,8 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Rules E1 and E2 without taking the store away; what needs that is in the chapter of durability.
+    /// Rules E1 and E2 without taking the store away; what needs that is in the chapter of
+    /// durability.
     enum FailureChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(

@@ -1,6 +1,7 @@
 /// Values that break software which reads them as syntax, folds them, or cuts them.
 enum HostileStrings {
-    /// Distinct code point by code point; valid as ids, tag values (no comma, no surrounding blanks) and filter values.
+    /// Distinct code point by code point; valid as ids, tag values (no comma, no surrounding
+    /// blanks) and filter values.
     static let tags: [String] = [
         "plain", "Plain", "PLAIN", "two words", "auth0|abc", "a|b", "{braces}", "[brackets]", "(parens)", "star*", "*",
         "%",

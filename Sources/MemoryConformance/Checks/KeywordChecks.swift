@@ -237,7 +237,8 @@ extension ConformanceCheck {
             scope.embedder.assign([1], to: "apple")
             _ = try await scope.database.add(try texts.map { try MemoryRecord(id: $0.id, text: $0.text) })
             let found = try await scope.search("apple", .hybrid(alpha: 0.5, .bm25std))
-            // both: 0.5 * (1 - 0.29289/2) + 0.5; vector: 0.5; words: 0.5 * 0 + 0.5; neither: 0.5 * (1 - 1.70711/2)
+            // both: 0.5 * (1 - 0.29289/2) + 0.5; vector: 0.5; words: 0.5 * 0 + 0.5; neither: 0.5 *
+            // (1 - 1.70711/2)
             try scope.expect("order", found.items.map(\.record.id), ["both", "vector", "words", "neither"])
             for (hit, expected) in zip(found.items, [1, 0.539525, 0.539525, 0.079013]) {
                 try scope.expect("score of \(hit.record.id)", hit.score ?? -1, near: expected, within: 5e-3)

@@ -1,8 +1,8 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// How much of the truth an approximate index finds: the rules S2 and S4 outside of the exact zone, and S5's order across
-    /// backends.
+    /// How much of the truth an approximate index finds: the rules S2 and S4 outside of the exact
+    /// zone, and S5's order across backends.
     enum RecallChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -98,8 +98,8 @@ extension ConformanceCheck {
     /// A filter, which of the records it matches, and its name in the report.
     private typealias Share = (name: String, filter: MemoryFilter, matches: @Sendable (Int) -> Bool)
 
-    /// Filters that match 100 %, 30 %, 10 %, 1 % and 0.1 %, by chance and by whole clusters. Those of 1 % and 0.1 % are in the exact
-    /// zone.
+    /// Filters that match 100 %, 30 %, 10 %, 1 % and 0.1 %, by chance and by whole clusters. Those
+    /// of 1 % and 0.1 % are in the exact zone.
     private static func shares() throws -> [Share] {
         [
             ("100 %", .everything, { _ in true }),
@@ -129,8 +129,8 @@ extension ConformanceCheck {
         }
     }
 
-    /// Compares the first ten of every query with those of an exact scan. A record as near as the tenth one counts as found,
-    /// whichever of several at the same distance it is.
+    /// Compares the first ten of every query with those of an exact scan. A record as near as the
+    /// tenth one counts as found, whichever of several at the same distance it is.
     private static func measureRecall(
         _ scope: CheckScope, _ corpus: VectorCorpus, _ queries: [[Float]], _ shares: [Share]
     ) async throws {
@@ -168,7 +168,8 @@ extension ConformanceCheck {
 
     // MARK: Agreement of backends
 
-    /// Asks both databases, which hold the same texts, the same questions, and reports how much of the first ten they share.
+    /// Asks both databases, which hold the same texts, the same questions, and reports how much of
+    /// the first ten they share.
     private static func compareTops(_ scope: CheckScope, with oracle: any MemoryVectorDatabase) async throws {
         let sentences = SentenceCorpus(count: 2000, dimensions: corpusDimensions(scope))
         for start in stride(from: 0, to: sentences.texts.count, by: 500) {

@@ -149,7 +149,8 @@ extension ConformanceCheck {
                 try scope.expect("updated_at", record.updatedAt, date)
                 try scope.expect("event_date", record.eventDate, date)
             }
-            // Beyond the years that a double of seconds holds to the microsecond, a millisecond is enough.
+            // Beyond the years that a double of seconds holds to the microsecond, a millisecond is
+            // enough.
             let far = [Timestamp(parsing: "0001-01-01T00:00:00Z"), Timestamp(parsing: "9999-12-31T23:59:59.123Z")]
                 .compactMap(\.self)
             _ = try await scope.database.add(

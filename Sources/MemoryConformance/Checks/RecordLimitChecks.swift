@@ -27,7 +27,8 @@ extension ConformanceCheck {
             let ids = [
                 bytes, bytes + "a", bytes + "b", String(repeating: "é", count: 256),
                 String(repeating: "🙂", count: 128),
-                // As long, but composed in another way: canonically equal to the é's, and another id.
+                // As long, but composed in another way: canonically equal to the é's, and another
+                // id.
                 String(repeating: "e\u{301}", count: 170),
             ]
             _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1] x") })
@@ -121,7 +122,8 @@ extension ConformanceCheck {
             ] {
                 try scope.expect("\(what) is the time of the call", date >= before && date <= after)
             }
-            // Of {"memory_type": "semantic", "namespace": null, "session_id": null, "text": …, "user_id": "ada"}, by Python.
+            // Of {"memory_type": "semantic", "namespace": null, "session_id": null, "text": …,
+            // "user_id": "ada"}, by Python.
             try scope.expect(
                 "memory_hash", bare.memoryHash, "3ecdcef7724b9e7d3baa3fb6bc726a9267fedf1cbd2add35517eb527c4aa2870")
             let hash = try tag(.memoryHash, eq: bare.memoryHash)

@@ -1,6 +1,7 @@
 import AgentMemory
 
-/// Short memories as agents keep them, of words that are as unevenly frequent as those of a language, and questions about them.
+/// Short memories as agents keep them, of words that are as unevenly frequent as those of a
+/// language, and questions about them.
 struct SentenceCorpus: Sendable {
     let texts: [String]
     let queries: [String]
@@ -36,7 +37,8 @@ struct SentenceCorpus: Sendable {
         return sum
     }
 
-    /// Zipf's law, roughly: the square of an even number between 0 and 1 favours the front of the list.
+    /// Zipf's law, roughly: the square of an even number between 0 and 1 favours the front of the
+    /// list.
     private static func pick(_ words: [String], _ random: inout Sequence) -> String {
         let even = Double(random.next(1 << 20)) / Double(1 << 20)
         return words[Int(even * even * Double(words.count))]

@@ -34,7 +34,8 @@ extension ConformanceCheck {
                 try scope.expect("its total", page.total, count)
                 try scope.expect("its next_offset", page.nextOffset, offset + limit < count ? offset + limit : nil)
             }
-            // 20,000 of them by searches with a filter. Pages fit together within one depth (rule P5), which begins at 1,000 here.
+            // 20,000 of them by searches with a filter. Pages fit together within one depth (rule
+            // P5), which begins at 1,000 here.
             let filter = try tag(.userID, ne: "few")
             let matching = Set((0..<count).filter { $0 % 5 != 0 }.map { "c\($0)" })
             let deep = try await joined(from: 1000, limit: 2000) { page in
@@ -86,7 +87,8 @@ extension ConformanceCheck {
         }
     }
 
-    /// Records c0, c1, …, each newer than the one before; every fifth one of user "few", the others of user "many".
+    /// Records c0, c1, …, each newer than the one before; every fifth one of user "few", the others
+    /// of user "many".
     private static func addNumbered(_ count: Int, to scope: CheckScope) async throws {
         for start in stride(from: 0, to: count, by: 500) {
             _ = try await scope.database.add(

@@ -1,19 +1,22 @@
 import AgentMemory
 
-/// Unit vectors with known neighbours: the kit's own exact scan, which the answers of an approximate index are compared with.
+/// Unit vectors with known neighbours: the kit's own exact scan, which the answers of an
+/// approximate index are compared with.
 struct VectorCorpus: Sendable {
     let dimensions: Int
     let count: Int
     /// All vectors, one after the other.
     private let components: [Float]
 
-    /// Vectors that lie in clusters: centres in random directions, and noise of 0.4 of a centre's length around them, so that the
-    /// clusters overlap a little. Vector `i` belongs to the cluster `i % clusters`.
+    /// Vectors that lie in clusters: centres in random directions, and noise of 0.4 of a centre's
+    /// length around them, so that the clusters overlap a little. Vector `i` belongs to the cluster
+    /// `i % clusters`.
     init(clustered count: Int, clusters: Int, dimensions: Int) {
         self.init(count: count, dimensions: dimensions) { Self.point(in: $0 % clusters, $0, dimensions) }
     }
 
-    /// Equal vectors by the hundred: vector `i` is the same as every other one with the same `i % distinct`.
+    /// Equal vectors by the hundred: vector `i` is the same as every other one with the same `i %
+    /// distinct`.
     init(repeating distinct: Int, count: Int, dimensions: Int) {
         self.init(count: count, dimensions: dimensions) { Self.point(in: $0 % distinct, $0 % distinct, dimensions) }
     }

@@ -135,7 +135,8 @@ extension ConformanceCheck {
         }
     }
 
-    /// The routes of the server that take filters: every one has search, some have list and count as well.
+    /// The routes of the server that take filters: every one has search, some have list and count
+    /// as well.
     private static func filteringRoutes(_ wire: RESTCalls) async throws -> [String] {
         var routes = ["search"]
         for route in ["list", "count"] {

@@ -1,6 +1,7 @@
 import AgentMemory
 
-/// Draws filters over all fields and operators that the contract allows together, with values that are in use or nearly so.
+/// Draws filters over all fields and operators that the contract allows together, with values that
+/// are in use or nearly so.
 struct FilterGenerator {
     let stored: [MemoryRecord]
     let pool: ValuePool

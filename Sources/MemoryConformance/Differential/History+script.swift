@@ -10,8 +10,9 @@ import AgentMemory
 ///     {"list":{"filter":{"created_at":[["gte","2024-01-01T00:00:00Z"]]},"limit":10,"offset":0}}
 ///     {"search":{"text":"quick","mode":"keyword","filter":{"topics":{"any":["t"],"none":["u"]}},"limit":3,"in_pages":true}}
 ///
-/// Records, changes and filters are spelled as in the REST API. A member that is absent has its default: of a record the one of the API,
-/// but for its dates (``History/defaultDate``); no filter; limit 10; offset 0. A text `[1, 0.5] …` has the vector (1, 0.5, 0, …).
+/// Records, changes and filters are spelled as in the REST API. A member that is absent has its
+/// default: of a record the one of the API, but for its dates (``History/defaultDate``); no filter;
+/// limit 10; offset 0. A text `[1, 0.5] …` has the vector (1, 0.5, 0, …).
 extension History {
     /// The history as text in ASCII, for ``init(script:)`` and for people.
     public var script: String {
@@ -172,8 +173,8 @@ extension History {
         ]
     }
 
-    /// The same JSON with everything beyond ASCII as `\uXXXX`: copying a script through a terminal or a mail must not compose, reorder
-    /// or drop what the failure may hang on.
+    /// The same JSON with everything beyond ASCII as `\uXXXX`: copying a script through a terminal
+    /// or a mail must not compose, reorder or drop what the failure may hang on.
     private static func ascii(_ json: String) -> String {
         var ascii = ""
         for unit in json.utf16 {

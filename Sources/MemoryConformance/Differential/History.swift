@@ -2,7 +2,8 @@ public import AgentMemory
 
 /// A sequence of calls, which two backends must answer alike.
 ///
-/// Its vectors are in its texts: whoever replays it embeds with a ``SteeredEmbedder``. Its text form is ``script``.
+/// Its vectors are in its texts: whoever replays it embeds with a ``SteeredEmbedder``. Its text
+/// form is ``script``.
 public struct History: Sendable, Equatable {
     public enum Step: Sendable, Equatable {
         /// With a fault, the embedder fails in this way for the length of the call.
@@ -12,7 +13,8 @@ public struct History: Sendable, Equatable {
         case count(MemoryFilter)
         case list(ListQuery)
         case search(SearchQuery)
-        /// All pages, each as long as the query's limit, one after the other; compared with one large page too (rule P5).
+        /// All pages, each as long as the query's limit, one after the other; compared with one
+        /// large page too (rule P5).
         case listInPages(ListQuery)
         case searchInPages(SearchQuery)
     }

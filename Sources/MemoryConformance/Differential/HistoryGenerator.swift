@@ -2,7 +2,8 @@ import AgentMemory
 
 /// Makes random histories: the same ones for the same seed, on every platform.
 ///
-/// It keeps a plain model of what is stored, only to draw values that hit: what the calls must answer is the oracle's business.
+/// It keeps a plain model of what is stored, only to draw values that hit: what the calls must
+/// answer is the oracle's business.
 struct HistoryGenerator {
     /// Which calls a history has most of.
     enum Theme: String, CaseIterable, Sendable {

@@ -2,7 +2,8 @@ public import AgentMemory
 
 /// Runs histories step by step on two databases and compares what they answer.
 ///
-/// Both databases embed with a steered embedder of their own. Each run begins by emptying them, and looks whether they are empty then.
+/// Both databases embed with a steered embedder of their own. Each run begins by emptying them, and
+/// looks whether they are empty then.
 public struct HistoryReplay: Sendable {
     /// One of the two databases.
     public struct Side: Sendable {
@@ -18,8 +19,8 @@ public struct HistoryReplay: Sendable {
 
     /// Where the database under test answered otherwise than the oracle.
     public struct Divergence: Error, Sendable, CustomStringConvertible {
-        /// The number of the step, from 1 on; 0 where the database could not be emptied, and one more than there are steps where what is
-        /// left in the end differs.
+        /// The number of the step, from 1 on; 0 where the database could not be emptied, and one
+        /// more than there are steps where what is left in the end differs.
         public let step: Int
         public let what: String
         public let expected: String
@@ -36,7 +37,8 @@ public struct HistoryReplay: Sendable {
         self.oracle = oracle
     }
 
-    /// Replays a history, such as one from a report, on new databases of two harnesses, and removes them again.
+    /// Replays a history, such as one from a report, on new databases of two harnesses, and removes
+    /// them again.
     ///
     /// - Returns: the first difference, or `nil` where both agree to the end.
     /// - Throws: as ``run(_:)``, and what making and removing the databases throws.
@@ -68,7 +70,8 @@ public struct HistoryReplay: Sendable {
     }
 
     /// - Returns: the first difference, or `nil` where both agree to the end.
-    /// - Throws: whatever is no answer to compare: cancellation, a failure of the oracle, ``NotApplicable``.
+    /// - Throws: whatever is no answer to compare: cancellation, a failure of the oracle,
+    ///   ``NotApplicable``.
     public func run(_ history: History) async throws -> Divergence? {
         do {
             try await empty()

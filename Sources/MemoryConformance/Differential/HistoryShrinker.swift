@@ -2,8 +2,9 @@ import AgentMemory
 
 /// Makes a failing history smaller while it still fails.
 ///
-/// It works on the JSON of the script, which has no knowledge of what a step is: it drops lines, then elements, members and characters, and
-/// whatever is no history any more is no candidate. So every part of every call can go, those of calls to come too.
+/// It works on the JSON of the script, which has no knowledge of what a step is: it drops lines,
+/// then elements, members and characters, and whatever is no history any more is no candidate. So
+/// every part of every call can go, those of calls to come too.
 struct HistoryShrinker {
     /// What came of a candidate: `nil` where both databases agree.
     typealias Replay = (History) async throws -> HistoryReplay.Divergence?
@@ -96,7 +97,8 @@ struct HistoryShrinker {
         }
     }
 
-    /// The elements without those that are not needed: halves are tried first, then quarters, and in the end single ones.
+    /// The elements without those that are not needed: halves are tried first, then quarters, and
+    /// in the end single ones.
     private mutating func reduced<Element>(
         _ elements: [Element], _ place: ([Element]) -> JSONValue
     ) async throws -> [Element] {

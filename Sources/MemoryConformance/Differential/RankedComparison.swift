@@ -1,9 +1,11 @@
 import AgentMemory
 
-/// Holds one page of a ranked search against the oracle's whole ranking, as strictly as the contract fixes it.
+/// Holds one page of a ranked search against the oracle's whole ranking, as strictly as the
+/// contract fixes it.
 ///
-/// Which records match, their number and their fields must be the oracle's. A distance or a score must be near the oracle's, and a place in the
-/// order must be taken by a record whose value is near the value of the record that the oracle has there: so engines that compute in single
+/// Which records match, their number and their fields must be the oracle's. A distance or a score
+/// must be near the oracle's, and a place in the order must be taken by a record whose value is
+/// near the value of the record that the oracle has there: so engines that compute in single
 /// precision may differ in near ties. Records that tie exactly must come in the order of their ids.
 struct RankedComparison {
     private let query: SearchQuery
@@ -11,7 +13,8 @@ struct RankedComparison {
     private let position: HistoryReplay.Position
     private let places: [ExactString: Int]
     private let vectors: SteeredEmbedder
-    /// How far apart two values may be whose order may differ; `nil` where the contract does not fix the order.
+    /// How far apart two values may be whose order may differ; `nil` where the contract does not
+    /// fix the order.
     private let orderTolerance: Double?
     /// Whether a record is so near the distance threshold that rounding decides.
     let isUndecided: Bool
@@ -42,8 +45,9 @@ struct RankedComparison {
         switch query.ranking {
         case .semantic: orderTolerance = Self.distanceTolerance
         case .semanticWithRecency: orderTolerance = Self.scoreTolerance
-        // Engines differ in the constants of BM25, and many count the words of replaced and deleted texts until they tidy up: after a history
-        // of those, ranks of words are no figures to compare. Checks of their own do that, each on a new database.
+        // Engines differ in the constants of BM25, and many count the words of replaced and deleted
+        // texts until they tidy up: after a history of those, ranks of words are no figures to
+        // compare. Checks of their own do that, each on a new database.
         case .keyword: orderTolerance = nil
         case .hybrid(let alpha, _):
             let ranksByVectors = alpha == 1 || TextAnalyzer().query(query.text).isEmpty
@@ -59,7 +63,8 @@ struct RankedComparison {
         let range = min(query.page.offset, whole.total)..<min(query.page.end, whole.total)
         let ids = page.items.map { ExactString($0.record.id) }
         guard ids.count == range.count, Set(ids).count == ids.count, ids.allSatisfy({ places[$0] != nil }),
-            // The whole at once must be the same records; a part of it may be another part where ranks are near.
+            // The whole at once must be the same records; a part of it may be another part where
+            // ranks are near.
             range.count < whole.total || Set(ids) == Set(places.keys)
         else {
             throw position.differs(
@@ -141,7 +146,8 @@ struct RankedComparison {
         }
     }
 
-    /// Of records that tie exactly, those on the page must be neighbours in the order of ids, and in that order.
+    /// Of records that tie exactly, those on the page must be neighbours in the order of ids, and
+    /// in that order.
     private func checkTies(_ items: [SearchHit]) throws {
         let tied = Dictionary(grouping: whole.items, by: tieKey).mapValues { hits in
             hits.map { ExactString($0.record.id) }.sorted()

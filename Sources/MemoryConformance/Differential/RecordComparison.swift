@@ -28,8 +28,9 @@ enum RecordComparison {
         (try? JSONValue(parsing: record.json.bytes))?.objectValue ?? [:]
     }
 
-    /// Whether two JSON values are the same: objects whatever the order of their members, strings code point by code point, numbers by
-    /// their exact decimal value (`1e2` is `100`; no double is in between).
+    /// Whether two JSON values are the same: objects whatever the order of their members, strings
+    /// code point by code point, numbers by their exact decimal value (`1e2` is `100`; no double is
+    /// in between).
     static func same(_ a: JSONValue, _ b: JSONValue) -> Bool {
         switch (a, b) {
         case (.null, .null): true

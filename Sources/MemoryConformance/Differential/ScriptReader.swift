@@ -9,7 +9,8 @@ public struct HistoryScriptError: Error, Sendable, CustomStringConvertible {
     public var description: String { "line \(line): \(message)" }
 }
 
-/// Reads the members of one JSON object of a script: each by its name and type, and in the end none may be left over.
+/// Reads the members of one JSON object of a script: each by its name and type, and in the end none
+/// may be left over.
 struct ScriptReader {
     private var rest: JSONObject
     /// What the object is, for messages.

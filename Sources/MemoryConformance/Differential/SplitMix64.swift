@@ -1,7 +1,9 @@
-/// A small generator of random numbers that gives the same numbers on every platform and in every version.
+/// A small generator of random numbers that gives the same numbers on every platform and in every
+/// version.
 ///
-/// Sebastiano Vigna's splitmix64 (https://prng.di.unimi.it/splitmix64.c). The standard library's own ways to turn random bits into
-/// a number in a range are not used: they may change between versions, and a seed in a report must stay good.
+/// Sebastiano Vigna's splitmix64 (https://prng.di.unimi.it/splitmix64.c). The standard library's
+/// own ways to turn random bits into a number in a range are not used: they may change between
+/// versions, and a seed in a report must stay good.
 struct SplitMix64: Sendable {
     private var state: UInt64
 
@@ -23,7 +25,8 @@ struct SplitMix64: Sendable {
         return z ^ (z >> 31)
     }
 
-    /// A number from 0 up to, but without, `bound`; its bias is below 2^-40 for the small bounds used here.
+    /// A number from 0 up to, but without, `bound`; its bias is below 2^-40 for the small bounds
+    /// used here.
     mutating func below(_ bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(bound)).high)
     }

@@ -5,14 +5,16 @@ public protocol ConformanceHarness: Sendable {
     /// The backend's name as a report shows it.
     var backend: String { get }
 
-    /// The length of vectors that the backend is set up for, where it can have no other; by default `nil`: each check has its own.
+    /// The length of vectors that the backend is set up for, where it can have no other; by default
+    /// `nil`: each check has its own.
     var dimensions: Int? { get }
 
-    /// What a report should say about the whole run, such as how the harness has helped the backend; by default nothing.
+    /// What a report should say about the whole run, such as how the harness has helped the
+    /// backend; by default nothing.
     var notes: [String] { get }
 
-    /// An empty database in a scope of its own (an index prefix, a schema), prepared and ready for calls. It must not touch anything
-    /// outside of that scope.
+    /// An empty database in a scope of its own (an index prefix, a schema), prepared and ready for
+    /// calls. It must not touch anything outside of that scope.
     ///
     /// - Parameter embedder: what the database must embed with.
     func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase
@@ -31,19 +33,25 @@ public struct ScopedDatabase: Sendable {
     public let database: any MemoryVectorDatabase
     /// Opens the same scope once more; `nil` where there is no second way in.
     public let reopen: Reopen?
-    /// Ends and starts the store below the database; `nil` where the harness does not own that store.
+    /// Ends and starts the store below the database; `nil` where the harness does not own that
+    /// store.
     public let faults: StoreFaults?
-    /// Sends requests as they are to a server of the REST API; `nil` where the database is called directly.
+    /// Sends requests as they are to a server of the REST API; `nil` where the database is called
+    /// directly.
     public let wire: (any WireClient)?
-    /// Whether the database embeds with the embedder it was given. Where it does not, checks that decide what is near do not apply.
+    /// Whether the database embeds with the embedder it was given. Where it does not, checks that
+    /// decide what is near do not apply.
     public let embedsAsGiven: Bool
-    /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an engine computes over all records,
-    /// those of others and those already deleted too, do not apply.
+    /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an
+    /// engine computes over all records, those of others and those already deleted too, do not
+    /// apply.
     public let isAlone: Bool
-    /// Whether each call is one call of the store. Where a long page is put together from several answers, or an update of many records sent as
-    /// several requests, checks that look at calls halfway do not apply.
+    /// Whether each call is one call of the store. Where a long page is put together from several
+    /// answers, or an update of many records sent as several requests, checks that look at calls
+    /// halfway do not apply.
     public let passesCallsWhole: Bool
-    /// Writes so far that were answered before they could be read, where the harness has waited for them; `nil` where it does not wait.
+    /// Writes so far that were answered before they could be read, where the harness has waited for
+    /// them; `nil` where it does not wait.
     public let lateWrites: (@Sendable () -> Int)?
     /// A store of sessions that holds none, prepared; `nil` where there is none to check.
     public let sessions: Shared<any WorkingMemoryStore>?
@@ -110,13 +118,15 @@ public struct StoreFaults: Sendable {
 
 /// Sends requests to a server of the REST API, for the checks of what only the wire can say.
 public protocol WireClient: Sendable {
-    /// What the ids and the namespaces of the scope begin with on the server. A record that the database adds without a namespace has
-    /// this as its namespace there. Whatever a check writes must begin so too: that is what is removed in the end.
+    /// What the ids and the namespaces of the scope begin with on the server. A record that the
+    /// database adds without a namespace has this as its namespace there. Whatever a check writes
+    /// must begin so too: that is what is removed in the end.
     var scope: String { get }
 
     /// - Parameters:
     ///   - path: from `/v1` on, with its query.
-    ///   - bytes: sent as `application/json`, whatever they are; `nil` for a request without a body.
+    ///   - bytes: sent as `application/json`, whatever they are; `nil` for a request without a
+    ///     body.
     /// - Returns: the status, and the body where it is JSON.
     func send(_ method: String, _ path: String, bytes: [UInt8]?) async throws -> (status: Int, body: JSONValue?)
 }

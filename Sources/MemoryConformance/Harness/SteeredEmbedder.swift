@@ -1,8 +1,8 @@
 public import AgentMemory
 import Synchronization
 
-/// An embedder whose vectors a check decides: a text `[0.5, 1] anything` gets the vector (0.5, 1, 0, 0, ...); any other text gets a unit vector
-/// made from its bytes, the same on every platform.
+/// An embedder whose vectors a check decides: a text `[0.5, 1] anything` gets the vector (0.5, 1,
+/// 0, 0, ...); any other text gets a unit vector made from its bytes, the same on every platform.
 ///
 /// It counts what it is asked and can be told to fail.
 public final class SteeredEmbedder: Embedder {
@@ -41,7 +41,8 @@ public final class SteeredEmbedder: Embedder {
         state.withLock { $0.fault = fault }
     }
 
-    /// Gives a text a vector without putting numbers, which are words too, into it; shorter vectors are filled up with zeros.
+    /// Gives a text a vector without putting numbers, which are words too, into it; shorter vectors
+    /// are filled up with zeros.
     public func assign(_ vector: [Float], to text: String) {
         state.withLock { $0.assigned[ExactString(text)] = vector }
     }

@@ -1,6 +1,7 @@
 extension ConformanceReport {
-    /// The report as JUnit XML: a test suite a backend, a test case a check. A shortfall and an expected failure are shown as skipped, with
-    /// their reason, as is what does not apply: none of them fails the run.
+    /// The report as JUnit XML: a test suite a backend, a test case a check. A shortfall and an
+    /// expected failure are shown as skipped, with their reason, as is what does not apply: none of
+    /// them fails the run.
     public var junit: String {
         var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>"]
         let failures = backends.reduce(0) { $0 + $1.count(.failed) }

@@ -1,6 +1,7 @@
 extension ConformanceReport {
-    /// The report as Markdown, fit for a README: what was asked of which versions, a row a check, a column a backend, then what was measured,
-    /// then the evidence of every failure. It holds no durations and no dates, so that it changes only with the results.
+    /// The report as Markdown, fit for a README: what was asked of which versions, a row a check, a
+    /// column a backend, then what was measured, then the evidence of every failure. It holds no
+    /// durations and no dates, so that it changes only with the results.
     public var markdown: String {
         var lines = ["Contract version \(Self.contractVersion), kit \(Self.kitVersion).", ""]
         lines += Self.table(

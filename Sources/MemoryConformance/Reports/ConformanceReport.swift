@@ -18,7 +18,8 @@ public struct ConformanceReport: Sendable {
     /// Whether the run was ended before its last check.
     public let interrupted: Bool
 
-    /// Whether every MUST held on every backend, every expected failure came true, and the run came to its end.
+    /// Whether every MUST held on every backend, every expected failure came true, and the run came
+    /// to its end.
     public var succeeded: Bool {
         !interrupted && staleExpectations.isEmpty
             && backends.allSatisfy { $0.failure == nil && !$0.checks.contains { $0.verdict == .failed } }

@@ -32,8 +32,9 @@ public struct CheckResult: Sendable {
 extension CheckResult {
     /// Why a test of this check must fail, in lines for people; `nil` if it need not.
     ///
-    /// It must where a MUST does not hold and nobody expected that, and where a failure was expected and did not come: entries that are
-    /// no longer true hide the next failure. A SHOULD that does not hold is no reason, nor is a check that does not apply.
+    /// It must where a MUST does not hold and nobody expected that, and where a failure was
+    /// expected and did not come: entries that are no longer true hide the next failure. A SHOULD
+    /// that does not hold is no reason, nor is a check that does not apply.
     public func complaint(expecting expected: ExpectedFailures = ExpectedFailures()) -> String? {
         switch Verdict(self, expected: expected) {
         case .failed: return evidence

@@ -1,6 +1,7 @@
 import AgentMemory
 
-/// What a check works with: the database under test, the embedder it steers, and ways to say what it expects.
+/// What a check works with: the database under test, the embedder it steers, and ways to say what
+/// it expects.
 struct CheckScope: Sendable {
     let database: any MemoryVectorDatabase
     let scoped: ScopedDatabase
@@ -11,7 +12,8 @@ struct CheckScope: Sendable {
 
     // MARK: What there is
 
-    /// Whether the backend declares keyword search, for checks that are about something else and look that way too.
+    /// Whether the backend declares keyword search, for checks that are about something else and
+    /// look that way too.
     var hasKeywordSearch: Bool { database.capabilities.keywordSearch }
 
     /// One ranking of each kind that the backend declares.
@@ -24,8 +26,8 @@ struct CheckScope: Sendable {
         return rankings
     }
 
-    /// As ``rankings``, with a recency that has no weight: otherwise the clock goes on from page to page, and what is nearly equal
-    /// changes places.
+    /// As ``rankings``, with a recency that has no weight: otherwise the clock goes on from page to
+    /// page, and what is nearly equal changes places.
     var rankingsWithoutClock: [SearchQuery.Ranking] {
         get throws {
             try rankings.map { ranking in
@@ -119,7 +121,8 @@ struct CheckScope: Sendable {
 
     // MARK: Expectations
 
-    /// Expects that no write was answered before it could be read, where the harness has waited for writes (rule R6).
+    /// Expects that no write was answered before it could be read, where the harness has waited for
+    /// writes (rule R6).
     func expectNoLateWrites() throws(Mismatch) {
         guard let late = scoped.lateWrites?() else { return }
         try expect("writes that could be read only some time after their answer", late, 0)
@@ -147,7 +150,8 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// Expects the call to be refused with one of the codes, and answers the error for a closer look.
+    /// Expects the call to be refused with one of the codes, and answers the error for a closer
+    /// look.
     @discardableResult
     func expectError(
         _ what: String, _ codes: MemoryError.Code..., body: () async throws -> Void
@@ -167,10 +171,11 @@ struct CheckScope: Sendable {
         throw Mismatch(what, expected: "an error \(codes.map(\.rawValue))", got: "an answer")
     }
 
-    /// Expects that a filter means the same to list, count and search: exactly the records with these ids.
+    /// Expects that a filter means the same to list, count and search: exactly the records with
+    /// these ids.
     ///
-    /// A set that is empty, or everything, is refused: a filter that is ignored, or that never matches, would pass. Where a rule is
-    /// about such a set, say so with `mayBeTrivial`.
+    /// A set that is empty, or everything, is refused: a filter that is ignored, or that never
+    /// matches, would pass. Where a rule is about such a set, say so with `mayBeTrivial`.
     func expectMatches(
         _ what: String, _ filter: MemoryFilter, _ expected: [String], mayBeTrivial: Bool = false
     ) async throws {
@@ -194,7 +199,8 @@ struct CheckScope: Sendable {
         try expect("\(what): search total", found.total, expected.count)
     }
 
-    /// Expects that every kind of read over `database` sees exactly the records with these ids, of this user and with this word.
+    /// Expects that every kind of read over `database` sees exactly the records with these ids, of
+    /// this user and with this word.
     func expectSeen(
         _ what: String, in database: any MemoryVectorDatabase, user: String, word: String, _ ids: [String]
     ) async throws {

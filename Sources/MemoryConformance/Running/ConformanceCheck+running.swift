@@ -1,7 +1,8 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Runs the check on a new database of the harness, and removes that database whatever came, also when the task is cancelled.
+    /// Runs the check on a new database of the harness, and removes that database whatever came,
+    /// also when the task is cancelled.
     public func run(on harness: any ConformanceHarness, _ settings: CheckSettings = CheckSettings()) async
         -> CheckResult
     {
@@ -21,7 +22,8 @@ extension ConformanceCheck {
         let embedder = SteeredEmbedder(dimensions: harness.dimensions ?? dimensions)
         let scoped: ScopedDatabase
         do {
-            // Made in a task of its own: a scope that is half made when the run is cancelled could not be removed.
+            // Made in a task of its own: a scope that is half made when the run is cancelled could
+            // not be removed.
             scoped = try await Task { try await harness.makeDatabase(embedder: embedder) }.value
         } catch {
             return .failed(Evidence(reason: "no database could be made: \(error)", calls: []))
@@ -45,7 +47,8 @@ extension ConformanceCheck {
             }
         }
         do {
-            // Removed in a task of its own, so that cancelling the run does not leave the scope behind.
+            // Removed in a task of its own, so that cancelling the run does not leave the scope
+            // behind.
             try await Task { try await scoped.remove() }.value
         } catch {
             if case .failed = outcome {
@@ -87,7 +90,8 @@ public struct CheckSettings: Sendable {
     public var seed: UInt64
     /// How many random histories are compared with the oracle.
     public var histories: Int
-    /// The backend that random histories are compared with, which keeps the whole contract; `nil` leaves those checks out.
+    /// The backend that random histories are compared with, which keeps the whole contract; `nil`
+    /// leaves those checks out.
     public var oracle: (any ConformanceHarness)?
 
     /// - Parameters:
@@ -100,7 +104,8 @@ public struct CheckSettings: Sendable {
     }
 }
 
-/// Thrown where a check finds out on the way that it cannot be asked of this backend, such as a change that REST has no field for.
+/// Thrown where a check finds out on the way that it cannot be asked of this backend, such as a
+/// change that REST has no field for.
 public struct NotApplicable: Error, CustomStringConvertible {
     public let reason: String
 

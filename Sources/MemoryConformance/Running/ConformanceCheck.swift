@@ -5,7 +5,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case should = "SHOULD"
     }
 
-    /// What part of a backend a check is about; a backend may be brought to the contract level by level.
+    /// What part of a backend a check is about; a backend may be brought to the contract level by
+    /// level.
     public enum Level: String, Sendable, CaseIterable {
         /// Records, filters, updates, counts, semantic search: what no backend can do without.
         case core
@@ -25,7 +26,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case state
     }
 
-    /// What a check cannot do without. A check whose needs are not met does not apply; it neither passes nor fails.
+    /// What a check cannot do without. A check whose needs are not met does not apply; it neither
+    /// passes nor fails.
     public enum Need: String, Sendable, CaseIterable {
         case keywordSearch = "keyword search"
         case hybridSearch = "hybrid search"
@@ -39,8 +41,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case storeFaults = "a store that the harness owns and may kill"
         /// The check sends requests that no call of the interface could.
         case wire = "the REST API"
-        /// What the check compares is computed over all records that the index has or had: RediSearch never takes the length of a deleted
-        /// record out of its average.
+        /// What the check compares is computed over all records that the index has or had:
+        /// RediSearch never takes the length of a deleted record out of its average.
         case indexOfItsOwn = "a new index of its own"
         /// The check looks whether a call is seen whole, by readers and beside other calls.
         case wholeCalls = "calls that reach the store whole"

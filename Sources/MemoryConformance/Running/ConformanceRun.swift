@@ -26,7 +26,8 @@ public struct ConformanceRun: Sendable {
 
         /// The checks that these options choose, in the kit's order.
         ///
-        /// - Throws: ``MemoryError`` with code `invalidInput` where a beginning fits no check: a misspelt one must not pass for a run.
+        /// - Throws: ``MemoryError`` with code `invalidInput` where a beginning fits no check: a
+        ///   misspelt one must not pass for a run.
         public func checks() throws(MemoryError) -> [ConformanceCheck] {
             for (option, prefixes) in [("only", only), ("skip", skip)] {
                 for prefix in prefixes where !ConformanceCheck.all.contains(where: { $0.id.hasPrefix(prefix) }) {
@@ -59,7 +60,8 @@ public struct ConformanceRun: Sendable {
         self.checks = try options.checks()
     }
 
-    /// Runs the checks. A run that is cancelled ends after the check at hand has removed its scope; its report says so.
+    /// Runs the checks. A run that is cancelled ends after the check at hand has removed its scope;
+    /// its report says so.
     public func run(
         on harnesses: [any ConformanceHarness], telling: @Sendable (Event) -> Void = { _ in }
     ) async -> ConformanceReport {
@@ -105,8 +107,8 @@ public struct ConformanceRun: Sendable {
     }
 }
 
-/// What a backend is, found out before its checks; and what would make all of them fail, so that a report has the cause and not only its
-/// consequences.
+/// What a backend is, found out before its checks; and what would make all of them fail, so that a
+/// report has the cause and not only its consequences.
 private struct Identity {
     let versions: [String]
     let capabilities: BackendCapabilities
@@ -162,7 +164,8 @@ private struct Identity {
 
     /// Stores one record, which every check does, and looks for it.
     ///
-    /// - Parameter dimensions: of the vectors that the database is given; `nil` where it embeds by other means.
+    /// - Parameter dimensions: of the vectors that the database is given; `nil` where it embeds by
+    ///   other means.
     /// - Returns: what is worth a note.
     private static func probe(
         _ database: any MemoryVectorDatabase, dimensions: Int?

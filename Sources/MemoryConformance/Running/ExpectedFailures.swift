@@ -2,8 +2,9 @@ public import AgentMemory
 
 /// The failures that a backend's author knows of, each with its reason.
 ///
-/// One a line: `backend check-id reason`; the backend `*` stands for all; lines that are empty or begin with `#` say nothing.
-/// An entry that did not come true is stale, and a stale entry fails the run: the file must shrink as the backend gets better.
+/// One a line: `backend check-id reason`; the backend `*` stands for all; lines that are empty or
+/// begin with `#` say nothing. An entry that did not come true is stale, and a stale entry fails
+/// the run: the file must shrink as the backend gets better.
 public struct ExpectedFailures: Sendable {
     public struct Entry: Sendable, Equatable {
         /// `*` for all.
@@ -18,7 +19,8 @@ public struct ExpectedFailures: Sendable {
         entries = []
     }
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` that names the line: a part is missing, or no check has that id.
+    /// - Throws: ``MemoryError`` with code `invalidInput` that names the line: a part is missing,
+    ///   or no check has that id.
     public init(parsing text: String) throws(MemoryError) {
         var entries: [Entry] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {

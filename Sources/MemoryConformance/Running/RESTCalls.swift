@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// The requests of one check to the API. Each is written down for its evidence with its status and the places that a 422 names;
-/// what else an answer holds might be somebody's data, and is not.
+/// The requests of one check to the API. Each is written down for its evidence with its status and
+/// the places that a 422 names; what else an answer holds might be somebody's data, and is not.
 struct RESTCalls: Sendable {
     struct Answer: Sendable {
         let status: Int
@@ -51,7 +51,8 @@ struct RESTCalls: Sendable {
         }
     }
 
-    /// Searches records of the scope that have no namespace of their own, unless `body` says otherwise.
+    /// Searches records of the scope that have no namespace of their own, unless `body` says
+    /// otherwise.
     func search(_ body: JSONObject) async throws -> Answer {
         var whole: JSONObject = ["namespace": namespace, "recency_boost": false]
         for (name, value) in body.members { whole[name] = value }

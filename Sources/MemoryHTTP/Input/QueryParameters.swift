@@ -9,8 +9,8 @@ struct QueryParameters: Sendable {
     private let parameters: [(name: String, value: String)]
 
     /// - Parameter query: what stands after the `?`, still encoded.
-    /// - Throws: ``ValidationFailure`` that names each parameter that is not percent-encoded UTF-8, that the
-    ///   route does not take, or that has two different values.
+    /// - Throws: ``ValidationFailure`` that names each parameter that is not percent-encoded UTF-8,
+    ///   that the route does not take, or that has two different values.
     init(_ query: some StringProtocol, expecting expected: ParameterNames) throws(ValidationFailure) {
         let issues = IssueList()
         var parameters: [(name: String, value: String)] = []
@@ -77,8 +77,9 @@ struct QueryParameters: Sendable {
     }
 }
 
-/// Resolves `%hh`; `nil` for a broken escape, for bytes that are not UTF-8, and for what a URL cannot hold unencoded: a `#`,
-/// or the replacement character, which stands where the HTTP codec has met bytes that are not UTF-8.
+/// Resolves `%hh`; `nil` for a broken escape, for bytes that are not UTF-8, and for what a URL
+/// cannot hold unencoded: a `#`, or the replacement character, which stands where the HTTP codec
+/// has met bytes that are not UTF-8.
 func percentDecoded(_ bytes: some Sequence<UInt8>, plusIsBlank: Bool = false) -> String? {
     var decoded: [UInt8] = []
     var last: (UInt8, UInt8) = (0, 0)

@@ -11,8 +11,9 @@ struct RequestBody: Sendable {
 
     /// Reads UTF-8, with or without a byte order mark.
     ///
-    /// - Throws: ``ValidationFailure`` for a body that is missing or not JSON; ``UnsupportedBody`` for one in another encoding;
-    ///   ``MemoryError`` with code `invalidCombination` (400) for one that is not UTF-8; Hummingbird's error for one that is too large.
+    /// - Throws: ``ValidationFailure`` for a body that is missing or not JSON; ``UnsupportedBody``
+    ///   for one in another encoding; ``MemoryError`` with code `invalidCombination` (400) for one
+    ///   that is not UTF-8; Hummingbird's error for one that is too large.
     func json(_ request: Request) async throws -> JSONValue {
         let buffer = try await request.body.collect(upTo: limit)
         guard buffer.readableBytes > 0 else {

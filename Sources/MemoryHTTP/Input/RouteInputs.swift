@@ -3,8 +3,8 @@ import HTTPTypes
 import Hummingbird
 import MemoryAPI
 
-/// What a route looks at in a request. What else a request gives to narrow or to guard what it does is refused, because ignoring
-/// it would do more than the client asked for.
+/// What a route looks at in a request. What else a request gives to narrow or to guard what it does
+/// is refused, because ignoring it would do more than the client asked for.
 struct RouteInputs: Sendable {
     var query = ParameterNames()
     var takesBody = false
@@ -82,8 +82,9 @@ extension Request {
         Substring(uri.string[...].utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst())
     }
 
-    /// What follows the collection in the path (`/v1/<collection>/`), still encoded, slashes included: the reference's Python
-    /// client does not encode those of ids. One slash at the end does not count.
+    /// What follows the collection in the path (`/v1/<collection>/`), still encoded, slashes
+    /// included: the reference's Python client does not encode those of ids. One slash at the end
+    /// does not count.
     var resource: Substring {
         let slash = UInt8(ascii: "/")
         var rest = uri.path[...].utf8

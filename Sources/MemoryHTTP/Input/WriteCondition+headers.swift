@@ -3,9 +3,11 @@ import HTTPTypes
 import MemoryService
 
 extension WriteCondition {
-    /// What If-Match and If-None-Match ask for (RFC 9110, 13.1). A tag that no answer of ours carried matches no revision.
+    /// What If-Match and If-None-Match ask for (RFC 9110, 13.1). A tag that no answer of ours
+    /// carried matches no revision.
     ///
-    /// - Throws: ``MemoryError`` with code `invalidCombination` for both at once, or If-None-Match with anything but `*`.
+    /// - Throws: ``MemoryError`` with code `invalidCombination` for both at once, or If-None-Match
+    ///   with anything but `*`.
     init(_ headers: HTTPFields) throws(MemoryError) {
         switch (headers[.ifMatch], headers[.ifNoneMatch]) {
         case (nil, nil): self = .none

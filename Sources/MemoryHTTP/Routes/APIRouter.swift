@@ -8,7 +8,8 @@ public struct APIRouter: Sendable {
     public struct Configuration: Sendable {
         /// Bytes that a request body may have; default 32 MiB.
         public var bodyLimit: Int
-        /// Whether there is long-term memory; if not, the routes of long-term memory answer 400, as the reference's do.
+        /// Whether there is long-term memory; if not, the routes of long-term memory answer 400, as
+        /// the reference's do.
         public var longTermMemory: Bool
         /// What messages of working memory must be like.
         public var messageRules: MessageRules

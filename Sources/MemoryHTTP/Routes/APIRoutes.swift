@@ -28,8 +28,8 @@ struct APIRoutes {
         .error(.notImplemented, "\(request.method.rawValue) \(request.uri.path) is not part of this version yet")
     }
 
-    /// Adds the handlers of one path. HEAD goes where GET goes; every other method gets 405 and the list of what is
-    /// allowed.
+    /// Adds the handlers of one path. HEAD goes where GET goes; every other method gets 405 and the
+    /// list of what is allowed.
     func add(
         _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler],
         where hasMethod: @escaping PathMethods = { _, _ in true }

@@ -7,11 +7,13 @@ import MemoryService
 /// The routes under /v1/long-term-memory.
 struct LongTermMemoryController: Sendable {
     let memory: LongTermMemory
-    /// Whether there is long-term memory; without it every route responds with 400, as the reference's do.
+    /// Whether there is long-term memory; without it every route responds with 400, as the
+    /// reference's do.
     let isEnabled: Bool
     let now: @Sendable () -> Timestamp
 
-    /// Clients in JavaScript send a namespace along, which has never meant anything here: ids are unique without it.
+    /// Clients in JavaScript send a namespace along, which has never meant anything here: ids are
+    /// unique without it.
     private static let namespaced = ParameterNames(ignored: ["namespace"])
     private static let ids = ParameterNames(lists: ["memory_ids"], ignored: ["namespace"])
 
@@ -37,7 +39,8 @@ struct LongTermMemoryController: Sendable {
             ("forget", APIRoutes.notBuilt),
         ]
         for (name, handler) in actions {
-            // A record may have the id "search": reading and editing it must not end at the action of that name.
+            // A record may have the id "search": reading and editing it must not end at the action
+            // of that name.
             let handlers = record.merging([.post: handler]) { $1 }
             routes.add(RouterPath("/v1/long-term-memory/\(name)"), enabled(handlers))
         }

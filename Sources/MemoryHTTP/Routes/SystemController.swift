@@ -20,7 +20,8 @@ struct SystemController: Sendable {
         .json(HealthResponse(now: now()))
     }
 
-    /// 200 if the store, the index and the embedder can do their work, else 503; each with ok or a reason.
+    /// 200 if the store, the index and the embedder can do their work, else 503; each with ok or a
+    /// reason.
     private func ready() async -> Response {
         let response = ReadinessResponse(
             backend: readiness.backend, embeddingModel: readiness.embeddingModel, components: await readiness.check())

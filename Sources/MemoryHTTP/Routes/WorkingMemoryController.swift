@@ -87,8 +87,8 @@ struct WorkingMemoryController: Sendable {
     private static func response(_ view: WorkingMemorySessions.View) -> Response {
         var response = Response.json(SessionResponse(view))
         response.headers[.eTag] = tag(view.session)
-        // A cache would ask again with If-None-Match, which a GET does not look at: persisted_at changes without a new
-        // revision.
+        // A cache would ask again with If-None-Match, which a GET does not look at: persisted_at
+        // changes without a new revision.
         response.headers[.cacheControl] = "no-store"
         return response
     }

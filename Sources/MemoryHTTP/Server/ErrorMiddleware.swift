@@ -22,7 +22,8 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch let error as any HTTPResponseError {
             return Self.response(to: error.status)
         } catch is RequestEnded {
-            // The client has been answered or has gone away: no failure of the server, and no one reads this.
+            // The client has been answered or has gone away: no failure of the server, and no one
+            // reads this.
             return .error(.badRequest, "the request body is not complete")
         } catch is CancellationError {
             return .error(.serviceUnavailable, "the server is shutting down")

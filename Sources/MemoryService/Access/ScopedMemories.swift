@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// The way from the use cases to long-term memory: only a caller opens it. Nothing else in this module holds the backend
-/// and serves requests.
+/// The way from the use cases to long-term memory: only a caller opens it. Nothing else in this
+/// module holds the backend and serves requests.
 struct GuardedMemories: Sendable {
     private let database: CheckedDatabase
 
@@ -16,8 +16,8 @@ struct GuardedMemories: Sendable {
 
 /// Long-term memory as one caller sees it.
 ///
-/// Before a caller with limits writes, the owners of what it would replace are read. Another writer may come between
-/// the two steps; what the caller writes is within its limits in any case.
+/// Before a caller with limits writes, the owners of what it would replace are read. Another writer
+/// may come between the two steps; what the caller writes is within its limits in any case.
 struct ScopedMemories: Sendable {
     private let database: CheckedDatabase
     private let caller: Caller
@@ -67,12 +67,14 @@ struct ScopedMemories: Sendable {
         ).items.first
     }
 
-    /// The stored records that have one of the values in the field, of those that the caller may see.
+    /// The stored records that have one of the values in the field, of those that the caller may
+    /// see.
     func stored(_ field: TagField, _ values: [String]) async throws -> [MemoryRecord] {
         try await all(field, values) { try await visible($0) }
     }
 
-    /// They are asked for in slices: a filter with tens of thousands of values is a query that engines may refuse.
+    /// They are asked for in slices: a filter with tens of thousands of values is a query that
+    /// engines may refuse.
     private func all(
         _ field: TagField, _ values: [String], _ page: (ListQuery) async throws -> Page<MemoryRecord>
     ) async throws -> [MemoryRecord] {
@@ -96,7 +98,8 @@ struct ScopedMemories: Sendable {
 
     // MARK: Writing
 
-    /// Whether the backend decides in its store, together with the write (``AtomicMemoryDatabase``).
+    /// Whether the backend decides in its store, together with the write
+    /// (``AtomicMemoryDatabase``).
     var decidesInStore: Bool { database.atomicWrites != nil }
 
     /// The records as the caller may write them.
@@ -151,8 +154,8 @@ struct ScopedMemories: Sendable {
         return ids.filter { visible.contains(ExactString($0)) }
     }
 
-    /// - Throws: ``MemoryError``: `forbidden` for a record that the caller may not write; `conflict` if an id belongs to
-    ///   a record that it may not see.
+    /// - Throws: ``MemoryError``: `forbidden` for a record that the caller may not write;
+    ///   `conflict` if an id belongs to a record that it may not see.
     private func writable(_ records: [MemoryRecord]) async throws -> [MemoryRecord] {
         let records = try completed(records)
         if caller.reachesEverything { return records }

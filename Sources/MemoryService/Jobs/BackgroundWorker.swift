@@ -3,15 +3,17 @@ public import Logging
 public import ServiceLifecycle
 import Synchronization
 
-/// Takes jobs from the queue and runs their handlers until the server shuts down; then it takes no more and finishes those it
-/// has. Several processes may run workers on one queue.
+/// Takes jobs from the queue and runs their handlers until the server shuts down; then it takes no
+/// more and finishes those it has. Several processes may run workers on one queue.
 public struct BackgroundWorker: Service {
     public struct Configuration: Sendable {
         /// Jobs that run at the same time.
         public var concurrency: Int
-        /// How often the queue is asked when nothing wakes the worker: for jobs of other processes, retries and ended leases.
+        /// How often the queue is asked when nothing wakes the worker: for jobs of other processes,
+        /// retries and ended leases.
         public var pollInterval: Duration
-        /// How long a worker that died keeps others from its jobs. Leases of running jobs are extended every third of it.
+        /// How long a worker that died keeps others from its jobs. Leases of running jobs are
+        /// extended every third of it.
         public var lease: Duration
 
         public init(

@@ -1,19 +1,20 @@
 public import AgentMemory
 
-/// Does the jobs of one kind. A new kind is a payload, a handler, and its place in the list that the ``BackgroundWorker``
-/// gets.
+/// Does the jobs of one kind. A new kind is a payload, a handler, and its place in the list that
+/// the ``BackgroundWorker`` gets.
 ///
-/// A job may be run again after it was done (its worker died before it could report it), and in another process: running
-/// one twice must do no harm.
+/// A job may be run again after it was done (its worker died before it could report it), and in
+/// another process: running one twice must do no harm.
 public protocol JobHandler: Sendable {
     associatedtype Payload: JobPayload
 
     /// How often and when a job that failed is tried again.
     var retries: RetryPolicy { get }
 
-    /// - Parameter isLastAttempt: whether the job goes to the dead-letter list if this attempt fails.
-    /// - Throws: ``MemoryError`` to fail: `invalidInput`, `invalidCombination`, `forbidden` and `unsupported` at once and
-    ///   for good, anything else is tried again.
+    /// - Parameter isLastAttempt: whether the job goes to the dead-letter list if this attempt
+    ///   fails.
+    /// - Throws: ``MemoryError`` to fail: `invalidInput`, `invalidCombination`, `forbidden` and
+    ///   `unsupported` at once and for good, anything else is tried again.
     func run(_ payload: Payload, isLastAttempt: Bool) async throws
 }
 

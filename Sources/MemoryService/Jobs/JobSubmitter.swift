@@ -1,7 +1,7 @@
 public import AgentMemory
 
-/// Where work for the background is handed in. The worker of this process is woken at once; those of other processes see the
-/// job when they next look.
+/// Where work for the background is handed in. The worker of this process is woken at once; those
+/// of other processes see the job when they next look.
 public struct JobSubmitter: Sendable {
     private let queue: any JobQueue
     let wakeUps: AsyncStream<Void>

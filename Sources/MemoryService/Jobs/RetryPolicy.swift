@@ -1,5 +1,5 @@
-/// When a failed job is tried again: after a delay that doubles with every attempt, with a random part so that jobs that failed
-/// together do not come back together.
+/// When a failed job is tried again: after a delay that doubles with every attempt, with a random
+/// part so that jobs that failed together do not come back together.
 public struct RetryPolicy: Sendable, Equatable {
     /// Attempts in all; at least 1.
     public let attempts: Int
@@ -14,7 +14,8 @@ public struct RetryPolicy: Sendable, Equatable {
         self.limit = limit
     }
 
-    /// The delay after attempt number `attempt` (from 1): between half of min(limit, base · 2^(attempt - 1)) and all of it.
+    /// The delay after attempt number `attempt` (from 1): between half of min(limit, base ·
+    /// 2^(attempt - 1)) and all of it.
     ///
     /// - Parameter random: from 0 to 1.
     public func delay(afterAttempt attempt: Int, random: Double) -> Duration {

@@ -2,11 +2,12 @@ public import AgentMemory
 public import Logging
 public import ServiceLifecycle
 
-/// Brings `last_accessed` and `access_count` up to date in the background, for the records that searches have shown.
+/// Brings `last_accessed` and `access_count` up to date in the background, for the records that
+/// searches have shown.
 ///
-/// A record is written at most once in 15 minutes: records that are not due are dropped before they are queued, and the store
-/// checks again, because other servers show the same records. What cannot be queued or written is dropped: it is a
-/// statistic, and a search never waits for it.
+/// A record is written at most once in 15 minutes: records that are not due are dropped before they
+/// are queued, and the store checks again, because other servers show the same records. What cannot
+/// be queued or written is dropped: it is a statistic, and a search never waits for it.
 public struct AccessRecorder: Service {
     /// Seconds that pass at least between two writes of one record.
     public static let minimumIntervalSeconds = 900

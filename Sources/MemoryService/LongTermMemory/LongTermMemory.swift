@@ -2,12 +2,13 @@ public import AgentMemory
 
 /// Long-term memory: what transports call, whatever the backend.
 ///
-/// What is decided and written in one step (which of several equal texts stays; whether a promotion brings back what was deleted),
-/// an ``AtomicMemoryDatabase`` decides in its store. With any other backend the writers of this process take locks, and
-/// deletions are noted beside the jobs; two servers over one such backend can still come between each other's steps.
+/// What is decided and written in one step (which of several equal texts stays; whether a promotion
+/// brings back what was deleted), an ``AtomicMemoryDatabase`` decides in its store. With any other
+/// backend the writers of this process take locks, and deletions are noted beside the jobs; two
+/// servers over one such backend can still come between each other's steps.
 ///
-/// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws ``MemoryError`` (or
-/// `CancellationError`).
+/// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws
+/// ``MemoryError`` (or `CancellationError`).
 public struct LongTermMemory: Sendable {
     private let memories: GuardedMemories
     private let accessRecorder: AccessRecorder
@@ -17,7 +18,8 @@ public struct LongTermMemory: Sendable {
 
     /// - Parameters:
     ///   - deletions: remembers what was deleted, for backends that do not do so themselves.
-    ///   - accessRecorder: gets the ids of what searches with recency have shown; its `run()` must be running for them to be written.
+    ///   - accessRecorder: gets the ids of what searches with recency have shown; its `run()` must
+    ///     be running for them to be written.
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
@@ -29,10 +31,12 @@ public struct LongTermMemory: Sendable {
         self.now = now
     }
 
-    /// Stores the records; they are searchable once this returns. The same call again leaves the same behind.
+    /// Stores the records; they are searchable once this returns. The same call again leaves the
+    /// same behind.
     ///
-    /// - Parameter deduplicate: leaves out a record whose memory hash (text, scope and type) another id has already, in the store or
-    ///   earlier in the same call. A record whose own id is stored is a replacement, never a duplicate.
+    /// - Parameter deduplicate: leaves out a record whose memory hash (text, scope and type)
+    ///   another id has already, in the store or earlier in the same call. A record whose own id is
+    ///   stored is a replacement, never a duplicate.
     /// - Returns: the ids that were stored.
     @discardableResult
     public func create(_ records: [MemoryRecord], deduplicate: Bool, for caller: Caller) async throws -> [String] {
@@ -47,8 +51,8 @@ public struct LongTermMemory: Sendable {
                     return try await memories.add(kept)
                 }
             }
-            // Most duplicates are found here, before anything is embedded; those that come at the same moment, with
-            // the write.
+            // Most duplicates are found here, before anything is embedded; those that come at the
+            // same moment, with the write.
             let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records, memories) }
             return try await memories.addDistinct(kept) ?? []
         }
@@ -95,8 +99,9 @@ public struct LongTermMemory: Sendable {
         try await locks.withLock(all: Set(keys), body)
     }
 
-    /// What is left of a call without its duplicates, as the store will be once the call has been written: of an id given twice
-    /// the last record counts, and what a stored record said before this call replaces it is no reason to drop another.
+    /// What is left of a call without its duplicates, as the store will be once the call has been
+    /// written: of an id given twice the last record counts, and what a stored record said before
+    /// this call replaces it is no reason to drop another.
     private func withoutDuplicates(
         _ records: [MemoryRecord], _ memories: ScopedMemories
     ) async throws -> [MemoryRecord] {
@@ -169,7 +174,8 @@ public struct LongTermMemory: Sendable {
         return try await record(id: id, for: caller)
     }
 
-    /// Removes records. What was handed in for promotion before this, under one of the ids, is not stored any more.
+    /// Removes records. What was handed in for promotion before this, under one of the ids, is not
+    /// stored any more.
     ///
     /// - Returns: how many records were removed.
     public func delete(ids: [String], for caller: Caller) async throws -> Int {
@@ -182,8 +188,8 @@ public struct LongTermMemory: Sendable {
             return try await inTurn(possible.map { .id(ExactString($0)) }) {
                 let deletable = try await memories.deletable(possible)
                 guard !deletable.isEmpty else { return 0 }
-                // Noted first: a crash in between leaves a record that no promotion would store, not one that comes
-                // back.
+                // Noted first: a crash in between leaves a record that no promotion would store,
+                // not one that comes back.
                 try await deletions?.noteDeleted(deletable)
                 return try await memories.delete(deletable)
             }

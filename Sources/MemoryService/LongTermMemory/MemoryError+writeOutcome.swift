@@ -7,7 +7,8 @@ extension MemoryError {
         case againWithIDs = "sending the same request again does no harm if its messages have ids"
     }
 
-    /// Runs a write, and lets an error of the store or the embedding service say whether the write may have been done.
+    /// Runs a write, and lets an error of the store or the embedding service say whether the write
+    /// may have been done.
     static func tellingOutcome<Value: Sendable>(
         _ advice: Advice, _ write: () async throws -> Value
     ) async throws -> Value {

@@ -1,6 +1,7 @@
 public import AgentMemory
 
-/// A search as a client asks for it: perhaps without a text, perhaps with its page re-ordered by recency.
+/// A search as a client asks for it: perhaps without a text, perhaps with its page re-ordered by
+/// recency.
 public struct MemorySearch: Sendable, Equatable {
     /// `nil` asks for a list.
     public let query: SearchQuery?

@@ -23,7 +23,8 @@ public struct Readiness: Sendable {
     /// The embedding model that answers, such as `local/hashing-1024`.
     public var embeddingModel: String { embedder.model }
 
-    /// The store and its index as the backend reports them, the embedder, and the stores of sessions and jobs.
+    /// The store and its index as the backend reports them, the embedder, and the stores of
+    /// sessions and jobs.
     public func check() async -> [ComponentHealth] {
         async let store = database.health()
         async let unavailability = embedder.unavailability()

@@ -2,7 +2,8 @@ public import AgentMemory
 
 /// Hands to the background what sessions hold for long-term memory.
 ///
-/// The jobs carry the memories themselves, so that a session that expires or is deleted before they run loses nothing.
+/// The jobs carry the memories themselves, so that a session that expires or is deleted before they
+/// run loses nothing.
 public struct Promotion: Sendable {
     private let jobs: JobSubmitter
     private let isEnabled: Bool
@@ -20,13 +21,14 @@ public struct Promotion: Sendable {
         self.includesMessages = includesMessages
     }
 
-    /// The jobs that go with a write of the session: for the memories (and messages, where these are wanted) that are not in
-    /// long-term memory and that the write brings.
+    /// The jobs that go with a write of the session: for the memories (and messages, where these
+    /// are wanted) that are not in long-term memory and that the write brings.
     ///
-    /// What the session held before, in the same words, was handed in with the write that brought it. To hand it in again
-    /// would bring back what has been deleted from long-term memory since.
+    /// What the session held before, in the same words, was handed in with the write that brought
+    /// it. To hand it in again would bring back what has been deleted from long-term memory since.
     ///
-    /// - Parameter stored: what the write replaces. A document of the reference, which has handed in nothing here, counts as none.
+    /// - Parameter stored: what the write replaces. A document of the reference, which has handed
+    ///   in nothing here, counts as none.
     func jobs(for session: WorkingMemory, after stored: StoredSession?) -> [NewJob] {
         guard isEnabled else { return [] }
         let before = stored.flatMap { $0.current.number == 0 ? nil : $0.memory }
@@ -67,7 +69,8 @@ public struct PromotionJob: JobPayload, Equatable {
     let key: SessionKey
     let memories: [SessionMemory]
     let messages: [SessionMessage]
-    /// When the memories were handed in, by the clock of the queue; `nil` for when the job is enqueued.
+    /// When the memories were handed in, by the clock of the queue; `nil` for when the job is
+    /// enqueued.
     let handedInAt: Timestamp?
 
     var count: Int { memories.count + messages.count }

@@ -2,9 +2,10 @@ public import AgentMemory
 
 /// Stores memories (and messages) of sessions in long-term memory, under their own ids.
 ///
-/// An id that long-term memory holds already, for the same user and namespace, is left as it is, so that a second run of the job
-/// does not undo what has been edited there since; and what was deleted after it had been handed in is not stored again. Both
-/// count as done. An id that belongs to another user or namespace is not stored: its job goes to the dead-letter list.
+/// An id that long-term memory holds already, for the same user and namespace, is left as it is, so
+/// that a second run of the job does not undo what has been edited there since; and what was
+/// deleted after it had been handed in is not stored again. Both count as done. An id that belongs
+/// to another user or namespace is not stored: its job goes to the dead-letter list.
 public struct PromotionHandler: JobHandler {
     public let retries: RetryPolicy
     private let memory: LongTermMemory
@@ -36,7 +37,8 @@ public struct PromotionHandler: JobHandler {
                 RecordBatch(records).records, handedInAt: promotion.handedInAt ?? now, for: .unrestricted)
             if outcomes.contains(.taken) { throw Self.taken }
         } catch let error as MemoryError where promotion.count > 1 && (error.concernsARecord || isLastAttempt) {
-            // One record may be at fault: from here on each goes its own way, and only that one ends in the dead-letter list.
+            // One record may be at fault: from here on each goes its own way, and only that one
+            // ends in the dead-letter list.
             return try await jobs.enqueue(promotion.singles)
         }
         try await store.markPersisted(
@@ -49,7 +51,8 @@ public struct PromotionHandler: JobHandler {
         "long-term memory has the id for another user or namespace: give the memory in the session another id, or delete the other one and retry the job"
     )
 
-    /// The memory as long-term memory keeps it: what it does not say of its session is taken from there.
+    /// The memory as long-term memory keeps it: what it does not say of its session is taken from
+    /// there.
     private static func record(of memory: SessionMemory, in key: SessionKey, _ now: Timestamp) throws(MemoryError)
         -> MemoryRecord
     {

@@ -4,12 +4,14 @@ import AgentMemory
 public struct ContextBudget: Sendable, Equatable {
     /// Tokens that the messages may have, 0 or more; 0 leaves room for one message only.
     public let limit: Int
-    /// The share of the window from which on the reference summarises a conversation; clients are told how near they are.
+    /// The share of the window from which on the reference summarises a conversation; clients are
+    /// told how near they are.
     public let summarizationThreshold: Double
 
     public static let standardThreshold = 0.7
 
-    /// `nil` where the client says nothing about its model. (A maximum of 0 says nothing either, unless a model is named too.)
+    /// `nil` where the client says nothing about its model. (A maximum of 0 says nothing either,
+    /// unless a model is named too.)
     ///
     /// - Parameter maximum: comes before the model's own window; a negative one is a window of 0.
     public init?(model: ModelName?, maximum: Int?, summarizationThreshold: Double = Self.standardThreshold) {
@@ -21,7 +23,8 @@ public struct ContextBudget: Sendable, Equatable {
     /// Messages, counted from the end, that can matter: none has fewer than two tokens.
     var messagesThatMayFit: Int { max(1, limit / 2 + 1) }
 
-    /// As ``messagesThatMayFit``, where none has fewer than 16 tokens: a first guess, that holds for most conversations.
+    /// As ``messagesThatMayFit``, where none has fewer than 16 tokens: a first guess, that holds
+    /// for most conversations.
     var messagesThatUsuallyFit: Int { max(1, limit / 16 + 1) }
 
     /// The longest end of the conversation that fits; always the last message.

@@ -36,8 +36,8 @@ public enum ModelName: String, Sendable, CaseIterable {
     case claudeHaiku45 = "claude-haiku-4-5"
     case claudeOpus45 = "claude-opus-4-5"
 
-    /// Tokens of the context window, as the reference server counts them: clients compare percentages with it, so a window
-    /// that a provider has widened since stays as it is there.
+    /// Tokens of the context window, as the reference server counts them: clients compare
+    /// percentages with it, so a window that a provider has widened since stays as it is there.
     public var contextWindow: Int {
         switch self {
         case .gpt35Turbo: 4096

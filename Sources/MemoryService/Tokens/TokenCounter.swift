@@ -2,10 +2,12 @@ import AgentMemory
 
 /// Estimates how many tokens of cl100k_base a text has, without its vocabulary of 100,000 tokens.
 ///
-/// A text is cut into pieces as cl100k_base's own pattern cuts it (``TokenPieces``); no token crosses the border of two pieces.
-/// What a piece costs on average was measured with the real vocabulary, by what it consists of: words by their length (those of
-/// English and of code apart from those of other languages in Latin letters), other scripts by letter, digits in threes,
-/// punctuation by its run. Numbers, short words, blanks and punctuation, the most of a text, are exact; the README has the error.
+/// A text is cut into pieces as cl100k_base's own pattern cuts it (``TokenPieces``); no token
+/// crosses the border of two pieces. What a piece costs on average was measured with the real
+/// vocabulary, by what it consists of: words by their length (those of English and of code apart
+/// from those of other languages in Latin letters), other scripts by letter, digits in threes,
+/// punctuation by its run. Numbers, short words, blanks and punctuation, the most of a text, are
+/// exact; the README has the error.
 struct TokenCounter: Sendable {
     /// At least 1.
     func count(_ text: String) -> Int {
@@ -20,7 +22,8 @@ struct TokenCounter: Sendable {
     }
 }
 
-/// Sums up pieces, as English and as another language at once: which it was shows when the text has been read.
+/// Sums up pieces, as English and as another language at once: which it was shows when the text has
+/// been read.
 private struct TokenCost {
     private var english = 0.0
     private var other = 0.0

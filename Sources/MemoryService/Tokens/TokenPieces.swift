@@ -8,7 +8,8 @@ struct TokenPieces: Sequence, IteratorProtocol {
         /// One to three digits.
         case digits(Int, isASCII: Bool)
         case blanks(Int)
-        /// Punctuation and the like: ASCII characters, marks of scripts that put vowels into them, and other characters.
+        /// Punctuation and the like: ASCII characters, marks of scripts that put vowels into them,
+        /// and other characters.
         case symbols(ascii: Int, marks: Int, others: Int)
         /// Letters, perhaps with one character before them.
         case word(Word)
@@ -138,7 +139,8 @@ struct TokenPieces: Sequence, IteratorProtocol {
         return .symbols(ascii: ascii, marks: marks, others: others)
     }
 
-    /// A run of white space: up to its last line break if it has one, else without the last blank if a word may take that along.
+    /// A run of white space: up to its last line break if it has one, else without the last blank
+    /// if a word may take that along.
     private mutating func blanks() -> Piece {
         var end = position
         var count = 0
@@ -187,7 +189,8 @@ struct TokenPieces: Sequence, IteratorProtocol {
     }
 }
 
-/// The scripts whose letters cost about the same each, with what a word of them costs: `base` + `perLetter` · letters.
+/// The scripts whose letters cost about the same each, with what a word of them costs: `base` +
+/// `perLetter` · letters.
 enum LetterScript: Equatable {
     case greek, cyrillic, hebrew, arabic, devanagari, indic, thai, hangul, kana, han, other
 

@@ -1,10 +1,12 @@
 import AgentMemory
 
-/// What a PUT does to the session that is stored: replaces it, or, where the client worked from an older state, adds what it added.
+/// What a PUT does to the session that is stored: replaces it, or, where the client worked from an
+/// older state, adds what it added.
 ///
-/// Clients append by reading, adding and putting back, and send the `last_accessed` that they read. That tells the state they
-/// worked from (``SessionRevision``). A client that made its object itself and puts it again and again sends a stamp of its own
-/// each time, which the revision remembers as ``SessionRevision/writerStamp``.
+/// Clients append by reading, adding and putting back, and send the `last_accessed` that they read.
+/// That tells the state they worked from (``SessionRevision``). A client that made its object
+/// itself and puts it again and again sends a stamp of its own each time, which the revision
+/// remembers as ``SessionRevision/writerStamp``.
 enum SessionMerge: Equatable {
     /// Write the PUT over the revision that is stored.
     case replace
@@ -35,9 +37,10 @@ enum SessionMerge: Equatable {
         }
     }
 
-    /// A clock of the client's own. Later than the current state: the client may have read it. Earlier: it cannot have, so a PUT that
-    /// would drop something is a lost update; and a wholly empty one is a client that found no session and makes one, which by now
-    /// another client has made.
+    /// A clock of the client's own. Later than the current state: the client may have read it.
+    /// Earlier: it cannot have, so a PUT that would drop something is a lost update; and a wholly
+    /// empty one is a client that found no session and makes one, which by now another client has
+    /// made.
     private static func overUnknownState(_ put: SessionPut, _ stored: StoredSession, _ stamp: Timestamp)
         -> SessionMerge
     {
@@ -63,8 +66,8 @@ enum SessionMerge: Equatable {
         return added.isEmpty ? .unchanged : .append(added)
     }
 
-    /// The messages that the PUT adds at the end, if it changes nothing else: the store can add them without writing the rest
-    /// again.
+    /// The messages that the PUT adds at the end, if it changes nothing else: the store can add
+    /// them without writing the rest again.
     private static func pureAppend(_ put: SessionPut, _ stored: StoredSession) -> [SessionMessage]? {
         let messages = stored.memory.messages
         guard put.messages.count > messages.count,

@@ -13,7 +13,8 @@ public struct SessionPut: Sendable {
     public let ttlSeconds: Int?
     /// `nil` keeps the date of the stored session.
     public let createdAt: Timestamp?
-    /// The `last_accessed` of the body: the stamp of the state that the client works from, or its own clock.
+    /// The `last_accessed` of the body: the stamp of the state that the client works from, or its
+    /// own clock.
     public let writerStamp: Timestamp?
     public let condition: WriteCondition
 
@@ -43,7 +44,8 @@ public struct SessionPut: Sendable {
             condition: condition)
     }
 
-    /// The stamp that tells this writer from others: one of its own clock. A stamp that the server gave out may have been read by many.
+    /// The stamp that tells this writer from others: one of its own clock. A stamp that the server
+    /// gave out may have been read by many.
     func ownStamp(after stored: StoredSession?) -> Timestamp? {
         stored?.revisions.contains { $0.stamp == writerStamp } == true ? nil : writerStamp
     }
@@ -87,8 +89,8 @@ public enum WriteCondition: Sendable, Equatable {
 }
 
 extension WorkingMemory {
-    /// Takes over what the server noted about messages and memories that have not changed: a client that leaves the mark out has
-    /// not withdrawn the fact.
+    /// Takes over what the server noted about messages and memories that have not changed: a client
+    /// that leaves the mark out has not withdrawn the fact.
     fileprivate mutating func carryMarks(from stored: WorkingMemory) {
         var marked: [ExactString: SessionMemory] = [:]
         for memory in stored.memories where memory.persistedAt != nil { marked[ExactString(memory.id)] = memory }

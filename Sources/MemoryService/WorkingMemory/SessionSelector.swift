@@ -36,8 +36,9 @@ public struct SessionSelector: Sendable, Equatable {
     /// The one key that can match, where the request leaves nothing open.
     var exactKey: SessionKey? { namespace != .any && userID != .any ? plainKey : nil }
 
-    /// The key of the session that has no part but those that the request names. It comes before others that match: clients name what
-    /// a session has, and one that never names a user means the session without one.
+    /// The key of the session that has no part but those that the request names. It comes before
+    /// others that match: clients name what a session has, and one that never names a user means
+    /// the session without one.
     var plainKey: SessionKey {
         SessionKey(storedSessionID: reference.sessionID, namespace: reference.namespace, userID: reference.userID)
     }

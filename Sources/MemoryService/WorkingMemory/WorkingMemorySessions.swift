@@ -2,8 +2,8 @@ public import AgentMemory
 
 /// Working memory: what transports call, whatever the store.
 ///
-/// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws ``MemoryError`` (or
-/// `CancellationError`).
+/// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws
+/// ``MemoryError`` (or `CancellationError`).
 public struct WorkingMemorySessions: Sendable {
     private let sessions: GuardedSessions
     private let promotion: Promotion
@@ -40,7 +40,8 @@ public struct WorkingMemorySessions: Sendable {
     /// - Parameters:
     ///   - recentMessages: leaves out all but the last ones; `nil`, zero and less leave out none.
     ///   - budget: leaves out the oldest messages until the rest fits; the last one always stays.
-    /// - Throws: ``MemoryError``: `notFound`; `conflict`, with the choices, where several sessions match.
+    /// - Throws: ``MemoryError``: `notFound`; `conflict`, with the choices, where several sessions
+    ///   match.
     public func session(
         _ selector: SessionSelector, recentMessages: Int? = nil, budget: ContextBudget? = nil, for caller: Caller
     ) async throws -> View {
@@ -51,7 +52,8 @@ public struct WorkingMemorySessions: Sendable {
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
-    /// Reads no more messages than are shown, or not many more: how many a window holds, only they can tell.
+    /// Reads no more messages than are shown, or not many more: how many a window holds, only they
+    /// can tell.
     private func read(
         _ key: SessionKey, in store: ScopedSessions, recentMessages: Int?, budget: ContextBudget?
     ) async throws -> StoredSession? {
@@ -72,11 +74,11 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// Replaces the session, or adds to it what the client added (``SessionMerge``); what is new in it for long-term memory is
-    /// queued together with the write.
+    /// Replaces the session, or adds to it what the client added (``SessionMerge``); what is new in
+    /// it for long-term memory is queued together with the write.
     ///
-    /// - Throws: ``MemoryError``: `conflict` where the session has changed since the client read it and the change would be undone;
-    ///   `preconditionFailed`.
+    /// - Throws: ``MemoryError``: `conflict` where the session has changed since the client read it
+    ///   and the change would be undone; `preconditionFailed`.
     public func put(_ put: SessionPut, budget: ContextBudget? = nil, for caller: Caller) async throws -> View {
         let store = sessions.scoped(to: caller)
         let put = put.keyed(by: try store.completed(put.key))
@@ -90,7 +92,8 @@ public struct WorkingMemorySessions: Sendable {
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
-    /// One attempt; throws `conflict` where another process was faster, and ``SessionMerge/conflictError`` where that is final.
+    /// One attempt; throws `conflict` where another process was faster, and
+    /// ``SessionMerge/conflictError`` where that is final.
     private func write(_ put: SessionPut, to store: ScopedSessions) async throws -> Attempt<StoredSession> {
         let stored = try await MemoryError.beforeAnyWrite { try await store.current(put.key, lastMessages: nil) }
         try put.condition.check(stored)
@@ -130,7 +133,8 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// A PUT whose time to live is over: the session is gone, and the answer shows what it would have been.
+    /// A PUT whose time to live is over: the session is gone, and the answer shows what it would
+    /// have been.
     private func remove(
         _ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp, from store: ScopedSessions
     ) async throws -> Attempt<StoredSession> {
@@ -147,12 +151,13 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// Adds messages at the end of a session, whatever is in it, and creates it where there is none. Messages that the session has
-    /// already are left out, so that the same append may be sent again (``SessionAppend/skipsRepeats``).
+    /// Adds messages at the end of a session, whatever is in it, and creates it where there is
+    /// none. Messages that the session has already are left out, so that the same append may be
+    /// sent again (``SessionAppend/skipsRepeats``).
     ///
     /// - Returns: the session without its messages.
-    /// - Throws: ``MemoryError`` with code `conflict` where a message has the id of another one that says something else; then nothing
-    ///   was added.
+    /// - Throws: ``MemoryError`` with code `conflict` where a message has the id of another one
+    ///   that says something else; then nothing was added.
     public func append(
         _ messages: [SessionMessage], to key: SessionKey, for caller: Caller
     ) async throws -> StoredSession {
@@ -229,7 +234,8 @@ public struct WorkingMemorySessions: Sendable {
         try await sessions.scoped(to: caller).sessionIDs(namespace: namespace, userID: userID, page: page)
     }
 
-    /// The key of the session that has nothing but what the selector names, else of the one that matches; `nil` where none does.
+    /// The key of the session that has nothing but what the selector names, else of the one that
+    /// matches; `nil` where none does.
     private func key(of selector: SessionSelector, in store: ScopedSessions) async throws -> SessionKey? {
         if let key = selector.exactKey { return key }
         let keys = try await store.matching(selector.reference, limit: PageRequest.maximumLimit).filter(

@@ -2,7 +2,8 @@ import AgentMemory
 import Logging
 import PostgresDriver
 
-/// Which models made the vectors, as the table `vector_spaces` has it. Callers hold the lock `vectorSpaces`.
+/// Which models made the vectors, as the table `vector_spaces` has it. Callers hold the lock
+/// `vectorSpaces`.
 struct EmbeddingSpaceRegistry: Sendable {
     /// That of this process's embedder.
     let space: EmbeddingSpace
@@ -12,7 +13,8 @@ struct EmbeddingSpaceRegistry: Sendable {
 
     /// The space that a server searches and writes; made if the store is empty.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the store holds vectors of other models only.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the store holds vectors of other
+    ///   models only.
     func settle(on connection: PostgresConnection) async throws -> RecordedSpace {
         let recorded = try await recorded(on: connection)
         if let own = recorded.usable(for: space) {
@@ -30,7 +32,8 @@ struct EmbeddingSpaceRegistry: Sendable {
         return try await withoutBlocking(connection) { try await make(isReady: false, on: connection) }
     }
 
-    /// All that is on record, in the order of the numbers. Vectors of an older schema are put on record first, without a model.
+    /// All that is on record, in the order of the numbers. Vectors of an older schema are put on
+    /// record first, without a model.
     func recorded(on connection: PostgresConnection) async throws -> [RecordedSpace] {
         let deadline = SchemaConnection.deadline()
         let listing = PostgresStatement(
@@ -68,7 +71,8 @@ struct EmbeddingSpaceRegistry: Sendable {
     /// Drops the tables of all others and takes them off the record.
     ///
     /// - Returns: the own space, and those that were dropped.
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the own space is not there or not ready.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the own space is not there or not
+    ///   ready.
     func dropOthers(on connection: PostgresConnection) async throws -> (own: RecordedSpace, dropped: [EmbeddingSpace]) {
         let recorded = try await recorded(on: connection)
         guard let own = recorded.first(where: { $0.space == space }), own.isReady else {
@@ -155,7 +159,8 @@ struct EmbeddingSpaceRegistry: Sendable {
         return made
     }
 
-    /// Table and row together: a table that is there without its row would keep vectors of texts that have changed.
+    /// Table and row together: a table that is there without its row would keep vectors of texts
+    /// that have changed.
     private func drop(_ space: RecordedSpace, on connection: PostgresConnection) async throws {
         try await withoutBlocking(connection) {
             try await connection.script(
@@ -164,8 +169,9 @@ struct EmbeddingSpaceRegistry: Sendable {
         }
     }
 
-    /// Runs a transaction that locks `memories` for a moment. Whoever comes after it waits as long as it waits for its lock, so it does not wait for a
-    /// long search or a vacuum, but gives up and tries again.
+    /// Runs a transaction that locks `memories` for a moment. Whoever comes after it waits as long
+    /// as it waits for its lock, so it does not wait for a long search or a vacuum, but gives up
+    /// and tries again.
     private func withoutBlocking<Value: Sendable>(
         _ connection: PostgresConnection, _ work: () async throws -> Value
     ) async throws -> Value {

@@ -94,10 +94,12 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
 
     // MARK: Statements
 
-    /// How many numbers one look for missing vectors spans: it must end within the time of a call, however many vectors are there already.
+    /// How many numbers one look for missing vectors spans: it must end within the time of a call,
+    /// however many vectors are there already.
     private static let window = 20_000
 
-    /// Rows: number and text of records without a vector, by number, in the ``window`` from `position` on.
+    /// Rows: number and text of records without a vector, by number, in the ``window`` from
+    /// `position` on.
     static func missing(in table: String, from position: Int, limit: Int) -> PostgresStatement {
         var sql = SQLBuilder()
         let from = sql.bind(position)
@@ -110,8 +112,9 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
             """)
     }
 
-    /// Stores the vector of a text beside the record that still has it. A record that is being written at this moment is left out: its
-    /// writer stores a vector of its own, or leaves it to the next pass.
+    /// Stores the vector of a text beside the record that still has it. A record that is being
+    /// written at this moment is left out: its writer stores a vector of its own, or leaves it to
+    /// the next pass.
     static func completion(of number: Int, _ text: String, _ vector: [Float], in table: String) -> PostgresStatement {
         var sql = SQLBuilder()
         let number = sql.bind(number)
@@ -127,7 +130,8 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
 
     // MARK: Upkeep
 
-    /// Makes the vectors that servers with other models have left out. Where there are no others there is nothing to look for.
+    /// Makes the vectors that servers with other models have left out. Where there are no others
+    /// there is nothing to look for.
     func completeVectors() async throws {
         guard vectorMaintenance.isDue else { return }
         let spaces = try await pool.query(

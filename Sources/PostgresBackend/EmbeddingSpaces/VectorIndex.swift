@@ -7,13 +7,16 @@ struct VectorIndex: Sendable {
     let space: VectorSpace
     let logger: Logger
 
-    /// Builds without blocking writers from this many vectors on; a smaller table is quicker without.
+    /// Builds without blocking writers from this many vectors on; a smaller table is quicker
+    /// without.
     private static let concurrentFrom = 5000
 
-    /// Makes what is missing; the caller holds the lock of the index. Where nothing is, this takes no right but to look.
+    /// Makes what is missing; the caller holds the lock of the index. Where nothing is, this takes
+    /// no right but to look.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another length; ``PostgresError`` that
-    ///   says what to do if something is missing that the user may not make.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another
+    ///   length; ``PostgresError`` that says what to do if something is missing that the user may
+    ///   not make.
     func ensure(on connection: PostgresConnection) async throws {
         do {
             try await ensureDimensions(on: connection)
@@ -58,8 +61,9 @@ struct VectorIndex: Sendable {
                     set the model that the data was made with, or use another schema
                     """)
             }
-            // Nothing of another length is stored, so an index for another length is empty. Deleted vectors still lie
-            // about and would fail the build of the new one: emptying the table is rid of them.
+            // Nothing of another length is stored, so an index for another length is empty. Deleted
+            // vectors still lie about and would fail the build of the new one: emptying the table
+            // is rid of them.
             let isEmpty = try await connection.query(
                 PostgresStatement("SELECT NOT EXISTS (SELECT FROM \(space.table))"), deadline: deadline
             ).singleRow().bool(0)
@@ -99,7 +103,8 @@ struct VectorIndex: Sendable {
             try await connection.script(
                 "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition)", deadline: deadline)
         }
-        // That of other settings costs writers time, but harms nobody: it stays where the user may not drop it.
+        // That of other settings costs writers time, but harms nobody: it stays where the user may
+        // not drop it.
         for stale in existing where stale.name != space.indexName && stale.isOwn {
             logger.info("dropping the vector index of other settings", metadata: ["index": "\(stale.name)"])
             try await connection.script("DROP INDEX CONCURRENTLY IF EXISTS \(stale.name)", deadline: deadline)
@@ -113,7 +118,8 @@ struct VectorIndex: Sendable {
             .rows.map { (try $0.text(0), try $0.bool(1), try $0.bool(2)) }
     }
 
-    /// The names of all vector indexes, whether each is valid, and whether the user has its owner's rights.
+    /// The names of all vector indexes, whether each is valid, and whether the user has its owner's
+    /// rights.
     var listing: PostgresStatement {
         PostgresStatement(
             """

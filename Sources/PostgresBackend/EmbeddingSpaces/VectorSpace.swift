@@ -1,7 +1,8 @@
 import AgentMemory
 import PostgresDriver
 
-/// How vectors are compared and indexed: everything in SQL that depends on dimensions, metric and algorithm.
+/// How vectors are compared and indexed: everything in SQL that depends on dimensions, metric and
+/// algorithm.
 struct VectorSpace: Sendable, Equatable {
     /// The kind of vector index.
     enum Algorithm: String, Sendable {
@@ -56,7 +57,8 @@ struct VectorSpace: Sendable, Equatable {
 
     static let constraintPrefix = "memory_embeddings_dimensions_"
 
-    /// The length of the vectors that the store holds, if the error says that it is another than ours (rule E2).
+    /// The length of the vectors that the store holds, if the error says that it is another than
+    /// ours (rule E2).
     func otherDimensions(in error: PostgresError) -> Int? {
         let text = error.underlying ?? ""
         switch error.sqlState {

@@ -11,7 +11,8 @@ enum JobSQL {
 
     /// An INSERT of the jobs, whose numbers rise with their order.
     ///
-    /// - Parameter source: a table; no job is inserted where it is empty, and it has no more than one row.
+    /// - Parameter source: a table; no job is inserted where it is empty, and it has no more than
+    ///   one row.
     static func insert(_ jobs: [NewJob], from source: String?, _ sql: inout SQLBuilder) -> String {
         let kinds = sql.bind(jobs.map(\.kind))
         let payloads = sql.bind(jobs.map { JSONValue.object($0.payload).jsonText })
@@ -24,8 +25,8 @@ enum JobSQL {
             """
     }
 
-    /// Takes jobs that are due and that nobody takes at the same time: number, kind, payload, attempts, enqueued_at, token,
-    /// and when each was due.
+    /// Takes jobs that are due and that nobody takes at the same time: number, kind, payload,
+    /// attempts, enqueued_at, token, and when each was due.
     static func lease(kinds: [String], limit: Int, for duration: Duration) -> PostgresStatement {
         var sql = SQLBuilder()
         let text = """
@@ -124,7 +125,8 @@ enum JobSQL {
         }
     }
 
-    /// A number of microseconds as an interval. Longer ones than a hundred years lose nothing that matters.
+    /// A number of microseconds as an interval. Longer ones than a hundred years lose nothing that
+    /// matters.
     private static func interval(_ microseconds: String) -> String {
         "\(microseconds) * interval '1 microsecond'"
     }

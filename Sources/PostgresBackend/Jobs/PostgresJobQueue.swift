@@ -2,8 +2,8 @@ public import AgentMemory
 public import Logging
 import PostgresDriver
 
-/// Background jobs in a table of PostgreSQL, from which workers of any number of processes take them without waiting for each
-/// other (`FOR UPDATE SKIP LOCKED`). Time is the server's.
+/// Background jobs in a table of PostgreSQL, from which workers of any number of processes take
+/// them without waiting for each other (`FOR UPDATE SKIP LOCKED`). Time is the server's.
 public final class PostgresJobQueue: JobQueue {
     public let name = "postgres"
 
@@ -13,7 +13,8 @@ public final class PostgresJobQueue: JobQueue {
     private static let upkeepInterval: Duration = .seconds(5)
     private static let sweepBatch = 1000
 
-    /// A queue in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    /// A queue in a database that others may use too. Nothing is connected yet: that is what
+    /// ``prepare()`` does.
     public init(database: PostgresDatabase) {
         self.database = database
         database.join()

@@ -3,13 +3,15 @@ import PostgresDriver
 
 /// The statements on the table `memory_deletions`, as pure functions. Time is the server's.
 ///
-/// Whoever deletes memories, and whoever stores some only if they were not deleted, holds the locks of their ids
-/// meanwhile: then one of the two comes first, and the second sees what the first did.
+/// Whoever deletes memories, and whoever stores some only if they were not deleted, holds the locks
+/// of their ids meanwhile: then one of the two comes first, and the second sees what the first did.
 enum DeletionSQL {
-    /// Locks are shared by ids (and by texts): few enough for one transaction to hold all of them, in all connections at once.
+    /// Locks are shared by ids (and by texts): few enough for one transaction to hold all of them,
+    /// in all connections at once.
     private static let slots: UInt64 = 128
 
-    /// Takes the locks of the ids until the transaction ends. All callers take them in the same order, before any lock of a row.
+    /// Takes the locks of the ids until the transaction ends. All callers take them in the same
+    /// order, before any lock of a row.
     static func lock(ids: [String]) -> PostgresStatement {
         lock("ids", ids.map { id in slot(of: Array(id.utf8)) })
     }

@@ -8,7 +8,8 @@ extension PostgresMemoryDatabase {
         /// No vector index: every search is exact; up to 16,000 dimensions.
         case flat
 
-        /// - Throws: ``MemoryError`` with code `misconfigured` for more dimensions than pgvector takes.
+        /// - Throws: ``MemoryError`` with code `misconfigured` for more dimensions than pgvector
+        ///   takes.
         func space(dimensions: Int, metric: DistanceMetric) throws(MemoryError) -> VectorSpace {
             let limit = self == .hnsw ? VectorSpace.maximumIndexed : VectorSpace.maximumStored
             guard (1...limit).contains(dimensions) else {
@@ -32,7 +33,8 @@ extension PostgresMemoryDatabase {
         public var metric: DistanceMetric
         public var algorithm: Algorithm
 
-        /// The parameters up to `timeout`, and `autoMigrate`, are those of ``PostgresDatabase/Configuration``.
+        /// The parameters up to `timeout`, and `autoMigrate`, are those of
+        /// ``PostgresDatabase/Configuration``.
         public init(
             databaseURL: String, schema: String = "agent_memory", poolSize: Int = 10, timeout: Duration = .seconds(10),
             metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw, autoMigrate: Bool = true

@@ -14,7 +14,8 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    /// Makes the index again where it has gone missing, as on another server that took over, while calls go on without it.
+    /// Makes the index again where it has gone missing, as on another server that took over, while
+    /// calls go on without it.
     private func restoreIndex() async throws {
         guard space.algorithm == .hnsw else { return }
         let index = VectorIndex(space: space, logger: logger)
@@ -25,7 +26,8 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    /// Makes one row of those that writers have added to the totals, leaving alone the ones that are locked.
+    /// Makes one row of those that writers have added to the totals, leaving alone the ones that
+    /// are locked.
     static let totalsFold = PostgresStatement(
         """
         WITH taken AS (DELETE FROM memory_totals WHERE ctid = ANY (ARRAY(SELECT ctid FROM memory_totals \

@@ -8,8 +8,8 @@ extension PostgresMemoryDatabase {
         try await call { deadline in
             let batch = self.upserts(rows)
             let limit = self.database.configuration.timeout
-            // One pipeline is one transaction, in which each record has the time of a call. To run it twice leaves the same
-            // behind.
+            // One pipeline is one transaction, in which each record has the time of a call. To run
+            // it twice leaves the same behind.
             try await self.database.retryingConflicts {
                 do {
                     _ = try await self.pool.pipeline(
@@ -44,7 +44,8 @@ extension PostgresMemoryDatabase {
         return try await call { deadline in
             try await self.database.retryingConflicts {
                 try await self.database.withTransaction(opening, deadline: deadline) { connection, opened in
-                    // Asked after the locks were there: whoever writes one of these texts comes before or after all this.
+                    // Asked after the locks were there: whoever writes one of these texts comes
+                    // before or after all this.
                     let kept = given.withoutDuplicates(
                         storedIDs: Set(try opened[1].rows.map { ExactString(try $0.text(0)) }),
                         holders: try opened[2].rows.map { (id: try $0.text(0), memoryHash: try $0.text(1)) })

@@ -5,8 +5,8 @@ import Synchronization
 
 /// Memories in PostgreSQL with pgvector.
 ///
-/// Every statement is written by a pure function (`SearchSQL`, `KeywordSQL`, `RecordSQL`, `FilterSQL`); this type
-/// decides which of them to send, and turns rows into pages.
+/// Every statement is written by a pure function (`SearchSQL`, `KeywordSQL`, `RecordSQL`,
+/// `FilterSQL`); this type decides which of them to send, and turns rows into pages.
 public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     public let name = "pgvector"
     public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
@@ -25,7 +25,8 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     var space: VectorSpace { settledSpace.withLock(\.self) }
     var sql: SearchSQL { SearchSQL(space: space) }
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    /// A store in a database that others may use too. Nothing is connected yet: that is what
+    /// ``prepare()`` does.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions.
     public init(
@@ -43,7 +44,8 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
 
     /// A store in a database of its own.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL, schema name or number of dimensions.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL, schema name or
+    ///   number of dimensions.
     public convenience init(
         configuration: Configuration, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
     ) throws {
@@ -64,7 +66,8 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
 
     // MARK: The frame of every call
 
-    /// Runs `body` as ``PostgresDatabase/call(after:prepare:_:)`` does, once the vector index is there too.
+    /// Runs `body` as ``PostgresDatabase/call(after:prepare:_:)`` does, once the vector index is
+    /// there too.
     func call<Value: Sendable>(
         _ body: (ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {

@@ -5,7 +5,8 @@ import PostgresDriver
 
 /// Brings the schema of a database to what this binary needs.
 ///
-/// Each call works on one connection of its own. Processes that start at once take turns by an advisory lock.
+/// Each call works on one connection of its own. Processes that start at once take turns by an
+/// advisory lock.
 public struct Migrator: Sendable {
     /// One migration as the database and this binary see it.
     public struct Status: Sendable, Equatable {
@@ -55,10 +56,10 @@ public struct Migrator: Sendable {
     /// Applies what is pending, in order.
     ///
     /// - Returns: the names of the migrations that this call has applied.
-    /// - Throws: ``MemoryError``: `misconfigured` if an applied file was changed, if the database is newer than this
-    ///   binary, if the server or pgvector is too old or pgvector is missing; `storeUnavailable` or `timedOut` if the
-    ///   store does not answer; otherwise `internalError` that names the migration that failed and those applied
-    ///   before it.
+    /// - Throws: ``MemoryError``: `misconfigured` if an applied file was changed, if the database
+    ///   is newer than this binary, if the server or pgvector is too old or pgvector is missing;
+    ///   `storeUnavailable` or `timedOut` if the store does not answer; otherwise `internalError`
+    ///   that names the migration that failed and those applied before it.
     @discardableResult
     public func up() async throws -> [String] {
         try await mappingPreparation(hasSucceeded: false) {
@@ -66,7 +67,8 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// All migrations that the binary or the database knows. Changes nothing, not even in an empty database.
+    /// All migrations that the binary or the database knows. Changes nothing, not even in an empty
+    /// database.
     public func status() async throws -> [Status] {
         try await mappingErrors {
             try await session.withConnection { connection in try await status(on: connection) }
@@ -120,8 +122,8 @@ public struct Migrator: Sendable {
         return MemoryError(.internalError, text, underlying: error.description)
     }
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` if migrations are pending or the database does not go with
-    ///   this binary.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if migrations are pending or the
+    ///   database does not go with this binary.
     func checkUpToDate(on connection: PostgresConnection) async throws {
         let pending = try pending(try await status(on: connection))
         guard let first = pending.first else { return }

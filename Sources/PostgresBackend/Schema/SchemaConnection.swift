@@ -4,8 +4,8 @@ import PostgresDriver
 
 /// A connection for changes of the schema: without a statement timeout, one process at a time.
 struct SchemaConnection: Sendable {
-    /// What only one process does at a time. Each has a lock of its own, because building an index may take long, and nothing that
-    /// needs only the tables, or another index, shall wait for it.
+    /// What only one process does at a time. Each has a lock of its own, because building an index
+    /// may take long, and nothing that needs only the tables, or another index, shall wait for it.
     struct Work: Sendable {
         let name: String
 
@@ -69,8 +69,8 @@ struct SchemaConnection: Sendable {
         _ work: Work, _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
         try await withConnection { connection in
-            // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: so ask
-            // again.
+            // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits
+            // for those: so ask again.
             let attempt = PostgresStatement(
                 "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 0))",
                 [.text(work.name), .text(schema.name)])
@@ -82,10 +82,11 @@ struct SchemaConnection: Sendable {
         }
     }
 
-    /// Makes the schema and the extension if they are missing, and the search path that sees both; the caller holds the
-    /// lock of the migrations.
+    /// Makes the schema and the extension if they are missing, and the search path that sees both;
+    /// the caller holds the lock of the migrations.
     ///
-    /// Looks first: to ask for what exists, such as CREATE SCHEMA IF NOT EXISTS does, takes the right to make it.
+    /// Looks first: to ask for what exists, such as CREATE SCHEMA IF NOT EXISTS does, takes the
+    /// right to make it.
     func prepareExtension(on connection: PostgresConnection) async throws {
         let deadline = Self.deadline()
         do {
@@ -100,7 +101,8 @@ struct SchemaConnection: Sendable {
         try await checkExtension(on: connection)
     }
 
-    /// One at a time in the whole database: IF NOT EXISTS does not look at what others are about to make.
+    /// One at a time in the whole database: IF NOT EXISTS does not look at what others are about to
+    /// make.
     private func makeExtension(on connection: PostgresConnection, _ deadline: ContinuousClock.Instant) async throws {
         try await connection.withTransaction(deadline: deadline) {
             _ = try await connection.query(
@@ -140,7 +142,8 @@ struct SchemaConnection: Sendable {
 
     /// Whether the extension and the schema are there, new enough, and may be used.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured`; ``PostgresError`` that names missing rights.
+    /// - Throws: ``MemoryError`` with code `misconfigured`; ``PostgresError`` that names missing
+    ///   rights.
     func checkExtension(on connection: PostgresConnection) async throws {
         guard let version = try await extensionVersion(on: connection) else {
             throw MemoryError(
@@ -208,8 +211,9 @@ struct SchemaConnection: Sendable {
     }
 }
 
-/// ``mappingErrors(isolation:_:)`` for preparations. At a start it is certain that settings are wrong if the server does
-/// not let the user in, or does not permit it what must be done; later something has happened to the store.
+/// ``mappingErrors(isolation:_:)`` for preparations. At a start it is certain that settings are
+/// wrong if the server does not let the user in, or does not permit it what must be done; later
+/// something has happened to the store.
 ///
 /// - Throws: ``MemoryError`` with code `misconfigured` in these cases.
 func mappingPreparation<Value>(

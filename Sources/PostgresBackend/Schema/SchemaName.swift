@@ -1,11 +1,12 @@
 import AgentMemory
 
-/// The name of the schema that holds the tables: a plain identifier, so that it can stand in SQL text.
+/// The name of the schema that holds the tables: a plain identifier, so that it can stand in SQL
+/// text.
 struct SchemaName: Sendable, Equatable {
     let name: String
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` unless the name is 1 to 63 ASCII letters, digits and
-    ///   underscores, does not begin with a digit and not with `pg_`.
+    /// - Throws: ``MemoryError`` with code `misconfigured` unless the name is 1 to 63 ASCII
+    ///   letters, digits and underscores, does not begin with a digit and not with `pg_`.
     init(_ name: String) throws(MemoryError) {
         let bytes = Array(name.utf8)
         func isLetter(_ byte: UInt8) -> Bool {

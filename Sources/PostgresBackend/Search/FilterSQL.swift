@@ -82,8 +82,8 @@ enum FilterSQL {
         }
     }
 
-    /// What begins with `prefix` is, in the order of code points, what lies between it and the next string that does
-    /// not.
+    /// What begins with `prefix` is, in the order of code points, what lies between it and the next
+    /// string that does not.
     private static func range(_ expression: String, _ prefix: String, _ sql: inout SQLBuilder) -> String {
         let from = "\(expression) >= \(sql.bind(prefix))"
         guard let end = upperEnd(of: prefix) else { return from }

@@ -3,8 +3,9 @@ import PostgresDriver
 
 /// Keyword search: the analyser's words in a GIN index, BM25 computed from them.
 enum KeywordSQL {
-    /// The words as the column `keyword_text` holds them: each with a blank on either side. No word holds a blank, so
-    /// a run of words is found as a substring, and a word's occurrences never overlap.
+    /// The words as the column `keyword_text` holds them: each with a blank on either side. No word
+    /// holds a blank, so a run of words is found as a substring, and a word's occurrences never
+    /// overlap.
     static func text(of words: [String]) -> String {
         var text = ""
         text.reserveCapacity(words.reduce(0) { $0 + $1.utf8.count + 2 })
@@ -29,8 +30,8 @@ enum KeywordSQL {
         }
     }
 
-    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records that hold a word of the query, each
-    /// with its rank value over the whole store.
+    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records that hold a word
+    /// of the query, each with its rank value over the whole store.
     static func matching(
         _ query: KeywordQuery, scorer: TextScorer, filter: MemoryFilter, _ sql: inout SQLBuilder
     ) -> String {
@@ -53,7 +54,8 @@ enum KeywordSQL {
             """
     }
 
-    /// ``KeywordRank`` as an aggregate over the words that a record holds: `t.idf` of each, `f.times` that it is there.
+    /// ``KeywordRank`` as an aggregate over the words that a record holds: `t.idf` of each,
+    /// `f.times` that it is there.
     private static func rank(_ scorer: TextScorer) -> String {
         let k1 = BM25.k1
         let b = BM25.b
@@ -87,11 +89,13 @@ extension SearchSQL {
         return self.ranked(with: [matching, ranked], order: "score DESC", extra: "0::bigint", page: page, &sql)
     }
 
-    /// Rows: candidates, candidates found by vector, distance, value relative to the best, record (rule S6).
+    /// Rows: candidates, candidates found by vector, distance, value relative to the best, record
+    /// (rule S6).
     ///
     /// - Parameters:
     ///   - query: `nil` or without words ranks by similarity alone.
-    ///   - candidates: of the keyword list; `nil` is all, and then every matching record is a candidate.
+    ///   - candidates: of the keyword list; `nil` is all, and then every matching record is a
+    ///     candidate.
     func hybridQuery(
         _ vector: [Float], _ query: KeywordQuery, scorer: TextScorer = .bm25std, alpha: Double, filter: MemoryFilter,
         plan: SearchPlan, candidates: Int?, page: PageRequest
@@ -114,7 +118,8 @@ extension SearchSQL {
             \(weight) * \(space.similarity(ofDistance: "u.distance")) \
             + (1 - \(weight)) * coalesce(u.rank / \(best), 0)
             """
-        // Outside the exact zone a strong lexical hit that is not among the nearest brings its distance along.
+        // Outside the exact zone a strong lexical hit that is not among the nearest brings its
+        // distance along.
         let union: String
         switch plan {
         case .exact where candidates == nil:

@@ -15,8 +15,8 @@ extension PostgresMemoryDatabase {
         let vector = try await embedding(of: query.text)
         return try await call { deadline in
             let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
-            // Within a threshold any number may lie: more candidates than the depth has show whether they end inside
-            // of them.
+            // Within a threshold any number may lie: more candidates than the depth has show
+            // whether they end inside of them.
             let candidates =
                 threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
             let (result, plan) = try await self.findNearest(
@@ -100,9 +100,11 @@ extension PostgresMemoryDatabase {
         return (try row.int("matches"), try row.int("total"))
     }
 
-    /// Sends the statement for the plan that is chosen, and the exact one after it if the index did not yield enough.
+    /// Sends the statement for the plan that is chosen, and the exact one after it if the index did
+    /// not yield enough.
     ///
-    /// - Parameter isEnough: a further condition on the approximate answer, of which the number of candidates is given.
+    /// - Parameter isEnough: a further condition on the approximate answer, of which the number of
+    ///   candidates is given.
     private func findNearest(
         _ filter: MemoryFilter, matches: Int, total: Int, candidates: Int?, _ deadline: ContinuousClock.Instant,
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true }, statement: (SearchPlan) -> PostgresStatement
@@ -121,7 +123,8 @@ extension PostgresMemoryDatabase {
         return (try await pool.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
     }
 
-    /// The hits of an answer whose rows are as ``SearchSQL/ranked(with:order:extra:page:_:)`` makes them.
+    /// The hits of an answer whose rows are as ``SearchSQL/ranked(with:order:extra:page:_:)`` makes
+    /// them.
     private func hitPage(
         _ result: PostgresResult, total: Int, _ query: SearchQuery,
         _ hit: (MemoryRecord, (distance: Double, score: Double)) throws -> SearchHit

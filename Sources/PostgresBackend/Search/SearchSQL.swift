@@ -3,8 +3,8 @@ import PostgresDriver
 
 /// The statements of counts, lists and searches by vector.
 ///
-/// Every search statement answers at least one row: the total, what else belongs to the whole result, then the
-/// columns of one hit, null where the page is empty.
+/// Every search statement answers at least one row: the total, what else belongs to the whole
+/// result, then the columns of one hit, null where the page is empty.
 struct SearchSQL {
     let space: VectorSpace
 
@@ -75,7 +75,8 @@ struct SearchSQL {
         func decay(_ weight: Double, _ column: String, _ halfLifeDays: Double) -> String {
             let age = "greatest(0, extract(epoch FROM (\(now) - m.\(column)))::float8 / 86400)"
             let halfLife = sql.bind(halfLifeDays)
-            // PostgreSQL takes a result too small for a double for an error; 2^-500 is as good as 0.
+            // PostgreSQL takes a result too small for a double for an error; 2^-500 is as good as
+            // 0.
             let decay = "CASE WHEN \(age) / 500 > \(halfLife) THEN 0 ELSE power(2::float8, -\(age) / \(halfLife)) END"
             return "\(sql.bind(weight)) * \(decay)"
         }
@@ -102,14 +103,15 @@ struct SearchSQL {
         let distance = space.distance(to: vector)
         switch plan {
         case .exact:
-            // A subquery for each row, because the planner would rather join all vectors when it overestimates the
-            // filter.
+            // A subquery for each row, because the planner would rather join all vectors when it
+            // overestimates the filter.
             return """
                 nearest AS MATERIALIZED (SELECT m.number, m.id, coalesce((SELECT \(distance) FROM \(space.table) e \
                 WHERE e.number = m.number), \(space.metric.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
                 """
         case .approximate(let candidates, _):
-            // The filter is a subquery for the same reason: what is left to the planner is the walk through the index.
+            // The filter is a subquery for the same reason: what is left to the planner is the walk
+            // through the index.
             let sameRecord = FilterSQL.whereClause(["m.number = e.number"] + conditions)
             let matches = conditions.isEmpty ? "" : " WHERE (SELECT true FROM memories m\(sameRecord))"
             return """
@@ -123,7 +125,8 @@ struct SearchSQL {
 
     // MARK: Shared
 
-    /// How many candidates there are; 0 where the index cannot be trusted, so that the exact plan follows.
+    /// How many candidates there are; 0 where the index cannot be trusted, so that the exact plan
+    /// follows.
     ///
     /// That is where more of them lie at one distance than ``SearchDepth/trustedEquals``.
     static func candidatesFound(_ plan: SearchPlan) -> String {
@@ -160,7 +163,8 @@ struct SearchSQL {
         return page.offset == 0 ? limit : limit + " OFFSET \(sql.bind(page.offset))"
     }
 
-    /// Settings of the index scan, which hold until the pipeline ends; `nil` where those of the connection will do.
+    /// Settings of the index scan, which hold until the pipeline ends; `nil` where those of the
+    /// connection will do.
     func settings(for plan: SearchPlan, filtered: Bool) -> PostgresStatement? {
         guard case .approximate(let candidates, let scanLimit) = plan else { return nil }
         let breadth = min(1000, max(Self.defaultBreadth, candidates))
@@ -170,7 +174,8 @@ struct SearchSQL {
             [.text(String(breadth)), .text(String(scanLimit))])
     }
 
-    /// `hnsw.ef_search` of a new connection: broad enough for clusters of 1,536 dimensions, where pgvector's own default
-    /// of 40 misses the recall that the contract asks for (rule S4). Twice 100 costs about a third more time.
+    /// `hnsw.ef_search` of a new connection: broad enough for clusters of 1,536 dimensions, where
+    /// pgvector's own default of 40 misses the recall that the contract asks for (rule S4). Twice
+    /// 100 costs about a third more time.
     static let defaultBreadth = 200
 }

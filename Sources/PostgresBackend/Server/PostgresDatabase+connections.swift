@@ -8,9 +8,11 @@ extension PostgresDatabase.Configuration {
             // A second brake: the server also stops what a client that died has begun.
             ("statement_timeout", String(max(1, milliseconds))),
             ("idle_in_transaction_session_timeout", String(max(1000, (timeout * 2).settingMilliseconds))),
-            // Distances look cheap to the planner but not to its estimate of what compiling them would save.
+            // Distances look cheap to the planner but not to its estimate of what compiling them
+            // would save.
             ("jit", "off"),
-            // The default is that of spinning disks: it makes reading a whole table look better than its index.
+            // The default is that of spinning disks: it makes reading a whole table look better
+            // than its index.
             ("random_page_cost", "1.1"),
             ("hnsw.iterative_scan", "relaxed_order"),
             ("hnsw.ef_search", String(SearchSQL.defaultBreadth)),

@@ -3,10 +3,11 @@ import Logging
 import PostgresDriver
 
 extension PostgresDatabase {
-    /// Does `work` every `interval` once `preparation` is done, until the task is cancelled; prepares as long as it is not.
-    /// What fails is logged and tried again.
+    /// Does `work` every `interval` once `preparation` is done, until the task is cancelled;
+    /// prepares as long as it is not. What fails is logged and tried again.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the store came up late and cannot go with the settings.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the store came up late and cannot go
+    ///   with the settings.
     func maintain(
         every interval: Duration, after preparation: Preparation, prepare: () async throws -> Void,
         _ work: () async throws -> Void
@@ -49,8 +50,8 @@ extension PostgresDatabase {
         }
     }
 
-    /// Proves that the database takes a write of this user, by one that is committed and changes nothing that counts: it
-    /// adds a row of zeros to the totals in place of those before it.
+    /// Proves that the database takes a write of this user, by one that is committed and changes
+    /// nothing that counts: it adds a row of zeros to the totals in place of those before it.
     ///
     /// - Parameter question: answered in the same round trip.
     /// - Throws: ``PostgresError``, also one that names missing rights.
@@ -88,7 +89,8 @@ extension PostgresDatabase {
 }
 
 extension PostgresDatabase {
-    /// Removes what `removal` finds, in transactions of at most `batch` rows, until there is less than that.
+    /// Removes what `removal` finds, in transactions of at most `batch` rows, until there is less
+    /// than that.
     func sweep(batch: Int, _ removal: (_ limit: Int) -> PostgresStatement) async throws {
         var removed: Int
         repeat {

@@ -3,10 +3,11 @@ public import Logging
 import PostgresDriver
 import Synchronization
 
-/// A PostgreSQL database with the tables of this server: one pool of connections and one schema for all that the server
-/// keeps there.
+/// A PostgreSQL database with the tables of this server: one pool of connections and one schema for
+/// all that the server keeps there.
 ///
-/// Make one, and hand it to each store that works in it. Its connections end with the last of these stores.
+/// Make one, and hand it to each store that works in it. Its connections end with the last of these
+/// stores.
 public final class PostgresDatabase: Sendable {
     /// How the database is reached.
     public struct Configuration: Sendable {
@@ -16,12 +17,14 @@ public final class PostgresDatabase: Sendable {
         public var schema: String
         /// Connections at the same time, at least 1. Default 10.
         public var poolSize: Int
-        /// How long one call may take; where a call is many statements, such as a create of thousands of records, how
-        /// long each of them. Default 10 seconds.
+        /// How long one call may take; where a call is many statements, such as a create of
+        /// thousands of records, how long each of them. Default 10 seconds.
         public var timeout: Duration
-        /// How long a connection that nobody uses is kept, as long as there are more than one. Default 20 seconds.
+        /// How long a connection that nobody uses is kept, as long as there are more than one.
+        /// Default 20 seconds.
         public var idleLimit: Duration = .seconds(20)
-        /// Whether migrations are applied when the server starts; otherwise a database that lacks some is refused.
+        /// Whether migrations are applied when the server starts; otherwise a database that lacks
+        /// some is refused.
         public var autoMigrate: Bool
 
         public init(
@@ -99,8 +102,9 @@ public final class PostgresDatabase: Sendable {
 
     // MARK: The frame of every call
 
-    /// Runs `body` within the configured timeout, once the tables are there, and maps its errors. If they turn out to be
-    /// missing, as after the store came back empty, they are made and `body` runs once more.
+    /// Runs `body` within the configured timeout, once the tables are there, and maps its errors.
+    /// If they turn out to be missing, as after the store came back empty, they are made and `body`
+    /// runs once more.
     ///
     /// - Parameters:
     ///   - preparation: what must be done first; that of the tables, or one that stands on it.
@@ -128,8 +132,8 @@ public final class PostgresDatabase: Sendable {
         try await call(after: preparation, prepare: { try await self.prepareNow() }, body)
     }
 
-    /// Repeats work that the server undid to resolve a deadlock or a conflict, or because it takes no writes any more, or
-    /// that never reached it because the connection was an old one.
+    /// Repeats work that the server undid to resolve a deadlock or a conflict, or because it takes
+    /// no writes any more, or that never reached it because the connection was an old one.
     func retryingConflicts<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         for _ in 1...3 {
             do {
@@ -167,7 +171,8 @@ public final class PostgresDatabase: Sendable {
             do {
                 return try await body(connection, Array(opened.dropFirst()))
             } catch {
-                // The pool throws away a connection that is left in a transaction; this one can be saved.
+                // The pool throws away a connection that is left in a transaction; this one can be
+                // saved.
                 _ = try? await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
                 throw error
             }

@@ -59,7 +59,8 @@ extension MemoryError {
             self.init(.storeUnavailable, "the extension vector was replaced in the database", underlying: detail)
         default:
             switch state.prefix(2) {
-            // Connection, transaction rollback, resources, operator intervention, system error, read-only transaction.
+            // Connection, transaction rollback, resources, operator intervention, system error,
+            // read-only transaction.
             case "08", "40", "53", "57", "58", "25":
                 self.init(.storeUnavailable, "PostgreSQL cannot do the work now", underlying: detail)
             default:
@@ -88,7 +89,8 @@ extension PostgresError {
             provablyNotExecuted: provablyNotExecuted)
     }
 
-    /// Whether a table, a column, a type or the schema is missing: the database was emptied while the server ran.
+    /// Whether a table, a column, a type or the schema is missing: the database was emptied while
+    /// the server ran.
     var isMissingSchema: Bool {
         switch sqlState {
         case "42P01", "42704", "42883", "3F000": true

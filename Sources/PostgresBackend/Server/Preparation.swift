@@ -1,9 +1,11 @@
 import AgentMemory
 import Synchronization
 
-/// Sees to it that something in the store is prepared once, by one task of this process, before anything uses it.
+/// Sees to it that something in the store is prepared once, by one task of this process, before
+/// anything uses it.
 ///
-/// One preparation may stand on another: when the lower one has to be made again, so has the upper one.
+/// One preparation may stand on another: when the lower one has to be made again, so has the upper
+/// one.
 final class Preparation: Sendable {
     private enum Phase {
         case needed(last: MemoryError?)
@@ -63,9 +65,11 @@ final class Preparation: Sendable {
         try await run(work)
     }
 
-    /// Waits until the work is done; if nobody works on that, starts `work`, which goes on when the caller gives up.
+    /// Waits until the work is done; if nobody works on that, starts `work`, which goes on when the
+    /// caller gives up.
     ///
-    /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes beyond the deadline.
+    /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes beyond the
+    ///   deadline.
     func wait(until deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> Void) async throws
     {
         // One attempt at a time, however many wait: callers that come while one runs share its end.

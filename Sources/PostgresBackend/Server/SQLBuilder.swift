@@ -1,7 +1,8 @@
 import AgentMemory
 import PostgresDriver
 
-/// Collects the parameters of one statement while its text is written, so that no value can end up in the text.
+/// Collects the parameters of one statement while its text is written, so that no value can end up
+/// in the text.
 struct SQLBuilder {
     private(set) var parameters: [PostgresValue] = []
 
@@ -20,13 +21,15 @@ struct SQLBuilder {
     /// The placeholder of a vector, with the cast that tells the server its type.
     mutating func bind(_ vector: [Float]) -> String { bind(.inferred(VectorFormat.encode(vector))) + "::vector" }
 
-    /// - Parameter sql: complete: a text that binds while it is an argument here would bind too late.
+    /// - Parameter sql: complete: a text that binds while it is an argument here would bind too
+    ///   late.
     func statement(_ sql: String) -> PostgresStatement {
         PostgresStatement(sql, parameters)
     }
 }
 
-/// pgvector's binary format: the number of dimensions, two bytes of zero, then each value, all big-endian.
+/// pgvector's binary format: the number of dimensions, two bytes of zero, then each value, all
+/// big-endian.
 enum VectorFormat {
     static func encode(_ vector: [Float]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 4 + 4 * vector.count) { buffer, count in

@@ -35,7 +35,8 @@ extension PostgresWorkingMemoryStore {
         return try await database.call { deadline in
             try await self.database.retryingConflicts {
                 try await self.database.withTransaction(opening, deadline: deadline) { connection, opened in
-                    // Asked after the lock was there; only then the messages are those of this revision.
+                    // Asked after the lock was there; only then the messages are those of this
+                    // revision.
                     let current = opened[1]
                     guard current.count > 0, try current[0].int(1) == revision else { throw Self.changed }
                     var statements = SessionWriteSQL.replace(
@@ -64,7 +65,8 @@ extension PostgresWorkingMemoryStore {
         }
         guard results[1].count > 0 else {
             try Self.check(results[0], expected: append.expectedRevision)
-            // The last result tells how many messages have the id of one that is there and say something else.
+            // The last result tells how many messages have the id of one that is there and say
+            // something else.
             if results.count > 4, results[0].count > 0, try results[0][0].bool(1),
                 try results[4].singleRow().int(0) > 0
             {

@@ -2,11 +2,11 @@ public import AgentMemory
 public import Logging
 import PostgresDriver
 
-/// Sessions in PostgreSQL: a row each, with one row for each message, so that a message is added or read at a cost that does
-/// not grow with the conversation.
+/// Sessions in PostgreSQL: a row each, with one row for each message, so that a message is added or
+/// read at a cost that does not grow with the conversation.
 ///
-/// Whoever writes a session holds the lock of its row until the end of the transaction; readers wait for nobody and see one
-/// snapshot. Time is the server's.
+/// Whoever writes a session holds the lock of its row until the end of the transaction; readers
+/// wait for nobody and see one snapshot. Time is the server's.
 public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
     public let name = "postgres"
 
@@ -17,7 +17,8 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
     /// Sessions that one statement removes; their messages go with them.
     private static let sweepBatch = 20
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    /// A store in a database that others may use too. Nothing is connected yet: that is what
+    /// ``prepare()`` does.
     public init(database: PostgresDatabase) {
         self.database = database
         database.join()

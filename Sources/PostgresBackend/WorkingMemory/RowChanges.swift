@@ -1,9 +1,10 @@
 import AgentMemory
 
-/// What must be written so that stored rows, which stand in the order of their positions, become other rows.
+/// What must be written so that stored rows, which stand in the order of their positions, become
+/// other rows.
 ///
-/// Rows that stay as they are keep their position and are not touched: whoever adds at the end writes the new rows only,
-/// and whoever leaves out the oldest deletes these only.
+/// Rows that stay as they are keep their position and are not touched: whoever adds at the end
+/// writes the new rows only, and whoever leaves out the oldest deletes these only.
 struct RowChanges<Row: Equatable> {
     /// Rows to insert, or to write over the one at their position.
     private(set) var written: [(position: Int64, row: Row)] = []
@@ -42,7 +43,8 @@ struct RowChanges<Row: Equatable> {
     private static func origins(
         of rows: [Row], in stored: [(position: Int64, row: Row)], id: (Row) -> String
     ) -> [Int?] {
-        // The indices of an id from the last to the first, so that the next one can be taken from the end.
+        // The indices of an id from the last to the first, so that the next one can be taken from
+        // the end.
         var indices: [ExactString: [Int]] = [:]
         for index in stored.indices.reversed() {
             indices[ExactString(id(stored[index].row)), default: []].append(index)

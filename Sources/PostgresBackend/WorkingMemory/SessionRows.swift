@@ -3,7 +3,8 @@ import PostgresDriver
 
 /// How rows of the session tables become values.
 enum SessionRows {
-    /// The columns of `sessions` that ``session(_:key:messages:memories:revisions:)`` reads by their names.
+    /// The columns of `sessions` that ``session(_:key:messages:memories:revisions:)`` reads by
+    /// their names.
     static let columns = [
         "number", "message_count", "data", "context", "tokens", "strategy", "strategy_config", "ttl_seconds",
         "created_at", "updated_at", "last_accessed",

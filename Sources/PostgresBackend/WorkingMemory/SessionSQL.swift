@@ -3,8 +3,8 @@ import PostgresDriver
 
 /// The statements that read sessions, as pure functions.
 ///
-/// Inside one transaction `now()` stands still: reads use it, so that their statements agree on what has expired. Writes
-/// may have waited for a lock and ask `clock_timestamp()`.
+/// Inside one transaction `now()` stands still: reads use it, so that their statements agree on
+/// what has expired. Writes may have waited for a lock and ask `clock_timestamp()`.
 enum SessionSQL {
     /// A condition on the row of the session under the alias `s`.
     static func isAt(_ key: SessionKey, _ sql: inout SQLBuilder) -> String {
@@ -19,7 +19,8 @@ enum SessionSQL {
 
     private static let isAlive: Condition = { _ in "s.expires_at > now()" }
 
-    /// The head, messages, memories and revisions of a session as of one moment: the second to the fifth of the results.
+    /// The head, messages, memories and revisions of a session as of one moment: the second to the
+    /// fifth of the results.
     static func read(_ key: SessionKey, lastMessages: Int?) -> [PostgresStatement] {
         var head = SQLBuilder()
         let isSession = "\(isAt(key, &head)) AND \(isAlive(&head))"

@@ -1,11 +1,13 @@
 import AgentMemory
 import PostgresDriver
 
-/// The statements that write sessions, as pure functions. All of them run while the session's row is locked.
+/// The statements that write sessions, as pure functions. All of them run while the session's row
+/// is locked.
 enum SessionWriteSQL {
     private static let isAlive = "s.expires_at > clock_timestamp()"
 
-    /// Waits for other writers of the session. Answers the revision and whether the session has not expired, or no row.
+    /// Waits for other writers of the session. Answers the revision and whether the session has not
+    /// expired, or no row.
     static func lock(_ key: SessionKey) -> PostgresStatement {
         var sql = SQLBuilder()
         let text = """
@@ -16,7 +18,8 @@ enum SessionWriteSQL {
 
     // MARK: Whole sessions
 
-    /// Removes the session if it has expired, then inserts the new one; the second result is empty if there is one.
+    /// Removes the session if it has expired, then inserts the new one; the second result is empty
+    /// if there is one.
     static func create(
         _ memory: WorkingMemory, writerStamp: Timestamp?, enqueueing jobs: [NewJob] = []
     ) -> [PostgresStatement] {
@@ -47,8 +50,8 @@ enum SessionWriteSQL {
         ]
     }
 
-    /// What a replacement must know: the number and the revision of the session unless it has expired, then its messages
-    /// and memories if the revision is the expected one.
+    /// What a replacement must know: the number and the revision of the session unless it has
+    /// expired, then its messages and memories if the revision is the expected one.
     static func opening(_ key: SessionKey, revision: Int) -> [PostgresStatement] {
         var current = SQLBuilder()
         let isCurrent = "\(SessionSQL.isAt(key, &current)) AND \(isAlive)"
@@ -127,7 +130,8 @@ enum SessionWriteSQL {
         ]
     }
 
-    /// When a session with this time to live expires if it is written now; far beyond the year 9999 at most.
+    /// When a session with this time to live expires if it is written now; far beyond the year 9999
+    /// at most.
     private static func expiry(_ ttl: String) -> String {
         """
         CASE WHEN \(ttl) IS NULL THEN 'infinity' \
@@ -137,10 +141,12 @@ enum SessionWriteSQL {
 
     // MARK: Additions
 
-    /// Adds messages: the second result holds the columns of ``SessionRows/columns``, or no row where nothing may be added;
-    /// then come memories and revisions, and, where repeats are skipped, how many messages stand against it.
+    /// Adds messages: the second result holds the columns of ``SessionRows/columns``, or no row
+    /// where nothing may be added; then come memories and revisions, and, where repeats are
+    /// skipped, how many messages stand against it.
     ///
-    /// The session's row is locked by the first statement, so that all the others see the same messages.
+    /// The session's row is locked by the first statement, so that all the others see the same
+    /// messages.
     static func append(_ append: SessionAppend, to key: SessionKey) -> [PostgresStatement] {
         guard append.skipsRepeats, !append.messages.isEmpty else { return plainAppend(append, to: key) }
         var sql = SQLBuilder()
@@ -208,8 +214,8 @@ enum SessionWriteSQL {
         ]
     }
 
-    /// A query for those of the session's last messages that have one of the ids: id, role, content; of an id that is there
-    /// twice the last.
+    /// A query for those of the session's last messages that have one of the ids: id, role,
+    /// content; of an id that is there twice the last.
     private static func known(_ messages: [SessionMessage], in key: SessionKey, _ sql: inout SQLBuilder) -> String {
         let ids = sql.bind(messages.map(\.id))
         return """
@@ -221,7 +227,8 @@ enum SessionWriteSQL {
             """
     }
 
-    /// How many of the messages have the id of one of the session's that says something else: one row.
+    /// How many of the messages have the id of one of the session's that says something else: one
+    /// row.
     private static func contradictions(_ messages: [SessionMessage], in key: SessionKey) -> PostgresStatement {
         var sql = SQLBuilder()
         let known = known(messages, in: key, &sql)
@@ -325,7 +332,8 @@ enum SessionWriteSQL {
             [.int8(number), .int8Array(positions)])
     }
 
-    /// The part of a WITH that enqueues the jobs if `changed` has a row; nothing where there are none.
+    /// The part of a WITH that enqueues the jobs if `changed` has a row; nothing where there are
+    /// none.
     private static func enqueueing(_ jobs: [NewJob], _ sql: inout SQLBuilder) -> String {
         jobs.isEmpty ? "" : ", queued AS (\(JobSQL.insert(jobs, from: "changed c", &sql)))"
     }

@@ -1,7 +1,8 @@
 import AgentMemory
 import RedisDriver
 
-/// Which models made the vectors of a store: a hash beside the index, changed only by compare-and-set.
+/// Which models made the vectors of a store: a hash beside the index, changed only by
+/// compare-and-set.
 struct EmbeddingSpaceRegistry: Sendable {
     struct Contents: Sendable, Equatable {
         /// The number of the next space.
@@ -16,7 +17,8 @@ struct EmbeddingSpaceRegistry: Sendable {
         fileprivate let raw: String
     }
 
-    /// Field of the hash: the names of all fields that hold vectors, separated by blanks. Scripts that write a text read it.
+    /// Field of the hash: the names of all fields that hold vectors, separated by blanks. Scripts
+    /// that write a text read it.
     static let vectorFields = "fields"
     private static let spaces = "spaces"
 
@@ -69,7 +71,8 @@ struct EmbeddingSpaceRegistry: Sendable {
         throw MemoryError(.storeUnavailable, "the embedding models on record in Redis are changed by too many at once")
     }
 
-    /// ARGV: a field, what it must hold (nothing: is absent), and what it gets; then another with its value.
+    /// ARGV: a field, what it must hold (nothing: is absent), and what it gets; then another with
+    /// its value.
     private static let replacement = RedisScript(
         """
         if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end

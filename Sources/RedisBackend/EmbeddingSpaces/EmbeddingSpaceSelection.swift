@@ -25,7 +25,8 @@ final class EmbeddingSpaceSelection: Sendable {
 
     /// The index that a server searches, or that `agent-memory reembed` fills.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the store holds vectors of other models only.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the store holds vectors of other
+    ///   models only.
     func plan(_ client: RedisClient) async throws -> IndexPlan {
         var emptied: [RecordedSpace] = []
         let contents = try await registry.update(client) { known in

@@ -123,7 +123,8 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
         } while cursor != "0"
     }
 
-    /// Stores the vector of a text beside the record that still has it, and answers 1; or leaves the record alone.
+    /// Stores the vector of a text beside the record that still has it, and answers 1; or leaves
+    /// the record alone.
     private static func completion(of key: String, _ text: String, _ vector: [Float], _ field: String) -> RedisCommand {
         var command = RedisCommand("EVAL", completionScript, "1", key)
         command.append(text)

@@ -1,8 +1,8 @@
 import AgentMemory
 import RedisDriver
 
-/// Records that a server with another embedding model has written, until the upkeep gives them a vector of this one: they rank as the
-/// farthest of all, so that no answer is short.
+/// Records that a server with another embedding model has written, until the upkeep gives them a
+/// vector of this one: they rank as the farthest of all, so that no answer is short.
 extension RedisMemoryDatabase {
     /// The page of the nearest records with those without a vector behind them.
     ///

@@ -1,19 +1,25 @@
 import RedisDriver
 
-/// What is done to the queue on the server, in one step each; ARGV begins with the prefix of the keys.
+/// What is done to the queue on the server, in one step each; ARGV begins with the prefix of the
+/// keys.
 ///
-/// - `<prefix>:job:<id>`: hash: `kind`, `payload`, `enqueued` (microseconds since 1970), `attempts`, `reason`
-/// - `<prefix>:waiting`, `:leased`, `:dead`: sorted sets of ids by `enqueued`; each job is in one of them
-/// - `<prefix>:stream:<kind>`: the jobs of a kind that can be leased or are, an entry `job <id>` each; consumer group `workers`
-/// - `<prefix>:delayed:<kind>`: sorted set of the ids that wait for their time, in milliseconds since 1970
+/// - `<prefix>:job:<id>`: hash: `kind`, `payload`, `enqueued` (microseconds since 1970),
+///   `attempts`, `reason`
+/// - `<prefix>:waiting`, `:leased`, `:dead`: sorted sets of ids by `enqueued`; each job is in one
+///   of them
+/// - `<prefix>:stream:<kind>`: the jobs of a kind that can be leased or are, an entry `job <id>`
+///   each; consumer group `workers`
+/// - `<prefix>:delayed:<kind>`: sorted set of the ids that wait for their time, in milliseconds
+///   since 1970
 /// - `<prefix>:sequence`: the last id given
 /// - `<prefix>:deleted`: notes of deleted memories (``DeletionScripts``)
 ///
-/// A lease is an entry that is pending in the group, and ends when the entry has been idle for ``longestLease``: whoever leases
-/// it for a shorter time declares it idle for the rest. It is told from later leases by the entry and the attempt.
+/// A lease is an entry that is pending in the group, and ends when the entry has been idle for
+/// ``longestLease``: whoever leases it for a shorter time declares it idle for the rest. It is told
+/// from later leases by the entry and the attempt.
 ///
-/// A script with the line `#!lua` is refused whole, before it changes anything, where the server has no memory left or takes no
-/// writes.
+/// A script with the line `#!lua` is refused whole, before it changes anything, where the server
+/// has no memory left or takes no writes.
 enum JobScripts {
     /// Milliseconds: 30 days.
     static let longestLease = 2_592_000_000
@@ -61,8 +67,9 @@ enum JobScripts {
 
         """
 
-    /// A function that enqueues the jobs whose kind, payload and milliseconds of delay are in ARGV from `first` to `last`, in the queue
-    /// with this prefix, and answers their ids. Scripts that write something else begin with it.
+    /// A function that enqueues the jobs whose kind, payload and milliseconds of delay are in ARGV
+    /// from `first` to `last`, in the queue with this prefix, and answers their ids. Scripts that
+    /// write something else begin with it.
     static let enqueueFunction = """
         local function enqueue(prefix, first, last)
         \(names)
@@ -89,7 +96,8 @@ enum JobScripts {
         return enqueue(ARGV[1], 2, #ARGV)
         """)
 
-    /// ARGV: prefix, limit, milliseconds, kinds. Answers id, kind, payload, attempt, enqueued and entry of each job.
+    /// ARGV: prefix, limit, milliseconds, kinds. Answers id, kind, payload, attempt, enqueued and
+    /// entry of each job.
     static let take = RedisScript(
         """
         #!lua

@@ -23,7 +23,8 @@ public final class RedisJobQueue: JobQueue {
 
     private var client: RedisClient { database.calls }
 
-    /// A queue in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    /// A queue in a database that others may use too. Nothing is connected yet: that is what
+    /// ``prepare()`` does.
     public init(database: RedisDatabase, configuration: Configuration = Configuration()) {
         self.database = database
         self.configuration = configuration
@@ -41,7 +42,8 @@ public final class RedisJobQueue: JobQueue {
             database: try RedisDatabase(configuration: database, logger: logger), configuration: configuration)
     }
 
-    /// Streams and their groups are made with the first job of a kind, so only the connection is tried.
+    /// Streams and their groups are made with the first job of a kind, so only the connection is
+    /// tried.
     public func prepare() async throws {
         try await database.mappingPreparation {
             _ = try await cardinalities()

@@ -1,13 +1,13 @@
 import AgentMemory
 import RedisDriver
 
-/// A record as the fields of a Redis hash: the layout of the reference server, which can read what is written here, and
-/// two fields more.
+/// A record as the fields of a Redis hash: the layout of the reference server, which can read what
+/// is written here, and two fields more.
 enum RecordHash {
     /// The analyser's words, separated by blanks; the reference's records get them from the sweep.
     static let keywordTerms = "keyword_terms"
-    /// Only where an id begins or ends with a blank: the id between `<` and `>`. An index of tags trims its values, so
-    /// in `id_` such an id could not be told from the one without the blank.
+    /// Only where an id begins or ends with a blank: the id between `<` and `>`. An index of tags
+    /// trims its values, so in `id_` such an id could not be told from the one without the blank.
     static let exactID = "id_exact"
     /// The reference's, and the name under which queries find the vectors of any field.
     static let vector = "vector"
@@ -103,7 +103,8 @@ enum RecordHash {
 
     // MARK: Reading
 
-    /// The record whose fields (in the order of ``fields``) these are; `nil` if the key holds no record any more.
+    /// The record whose fields (in the order of ``fields``) these are; `nil` if the key holds no
+    /// record any more.
     static func record(from values: [RedisValue]) -> MemoryRecord? {
         guard values.count == fields.count, values[RecordField.id.rawValue].string != nil,
             values[RecordField.text.rawValue].string != nil
@@ -115,7 +116,8 @@ enum RecordHash {
 
 /// Reads the fields of a record from the values of its hash, in the order of ``RecordHash/fields``.
 ///
-/// Takes whatever the reference server may have written: fields that are missing, other spellings of dates, flags and numbers.
+/// Takes whatever the reference server may have written: fields that are missing, other spellings
+/// of dates, flags and numbers.
 private struct HashFields: RecordSource {
     let values: [RedisValue]
 

@@ -3,15 +3,16 @@ import RedisDriver
 
 /// What decides on the server, together with the write, which records of a call are stored.
 ///
-/// The fields of a record are one argument, packed (``PackedFields``), because a call can have many records and a command only a
-/// million arguments.
+/// The fields of a record are one argument, packed (``PackedFields``), because a call can have many
+/// records and a command only a million arguments.
 enum RecordScripts {
-    /// KEYS: for each record its key and the key of its claim, which holds the key of the record that got through with the same
-    /// memory hash lately. ARGV: milliseconds that a claim lasts; for each record its memory hash and its fields. Answers 1 for
-    /// each record that was stored, 0 for a duplicate.
+    /// KEYS: for each record its key and the key of its claim, which holds the key of the record
+    /// that got through with the same memory hash lately. ARGV: milliseconds that a claim lasts;
+    /// for each record its memory hash and its fields. Answers 1 for each record that was stored, 0
+    /// for a duplicate.
     ///
-    /// A claim counts as long as the record that it names has the hash; what was stored longer ago than a claim lasts, the caller has
-    /// found by the index.
+    /// A claim counts as long as the record that it names has the hash; what was stored longer ago
+    /// than a claim lasts, the caller has found by the index.
     static let addDistinct = RedisScript(
         """
         #!lua
@@ -33,10 +34,11 @@ enum RecordScripts {
         return outcomes
         """)
 
-    /// KEYS: the notes of deletions; the key of each record. ARGV: the time from which on a deletion counts, in microseconds since
-    /// 1970; for each record its id, user id, namespace (nothing for none), and its fields, or nothing for one that is not expected
-    /// to be stored. Answers 1 and for each record an outcome (``outcome(_:)``); or 0 and the outcomes that there would have been,
-    /// with nothing written, if a record is to be stored that came without fields.
+    /// KEYS: the notes of deletions; the key of each record. ARGV: the time from which on a
+    /// deletion counts, in microseconds since 1970; for each record its id, user id, namespace
+    /// (nothing for none), and its fields, or nothing for one that is not expected to be stored.
+    /// Answers 1 and for each record an outcome (``outcome(_:)``); or 0 and the outcomes that there
+    /// would have been, with nothing written, if a record is to be stored that came without fields.
     static let promote = RedisScript(
         """
         #!lua
@@ -79,7 +81,8 @@ enum RecordScripts {
     }
 }
 
-/// Names and values, one after another, as MessagePack, which scripts read: an array of strings with lengths of four bytes.
+/// Names and values, one after another, as MessagePack, which scripts read: an array of strings
+/// with lengths of four bytes.
 struct PackedFields {
     private(set) var bytes: [UInt8] = []
     private var count: UInt32 = 0

@@ -3,9 +3,9 @@ import AgentMemory
 extension RedisMemoryDatabase {
     /// Prepares, if that has not succeeded yet, and then sweeps from time to time.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit what the store holds.
-    ///   Once they have fitted, it is the store that has changed, and the upkeep goes on trying. Returns when it is
-    ///   cancelled.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit what
+    ///   the store holds. Once they have fitted, it is the store that has changed, and the upkeep
+    ///   goes on trying. Returns when it is cancelled.
     public func run() async throws {
         // Records may have been updated while no server of ours ran, and clocks differ.
         var since = Timestamp.now().advanced(bySeconds: -86_400)

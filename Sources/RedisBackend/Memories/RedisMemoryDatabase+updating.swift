@@ -2,8 +2,9 @@ public import AgentMemory
 import RedisDriver
 
 extension RedisMemoryDatabase {
-    /// Reads, computes, and writes only what changed, on the condition that nothing it was computed from has changed
-    /// meanwhile; otherwise once more. One script does all writes of a call, so they happen together or not at all.
+    /// Reads, computes, and writes only what changed, on the condition that nothing it was computed
+    /// from has changed meanwhile; otherwise once more. One script does all writes of a call, so
+    /// they happen together or not at all.
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
         let ids = updates.map(\.id).exactlyDistinct()
         var vectors = TextVectors()

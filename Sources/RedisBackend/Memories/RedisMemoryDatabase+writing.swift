@@ -13,7 +13,8 @@ extension RedisMemoryDatabase {
             commands.reserveCapacity(kept.count * 2)
             for i in kept.indices {
                 let key = key(kept[i].id)
-                // What the old record had and the new one has not would stay otherwise, vectors of other models among it.
+                // What the old record had and the new one has not would stay otherwise, vectors of
+                // other models among it.
                 commands.append(RedisCommand("DEL", key))
                 commands.append(
                     RecordHash.write(kept[i], terms: words[i], vector: vectors[i], in: field, key: key))
@@ -95,8 +96,8 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// - Returns: whether the outcomes are those that there are now; otherwise nothing was written, because a record that is to be
-    ///   stored has no vector here.
+    /// - Returns: whether the outcomes are those that there are now; otherwise nothing was written,
+    ///   because a record that is to be stored has no vector here.
     private func promote(
         _ records: [MemoryRecord], _ handedInAt: Timestamp, _ vectors: [ExactString: [Float]]
     ) async throws -> (isDone: Bool, outcomes: [PromotionOutcome]) {
@@ -142,9 +143,9 @@ extension RedisMemoryDatabase {
         analyzer.words(in: text).joined(separator: " ")
     }
 
-    /// Runs a write and makes sure that the index is there when it returns: a server that came up empty takes writes
-    /// without one. The body gets the field for vectors, and answers with the reply of the probe, which it sends after its own
-    /// commands.
+    /// Runs a write and makes sure that the index is there when it returns: a server that came up
+    /// empty takes writes without one. The body gets the field for vectors, and answers with the
+    /// reply of the probe, which it sends after its own commands.
     ///
     /// - Parameter records: how many are written; the deadline grows with them.
     func writing(

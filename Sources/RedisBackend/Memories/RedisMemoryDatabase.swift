@@ -3,8 +3,8 @@ public import Logging
 import RedisDriver
 import Synchronization
 
-/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server, whose data it reads
-/// and extends.
+/// Long-term memories in Redis hashes with a RediSearch index: the layout of the reference server,
+/// whose data it reads and extends.
 public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     public struct Configuration: Sendable {
         public enum Algorithm: String, Sendable, CaseIterable {
@@ -22,9 +22,11 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         public var distanceMetric = DistanceMetric.cosine
         /// default: HNSW; decided when the index is made.
         public var algorithm = Algorithm.hnsw
-        /// How often records that the reference server wrote get their keyword terms; default: 1 minute.
+        /// How often records that the reference server wrote get their keyword terms; default: 1
+        /// minute.
         public var sweepInterval: Duration = .seconds(60)
-        /// How often records that servers with another embedding model wrote get a vector of this one; default: 5 seconds.
+        /// How often records that servers with another embedding model wrote get a vector of this
+        /// one; default: 5 seconds.
         public var vectorSweepInterval: Duration = .seconds(5)
 
         public init() {}
@@ -46,7 +48,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 
     var client: RedisClient { database.searches }
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    /// A store in a database that others may use too. Nothing is connected yet: that is what
+    /// ``prepare()`` does.
     public init(
         database: RedisDatabase, configuration: Configuration = Configuration(), embedder: any Embedder,
         analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
@@ -82,7 +85,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 
     public func prepare() async throws {
         try await database.mappingPreparation {
-            // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
+            // A new index scans the keys of the whole server, which takes its time even when none
+            // of them is ours.
             _ = try await keeper.ready(client, patience: database.timeout * 0.45)
             await probe.warnOfEviction(client)
             // Reads do not show that the server became a replica.
@@ -98,13 +102,14 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 
     func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
 
-    // No colon behind the index's name: where that is the keys' prefix, these are none of the records.
+    // No colon behind the index's name: where that is the keys' prefix, these are none of the
+    // records.
     /// Where deletions are noted.
     var deletionsKey: String { "\(configuration.indexName)_deleted" }
     func claimKey(_ memoryHash: String) -> String { "\(configuration.indexName)_claim:\(memoryHash)" }
 
-    /// Runs a read against the complete index; once more if the index was missing or the server may have been another
-    /// one.
+    /// Runs a read against the complete index; once more if the index was missing or the server may
+    /// have been another one.
     func reading<Answer: Sendable>(_ body: (SearchCommands, IndexState.Ready) async throws -> Answer) async throws
         -> Answer
     {
@@ -123,9 +128,9 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         }
     }
 
-    /// Reads a page as ``reading(_:)`` does, and once more if a record of it was deleted after it had been ranked, because
-    /// a client takes a short page for the last one. What is missing the third time is left out: another program may
-    /// keep something at its key that is not a record.
+    /// Reads a page as ``reading(_:)`` does, and once more if a record of it was deleted after it
+    /// had been ranked, because a client takes a short page for the last one. What is missing the
+    /// third time is left out: another program may keep something at its key that is not a record.
     func readingPage<Item>(_ body: (SearchCommands, IndexState.Ready) async throws -> LoadedPage<Item>) async throws
         -> Page<Item>
     {
@@ -138,8 +143,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         }
     }
 
-    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
-    /// give up at all, because it would answer short.
+    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT
+    /// FAIL it must not give up at all, because it would answer short.
     func commands(_ ready: IndexState.Ready) -> SearchCommands {
         let milliseconds = Int(database.timeout / .milliseconds(1))
         return SearchCommands(
@@ -157,8 +162,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         try await database.mappingErrors(within: limit, body)
     }
 
-    /// The records at these ids, in their order; one that is gone by now is left out, and so is what another program
-    /// keeps at its key.
+    /// The records at these ids, in their order; one that is gone by now is left out, and so is
+    /// what another program keeps at its key.
     func records(_ ids: [String]) async throws -> [Int: MemoryRecord] {
         let replies = try await client.pipeline(ids.map(readCommand), isRead: true)
         var records: [Int: MemoryRecord] = [:]
@@ -176,7 +181,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 }
 
 extension RedisValue {
-    /// The values of HMGET; none where the key holds something else than a hash, which is no record.
+    /// The values of HMGET; none where the key holds something else than a hash, which is no
+    /// record.
     func hashFields() throws(RedisError) -> [RedisValue] {
         if case .error(let error) = self, error.code == .wrongType { return [] }
         return try get().array ?? []

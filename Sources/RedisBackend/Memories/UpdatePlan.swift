@@ -20,7 +20,8 @@ struct UpdatePlan: Sendable {
 
         let before = Self.dictionary(change.before)
         let after = Self.dictionary(change.after)
-        // What a change names is written even if the record had the value already: someone may just have changed it.
+        // What a change names is written even if the record had the value already: someone may just
+        // have changed it.
         var written = Set(after.keys).union(before.keys).filter {
             before[$0]?.utf8.elementsEqual(after[$0]?.utf8 ?? "".utf8) != true
         }
@@ -53,8 +54,9 @@ struct UpdatePlan: Sendable {
 
     // MARK: The script
 
-    /// Takes the key of the registry of models, then a plan for each further key. Writes nothing and answers 0 if a record is gone or a condition does not hold, -1 if the
-    /// vectors of this server's model were removed; otherwise writes everything and answers 1.
+    /// Takes the key of the registry of models, then a plan for each further key. Writes nothing
+    /// and answers 0 if a record is gone or a condition does not hold, -1 if the vectors of this
+    /// server's model were removed; otherwise writes everything and answers 1.
     static let script = RedisScript(
         """
         local at = 0

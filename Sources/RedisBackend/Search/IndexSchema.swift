@@ -29,7 +29,8 @@ struct IndexSchema: SearchIndex {
     /// The tags that filters compare.
     private static let compared: Set<String> = ["id_", "user_id", "session_id", "namespace", "topics", "entities"]
 
-    /// FT.CREATE. Names are case-sensitive, values are taken as they are, and no word is left out or stemmed again.
+    /// FT.CREATE. Names are case-sensitive, values are taken as they are, and no word is left out
+    /// or stemmed again.
     func creation(named name: String) -> RedisCommand {
         var command = RedisCommand(
             "FT.CREATE", name, "ON", "HASH", "PREFIX", "1", keyPrefix, "STOPWORDS", "0", "SCHEMA")
@@ -59,8 +60,8 @@ struct IndexSchema: SearchIndex {
         return command
     }
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the index holds vectors of another length or metric,
-    ///   which no second index over the same hashes could change.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the index holds vectors of another
+    ///   length or metric, which no second index over the same hashes could change.
     func fitness(of index: IndexInfo) throws(MemoryError) -> IndexFitness {
         if let length = index.dimensions, length != dimensions {
             throw MemoryError(

@@ -2,14 +2,16 @@ import AgentMemory
 import Logging
 import RedisDriver
 
-/// Gives the records that the reference server wrote what only this backend writes: their keyword terms, and the exact
-/// form of ids with blanks at an end. The reference leaves the old terms in place when it changes a text, so terms of
-/// records that were lately updated are compared with their texts as well.
+/// Gives the records that the reference server wrote what only this backend writes: their keyword
+/// terms, and the exact form of ids with blanks at an end. The reference leaves the old terms in
+/// place when it changes a text, so terms of records that were lately updated are compared with
+/// their texts as well.
 ///
-/// Several servers may sweep at once, and records may change meanwhile: the script writes only beside the very text that
-/// the words were taken from.
+/// Several servers may sweep at once, and records may change meanwhile: the script writes only
+/// beside the very text that the words were taken from.
 extension RedisMemoryDatabase {
-    /// Completes records without terms until there are none left, and those updated since a date whose terms are old.
+    /// Completes records without terms until there are none left, and those updated since a date
+    /// whose terms are old.
     ///
     /// - Returns: how many records were completed.
     @discardableResult
@@ -19,7 +21,8 @@ extension RedisMemoryDatabase {
         while true {
             let (keys, done) = try await complete { $0.withoutTerms(limit: Self.sweepSize) }
             completed += done
-            // Another server may have done them first; but hashes that come a second time cannot be completed.
+            // Another server may have done them first; but hashes that come a second time cannot be
+            // completed.
             guard keys.count == Self.sweepSize, keys != previous else { break }
             previous = keys
         }
@@ -59,7 +62,8 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// `nil` if the terms are those of the text. A hash without a text gets no words, so that it is not found again.
+    /// `nil` if the terms are those of the text. A hash without a text gets no words, so that it is
+    /// not found again.
     private func completion(of key: String, _ values: [RedisValue]) -> RedisCommand? {
         let terms = terms(of: values[0].string ?? "")
         if let stored = values[2].string, stored == terms { return nil }
@@ -83,8 +87,9 @@ extension RedisMemoryDatabase {
         return command
     }
 
-    /// ARGV: two fields with whether they are there and their values, as conditions; then fields with values to write. The
-    /// reference has made or changed the text, with its own vector; those of other models may be out of date, and are made anew.
+    /// ARGV: two fields with whether they are there and their values, as conditions; then fields
+    /// with values to write. The reference has made or changed the text, with its own vector; those
+    /// of other models may be out of date, and are made anew.
     private static let completionScript = """
         if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
         for i = 1, 6, 3 do

@@ -10,8 +10,8 @@ import AgentMemory
 
 /// What a scorer's name means here.
 struct KeywordScoring: Sendable {
-    /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every version: their order
-    /// is the same, and only the relation of the values differs.
+    /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every
+    /// version: their order is the same, and only the relation of the values differs.
     let engineName: String
     private let isTanh: Bool
 

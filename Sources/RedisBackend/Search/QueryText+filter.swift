@@ -28,8 +28,9 @@ extension QueryText {
         if !condition.none.isEmpty { add("-\(ids(condition.none))") }
     }
 
-    /// Records with one of these ids. An id with a blank at an end is looked up in its own field, and every other one
-    /// only among records without that field, because the engine trims what it indexes.
+    /// Records with one of these ids. An id with a blank at an end is looked up in its own field,
+    /// and every other one only among records without that field, because the engine trims what it
+    /// indexes.
     mutating func ids(_ values: [String]) -> String {
         let blank = values.compactMap(RecordHash.exactID)
         let plain = values.filter { RecordHash.exactID(of: $0) == nil }

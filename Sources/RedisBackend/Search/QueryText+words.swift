@@ -1,9 +1,9 @@
 import AgentMemory
 
 extension QueryText {
-    /// Every phrase must stand in the record. Phrases that repeat a word are narrowed down only, because the engine
-    /// holds the same word at two places of a phrase for one: whoever asks must look at the texts
-    /// (``needsReading(_:)``).
+    /// Every phrase must stand in the record. Phrases that repeat a word are narrowed down only,
+    /// because the engine holds the same word at two places of a phrase for one: whoever asks must
+    /// look at the texts (``needsReading(_:)``).
     mutating func addPhrases(of query: KeywordQuery) {
         for phrase in query.phrases {
             for run in Self.runsOfDistinctWords(phrase) { add(phraseClause(run)) }
@@ -12,8 +12,9 @@ extension QueryText {
 
     /// At least one of the words, which alone make the score, among the records of `scope`.
     ///
-    /// Beside other clauses, or among keys, RediSearch 2.10 counts only the first words that it meets of a union: there the union
-    /// decides what matches, without weight, and every word counts as an optional clause of its own.
+    /// Beside other clauses, or among keys, RediSearch 2.10 counts only the first words that it
+    /// meets of a union: there the union decides what matches, without weight, and every word
+    /// counts as an optional clause of its own.
     init(words query: KeywordQuery, in scope: QueryText, amongKeys: Bool) {
         self = scope
         let words = query.words.map { "@\(RecordHash.keywordTerms):(\(plain($0)))" }
@@ -32,14 +33,15 @@ extension QueryText {
 
     private mutating func phraseClause(_ words: [String]) -> String {
         guard words.count > 1 else { return "@\(RecordHash.keywordTerms):(\(plain(words[0])))" }
-        // Parameters would be nested two by two, and then order and distance hold only for two words at a time. The
-        // analyser's words are letters, digits and marks, so that they can stand in the text themselves.
+        // Parameters would be nested two by two, and then order and distance hold only for two
+        // words at a time. The analyser's words are letters, digits and marks, so that they can
+        // stand in the text themselves.
         let names = words.joined(separator: " ")
         return "(@\(RecordHash.keywordTerms):(\(names))=>{$slop:0;$inorder:true})"
     }
 
-    /// The phrase cut into pieces, as long as they can be, that repeat no word: `a b a c` is `a b`, `b a c`. A record
-    /// that has the phrase has every piece.
+    /// The phrase cut into pieces, as long as they can be, that repeat no word: `a b a c` is `a b`,
+    /// `b a c`. A record that has the phrase has every piece.
     static func runsOfDistinctWords(_ phrase: [String]) -> [[String]] {
         var runs: [[String]] = []
         var start = 0

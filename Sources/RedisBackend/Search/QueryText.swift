@@ -2,7 +2,8 @@ import RedisDriver
 
 /// A query in the engine's language with the values it speaks of.
 ///
-/// The text never holds a value, only `$p0`, `$p1`, ...: so no value is ever read as syntax (rule F10).
+/// The text never holds a value, only `$p0`, `$p1`, ...: so no value is ever read as syntax (rule
+/// F10).
 struct QueryText: Sendable, Equatable {
     /// Clauses that all must hold; none matches every record.
     private(set) var clauses: [String] = []
@@ -20,8 +21,8 @@ struct QueryText: Sendable, Equatable {
         return "$p\(parameters.count - 1)"
     }
 
-    /// A value of a tag field or the beginning of one. The engine takes a backslash before punctuation out of such
-    /// values, so every backslash is doubled.
+    /// A value of a tag field or the beginning of one. The engine takes a backslash before
+    /// punctuation out of such values, so every backslash is doubled.
     mutating func tag(_ value: String) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(value.utf8.count)
@@ -42,9 +43,9 @@ struct QueryText: Sendable, Equatable {
 
     /// The clauses in a form that adds nothing to a text score.
     ///
-    /// A tag has a score of its own, and RediSearch 2.10 heeds a weight of 0 only on a union or an intersection, an intersection on
-    /// the left of another clause being merged with it, weight and all. So each clause becomes a union with itself; what is taken
-    /// out by a minus has no score.
+    /// A tag has a score of its own, and RediSearch 2.10 heeds a weight of 0 only on a union or an
+    /// intersection, an intersection on the left of another clause being merged with it, weight and
+    /// all. So each clause becomes a union with itself; what is taken out by a minus has no score.
     var weightless: [String] {
         clauses.map { $0.hasPrefix("-") ? $0 : "(\($0)|\($0))=>{$weight:0}" }
     }

@@ -55,7 +55,8 @@ extension RedisMemoryDatabase {
         _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
         _ scoring: KeywordScoring
     ) async throws -> Lists {
-        // Ranks of single records are asked for as well, so the text must do for a search among keys.
+        // Ranks of single records are asked for as well, so the text must do for a search among
+        // keys.
         let text = words.isEmpty ? scope.query : QueryText(words: words, in: scope.query, amongKeys: true)
 
         func batch(total: Int) throws(MemoryError) -> [RedisCommand] {
@@ -113,15 +114,16 @@ extension RedisMemoryDatabase {
                 lists.ranks[ExactString(row.id)] = rank
             }
         }
-        // Complete lists leave no gap: a record that is not among the matches has no word of the query.
+        // Complete lists leave no gap: a record that is not among the matches has no word of the
+        // query.
         if !isExact, candidates != nil, !words.isEmpty {
             try await fillGaps(&lists, commands, scope, text, vector, scoring)
         }
         return lists
     }
 
-    /// Asks for the distances of matches that are not near, and for the ranks of near records that are not among the
-    /// best.
+    /// Asks for the distances of matches that are not near, and for the ranks of near records that
+    /// are not among the best.
     private func fillGaps(
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
         _ scoring: KeywordScoring

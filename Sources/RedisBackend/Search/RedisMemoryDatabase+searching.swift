@@ -32,8 +32,8 @@ extension RedisMemoryDatabase {
 
     /// The total, and the wanted part of the nearest records.
     ///
-    /// In the exact zone all matches are measured; beyond it, as many candidates are collected as the depth says; with
-    /// `candidates` nil all matches are measured, however many there are.
+    /// In the exact zone all matches are measured; beyond it, as many candidates are collected as
+    /// the depth says; with `candidates` nil all matches are measured, however many there are.
     func findNearest(
         _ commands: SearchCommands, _ query: QueryText, to vector: [UInt8], candidates: Int?, _ page: PageRequest
     ) async throws -> (total: Int, rows: [SearchRow]) {
@@ -77,8 +77,8 @@ extension RedisMemoryDatabase {
         return (total, try await rows(try await client.send(try command(total: total), isRead: true), total: total))
     }
 
-    /// How many records the graph search keeps in sight: as many as it collects, which on 20,000 clustered vectors found
-    /// 998 of 1,000 nearest; twice as many cost nearly twice the time.
+    /// How many records the graph search keeps in sight: as many as it collects, which on 20,000
+    /// clustered vectors found 998 of 1,000 nearest; twice as many cost nearly twice the time.
     static func breadth(_ candidates: Int) -> Int { candidates }
 
     /// Rule S2's threshold: all records within it are found first, then counted and cut into pages.

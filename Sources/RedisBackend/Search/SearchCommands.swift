@@ -9,7 +9,8 @@ struct SearchCommands: Sendable {
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm
     /// Whether the index can be asked for records without a vector.
     var findsMissingVectors = false
-    /// How many results the engine gives, from the first one on; builders refuse a window that reaches beyond them.
+    /// How many results the engine gives, from the first one on; builders refuse a window that
+    /// reaches beyond them.
     var maximumResults = EngineSettings.unlimited
 
     /// Under this name answers hold the distance.
@@ -38,7 +39,8 @@ struct SearchCommands: Sendable {
             limit = page.limit
         }
 
-        /// - Throws: ``MemoryError`` with code `unsupported` if the engine does not give as many results.
+        /// - Throws: ``MemoryError`` with code `unsupported` if the engine does not give as many
+        ///   results.
         func end(within maximumResults: Int) throws(MemoryError) -> Int {
             let (end, overflow) = offset.addingReportingOverflow(limit)
             guard !overflow, end <= maximumResults else { throw EngineSettings.refusal(beyond: maximumResults) }
@@ -72,7 +74,8 @@ struct SearchCommands: Sendable {
     /// Ids with distances, nearest first, then by id.
     ///
     /// - Parameters:
-    ///   - candidates: how many neighbours the engine collects before the window is cut out of them.
+    ///   - candidates: how many neighbours the engine collects before the window is cut out of
+    ///     them.
     ///   - keys: if given, only records at these keys.
     func nearestQuery(
         _ query: QueryText, to vector: [UInt8], candidates: Int, scan: Scan, _ window: Window, keys: [String]? = nil
@@ -83,7 +86,8 @@ struct SearchCommands: Sendable {
         var options = ""
         switch (scan, algorithm) {
         case (.exact, .hnsw):
-            // Only beside a filter does the engine measure everything, so there always is one: no record has this id.
+            // Only beside a filter does the engine measure everything, so there always is one: no
+            // record has this id.
             if query.isEmpty { filter = "-@id_:{\(query.tag("\u{1F}"))}" }
             options = " HYBRID_POLICY ADHOC_BF"
         case (.approximate(let breadth), .hnsw):

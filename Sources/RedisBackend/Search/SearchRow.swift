@@ -16,7 +16,8 @@ struct SearchRow: Sendable, Equatable {
         return try rows.dropFirst().compactMap { SearchRow(try $0.get()) }
     }
 
-    /// Whether more of these rows, nearest first, lie at one distance than ``SearchDepth/trustedEquals``.
+    /// Whether more of these rows, nearest first, lie at one distance than
+    /// ``SearchDepth/trustedEquals``.
     static func showManyEquals(_ rows: [SearchRow]) -> Bool {
         var run = 0
         var last: Double?

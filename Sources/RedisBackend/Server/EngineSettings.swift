@@ -1,20 +1,24 @@
 import AgentMemory
 import RedisDriver
 
-/// The search engine's own settings that the contract needs. They hold for the whole server, and a restart forgets
-/// them, so every new connection sets them again, and the upkeep does from time to time.
+/// The search engine's own settings that the contract needs. They hold for the whole server, and a
+/// restart forgets them, so every new connection sets them again, and the upkeep does from time to
+/// time.
 ///
-/// RediSearch 2.x has them in FT.CONFIG, Redis 8 in CONFIG; both are tried, and where setting is refused it is enough
-/// that someone else has set them. What is in force is read in both ways as well, and in INFO, which needs the least rights.
+/// RediSearch 2.x has them in FT.CONFIG, Redis 8 in CONFIG; both are tried, and where setting is
+/// refused it is enough that someone else has set them. What is in force is read in both ways as
+/// well, and in INFO, which needs the least rights.
 struct EngineSettings: Sendable, Equatable {
     /// A query that runs out of time is an error, not a short answer.
     var failsOnTimeout = false
     /// A prefix of one character finds every value that begins so.
     var completesPrefixes = false
-    /// How many results the engine gives at most, counted from the first one: from there on it answers an error, or short.
+    /// How many results the engine gives at most, counted from the first one: from there on it
+    /// answers an error, or short.
     var maximumResults = EngineSettings.engineDefault
 
-    /// RediSearch's MAXSEARCHRESULTS where nothing is known; its default for MAXAGGREGATERESULTS is higher.
+    /// RediSearch's MAXSEARCHRESULTS where nothing is known; its default for MAXAGGREGATERESULTS is
+    /// higher.
     static let engineDefault = 1_000_000
     /// More values and results than an index can hold.
     static let unlimited = 1_000_000_000
@@ -43,7 +47,8 @@ struct EngineSettings: Sendable, Equatable {
             field: "search_max_aggregate_results", value: String(unlimited)),
     ]
 
-    /// For each setting: set it in both ways, then read it in both ways; then read all of them in INFO.
+    /// For each setting: set it in both ways, then read it in both ways; then read all of them in
+    /// INFO.
     static let commands: [RedisCommand] =
         settings.flatMap { setting in
             [

@@ -3,9 +3,11 @@ import Logging
 import RedisDriver
 import Synchronization
 
-/// Knows which index to ask, makes it when it is missing, and holds queries back while it is being built.
+/// Knows which index to ask, makes it when it is missing, and holds queries back while it is being
+/// built.
 ///
-/// What it knows ends with every new connection, because the server behind it may have been restarted, empty too.
+/// What it knows ends with every new connection, because the server behind it may have been
+/// restarted, empty too.
 final class IndexState: Sendable {
     private struct State {
         /// Grows with every new connection and whenever the index turned out to be missing.
@@ -73,7 +75,8 @@ final class IndexState: Sendable {
         state.withLock { $0.settings = settings }
     }
 
-    /// What the engine's settings make impossible; `nil` if nothing, or as long as no connection was made.
+    /// What the engine's settings make impossible; `nil` if nothing, or as long as no connection
+    /// was made.
     var shortcoming: String? {
         state.withLock { $0.epoch == 0 ? nil : $0.settings.shortcoming }
     }
@@ -97,9 +100,10 @@ final class IndexState: Sendable {
 
     /// The index, complete.
     ///
-    /// - Parameter patience: how long to wait for an index that is being built; `nil` is the usual time.
-    /// - Throws: ``MemoryError`` `storeUnavailable` while it is being built, `misconfigured` if it does not fit;
-    ///   ``RedisError``.
+    /// - Parameter patience: how long to wait for an index that is being built; `nil` is the usual
+    ///   time.
+    /// - Throws: ``MemoryError`` `storeUnavailable` while it is being built, `misconfigured` if it
+    ///   does not fit; ``RedisError``.
     func ready(_ client: RedisClient, patience: Duration? = nil) async throws -> Ready {
         let start = ContinuousClock.now
         while true {
@@ -136,8 +140,8 @@ final class IndexState: Sendable {
         throw MemoryError(.storeUnavailable, "the connections to Redis do not last")
     }
 
-    /// Looks for the index; calls that come while one looks share its answer. The look-up has a deadline of its own, and
-    /// each caller leaves it at that of its call, or when it is cancelled.
+    /// Looks for the index; calls that come while one looks share its answer. The look-up has a
+    /// deadline of its own, and each caller leaves it at that of its call, or when it is cancelled.
     private func look(_ client: RedisClient) async throws -> Found {
         let task = state.withLock { state -> Task<Found, any Error> in
             if let search = state.search { return search }

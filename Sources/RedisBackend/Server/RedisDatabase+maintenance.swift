@@ -2,11 +2,13 @@ import AgentMemory
 import Logging
 
 extension RedisDatabase {
-    /// Does `work` every `interval` until the task is cancelled; soon again, in growing distances, while it fails.
+    /// Does `work` every `interval` until the task is cancelled; soon again, in growing distances,
+    /// while it fails.
     ///
-    /// - Parameter isSettled: whether the settings have fitted once; from then on it is the store that has changed.
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit before that. Returns when it is
-    ///   cancelled.
+    /// - Parameter isSettled: whether the settings have fitted once; from then on it is the store
+    ///   that has changed.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit
+    ///   before that. Returns when it is cancelled.
     func maintain(
         every interval: Duration, isSettled: () -> Bool, _ work: () async throws -> Void
     ) async throws {

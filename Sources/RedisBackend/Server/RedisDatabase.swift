@@ -3,10 +3,11 @@ public import Logging
 public import RedisDriver
 import Synchronization
 
-/// A Redis server with the data of this server: its connections, the deadline of a call, and the settings of its search engine,
-/// for all that is kept there.
+/// A Redis server with the data of this server: its connections, the deadline of a call, and the
+/// settings of its search engine, for all that is kept there.
 ///
-/// Make one, and hand it to each store that works in it. Its connections end with the last of these stores.
+/// Make one, and hand it to each store that works in it. Its connections end with the last of these
+/// stores.
 public final class RedisDatabase: Sendable {
     /// How the server is reached.
     public struct Configuration: Sendable {
@@ -40,8 +41,8 @@ public final class RedisDatabase: Sendable {
 
     /// Connects to nothing yet.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot be used, or its
-    ///   database is another one than 0.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot
+    ///   be used, or its database is another one than 0.
     public init(configuration: Configuration, logger: Logger) throws(MemoryError) {
         try configuration.endpoint.checkDatabase()
         self.configuration = configuration
@@ -72,7 +73,8 @@ public final class RedisDatabase: Sendable {
         await calls.close()
     }
 
-    /// From now on `state` knows of each new connection of ``searches``, and of the engine's settings behind it.
+    /// From now on `state` knows of each new connection of ``searches``, and of the engine's
+    /// settings behind it.
     func watchSearches(_ state: IndexState) { searchWatchers.add(state) }
 
     /// The same for ``calls``.
@@ -135,8 +137,9 @@ extension RedisDatabase.Configuration {
 }
 
 extension RedisEndpoint {
-    /// Refuses what no server can serve, before anything is connected: an index covers the keys of database 0, and one that
-    /// exists answers in every database, so that the records of two would mix.
+    /// Refuses what no server can serve, before anything is connected: an index covers the keys of
+    /// database 0, and one that exists answers in every database, so that the records of two would
+    /// mix.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured`.
     fileprivate func checkDatabase() throws(MemoryError) {

@@ -29,7 +29,8 @@ extension RedisError {
         return text.contains("timeout limit was reached") || text.contains("search_timeout")
     }
 
-    /// Of a command that was sent, or that a script called; only the scripts of working memory call commands of modules.
+    /// Of a command that was sent, or that a script called; only the scripts of working memory call
+    /// commands of modules.
     private var saysJSONIsMissing: Bool {
         guard let text = serverText?.lowercased() else { return false }
         return text.contains("unknown command 'json.") || text.contains("unknown command `json.")
@@ -41,7 +42,8 @@ extension RedisError {
         return text.contains("unknown command") && text.contains("ft.")
     }
 
-    /// The error of a start, in the words that leave the backend: what an operator has to change stops it.
+    /// The error of a start, in the words that leave the backend: what an operator has to change
+    /// stops it.
     var preparationError: MemoryError {
         switch code {
         case .invalidEndpoint, .unsupportedServer, .authenticationFailed, .noPermission, .wrongType:
@@ -52,8 +54,8 @@ extension RedisError {
         }
     }
 
-    /// The error of a request, in the words that leave the backend. A server that has worked and now refuses the
-    /// credentials, a right or a command is a store that cannot be used now.
+    /// The error of a request, in the words that leave the backend. A server that has worked and
+    /// now refuses the credentials, a right or a command is a store that cannot be used now.
     var memoryError: MemoryError {
         let mayHaveBeenDone =
             switch self.code {
@@ -106,7 +108,8 @@ extension RedisError {
 }
 
 extension Duration {
-    /// The deadline of a write grows with its work: a batch of any size that is accepted can be stored.
+    /// The deadline of a write grows with its work: a batch of any size that is accepted can be
+    /// stored.
     ///
     /// - Parameters:
     ///   - records: each is given 5 ms.

@@ -1,12 +1,14 @@
 import AgentMemory
 import RedisDriver
 
-/// A search index over keys of one kind: how it is made, and whether one that exists is fit to be used.
+/// A search index over keys of one kind: how it is made, and whether one that exists is fit to be
+/// used.
 protocol SearchIndex: Sendable {
     /// FT.CREATE.
     func creation(named name: String) -> RedisCommand
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` if no index over these keys could be used.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if no index over these keys could be
+    ///   used.
     func fitness(of index: IndexInfo) throws(MemoryError) -> IndexFitness
 }
 

@@ -5,7 +5,8 @@ import Synchronization
 
 /// Proves that the server takes this user's writes, and looks at whether it keeps them.
 ///
-/// A key of its own, which no index covers, is written and removed in one transaction, so that nothing stays.
+/// A key of its own, which no index covers, is written and removed in one transaction, so that
+/// nothing stays.
 final class WriteProbe: Sendable {
     private let commands: [RedisCommand]
     private let logger: Logger
@@ -41,7 +42,8 @@ final class WriteProbe: Sendable {
         }
     }
 
-    /// What an operator should know of a server that may throw memories away; `nil` if it does not, or does not say.
+    /// What an operator should know of a server that may throw memories away; `nil` if it does not,
+    /// or does not say.
     func evictionWarning(_ client: RedisClient) async -> String? {
         let reply = try? await client.send(RedisCommand("INFO", "memory"), isRead: true)
         guard let policy = InfoText(reply?.string ?? "")["maxmemory_policy"], policy != "noeviction" else { return nil }

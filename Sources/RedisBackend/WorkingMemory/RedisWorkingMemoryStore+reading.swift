@@ -27,7 +27,8 @@ extension RedisWorkingMemoryStore {
         }
     }
 
-    /// What a script answers for a session: its JSON and the number of messages; `nil` where there is none.
+    /// What a script answers for a session: its JSON and the number of messages; `nil` where there
+    /// is none.
     static func document(_ reply: RedisValue) throws -> (text: String, messageCount: Int)? {
         if reply.isNull { return nil }
         guard let parts = reply.array, parts.count == 2, let text = parts[0].string, let count = parts[1].integer else {
@@ -52,7 +53,8 @@ extension RedisWorkingMemoryStore {
                     let key = SessionKey(storedSessionID: sessionID, namespace: row["n"], userID: row["u"])
                     return reference.matches(key) ? key : nil
                 }
-                // A session can have two documents for a while, when the reference has written one of them.
+                // A session can have two documents for a while, when the reference has written one
+                // of them.
                 let distinct = Set(keys).sorted()
                 guard distinct.count < limit, rows.count == window else { return Array(distinct.prefix(limit)) }
                 window *= 8

@@ -2,15 +2,16 @@ public import AgentMemory
 public import Logging
 import RedisDriver
 
-/// Sessions as JSON documents in Redis, in the layout of the reference server, whose data it reads and extends. Needs RedisJSON and
-/// RediSearch.
+/// Sessions as JSON documents in Redis, in the layout of the reference server, whose data it reads
+/// and extends. Needs RedisJSON and RediSearch.
 public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     public struct Configuration: Sendable {
         /// string, default: working_memory_idx
         public var indexName = "working_memory_idx"
         /// string, default: working_memory; the keys are `prefix[:namespace][:user_id]:session_id`.
         public var keyPrefix = "working_memory"
-        /// string, default: agent_memory:jobs; of the queue in the same Redis that gets the jobs of writes (``RedisJobQueue``).
+        /// string, default: agent_memory:jobs; of the queue in the same Redis that gets the jobs of
+        /// writes (``RedisJobQueue``).
         public var jobsKeyPrefix = "agent_memory:jobs"
         /// How often the index is looked after; default: 1 minute.
         public var upkeepInterval: Duration = .seconds(60)
@@ -30,7 +31,8 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     var client: RedisClient { database.calls }
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what ``prepare()`` does.
+    /// A store in a database that others may use too. Nothing is connected yet: that is what
+    /// ``prepare()`` does.
     public init(database: RedisDatabase, configuration: Configuration = Configuration()) {
         self.database = database
         self.configuration = configuration
@@ -57,7 +59,8 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     public func prepare() async throws {
         try await database.mappingPreparation {
             try await checkJSON()
-            // A new index scans the keys of the whole server, which takes its time even when none of them is ours.
+            // A new index scans the keys of the whole server, which takes its time even when none
+            // of them is ours.
             _ = try await keeper.ready(client, patience: database.timeout * 0.45)
             await probe.warnOfEviction(client)
             // Reads do not show that the server became a replica.
@@ -105,7 +108,8 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         try await database.mappingErrors(within: database.timeout.grown(bytes: bytes), body)
     }
 
-    /// Asks the complete index; once more if it was missing or the server may have been another one.
+    /// Asks the complete index; once more if it was missing or the server may have been another
+    /// one.
     func asking<Answer: Sendable>(_ body: (SessionQueries) async throws -> Answer) async throws -> Answer {
         try await mappingErrors {
             let ready = try await keeper.ready(client)
@@ -121,8 +125,8 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         }
     }
 
-    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT FAIL it must not
-    /// give up at all, because it would answer short.
+    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT
+    /// FAIL it must not give up at all, because it would answer short.
     private func queries(_ ready: IndexState.Ready) -> SessionQueries {
         let milliseconds = Int(database.timeout / .milliseconds(1))
         return SessionQueries(

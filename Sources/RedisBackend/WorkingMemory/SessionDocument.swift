@@ -1,11 +1,13 @@
 import AgentMemory
 
-/// A session as one JSON document in the shape that the reference keeps in Redis, with two members more: `revision`, the
-/// current ``SessionRevision/number``, and `revisions`, an array of ``SessionRevision/json``, oldest first.
+/// A session as one JSON document in the shape that the reference keeps in Redis, with two members
+/// more: `revision`, the current ``SessionRevision/number``, and `revisions`, an array of
+/// ``SessionRevision/json``, oldest first.
 ///
-/// `last_accessed`, `created_at` and `updated_at` of the session are seconds since the epoch. The reference writes whole
-/// seconds and reads fractions; ours have six digits of a fraction. Dates of messages and memories are ISO 8601. `data` is `null`
-/// where there is none, which the reference reads as `{}`.
+/// `last_accessed`, `created_at` and `updated_at` of the session are seconds since the epoch. The
+/// reference writes whole seconds and reads fractions; ours have six digits of a fraction. Dates of
+/// messages and memories are ISO 8601. `data` is `null` where there is none, which the reference
+/// reads as `{}`.
 enum SessionDocument {
     /// The whole document.
     static func json(_ session: StoredSession) -> JSONWriter {
@@ -21,7 +23,8 @@ enum SessionDocument {
         return writer
     }
 
-    /// Every member but `messages`, for a store that replaces the two parts separately; the caller opens and closes the object.
+    /// Every member but `messages`, for a store that replaces the two parts separately; the caller
+    /// opens and closes the object.
     static func writeHead(of session: StoredSession, to writer: inout JSONWriter) {
         let memory = session.memory
         func member(_ name: String, _ value: JSONValue) {

@@ -3,13 +3,15 @@ import RedisDriver
 
 /// The search index over the documents of sessions, by which they are found and listed.
 ///
-/// The reference's own, `working_memory_idx`, folds upper and lower case and cuts values at commas; it is left alone.
+/// The reference's own, `working_memory_idx`, folds upper and lower case and cuts values at commas;
+/// it is left alone.
 struct SessionIndex: SearchIndex {
     let keyPrefix: String
 
     private static let noSeparator = "\u{1F}"
     private static let tags = ["session_id", "namespace", "user_id"]
-    /// The engine may still count a document whose key has expired, so what is past is left out by these.
+    /// The engine may still count a document whose key has expired, so what is past is left out by
+    /// these.
     private static let numbers = ["expires_at", "ttl_seconds", "updated_at"]
 
     func creation(named name: String) -> RedisCommand {
@@ -20,7 +22,8 @@ struct SessionIndex: SearchIndex {
                 "$.\(tag)", "AS", tag, "TAG", "SEPARATOR", Self.noSeparator, "CASESENSITIVE", "SORTABLE", "UNF",
             ])
         }
-        // The reference knows created_at too, and uses this index where it finds it under its own name.
+        // The reference knows created_at too, and uses this index where it finds it under its own
+        // name.
         for number in Self.numbers + ["created_at"] {
             command.append(["$.\(number)", "AS", number, "NUMERIC", "SORTABLE"])
         }
@@ -68,9 +71,10 @@ struct SessionQueries: Sendable {
         return command
     }
 
-    /// The parts of the sessions that match, under the names `s`, `n` and `u`, in the order of ``SessionKey``. They are read from
-    /// the documents, which an expired key does not have any more. Because the engine trims what it indexes, sessions whose ids
-    /// have blanks at an end may be among them.
+    /// The parts of the sessions that match, under the names `s`, `n` and `u`, in the order of
+    /// ``SessionKey``. They are read from the documents, which an expired key does not have any
+    /// more. Because the engine trims what it indexes, sessions whose ids have blanks at an end may
+    /// be among them.
     func matches(_ reference: SessionReference, limit: Int) throws(MemoryError) -> RedisCommand {
         let blank = UInt8(ascii: " ")
         let trimmed = reference.sessionID.utf8.drop { $0 == blank }.reversed().drop { $0 == blank }.reversed()
@@ -92,7 +96,8 @@ struct SessionQueries: Sendable {
     /// One group for each session id that is not past.
     private func distinct(_ query: QueryText, at now: Int) -> RedisCommand {
         var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
-        // A document of the reference has its time to live only, in seconds from a second that was rounded down.
+        // A document of the reference has its time to live only, in seconds from a second that was
+        // rounded down.
         let isCurrent =
             "(exists(@expires_at) || !exists(@ttl_seconds) || !exists(@updated_at) "
             + "|| @updated_at + @ttl_seconds + 1 > \(now / 1000))"

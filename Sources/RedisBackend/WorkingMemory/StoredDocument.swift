@@ -2,9 +2,10 @@ import AgentMemory
 
 /// The document of a session as RedisJSON can hold it.
 ///
-/// It is the domain's ``SessionDocument``, but RedisJSON rounds large and long numbers, refuses those beyond a double, and
-/// refuses deep nesting. Where a client's own JSON holds such values, the member `exact` has them once more, as JSON in a string:
-/// an array of `[path, value]`. What the reference writes has no such member, so its changes always count.
+/// It is the domain's ``SessionDocument``, but RedisJSON rounds large and long numbers, refuses
+/// those beyond a double, and refuses deep nesting. Where a client's own JSON holds such values,
+/// the member `exact` has them once more, as JSON in a string: an array of `[path, value]`. What
+/// the reference writes has no such member, so its changes always count.
 enum StoredDocument {
     /// Every member but the messages.
     static let headPaths = [
@@ -105,8 +106,8 @@ enum StoredDocument {
         }
     }
 
-    /// Integers of 64 bits, and decimals of at most 15 digits that no other spelling is usual for: these are read exactly and
-    /// printed the same.
+    /// Integers of 64 bits, and decimals of at most 15 digits that no other spelling is usual for:
+    /// these are read exactly and printed the same.
     private static func isKept(_ literal: String) -> Bool {
         let unsigned = literal.utf8.drop { $0 == UInt8(ascii: "-") }
         guard let dot = unsigned.firstIndex(of: UInt8(ascii: ".")) else {
@@ -123,7 +124,8 @@ enum StoredDocument {
 }
 
 extension JSONValue {
-    /// Replaces the value at a path of names and indexes; does nothing where the path leads nowhere.
+    /// Replaces the value at a path of names and indexes; does nothing where the path leads
+    /// nowhere.
     fileprivate mutating func set(_ value: JSONValue, at path: ArraySlice<JSONValue>) {
         guard let step = path.first else {
             self = value

@@ -1,7 +1,8 @@
 import AgentMemory
 
 extension Timestamp {
-    /// Seconds since the epoch as the shortest decimal number that is exact to the microsecond, such as `1784732661.551024`.
+    /// Seconds since the epoch as the shortest decimal number that is exact to the microsecond,
+    /// such as `1784732661.551024`.
     var secondsLiteral: JSONNumber {
         let (seconds, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
         guard fraction != 0, microseconds >= 0 else {

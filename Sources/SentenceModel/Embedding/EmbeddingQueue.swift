@@ -3,8 +3,8 @@ import SystemThreads
 
 /// The texts that wait for the model, and the threads that compute.
 ///
-/// Threads take some texts of one call at a time, and the calls take turns: a query waits for one such portion of each
-/// call before it, not for an import of thousands of texts to end.
+/// Threads take some texts of one call at a time, and the calls take turns: a query waits for one
+/// such portion of each call before it, not for an import of thousands of texts to end.
 final class EmbeddingQueue: Sendable {
     /// One call.
     private struct Call {

@@ -8,7 +8,8 @@
 
 /// A value behind a lock on which threads may wait for a change.
 ///
-/// `@unchecked Sendable`: the value is touched only while the lock is held. `Mutex` has nothing to wait on.
+/// `@unchecked Sendable`: the value is touched only while the lock is held. `Mutex` has nothing to
+/// wait on.
 final class Monitor<Value>: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

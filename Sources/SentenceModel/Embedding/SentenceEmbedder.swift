@@ -2,13 +2,14 @@ public import AgentMemory
 
 /// A sentence-transformers model of the BERT family, computed in this process.
 ///
-/// The files are checked when it is made. The weights are read, and a first vector is computed, on the embedder's own
-/// threads, and so is everything after: no call blocks a thread of Swift's.
+/// The files are checked when it is made. The weights are read, and a first vector is computed, on
+/// the embedder's own threads, and so is everything after: no call blocks a thread of Swift's.
 public final class SentenceEmbedder: Embedder {
     public struct Configuration: Sendable {
         /// The model's name in messages and in the store.
         public var name: String
-        /// The folder with `config.json`, `model.safetensors`, `tokenizer.json` or `vocab.txt`, `1_Pooling/config.json`.
+        /// The folder with `config.json`, `model.safetensors`, `tokenizer.json` or `vocab.txt`,
+        /// `1_Pooling/config.json`.
         public var path: String
         /// Threads that compute. Default: 2.
         public var threads = 2
@@ -39,8 +40,8 @@ public final class SentenceEmbedder: Embedder {
 
     /// Reads the files that describe the model, and the table of the weights.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is missing, damaged or not
-    ///   supported, or says what to install.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is missing,
+    ///   damaged or not supported, or says what to install.
     public init(_ configuration: Configuration) throws(MemoryError) {
         guard Self.threadsRange.contains(configuration.threads) else {
             let range = Self.threadsRange

@@ -17,7 +17,8 @@ struct SentenceEncoder: Sendable {
         self.tokenizer = tokenizer
         self.library = library
         encoder = BertEncoder(tensors, configuration, library: library)
-        // The first use of every weight: they are read from the disk now, and not when somebody waits.
+        // The first use of every weight: they are read from the disk now, and not when somebody
+        // waits.
         library.prepareThread()
         let vector = vectors(of: ["a"], EncoderScratch())[0]
         guard vector.allSatisfy(\.isFinite), vector.contains(where: { $0 != 0 }) else {

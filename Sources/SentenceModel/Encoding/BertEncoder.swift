@@ -1,8 +1,9 @@
-/// The forward pass of BERT (Devlin, Chang, Lee and Toutanova, 2018; the layers are those of Vaswani et al.: "Attention Is
-/// All You Need", 2017), pooled to one vector a text.
+/// The forward pass of BERT (Devlin, Chang, Lee and Toutanova, 2018; the layers are those of
+/// Vaswani et al.: "Attention Is All You Need", 2017), pooled to one vector a text.
 ///
-/// The tokens of several texts lie one text after the other in one matrix, without padding: the products of the layers
-/// concern each token by itself, and only attention looks at the texts one by one.
+/// The tokens of several texts lie one text after the other in one matrix, without padding: the
+/// products of the layers concern each token by itself, and only attention looks at the texts one
+/// by one.
 struct BertEncoder: Sendable {
     private struct Layer: Sendable {
         /// Query, key and value in one: three times the hidden size of rows.
@@ -59,8 +60,8 @@ struct BertEncoder: Sendable {
     /// One vector for each text.
     ///
     /// - Parameters:
-    ///   - texts: The ids of each text's tokens: at least one, at most as many as there are positions, each below the
-    ///     size of the vocabulary.
+    ///   - texts: The ids of each text's tokens: at least one, at most as many as there are
+    ///     positions, each below the size of the vocabulary.
     ///   - scratch: Of the calling thread.
     func vectors(of texts: [[Int32]], _ scratch: EncoderScratch) -> [[Float]] {
         let hidden = configuration.hiddenSize

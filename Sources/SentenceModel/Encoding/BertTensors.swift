@@ -1,6 +1,7 @@
 import AgentMemory
 
-/// The tensors of a BERT encoder, found in a file and checked against the configuration, not yet read.
+/// The tensors of a BERT encoder, found in a file and checked against the configuration, not yet
+/// read.
 struct BertTensors: Sendable {
     struct Layer: Sendable {
         let queryWeight, keyWeight, valueWeight: Tensor
@@ -19,7 +20,8 @@ struct BertTensors: Sendable {
     let shift: Tensor
     let layers: [Layer]
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the tensor that is missing or does not fit.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the tensor that is missing or
+    ///   does not fit.
     init(_ file: TensorFile, _ configuration: ModelConfiguration) throws(MemoryError) {
         let hidden = configuration.hiddenSize
         let wide = configuration.intermediateSize

@@ -1,4 +1,5 @@
-/// Memory for what the encoder computes on the way. It belongs to one thread and grows to what was needed most.
+/// Memory for what the encoder computes on the way. It belongs to one thread and grows to what was
+/// needed most.
 final class EncoderScratch {
     /// A row for each token.
     private(set) var states = FloatBuffer(count: 0)

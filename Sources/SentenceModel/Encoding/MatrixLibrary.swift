@@ -8,10 +8,11 @@ import AgentMemory
     import Darwin
 #endif
 
-/// Products of matrices by OpenBLAS (on Apple's systems, Accelerate), which is looked for when the program runs: a machine
-/// without it builds and runs everything else.
+/// Products of matrices by OpenBLAS (on Apple's systems, Accelerate), which is looked for when the
+/// program runs: a machine without it builds and runs everything else.
 ///
-/// `@unchecked Sendable`: the functions may be called from any thread, and the library is never unloaded.
+/// `@unchecked Sendable`: the functions may be called from any thread, and the library is never
+/// unloaded.
 final class MatrixLibrary: @unchecked Sendable {
     /// cblas.h: order, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc.
     private typealias Multiply =
@@ -62,8 +63,9 @@ final class MatrixLibrary: @unchecked Sendable {
             underlying: failure)
     }
 
-    /// Keeps the library from threads of its own: the callers are as many as there should be. Every thread that
-    /// multiplies calls it once, because some builds of OpenBLAS keep the number by thread.
+    /// Keeps the library from threads of its own: the callers are as many as there should be. Every
+    /// thread that multiplies calls it once, because some builds of OpenBLAS keep the number by
+    /// thread.
     func prepareThread() {
         setThreads?(1)
     }

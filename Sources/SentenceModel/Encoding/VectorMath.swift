@@ -1,7 +1,9 @@
-/// What is done between products of matrices. Pointers are at multiples of 32 bytes, counts are multiples of 8.
+/// What is done between products of matrices. Pointers are at multiples of 32 bytes, counts are
+/// multiples of 8.
 ///
-/// Where every number stands alone, the loops are plain ones without a branch, which the compiler turns into vector
-/// instructions; sums are taken eight at a time by hand, because floating-point addition may not be reordered for it.
+/// Where every number stands alone, the loops are plain ones without a branch, which the compiler
+/// turns into vector instructions; sums are taken eight at a time by hand, because floating-point
+/// addition may not be reordered for it.
 enum VectorMath {
     private typealias Vector = SIMD8<Float>
 
@@ -17,8 +19,8 @@ enum VectorMath {
 
     /// e to the power of x, to about 2 units in the last place; 0 below -87, and not above e^88.
     ///
-    /// e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2, where seven terms of the series are enough. ln 2 is taken
-    /// in two parts (Cody and Waite), so that nothing of r is lost.
+    /// e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2, where seven terms of the series
+    /// are enough. ln 2 is taken in two parts (Cody and Waite), so that nothing of r is lost.
     @inline(__always)
     static func exp(_ x: Float) -> Float {
         let bounded = x > 88 ? 88 : x
@@ -38,7 +40,8 @@ enum VectorMath {
         return x < -87 ? 0 : sum * Float(bitPattern: exponent)
     }
 
-    /// x Φ(x), with the error function of Abramowitz and Stegun, 7.1.26 (absolute error at most 1.5e-7).
+    /// x Φ(x), with the error function of Abramowitz and Stegun, 7.1.26 (absolute error at most
+    /// 1.5e-7).
     @inline(__always)
     static func gelu(_ x: Float) -> Float {
         let z = abs(x) * 0.70710678118654752
@@ -51,7 +54,8 @@ enum VectorMath {
         return x * (x < 0 ? tail : 1 - tail)
     }
 
-    /// x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel: "Gaussian Error Linear Units", 2016).
+    /// x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel: "Gaussian Error Linear
+    /// Units", 2016).
     @inline(__always)
     static func tanhGELU(_ x: Float) -> Float {
         let u = x * (x * x * 0.044715 + 1) * 0.7978845608028654
@@ -75,7 +79,8 @@ enum VectorMath {
 
     /// Replaces each number by what `body` makes of it and its index.
     ///
-    /// A `while`, because without optimisation, as in tests, the iterator of a range takes longer than most bodies.
+    /// A `while`, because without optimisation, as in tests, the iterator of a range takes longer
+    /// than most bodies.
     @inline(__always)
     private static func map(_ x: UnsafeMutablePointer<Float>, count: Int, _ body: (Float, Int) -> Float) {
         var i = 0
@@ -85,7 +90,8 @@ enum VectorMath {
         }
     }
 
-    /// x = normalised (x + added + bias), row by row, in the sense of layer normalisation (Ba, Kiros and Hinton, 2016).
+    /// x = normalised (x + added + bias), row by row, in the sense of layer normalisation (Ba,
+    /// Kiros and Hinton, 2016).
     static func addAndNormalise(
         _ x: UnsafeMutablePointer<Float>, added: UnsafePointer<Float>, bias: UnsafePointer<Float>, rows: Int,
         width: Int,
@@ -126,8 +132,8 @@ enum VectorMath {
         for i in 0..<width / 8 { x[i] = (x[i] - mean) * scale * gain[i] + bias[i] }
     }
 
-    /// Turns each row of `columns` scores into weights that sum to 1. A row lies every `stride` numbers, a multiple of 8,
-    /// and what is between its end and the next becomes 0.
+    /// Turns each row of `columns` scores into weights that sum to 1. A row lies every `stride`
+    /// numbers, a multiple of 8, and what is between its end and the next becomes 0.
     static func softmax(_ scores: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int) {
         let used = (columns + 7) / 8
         for row in 0..<rows {

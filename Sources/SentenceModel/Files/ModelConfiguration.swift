@@ -32,10 +32,12 @@ struct ModelConfiguration: Sendable {
     let pooling: Pooling
     /// Whether vectors are divided by their length.
     let normalizes: Bool
-    /// Tokens of one text, the first and the last, which mark it, included; what goes beyond is cut off.
+    /// Tokens of one text, the first and the last, which mark it, included; what goes beyond is cut
+    /// off.
     let maximumTokens: Int
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is not supported.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is not
+    ///   supported.
     init(_ folder: ModelFolder) throws(MemoryError) {
         let config = try folder.object("config.json")
         let type = config["model_type"]?.stringValue ?? "(none)"
@@ -91,7 +93,8 @@ struct ModelConfiguration: Sendable {
         maximumTokens = longest
     }
 
-    /// Where the pooling is described, and whether vectors are normalised: the list of modules that a text runs through.
+    /// Where the pooling is described, and whether vectors are normalised: the list of modules that
+    /// a text runs through.
     private static func modules(_ folder: ModelFolder) throws(MemoryError) -> (pooling: String, normalizes: Bool) {
         guard let file = try folder.objectIfPresent("modules.json") else { return ("1_Pooling", false) }
         guard let modules = file.value.arrayValue else { throw file.refusal("is not a list of modules") }

@@ -8,7 +8,8 @@ import AgentMemory
     import Darwin
 #endif
 
-/// A folder in the layout of sentence-transformers: JSON files that say what the model is, its vocabulary, its weights.
+/// A folder in the layout of sentence-transformers: JSON files that say what the model is, its
+/// vocabulary, its weights.
 struct ModelFolder: Sendable {
     let path: String
 

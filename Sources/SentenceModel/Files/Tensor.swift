@@ -16,7 +16,8 @@ struct Tensor: @unchecked Sendable {
 
     var count: Int { shape.reduce(1, *) }
 
-    /// Writes the numbers `range`, counted over all rows, to `destination`, as 32-bit floating point.
+    /// Writes the numbers `range`, counted over all rows, to `destination`, as 32-bit floating
+    /// point.
     func copy(_ range: Range<Int>, to destination: UnsafeMutablePointer<Float>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
         guard let start = bytes.baseAddress, !range.isEmpty else { return }
@@ -38,7 +39,8 @@ struct Tensor: @unchecked Sendable {
         }
     }
 
-    /// The numbers where they lie in the file, if they can be used there: 32 bits each, at a multiple of 4.
+    /// The numbers where they lie in the file, if they can be used there: 32 bits each, at a
+    /// multiple of 4.
     var inPlace: UnsafePointer<Float>? {
         guard type == .f32, let start = bytes.baseAddress, Int(bitPattern: start) % 4 == 0 else { return nil }
         return start.assumingMemoryBound(to: Float.self)

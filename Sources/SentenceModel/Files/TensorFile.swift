@@ -1,8 +1,9 @@
 import AgentMemory
 
-/// Reads a safetensors file: eight bytes with the length of a JSON header, the header, and the tensors' bytes
-/// (https://github.com/huggingface/safetensors, "Format"). Nothing in it is believed: lengths, offsets, shapes and types
-/// are checked before a byte of a tensor is looked at, so that a damaged file is refused and cannot crash the process.
+/// Reads a safetensors file: eight bytes with the length of a JSON header, the header, and the
+/// tensors' bytes (https://github.com/huggingface/safetensors, "Format"). Nothing in it is
+/// believed: lengths, offsets, shapes and types are checked before a byte of a tensor is looked at,
+/// so that a damaged file is refused and cannot crash the process.
 struct TensorFile: Sendable {
     private struct Entry {
         let type: TensorType
@@ -18,7 +19,8 @@ struct TensorFile: Sendable {
     /// Where the tensors' bytes start in the file.
     private let start: Int
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is wrong with it.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is wrong
+    ///   with it.
     init(_ file: MappedFile) throws(MemoryError) {
         func refusal(_ reason: String) -> MemoryError {
             MemoryError(.misconfigured, "the model file \(file.path) is damaged: \(reason)")
@@ -44,7 +46,8 @@ struct TensorFile: Sendable {
             }
             entries[ExactString(name)] = entry
         }
-        // Without gaps and without overlaps, to the last byte: so a file that was cut short is seen here.
+        // Without gaps and without overlaps, to the last byte: so a file that was cut short is seen
+        // here.
         var end = 0
         for entry in entries.values.sorted(by: {
             ($0.range.lowerBound, $0.range.count) < ($1.range.lowerBound, $1.range.count)
@@ -59,7 +62,8 @@ struct TensorFile: Sendable {
         self.entries = entries
     }
 
-    /// What the header says of one tensor, if that is possible in a file with `dataSize` bytes of tensors.
+    /// What the header says of one tensor, if that is possible in a file with `dataSize` bytes of
+    /// tensors.
     private static func entry(_ value: JSONValue, dataSize: Int) -> Entry? {
         guard let type = value["dtype"]?.stringValue.flatMap(TensorType.init(rawValue:)),
             let dimensions = value["shape"]?.arrayValue, let offsets = value["data_offsets"]?.arrayValue,
@@ -83,7 +87,8 @@ struct TensorFile: Sendable {
 
     /// A tensor of floating-point numbers of the given shape.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file, the tensor and what was expected.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file, the tensor and what
+    ///   was expected.
     func tensor(_ name: String, shape: [Int]) throws(MemoryError) -> Tensor {
         guard let entry = entries[ExactString(name)] else {
             throw MemoryError(.misconfigured, "the model file \(file.path) has no tensor \(name)")

@@ -1,10 +1,12 @@
 import AgentMemory
 
 extension WordPieceTokenizer {
-    /// Reads `tokenizer.json`, or, if there is none, `vocab.txt` with the settings of `tokenizer_config.json`.
+    /// Reads `tokenizer.json`, or, if there is none, `vocab.txt` with the settings of
+    /// `tokenizer_config.json`.
     ///
     /// - Parameter limit: Ids must be below it: there are as many embeddings.
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is missing or not supported.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is missing
+    ///   or not supported.
     init(_ folder: ModelFolder, limit: Int) throws(MemoryError) {
         if let file = try folder.objectIfPresent("tokenizer.json") {
             try self.init(file, limit: limit)
@@ -64,7 +66,8 @@ extension WordPieceTokenizer {
         guard let text = String(validating: vocabulary.bytes, as: UTF8.self) else {
             throw MemoryError(.misconfigured, "the model file \(vocabulary.path) is not UTF-8")
         }
-        // One token a line; a token may hold what Swift takes for the end of a line, such as U+2028.
+        // One token a line; a token may hold what Swift takes for the end of a line, such as
+        // U+2028.
         var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         var pieces: [(piece: String, id: Int)] = []

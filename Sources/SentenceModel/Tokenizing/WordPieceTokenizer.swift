@@ -1,6 +1,7 @@
-/// The tokenizer of BERT: cleans a text, cuts it into words and punctuation, and each word into the longest pieces that the
-/// vocabulary has (Devlin, Chang, Lee and Toutanova: "BERT", 2018; Wu et al.: "Google's Neural Machine Translation System",
-/// 2016). Equal to `BertTokenizerFast` of Hugging Face, which the tests hold it against.
+/// The tokenizer of BERT: cleans a text, cuts it into words and punctuation, and each word into the
+/// longest pieces that the vocabulary has (Devlin, Chang, Lee and Toutanova: "BERT", 2018; Wu et
+/// al.: "Google's Neural Machine Translation System", 2016). Equal to `BertTokenizerFast` of
+/// Hugging Face, which the tests hold it against.
 struct WordPieceTokenizer: Sendable {
     struct Settings: Sendable {
         var cleansText = true
@@ -12,7 +13,8 @@ struct WordPieceTokenizer: Sendable {
         var maximumCharactersPerWord = 100
     }
 
-    /// A token that is found in the text as it is, before anything else is done to it, such as `[MASK]`.
+    /// A token that is found in the text as it is, before anything else is done to it, such as
+    /// `[MASK]`.
     struct LiteralToken: Sendable {
         let text: [UInt8]
         let id: Int32

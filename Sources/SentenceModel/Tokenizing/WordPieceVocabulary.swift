@@ -2,8 +2,8 @@ import AgentMemory
 
 /// The pieces of words that a model knows, by their bytes.
 ///
-/// A table of open addressing over one array of bytes: a piece is looked up by a hash that grows with each byte, so that all
-/// prefixes of a word are hashed in one pass over it.
+/// A table of open addressing over one array of bytes: a piece is looked up by a hash that grows
+/// with each byte, so that all prefixes of a word are hashed in one pass over it.
 struct WordPieceVocabulary: Sendable {
     /// The hash of FNV-1a, 64 bits (Fowler, Noll, Vo).
     struct Hash {

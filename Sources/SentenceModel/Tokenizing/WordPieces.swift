@@ -71,7 +71,8 @@ struct WordPieces {
         while start < word.count {
             var hash = start == 0 ? WordPieceVocabulary.Hash() : vocabulary.continuationHash
             var found: (id: Int32, end: Int)?
-            // One pass over the rest of the word; of the prefixes that are pieces the last one is the longest.
+            // One pass over the rest of the word; of the prefixes that are pieces the last one is
+            // the longest.
             for index in start..<word.count {
                 hash.add(word[index])
                 let isBoundary = index + 1 == word.count || word[index + 1] & 0xC0 != 0x80

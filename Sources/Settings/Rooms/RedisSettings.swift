@@ -6,7 +6,8 @@ public struct RedisSettings: SettingsRoom {
         "REDIS_URL", default: "redis://localhost:6379",
         "`redis://`, `rediss://` or `unix://`, with user and password; database 0; no cluster.")
     public let connections = Setting<Int>.int(
-        "REDIS_CONNECTIONS", in: 1...64, default: 2, "Connections, each shared by many calls.")
+        "REDIS_CONNECTIONS", in: 1...64, default: 2,
+        "Connections for memories, and as many again for sessions and jobs; many calls share each.")
     public let indexName = Setting<String>.word(
         "REDISVL_INDEX_NAME", default: "memory_records", "The search index over memories.")
     public let keyPrefix = Setting<String>.word("REDISVL_INDEX_PREFIX", default: "memory_idx", "The keys of memories.")

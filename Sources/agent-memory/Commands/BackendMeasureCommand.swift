@@ -5,7 +5,8 @@ import Logging
 import MemoryConformance
 import Settings
 
-/// `agent-memory backend measure`: how long the operations of a loaded backend take, from the server's side of the border.
+/// `agent-memory backend measure`: how long the operations of a loaded backend take, from the
+/// server's side of the border.
 struct BackendMeasureCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "measure",

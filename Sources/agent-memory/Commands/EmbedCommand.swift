@@ -35,8 +35,8 @@ struct EmbedCommand: AsyncParsableCommand {
         let embedder = try Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             .makeEmbedder(client: client)
         let opened = clock.now
-        // The first call waits for what has to be loaded or connected. It asks for another text than the second one, which
-        // would be answered from the cache otherwise.
+        // The first call waits for what has to be loaded or connected. It asks for another text
+        // than the second one, which would be answered from the cache otherwise.
         _ = try await embedder.checkedEmbeddings(of: ["warm-up"])
         let ready = clock.now
         let vectors = try await embedder.checkedEmbeddings(of: texts)

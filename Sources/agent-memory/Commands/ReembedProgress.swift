@@ -9,7 +9,8 @@ import Synchronization
     import Darwin
 #endif
 
-/// Shows on standard error how far the embedding is: one line that changes on a terminal, a line every two seconds elsewhere.
+/// Shows on standard error how far the embedding is: one line that changes on a terminal, a line
+/// every two seconds elsewhere.
 final class ReembedProgress: Sendable {
     private struct State {
         var lineIsOpen = false

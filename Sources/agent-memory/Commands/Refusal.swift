@@ -20,7 +20,8 @@ struct Refusal: Error, CustomStringConvertible {
         }
     }
 
-    /// Runs the work of a command: what settings, factories and stores have to say becomes a refusal.
+    /// Runs the work of a command: what settings, factories and stores have to say becomes a
+    /// refusal.
     static func wrapping<Value>(_ work: () async throws -> Value) async throws -> Value {
         do {
             return try await work()

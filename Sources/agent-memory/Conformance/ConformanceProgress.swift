@@ -9,7 +9,8 @@ import Synchronization
     import Darwin
 #endif
 
-/// Shows on standard error how far a run is: one line that changes on a terminal, a line for every check elsewhere.
+/// Shows on standard error how far a run is: one line that changes on a terminal, a line for every
+/// check elsewhere.
 final class ConformanceProgress: Sendable {
     private let several: Bool
     private let onTerminal = isatty(STDERR_FILENO) == 1

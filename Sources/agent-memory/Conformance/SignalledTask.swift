@@ -8,7 +8,8 @@ import UnixSignals
     import Darwin
 #endif
 
-/// Runs `body`, and cancels it at the first SIGINT or SIGTERM, so that it can tidy up; the second ends the process.
+/// Runs `body`, and cancels it at the first SIGINT or SIGTERM, so that it can tidy up; the second
+/// ends the process.
 ///
 /// - Parameter notice: what the first one is answered with.
 func endingOnSignals<Value: Sendable>(

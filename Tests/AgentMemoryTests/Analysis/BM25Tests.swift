@@ -3,7 +3,8 @@ import Testing
 @testable import AgentMemory
 
 @Suite struct BM25Tests {
-    /// Natural logarithms, worked out by hand: ln(1 + 90.5/10.5), ln(1 + 0.5/10.5), ln(1 + 0.5/0.5).
+    /// Natural logarithms, worked out by hand: ln(1 + 90.5/10.5), ln(1 + 0.5/10.5), ln(1 +
+    /// 0.5/0.5).
     @Test(arguments: [(100, 10, 2.263745), (10, 10, 0.046520), (0, 0, 0.693147)])
     func `inverse document frequency`(documents: Int, containing: Int, expected: Double) {
         let idf = BM25.inverseDocumentFrequency(documents: documents, containing: containing)

@@ -7,7 +7,8 @@ import Testing
     @Test(arguments: [
         // Inert text stays as it is.
         ("", ""), ("plain", "plain"), ("naïve", "naïve"), ("漢字 한글 😀", "漢字 한글 😀"),
-        // A mark composes with the character before it, and across other marks where none blocks it.
+        // A mark composes with the character before it, and across other marks where none blocks
+        // it.
         ("e\u{301}", "\u{E9}"), ("xe\u{301}y", "x\u{E9}y"), ("a\u{323}\u{302}", "\u{1EAD}"),
         ("a\u{302}\u{323}", "\u{1EAD}"), ("\u{E2}\u{323}", "\u{1EAD}"), ("q\u{307}\u{323}", "q\u{323}\u{307}"),
         ("a\u{315}\u{300}\u{5AE}b", "\u{E0}\u{5AE}\u{315}b"), ("\u{301}e", "\u{301}e"), ("=\u{338}a", "≠a"),
@@ -28,7 +29,8 @@ import Testing
         #expect(Array(composed(text).unicodeScalars) == Array(expected.unicodeScalars))
     }
 
-    /// What is inert alone must be so in company: it neither has parts nor is it ever the second of a pair.
+    /// What is inert alone must be so in company: it neither has parts nor is it ever the second of
+    /// a pair.
     @Test func `inert scalars are starters in composed form`() {
         for scalar in (UInt32(0)...0x10FFFF).lazy.compactMap(Unicode.Scalar.init)
         where CanonicalComposition.isInert(scalar) && scalar.properties.generalCategory != .unassigned {
@@ -41,8 +43,8 @@ import Testing
         }
     }
 
-    /// Scalars of Unicode 14 alone and next to others, as Foundation has them, whose data are not the newest. Left out are
-    /// the three that it puts in the wrong order.
+    /// Scalars of Unicode 14 alone and next to others, as Foundation has them, whose data are not
+    /// the newest. Left out are the three that it puts in the wrong order.
     @Test func `agrees with foundation on short text`() {
         for scalar in (UInt32(0x80)...0x2FFF).lazy.compactMap(Unicode.Scalar.init)
         where scalar.properties.age.map({ $0.major <= 14 }) == true && ![0xF73, 0xF75, 0xF81].contains(scalar.value) {

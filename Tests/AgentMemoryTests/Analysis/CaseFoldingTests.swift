@@ -3,7 +3,8 @@ import Testing
 @testable import AgentMemory
 
 @Suite struct CaseFoldingTests {
-    /// Foldings of more than one scalar, the exceptions, and scalars that merely look as if they had a folding.
+    /// Foldings of more than one scalar, the exceptions, and scalars that merely look as if they
+    /// had a folding.
     @Test(
         arguments: [
             ("A", "a"), ("a", "a"), ("0", "0"), ("ß", "ss"), ("ẞ", "ss"), ("İ", "i\u{307}"), ("ı", "ı"), ("ŉ", "ʼn"),
@@ -24,9 +25,10 @@ import Testing
         }
     }
 
-    /// All foldings at once, against a digest that Python 3.11 (Unicode 14) made of `str.casefold()`: FNV-1a, 64 bits,
-    /// over the scalar and those of its folding, four bytes each, the lowest first. Left out are scalars which the
-    /// folding does not change or replaces by a canonically equivalent sequence.
+    /// All foldings at once, against a digest that Python 3.11 (Unicode 14) made of
+    /// `str.casefold()`: FNV-1a, 64 bits, over the scalar and those of its folding, four bytes
+    /// each, the lowest first. Left out are scalars which the folding does not change or replaces
+    /// by a canonically equivalent sequence.
     @Test func `agrees with every folding of Unicode 14`() {
         var digest: UInt64 = 0xCBF2_9CE4_8422_2325
         var count = 0

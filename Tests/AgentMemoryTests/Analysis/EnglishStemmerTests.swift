@@ -4,7 +4,8 @@ import Testing
 @testable import AgentMemory
 
 @Suite struct EnglishStemmerTests {
-    /// Words for each step and each exception, with the stems that PyPI's snowballstemmer 2.2.0 gives.
+    /// Words for each step and each exception, with the stems that PyPI's snowballstemmer 2.2.0
+    /// gives.
     static let examples: [(word: String, stem: String)] = [
         // short words
         ("a", "a"), ("is", "is"), ("be", "be"), ("tie", "tie"), ("as", "as"), ("gas", "gas"), ("y", "y"),
@@ -78,8 +79,9 @@ import Testing
         #expect(EnglishStemmer().stem("").isEmpty)
     }
 
-    /// The whole vocabulary: the file that STEMMER_VOCABULARY names, a word and its stem a line with a tab between,
-    /// made from snowballstemmer 2.2.0. Without the file the claim of being that stemmer is not tested, so this fails.
+    /// The whole vocabulary: the file that STEMMER_VOCABULARY names, a word and its stem a line
+    /// with a tab between, made from snowballstemmer 2.2.0. Without the file the claim of being
+    /// that stemmer is not tested, so this fails.
     @Test func `agrees with Snowball on a vocabulary`() throws {
         let path = try #require(
             ProcessInfo.processInfo.environment["STEMMER_VOCABULARY"],

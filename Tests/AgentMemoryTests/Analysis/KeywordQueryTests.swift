@@ -13,7 +13,8 @@ import Testing
             (#""a b" "c""#, ["a", "b", "c"], [["a", "b"], ["c"]]),
             // The words of a phrase keep their repetitions, in words they are listed once.
             (#""to be or not to be" or"#, ["to", "be", "or", "not"], [["to", "be", "or", "not", "to", "be"]]),
-            // Duplicates by analysis, phrases without a word, quotes without a partner, other quotation marks.
+            // Duplicates by analysis, phrases without a word, quotes without a partner, other
+            // quotation marks.
             (#""big cat" "BIG cats""#, ["big", "cat"], [["big", "cat"]]),
             (#""" " " "…" x"#, ["x"], []),
             (#"the "open end"#, ["the", "open", "end"], []),

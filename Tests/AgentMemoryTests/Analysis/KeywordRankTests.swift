@@ -2,14 +2,16 @@ import AgentMemory
 import Testing
 
 @Suite struct KeywordRankTests {
-    /// Two words of the query, once and three times in a record of eight words; records have four on average.
+    /// Two words of the query, once and three times in a record of eight words; records have four
+    /// on average.
     private static func value(_ scorer: TextScorer) -> Double {
         KeywordRank.value(
             scorer, words: [.init(idf: 2, frequency: 1), .init(idf: 0.5, frequency: 3)], documentLength: 8,
             averageDocumentLength: 4)
     }
 
-    // Worked out by hand from RediSearch's formulas, with k1 = 1.2 and b = 0.5: 2 * 2.2 / 2.8 + 0.5 * 6.6 / 4.8, and so on.
+    // Worked out by hand from RediSearch's formulas, with k1 = 1.2 and b = 0.5: 2 * 2.2 / 2.8 + 0.5
+    // * 6.6 / 4.8, and so on.
     @Test(
         arguments: [
             (TextScorer.bm25std, 2.2589285714285716), (.bm25stdNorm, 2.2589285714285716),

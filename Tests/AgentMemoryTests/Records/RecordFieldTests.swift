@@ -19,7 +19,8 @@ import Testing
         #expect(RecordField.allCases.map(\.rawValue) == Array(RecordField.allCases.indices))
     }
 
-    /// So that a field which an initializer forgets does not come back unnoticed, as `nil` or as its default.
+    /// So that a field which an initializer forgets does not come back unnoticed, as `nil` or as
+    /// its default.
     @Test func `the sample has no defaults`() throws {
         let plain = try MemoryRecord(id: "x", text: "y", now: .latest)
         let sample = try Self.record()

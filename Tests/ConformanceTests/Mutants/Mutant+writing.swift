@@ -166,7 +166,8 @@ extension Mutant {
         return await database.list(ListQuery(filter: filter, page: try PageRequest(limit: 1))).items.first
     }
 
-    /// The value after its numbers have been doubles; small whole numbers are written as such again.
+    /// The value after its numbers have been doubles; small whole numbers are written as such
+    /// again.
     private static func doubles(_ value: JSONValue) -> JSONValue {
         switch value {
         case .number(let number):

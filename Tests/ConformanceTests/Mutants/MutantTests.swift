@@ -4,9 +4,11 @@ import Testing
 
 @testable import MemoryConformance
 
-/// The kit notices databases that are wrong in one way, each by the check that was written against that.
+/// The kit notices databases that are wrong in one way, each by the check that was written against
+/// that.
 @Suite struct MutantTests {
-    /// What is altered below passes everything while nothing is altered: so it is the alteration that fails.
+    /// What is altered below passes everything while nothing is altered: so it is the alteration
+    /// that fails.
     @Test(arguments: ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) })
     func `the unaltered database passes`(_ check: ConformanceCheck) async {
         await Tally.run(
@@ -21,7 +23,8 @@ import Testing
         #expect(result.failed, "\(mutant.caughtBy) \(result)")
     }
 
-    /// Histories find it too, and the script they tell replays it: on the mutant, not on the database that is right.
+    /// Histories find it too, and the script they tell replays it: on the mutant, not on the
+    /// database that is right.
     @Test(arguments: Mutant.all.filter { $0.histories != nil })
     func `a mutant is caught by histories`(_ mutant: Mutant) async throws {
         let histories = try #require(mutant.histories)
@@ -43,7 +46,8 @@ import Testing
         #expect(Set(Mutant.all.map(\.name)).count == Mutant.all.count)
     }
 
-    /// A check whose filter matches nothing, or everything, would pass with any filter, and is refused.
+    /// A check whose filter matches nothing, or everything, would pass with any filter, and is
+    /// refused.
     @Test(arguments: [("nobody", [], "empty"), ("u", ["a", "b"], "everything")] as [(String, [String], String)])
     func `a check with a trivial set is refused`(_ user: String, _ expected: [String], _ word: String) async throws {
         let check = ConformanceCheck("filter/F2-trivial", hint: "none") { scope in

@@ -1,7 +1,8 @@
 import AgentMemory
 
 extension MemoryRecord {
-    /// The record with some of its fields replaced, unchecked, as a store that got them wrong would give it back.
+    /// The record with some of its fields replaced, unchecked, as a store that got them wrong would
+    /// give it back.
     func replacing(
         text: String? = nil, metadata: JSONObject? = nil, date: (Timestamp) -> Timestamp = { $0 },
         absentFrom old: MemoryRecord? = nil

@@ -6,7 +6,8 @@ import Synchronization
 
 /// The file and the connections to it. What SQLite fails with is thrown as a ``MemoryError``.
 ///
-/// GRDB runs what it is given on threads of its own, so nothing here makes Swift's threads wait for a disk or a lock.
+/// GRDB runs what it is given on threads of its own, so nothing here makes Swift's threads wait for
+/// a disk or a lock.
 final class DatabaseFile: Sendable {
     private let path: String
     private let isScoped: Bool
@@ -28,7 +29,8 @@ final class DatabaseFile: Sendable {
 
     /// Opens the file, and makes it and its tables if they are missing. Does nothing if it is open.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if there cannot be such a file, or if its vectors are another model's.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if there cannot be such a file, or if
+    ///   its vectors are another model's.
     func open() async throws {
         try await apart {
             guard self.pool.withLock({ $0 == nil }) else { return }
@@ -42,7 +44,8 @@ final class DatabaseFile: Sendable {
         configuration.busyMode = .timeout(timeout / .seconds(1))
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
-            // In WAL mode GRDB chooses NORMAL, which may lose the last commits when the power goes. What was acknowledged is kept.
+            // In WAL mode GRDB chooses NORMAL, which may lose the last commits when the power goes.
+            // What was acknowledged is kept.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             let stored = try pool.write { db in
                 try db.makeTables()
@@ -84,7 +87,8 @@ final class DatabaseFile: Sendable {
             defer { pool = nil }
             return pool
         }
-        // The connection that closes last tidies up, and one that only reads may not: so those go first.
+        // The connection that closes last tidies up, and one that only reads may not: so those go
+        // first.
         open?.invalidateReadOnlyConnections()
         try open?.close()
     }

@@ -1,6 +1,7 @@
 import AgentMemory
 
-/// A record as the file keeps it: the JSON of the REST API, so that people can read it with `sqlite3`.
+/// A record as the file keeps it: the JSON of the REST API, so that people can read it with
+/// `sqlite3`.
 extension MemoryRecord {
     var jsonText: String { String(decoding: json.bytes, as: UTF8.self) }
 

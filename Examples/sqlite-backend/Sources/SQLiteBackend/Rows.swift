@@ -4,7 +4,8 @@ import GRDB
 
 /// The table of records, and the statements on it.
 extension Database {
-    /// Makes the tables if they are missing. Several servers may do so at once: it runs in a transaction that writes.
+    /// Makes the tables if they are missing. Several servers may do so at once: it runs in a
+    /// transaction that writes.
     func makeTables() throws {
         try execute(
             sql: """
@@ -75,7 +76,8 @@ extension Row {
         get throws { try MemoryRecord(stored: self[1]) }
     }
 
-    /// - Throws: ``MemoryError`` with code `internalError` for another length, which can only be damage: ``VectorSpace`` keeps it out.
+    /// - Throws: ``MemoryError`` with code `internalError` for another length, which can only be
+    ///   damage: ``VectorSpace`` keeps it out.
     func vector(dimensions: Int) throws -> [Float] {
         try withUnsafeData(atIndex: 2) { data in
             let size = MemoryLayout<Float>.size

@@ -5,8 +5,9 @@ public import MemoryBackendSDK
 
 /// Memories in a file, searched by looking at every row.
 ///
-/// It has semantic search with filters and distance thresholds, and says that it has nothing else. A database for one machine and some
-/// thousands of memories; several servers on the machine may share the file.
+/// It has semantic search with filters and distance thresholds, and says that it has nothing else.
+/// A database for one machine and some thousands of memories; several servers on the machine may
+/// share the file.
 public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
     public let name = "sqlite"
     public let capabilities = BackendCapabilities(
@@ -15,7 +16,8 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
     private let context: BackendContext
     private let file: DatabaseFile
 
-    /// Reads the setting `SQLITE_BACKEND_PATH`: the file, by default `agent-memory.sqlite` in the working folder.
+    /// Reads the setting `SQLITE_BACKEND_PATH`: the file, by default `agent-memory.sqlite` in the
+    /// working folder.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if the setting is there and empty.
     public init(_ context: BackendContext) throws {
@@ -73,8 +75,9 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
         var vectors = TextVectors()
         while true {
-            // While texts are embedded other calls change what is stored. So the transaction that would write looks first, and gives
-            // back the texts that it has no vectors for instead of writing.
+            // While texts are embedded other calls change what is stored. So the transaction that
+            // would write looks first, and gives back the texts that it has no vectors for instead
+            // of writing.
             switch try await file.write({ [vectors] in try Self.apply(updates, vectors, in: $0) }) {
             case .changed(let count): return count
             case .needs(let texts): try await vectors.embed(texts, by: context.embedder)

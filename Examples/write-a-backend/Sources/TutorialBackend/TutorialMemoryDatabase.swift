@@ -14,7 +14,8 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
     }
 
     private let embedder: any Embedder
-    /// Ids are compared by their bytes, which `String` does not do: "é" in one code point is not "é" in two (rule F1).
+    /// Ids are compared by their bytes, which `String` does not do: "é" in one code point is not
+    /// "é" in two (rule F1).
     private var entries: [ExactString: Entry] = [:]
     /// The entries in the order of a list; made when a list is asked for, gone with the next write.
     private var listOrder: [MemoryRecord]?
@@ -48,8 +49,9 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
         var vectors = TextVectors()
         while true {
-            // What the updates make of the stored records. While their new texts are embedded, other calls run and may change what is
-            // stored: so look again until every text that changes has its vector.
+            // What the updates make of the stored records. While their new texts are embedded,
+            // other calls run and may change what is stored: so look again until every text that
+            // changes has its vector.
             let fold = UpdateFold(updates) { entries[ExactString($0)]?.record }
             let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
@@ -99,7 +101,8 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
             return Page(items: [], total: 0, request: query.page)
         }
         let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
-        // The filter comes first, then the nearest of what is left (rule S4); equal distances are ordered by id (rule S2).
+        // The filter comes first, then the nearest of what is left (rule S4); equal distances are
+        // ordered by id (rule S2).
         let nearest = entries.values.filter { query.filter.matches($0.record) }
             .map { (record: $0.record, distance: DistanceMetric.cosine.distance($0.vector, vector)) }
             .filter { $0.distance <= threshold ?? .infinity }
@@ -112,6 +115,7 @@ public actor TutorialMemoryDatabase: MemoryVectorDatabase {
 }
 
 extension PageRequest {
-    /// The part of a result of `count` that this page shows; an offset past the end shows nothing (rule P4).
+    /// The part of a result of `count` that this page shows; an offset past the end shows nothing
+    /// (rule P4).
     fileprivate func range(of count: Int) -> Range<Int> { min(offset, count)..<min(end, count) }
 }

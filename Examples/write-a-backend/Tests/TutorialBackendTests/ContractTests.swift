@@ -35,7 +35,8 @@ import TutorialBackend
         if let complaint = result.complaint(expecting: try Self.expectedFailures()) { Issue.record("\(complaint)") }
     }
 
-    /// Every check, or those whose ids begin as `CHECKS` says; a beginning that no check has is an error.
+    /// Every check, or those whose ids begin as `CHECKS` says; a beginning that no check has is an
+    /// error.
     static func chosenChecks() throws -> [ConformanceCheck] {
         let chosen = ProcessInfo.processInfo.environment["CHECKS"]
         return try ConformanceRun.Options(only: chosen.map { [$0] } ?? []).checks()
