@@ -1,6 +1,6 @@
 /// What a value of the factory setting asks for.
 enum FactorySetting: Equatable {
-    /// A factory of the server's own, or a name that nobody has.
+    /// A factory of the server's own, or an unknown name.
     case named(String)
     /// `/opt/acme/libacme.so:create_my_backend`
     case library(path: String, symbol: String)

@@ -15,7 +15,7 @@ final class TransferLoop: @unchecked Sendable {
     }
 
     private struct State {
-        /// The running thread's handle: whoever holds the lock may wake it.
+        /// The running thread's handle: a holder of the lock may wake it.
         var multi: UnsafeMutableRawPointer?
         var isStopping = false
         var commands: [Command] = []
@@ -139,7 +139,7 @@ final class TransferLoop: @unchecked Sendable {
         let waiters: [@Sendable () -> Void]? = state.withLock { state in
             let hasStarts = state.commands.contains { if case .start = $0 { true } else { false } }
             guard !hasStarts, state.isStopping == isStopping else { return nil }
-            // Under the lock: nobody may wake a handle that is gone.
+            // Under the lock: no thread may wake a handle that was removed.
             curl_multi_cleanup(multi)
             state.multi = nil
             state.commands = []

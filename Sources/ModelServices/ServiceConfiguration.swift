@@ -19,7 +19,7 @@ public struct ServiceConfiguration: Sendable {
     public init() {}
 }
 
-/// How messages name the fields of a configuration: as whoever reads a message can set them.
+/// How messages name the fields of a configuration: as the reader of a message can set them.
 public struct ServiceFieldNames: Sendable {
     public var model: String
     public var apiKey: String

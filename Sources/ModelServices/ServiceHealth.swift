@@ -37,7 +37,7 @@ final class ServiceHealth: Sendable {
             let lifetime = state.reason == nil ? Self.successLifetime : Self.failureLifetime
             if let knownAt = state.knownAt, clock.elapsed() - knownAt < lifetime { return nil }
             if let task = state.probe { return task }
-            // Its own task: whoever asked first may be cancelled while others wait.
+            // Its own task: the first caller may be cancelled while others wait.
             let task = Task {
                 await probe()
                 self.state.withLock { $0.probe = nil }

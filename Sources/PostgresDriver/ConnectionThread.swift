@@ -4,7 +4,7 @@ import SystemThreads
 /// A connection and the thread that drives it.
 ///
 /// The thread sleeps in `poll` on the socket and on a wake-up pipe. It takes one job at a time;
-/// whoever waits for the job does so in a continuation, so no thread of Swift's pool blocks. A job
+/// a caller waits for the job in a continuation, so no thread of Swift's pool blocks. A job
 /// that is cancelled or overdue ends at once for its caller; the thread then tells the server to
 /// stop, which may take long, and ends with its connection.
 final class ConnectionThread: Sendable {

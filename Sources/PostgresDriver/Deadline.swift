@@ -12,7 +12,7 @@ struct Deadline: Sendable {
 }
 
 extension Duration {
-    /// Rounded up, an hour at most: whoever polls asks again then.
+    /// Rounded up, an hour at most: a poller asks again then.
     var pollMilliseconds: Int32 {
         let (seconds, attoseconds) = min(max(self, .zero), .seconds(3600)).components
         return Int32(seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)

@@ -6,7 +6,7 @@ import Synchronization
 final class PoolerCheck: Sendable {
     private let keepsSessions = Mutex(false)
 
-    /// Whoever speaks to the server itself is told the number of the process that serves it. A
+    /// A client of the server itself is told the number of the process that serves it. A
     /// pooler tells a number of its own; then two connections are used in turn. A pooler that keeps
     /// sessions serves each of them by the same process always, and by different ones; one that
     /// does not gives a connection what the other has just left.

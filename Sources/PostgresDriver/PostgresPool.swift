@@ -4,15 +4,15 @@ import Synchronization
 /// Connections to one database, made when they are needed and given back when they have not been
 /// for a while.
 ///
-/// Whoever waits for one waits until the deadline, as long as there is a connection that can come
-/// free: that the server has no room for another one fails nobody. Opening is tried again with
+/// A caller waits for one until the deadline, as long as there is a connection that can come
+/// free: that the server has no room for another one fails no call. Opening is tried again with
 /// growing pauses.
 public final class PostgresPool: Sendable {
     public struct Configuration: Sendable {
         public var connection: PostgresConfiguration
         /// Connections at the same time, at least 1.
         public var maximumConnections: Int
-        /// How long a connection that nobody uses is kept, as long as there are more than one.
+        /// How long an unused connection is kept, as long as there is more than one.
         /// Default 20 seconds.
         public var idleLimit: Duration
 
@@ -73,7 +73,7 @@ public final class PostgresPool: Sendable {
     private let poolers = PoolerCheck()
     private let state = Mutex(State())
 
-    /// Kept however long nobody uses it.
+    /// Kept however long it is unused.
     private static let minimumConnections = 1
     /// How often the end of one connection may end all others: with a server that takes no writes,
     /// each write does.
@@ -153,7 +153,7 @@ public final class PostgresPool: Sendable {
     }
 
     /// As ``withConnection(deadline:isolation:_:)``, and ends the connection afterwards: for
-    /// settings and locks of a session that nobody else may find there. It counts as one of the
+    /// settings and locks of a session that no other user may find there. It counts as one of the
     /// pool's, so that a server without room for more does not keep it from being made.
     public func withPrivateConnection<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
@@ -427,7 +427,7 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    /// Ends the connections that nobody has used for too long.
+    /// Ends the connections that were unused for too long.
     ///
     /// - Returns: how long until the next one; `nil` if there is none to look after.
     private func reap() -> Duration? {

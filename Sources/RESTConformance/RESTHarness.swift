@@ -3,7 +3,8 @@ import HTTPClient
 public import MemoryConformance
 import Synchronization
 
-/// Makes scopes on a running server that speaks the REST API, whatever it is and whoever uses it.
+/// Makes scopes on a running server that speaks the REST API, whatever it is and whatever else uses
+/// it.
 ///
 /// A scope is made of names alone: ids and namespaces that begin with a random prefix. No request
 /// can see or change a record outside of it, and removing it deletes every record that was added.

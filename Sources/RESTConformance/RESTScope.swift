@@ -3,7 +3,7 @@ import MemoryConformance
 import Synchronization
 
 /// A part of a server's store that one check has for itself, made of names alone: ids and
-/// namespaces begin with a prefix that nobody else has.
+/// namespaces have a prefix of their own.
 ///
 /// A record without a namespace gets the prefix as its namespace, one with a namespace the prefix
 /// and then that. So a condition on the namespace is enough to see this scope and nothing else, and

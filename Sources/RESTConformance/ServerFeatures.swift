@@ -8,7 +8,7 @@ struct ServerFeatures: Sendable {
     let hasListing: Bool
     let capabilities: BackendCapabilities
 
-    /// Asks for nothing that any record matches: a namespace that nobody has.
+    /// Asks for nothing that any record matches: a namespace without records.
     ///
     /// - Throws: ``MemoryError`` if the server cannot be reached, or refuses for a reason other
     ///   than what was asked for.

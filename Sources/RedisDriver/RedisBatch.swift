@@ -3,7 +3,7 @@ import Synchronization
 
 /// Commands that are written in one piece and answered together: one call of the client.
 ///
-/// The caller waits on it; its connection settles it; whoever comes first (replies, deadline,
+/// The caller waits on it; its connection settles it; what comes first (replies, deadline,
 /// cancellation) wins.
 final class RedisBatch: Sendable {
     private enum Outcome {

@@ -42,7 +42,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
         let given = RecordBatch(records)
         let embedded = try await embedded(given.records)
-        // From here on nobody comes in between.
+        // From here on no other call comes in between.
         let kept = given.withoutDuplicates(
             storedIDs: Set(entries.keys),
             holders: entries.values.map { (id: $0.record.id, memoryHash: $0.record.memoryHash) })

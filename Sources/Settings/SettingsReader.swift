@@ -31,7 +31,7 @@ struct SettingsReader {
     }
 
     /// An empty value counts as not set, as in compose files that pass a variable on. A value that
-    /// nobody can mean is refused without being shown, for it may be another setting's.
+    /// cannot be meant is refused without being shown, for it may be another setting's.
     private mutating func raw(_ name: String) -> String? {
         names.append(name)
         if unreadable.contains(name) {

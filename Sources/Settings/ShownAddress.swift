@@ -162,7 +162,7 @@ public enum ShownAddress {
         guard isQuoted else { return String(value) }
         guard rest.first == "'" else { return nil }
         rest = rest.dropFirst()
-        // libpq would read on, but nobody means a value that goes on behind its quote.
+        // libpq would read on, but a value that goes on behind its quote is not meant.
         return rest.first.map(isBlank) ?? true ? String(value) : nil
     }
 

@@ -36,7 +36,7 @@ public struct Caller: Sendable, Equatable {
         self.users = PermittedValues(users)
     }
 
-    /// Whoever calls where there is no access control.
+    /// The caller if there is no access control.
     public static let unrestricted = Caller(subject: "anyone", rights: .all)
 
     /// Whether it reaches every namespace and every user.

@@ -2,7 +2,7 @@
 /// programs.
 ///
 /// Throws at the first member at fault. What clients send is read by `BodyReader` of MemoryAPI,
-/// which notes every fault. Members that nobody asks for are passed over; ``JSONObject`` is there
+/// which notes every fault. Members that are not asked for are passed over; ``JSONObject`` is there
 /// for who must refuse them.
 public struct MemberReader: Sendable {
     private let json: JSONValue

@@ -42,7 +42,7 @@ public enum JobState: String, Sendable, CaseIterable {
     /// until it is leased again.
     case waiting
     case leased
-    /// In the dead-letter list: given up until somebody requeues it.
+    /// In the dead-letter list: given up until it is requeued.
     case dead
 }
 

@@ -109,7 +109,7 @@ public struct MemoryRecord: Sendable, Equatable {
         self.eventDate = eventDate
     }
 
-    /// What `extraction_strategy` is when nobody said.
+    /// The `extraction_strategy` of a record that names none.
     public static let defaultExtractionStrategy = "discrete"
 
     /// The hash of what the record says now.

@@ -41,7 +41,7 @@ public struct WorkingMemory: Sendable, Equatable {
         self.lastAccessed = lastAccessed
     }
 
-    /// When the session is gone if nobody writes to it again; the last microsecond of the year 9999
+    /// When the session expires without another write; the last microsecond of the year 9999
     /// at most.
     public var expiresAt: Timestamp? {
         ttlSeconds.map { updatedAt.advanced(bySeconds: Int64(clamping: min($0, 400_000_000_000))) }

@@ -9,9 +9,9 @@ public protocol DeletionNotes: Sendable {
     func deleted(_ ids: [String], since date: Timestamp) async throws -> [String]
 }
 
-/// How long deletions are remembered, by whoever keeps notes of them.
+/// How long deletions are remembered by stores that note them.
 public enum DeletionNote {
-    /// 7 days, in seconds: far longer than a job is tried. A job that somebody takes out of the
+    /// 7 days, in seconds: far longer than a job is tried. A job that is taken out of the
     /// dead-letter list later than that may store again what was deleted.
     public static let keptSeconds = 604_800
 }

@@ -37,8 +37,8 @@ public protocol JobQueue: Store, DeletionNotes {
     /// Removes the job: it is done.
     ///
     /// - Returns: `false`, changing nothing, if this is not the job's lease any more. (A lease that
-    ///   has ended but that nobody else took may still complete.) So do ``retry(_:after:reason:)``
-    ///   and ``bury(_:reason:)``.
+    ///   has ended but that no other worker took may still complete.) So do
+    ///   ``retry(_:after:reason:)`` and ``bury(_:reason:)``.
     func complete(_ job: LeasedJob) async throws -> Bool
 
     /// Gives the job back; it can be leased again once `delay` has passed. Its attempts go on

@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// Makes the databases that checks run on; whoever writes a backend provides one of these.
+/// Makes the databases that checks run on; the author of a backend provides one of these.
 public protocol ConformanceHarness: Sendable {
     /// The backend's name as a report shows it.
     var backend: String { get }

@@ -37,7 +37,7 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// The same scope over connections of its own; whoever opens it closes it.
+    /// The same scope over connections of its own; its opener closes it.
     func reopened(embedder: (any Embedder)? = nil) async throws -> any MemoryVectorDatabase {
         guard let reopen = scoped.reopen else { throw NotApplicable("the scope cannot be opened twice") }
         return try await reopen(embedder ?? self.embedder)

@@ -61,7 +61,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
     public let needs: Set<Need>
     /// The length of the vectors that the check has its records embedded in.
     let dimensions: Int
-    /// What is usually wrong when the check fails, for whoever writes the backend.
+    /// What is usually wrong when the check fails, for the author of the backend.
     public let hint: String
     let body: @Sendable (CheckScope) async throws -> Void
 

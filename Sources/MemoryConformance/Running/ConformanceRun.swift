@@ -174,7 +174,7 @@ private struct Identity {
             _ = try await database.add([try MemoryRecord(id: "probe", text: "[1] probe")])
         } catch {
             let vector = dimensions.map { " with a vector of \($0) numbers" } ?? ""
-            // In all its words: whoever writes a backend needs those of its own code.
+            // In all its words: the author of a backend needs those of its own code.
             throw Failure("not even one record could be stored\(vector), so no check was run: \(error)")
         }
         let clock = ContinuousClock()

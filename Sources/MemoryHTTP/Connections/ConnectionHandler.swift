@@ -240,7 +240,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if exchanges[exchanges.startIndex].closes { return true }
         guard exchanges.count == 1 else { return false }
         if isQuiescing { return true }
-        // An answer before the end of the body: what nobody wants is read only if it is little.
+        // An answer before the end of the body: what is not needed is read only if it is little.
         guard input == .body else { return false }
         switch bodyLength {
         case .none: return false

@@ -109,7 +109,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         // Most stores have records: then there is no lock to ask for.
         guard try await hasNoRecords(connection) else { return nil }
         let taken = try await withoutBlocking(connection) { () async throws -> RecordedSpace? in
-            // Nobody writes between the look and the change; readers go on.
+            // No writer comes between the look and the change; readers go on.
             try await connection.script(
                 "LOCK TABLE memories IN SHARE ROW EXCLUSIVE MODE", deadline: SchemaConnection.deadline())
             guard try await hasNoRecords(connection) else { return nil }
@@ -169,7 +169,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         }
     }
 
-    /// Runs a transaction that locks `memories` for a moment. Whoever comes after it waits as long
+    /// Runs a transaction that locks `memories` for a moment. What comes after it waits as long
     /// as it waits for its lock, so it does not wait for a long search or a vacuum, but gives up
     /// and tries again.
     private func withoutBlocking<Value: Sendable>(

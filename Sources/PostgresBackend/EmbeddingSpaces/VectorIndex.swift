@@ -103,7 +103,7 @@ struct VectorIndex: Sendable {
             try await connection.script(
                 "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition)", deadline: deadline)
         }
-        // That of other settings costs writers time, but harms nobody: it stays where the user may
+        // That of other settings costs writers time, but does no harm: it stays where the user may
         // not drop it.
         for stale in existing where stale.name != space.indexName && stale.isOwn {
             logger.info("dropping the vector index of other settings", metadata: ["index": "\(stale.name)"])

@@ -25,8 +25,8 @@ enum JobSQL {
             """
     }
 
-    /// Takes jobs that are due and that nobody takes at the same time: number, kind, payload,
-    /// attempts, enqueued_at, token, and when each was due.
+    /// Takes jobs that are due and that no other worker takes at the same time: number, kind,
+    /// payload, attempts, enqueued_at, token, and when each was due.
     static func lease(kinds: [String], limit: Int, for duration: Duration) -> PostgresStatement {
         var sql = SQLBuilder()
         let text = """
@@ -112,7 +112,8 @@ enum JobSQL {
         let token: String
     }
 
-    /// Whether the lease is the job's last one: it may have ended, but nobody else took the job.
+    /// Whether the lease is the job's last one: it may have ended, but no other worker took the
+    /// job.
     private static func holds(_ lease: Lease, _ sql: inout SQLBuilder) -> String {
         "number = \(sql.bind(Int(lease.number))) AND lease_token::text = \(sql.bind(lease.token)) AND NOT is_dead"
     }

@@ -44,7 +44,7 @@ extension PostgresMemoryDatabase {
         return try await call { deadline in
             try await self.database.retryingConflicts {
                 try await self.database.withTransaction(opening, deadline: deadline) { connection, opened in
-                    // Asked after the locks were there: whoever writes one of these texts comes
+                    // Asked after the locks were there: a writer of one of these texts comes
                     // before or after all this.
                     let kept = given.withoutDuplicates(
                         storedIDs: Set(try opened[1].rows.map { ExactString(try $0.text(0)) }),
@@ -83,7 +83,7 @@ extension PostgresMemoryDatabase {
         case done([PromotionOutcome])
         /// Nothing was written: these are to be stored and have no vector yet.
         case needsRows([MemoryRecord])
-        /// Nothing was written: somebody stored one of the ids meanwhile.
+        /// Nothing was written: one of the ids was stored meanwhile.
         case overtaken
     }
 

@@ -1,7 +1,7 @@
 import Migrations
 import PostgresDriver
 
-/// What the database user must be permitted to do, whoever made the schema.
+/// What the database user must be permitted to do, independent of who made the schema.
 enum SchemaRights {
     /// Every table that a migration makes.
     static let tables: [String] = Migration.all.flatMap { migration in

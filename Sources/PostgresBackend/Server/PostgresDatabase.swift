@@ -20,7 +20,7 @@ public final class PostgresDatabase: Sendable {
         /// How long one call may take; where a call is many statements, such as a create of
         /// thousands of records, how long each of them. Default 10 seconds.
         public var timeout: Duration
-        /// How long a connection that nobody uses is kept, as long as there are more than one.
+        /// How long an unused connection is kept, as long as there is more than one.
         /// Default 20 seconds.
         public var idleLimit: Duration = .seconds(20)
         /// Whether migrations are applied when the server starts; otherwise a database that lacks

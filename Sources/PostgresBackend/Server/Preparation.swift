@@ -65,8 +65,8 @@ final class Preparation: Sendable {
         try await run(work)
     }
 
-    /// Waits until the work is done; if nobody works on that, starts `work`, which goes on when the
-    /// caller gives up.
+    /// Waits until the work is done; if it is not in progress, starts `work`, which goes on when
+    /// the caller gives up.
     ///
     /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes beyond the
     ///   deadline.

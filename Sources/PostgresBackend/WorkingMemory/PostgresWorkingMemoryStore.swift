@@ -5,8 +5,8 @@ import PostgresDriver
 /// Sessions in PostgreSQL: a row each, with one row for each message, so that a message is added or
 /// read at a cost that does not grow with the conversation.
 ///
-/// Whoever writes a session holds the lock of its row until the end of the transaction; readers
-/// wait for nobody and see one snapshot. Time is the server's.
+/// A writer of a session holds the lock of its row until the end of the transaction; readers
+/// do not wait, and see one snapshot. Time is the server's.
 public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
     public let name = "postgres"
 

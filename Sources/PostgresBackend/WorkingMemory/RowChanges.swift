@@ -3,8 +3,8 @@ import AgentMemory
 /// What must be written so that stored rows, which stand in the order of their positions, become
 /// other rows.
 ///
-/// Rows that stay as they are keep their position and are not touched: whoever adds at the end
-/// writes the new rows only, and whoever leaves out the oldest deletes these only.
+/// Rows that stay as they are keep their position and are not touched: a write that adds at the end
+/// writes the new rows only, and one that leaves out the oldest deletes these only.
 struct RowChanges<Row: Equatable> {
     /// Rows to insert, or to write over the one at their position.
     private(set) var written: [(position: Int64, row: Row)] = []

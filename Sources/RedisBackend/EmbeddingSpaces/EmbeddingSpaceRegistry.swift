@@ -43,7 +43,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         return Reading(contents: contents, raw: raw)
     }
 
-    /// - Returns: whether nobody else changed it since it was read.
+    /// - Returns: whether it is unchanged since it was read.
     func replace(_ reading: Reading, by contents: Contents, _ client: RedisClient) async throws -> Bool {
         let reply = try await client.evaluate(Self.replacement, keys: [key]) { command in
             command.append(Self.spaces)
@@ -55,7 +55,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         return reply.integer == 1
     }
 
-    /// Reads, lets `change` compute, and writes, until nobody else comes in between.
+    /// Reads, lets `change` compute, and writes, until no other writer comes in between.
     ///
     /// - Parameter change: answers `nil` to leave everything as it is.
     /// - Returns: what is on record now.

@@ -106,7 +106,7 @@ final class EmbeddingSpaceSelection: Sendable {
                 }
                 info = try await IndexState.inspect(name, client)
             }
-            // The index of somebody else: its vectors are not ours to judge.
+            // The index of another program: its vectors are not ours to judge.
             guard let info, try plan.schema.fitness(of: info) == .ours else { return false }
             guard !info.isScanning else {
                 throw MemoryError(.storeUnavailable, "the Redis index \(name) is being built: try again later")
@@ -120,7 +120,7 @@ final class EmbeddingSpaceSelection: Sendable {
 
     /// Drops the indexes that this backend has made over the vectors of a space.
     ///
-    /// - Returns: whether somebody else has an index over them.
+    /// - Returns: whether another program has an index over them.
     @discardableResult
     func dropIndexes(of number: Int, _ client: RedisClient) async throws -> Bool {
         var isForeign = false

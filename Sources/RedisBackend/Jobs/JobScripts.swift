@@ -15,7 +15,7 @@ import RedisDriver
 /// - `<prefix>:deleted`: notes of deleted memories (``DeletionScripts``)
 ///
 /// A lease is an entry that is pending in the group, and ends when the entry has been idle for
-/// ``longestLease``: whoever leases it for a shorter time declares it idle for the rest. It is told
+/// ``longestLease``: a lease for a shorter time declares it idle for the rest. It is told
 /// from later leases by the entry and the attempt.
 ///
 /// A script with the line `#!lua` is refused whole, before it changes anything, where the server

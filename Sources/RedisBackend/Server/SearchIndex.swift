@@ -17,7 +17,7 @@ struct IndexPlan: Sendable {
     let name: String
     let schema: any SearchIndex
 
-    /// Under which names it may be found: the second one where somebody else has the first.
+    /// Under which names it may be found: the second one if another program has the first.
     static func names(_ name: String) -> [String] { [name, "\(name)_v1"] }
 }
 

@@ -133,7 +133,7 @@ final class EmbeddingQueue: Sendable {
         if let refusal { continuation.resume(throwing: refusal) }
     }
 
-    /// Forgets a call that nobody waits for any more.
+    /// Forgets a call that is no longer waited for.
     private func remove(_ id: Int) -> CheckedContinuation<[[Float]], any Error>? {
         monitor.withLock { state in
             state.turns.removeAll { $0 == id }

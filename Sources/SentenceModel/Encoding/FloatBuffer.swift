@@ -1,6 +1,6 @@
 /// Memory for 32-bit numbers at a multiple of 64 bytes, for vector instructions.
 ///
-/// `@unchecked Sendable`: whoever shares a buffer only reads it.
+/// `@unchecked Sendable`: a shared buffer is only read.
 final class FloatBuffer: @unchecked Sendable {
     let count: Int
     let numbers: UnsafeMutablePointer<Float>
