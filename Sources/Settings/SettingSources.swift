@@ -62,7 +62,7 @@ public struct SettingSources {
         var lines: [String: Int] = [:]
         for entry in file {
             let place = "line \(entry.line) of the .env file"
-            let suspicion = SettingNames.suspicion(entry.name, known: known)
+            let suspicion = SettingNameCheck.suspicion(entry.name, known: known)
             switch suspicion {
             case .misspelt(let nearest), .unknown(let nearest):
                 reader.problem("\(place): \(entry.name) is not a setting; the nearest is \(nearest)")
@@ -81,8 +81,8 @@ public struct SettingSources {
             }
         }
         for name in environment.keys.sorted() {
-            switch SettingNames.suspicion(name, known: known) {
-            case .misspelt(let nearest) where SettingNames.ofAccess.contains(nearest):
+            switch SettingNameCheck.suspicion(name, known: known) {
+            case .misspelt(let nearest) where SettingNameCheck.ofAccess.contains(nearest):
                 reader.problem("\(name) is not a setting; the nearest is \(nearest)")
             case .misspelt(let nearest), .unknown(let nearest):
                 reader.warn("\(name) in the environment is not a setting; the nearest is \(nearest)")

@@ -23,7 +23,7 @@ extension Settings {
     }
 
     private static func refuseAuthentication(_ values: SettingValues, _ reader: inout SettingsReader) {
-        for name in SettingNames.ofAccess.sorted() where reader.variables[name]?.isEmpty == true {
+        for name in SettingNameCheck.ofAccess.sorted() where reader.variables[name]?.isEmpty == true {
             reader.problem(name, "the value is empty, which does not say whether the server may run open; leave it out")
         }
         if !values.access.isDisabled { reader.problem("DISABLE_AUTH=false: \(AccessSettings.consequence)") }

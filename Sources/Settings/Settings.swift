@@ -57,7 +57,7 @@ public struct Settings: Sendable {
     ) throws(SettingsError) -> String? {
         var reader = SettingsReader(sources.variables, unreadable: sources.unreadable)
         _ = Settings(sources, &reader)
-        if SettingNames.ofScripts.contains(name) { _ = reader.optionalString(name) }
+        if SettingNameCheck.ofScripts.contains(name) { _ = reader.optionalString(name) }
         guard reader.names.contains(name) else { throw SettingsError(problems: ["there is no setting \(name)"]) }
         let faults = reader.faults.filter { $0.name == name }.map(\.text)
         guard faults.isEmpty else { throw SettingsError(problems: faults) }

@@ -61,7 +61,7 @@ public struct APIRouter: Sendable {
         router.add(middleware: RequestIDMiddleware())
         router.add(middleware: ErrorMiddleware())
         if let work = configuration.largeWork { router.add(middleware: LargeWorkMiddleware(work: work)) }
-        let routes = APIRoutes(router: router, bodyLimit: configuration.bodyLimit)
+        let routes = RouteBuilder(router: router, bodyLimit: configuration.bodyLimit)
         system.addRoutes(to: routes)
         longTermMemory.addRoutes(to: routes)
         workingMemory.addRoutes(to: routes)

@@ -17,7 +17,7 @@ struct LongTermMemoryController: Sendable {
     private static let namespaced = ParameterNames(ignored: ["namespace"])
     private static let ids = ParameterNames(lists: ["memory_ids"], ignored: ["namespace"])
 
-    func addRoutes(to routes: APIRoutes) {
+    func addRoutes(to routes: RouteBuilder) {
         let record = [
             HTTPRequest.Method.get: routes.handler(RouteInputs(query: Self.namespaced), get),
             .patch: routes.handler(RouteInputs(takesBody: true), edit),
@@ -35,8 +35,8 @@ struct LongTermMemoryController: Sendable {
             ),
             ("list", routes.handler(RouteInputs(takesBody: true), list)),
             ("count", routes.handler(RouteInputs(takesBody: true), count)),
-            ("compact", APIRoutes.notBuilt),
-            ("forget", APIRoutes.notBuilt),
+            ("compact", RouteBuilder.notBuilt),
+            ("forget", RouteBuilder.notBuilt),
         ]
         for (name, handler) in actions {
             // A record may have the id "search": reading and editing it must not end at the action
@@ -47,7 +47,8 @@ struct LongTermMemoryController: Sendable {
         routes.add("/v1/long-term-memory/**", enabled(record))
     }
 
-    private func enabled(_ handlers: [HTTPRequest.Method: APIRoutes.Handler]) -> [HTTPRequest.Method: APIRoutes.Handler]
+    private func enabled(_ handlers: [HTTPRequest.Method: RouteBuilder.Handler]) -> [HTTPRequest.Method: RouteBuilder
+        .Handler]
     {
         guard !isEnabled else { return handlers }
         return handlers.mapValues { _ in

@@ -3,7 +3,7 @@ import Hummingbird
 
 /// Routes of the API that this version does not have yet.
 struct PlannedController: Sendable {
-    func addRoutes(to routes: APIRoutes) {
+    func addRoutes(to routes: RouteBuilder) {
         let planned: [(RouterPath, [HTTPRequest.Method])] = [
             ("/v1/summary-views", [.post, .get]),
             ("/v1/summary-views/{id}", [.get, .delete]),
@@ -13,7 +13,7 @@ struct PlannedController: Sendable {
             ("/v1/tasks/{id}", [.get]),
         ]
         for (path, methods) in planned {
-            routes.add(path, Dictionary(uniqueKeysWithValues: methods.map { ($0, APIRoutes.notBuilt) }))
+            routes.add(path, Dictionary(uniqueKeysWithValues: methods.map { ($0, RouteBuilder.notBuilt) }))
         }
     }
 }

@@ -10,7 +10,7 @@ struct PromptController: Sendable {
     let summarizationThreshold: Double
     let longTermMemory: Bool
 
-    func addRoutes(to routes: APIRoutes) {
+    func addRoutes(to routes: RouteBuilder) {
         routes.add(
             "/v1/memory/prompt",
             [

@@ -10,7 +10,7 @@ struct SystemController: Sendable {
     let now: @Sendable () -> Timestamp
 
     /// What is sent along to these routes does not matter: probes of all kinds ask them.
-    func addRoutes(to routes: APIRoutes) {
+    func addRoutes(to routes: RouteBuilder) {
         routes.add("/v1/health", [.get: { _, _ in health() }])
         routes.add("/v1/ready", [.get: { _, _ in await ready() }])
     }

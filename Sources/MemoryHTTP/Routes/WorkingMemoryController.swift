@@ -18,7 +18,7 @@ struct WorkingMemoryController: Sendable {
     /// What follows the id in the path of the route that appends.
     private static let append = "/messages"
 
-    func addRoutes(to routes: APIRoutes) {
+    func addRoutes(to routes: RouteBuilder) {
         routes.add(
             "/v1/working-memory",
             [.get: routes.handler(RouteInputs(query: SessionParameters.ofList), list)])

@@ -1,7 +1,7 @@
 public import AgentMemory
 
-/// Does the jobs of one kind. A new kind is a payload, a handler, and its place in the list that
-/// the ``BackgroundWorker`` gets.
+/// Does the jobs of one kind. A new kind is a payload, a handler, and its place in the executable's
+/// list that the ``BackgroundWorker`` gets.
 ///
 /// A job may be run again after it was done (its worker died before it could report it), and in
 /// another process: running one twice must do no harm.

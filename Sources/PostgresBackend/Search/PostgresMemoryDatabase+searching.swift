@@ -53,45 +53,9 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    private func keywordSearch(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
-        let keywords = analyzer.query(query.text)
-        guard !keywords.isEmpty else { return Page(items: [], total: 0, request: query.page) }
-        return try await call { deadline in
-            let result = try await self.pool.query(
-                self.sql.keywordQuery(keywords, scorer: scorer, filter: query.filter, page: query.page),
-                retry: .repeatable, deadline: deadline)
-            return try self.hitPage(result, total: try result[0].int("total"), query) {
-                SearchHit($0, relativeScore: $1.score, .keyword)
-            }
-        }
-    }
-
-    private func hybridSearch(
-        _ query: SearchQuery, alpha: Double, _ scorer: TextScorer
-    ) async throws -> Page<SearchHit> {
-        let vector = try await embedding(of: query.text)
-        let keywords = analyzer.query(query.text)
-        return try await call { deadline in
-            let (matches, total) = try await self.counts(query.filter, phrases: keywords.phrases, deadline)
-            let limit = query.depth.hybridCandidates
-            // In the exact zone every matching record is a candidate.
-            let candidates = matches <= SearchDepth.exactZone ? nil : limit
-            let (result, _) = try await self.findNearest(
-                query.filter, matches: matches, total: total, candidates: candidates, deadline,
-                statement: { plan in
-                    self.sql.hybridQuery(
-                        vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,
-                        candidates: candidates, page: query.page)
-                })
-            return try self.hitPage(result, total: matches, query) {
-                SearchHit($0, relativeScore: $1.score, .hybrid)
-            }
-        }
-    }
-
     // MARK: Shared
 
-    private func counts(
+    func counts(
         _ filter: MemoryFilter, phrases: [[String]], _ deadline: ContinuousClock.Instant
     ) async throws -> (matches: Int, total: Int) {
         let row = try await pool.query(
@@ -105,7 +69,7 @@ extension PostgresMemoryDatabase {
     ///
     /// - Parameter isEnough: a further condition on the approximate answer, of which the number of
     ///   candidates is given.
-    private func findNearest(
+    func findNearest(
         _ filter: MemoryFilter, matches: Int, total: Int, candidates: Int?, _ deadline: ContinuousClock.Instant,
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true }, statement: (SearchPlan) -> PostgresStatement
     ) async throws -> (PostgresResult, SearchPlan) {
@@ -125,7 +89,7 @@ extension PostgresMemoryDatabase {
 
     /// The hits of an answer whose rows are as ``SearchSQL/ranked(with:order:extra:page:_:)`` makes
     /// them.
-    private func hitPage(
+    func hitPage(
         _ result: PostgresResult, total: Int, _ query: SearchQuery,
         _ hit: (MemoryRecord, (distance: Double, score: Double)) throws -> SearchHit
     ) throws -> Page<SearchHit> {

@@ -1,5 +1,5 @@
 /// Tells names that are probably meant as settings of this server, but are not read as such.
-enum SettingNames {
+enum SettingNameCheck {
     /// Why a name that no setting has is worth a word.
     enum Suspicion: Equatable {
         /// So near to a setting's name that it must be that one, spelt wrongly.

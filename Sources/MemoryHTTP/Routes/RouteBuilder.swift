@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 
 /// Where controllers add their routes.
-struct APIRoutes {
+struct RouteBuilder {
     typealias Handler = @Sendable (Request, APIContext) async throws -> Response
     /// Which methods of a route the very path of a request has.
     typealias PathMethods = @Sendable (Request, HTTPRequest.Method) -> Bool

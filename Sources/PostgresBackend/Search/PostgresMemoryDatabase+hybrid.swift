@@ -1,0 +1,28 @@
+import AgentMemory
+import PostgresDriver
+
+extension PostgresMemoryDatabase {
+    /// Rule S6.
+    func hybridSearch(
+        _ query: SearchQuery, alpha: Double, _ scorer: TextScorer
+    ) async throws -> Page<SearchHit> {
+        let vector = try await embedding(of: query.text)
+        let keywords = analyzer.query(query.text)
+        return try await call { deadline in
+            let (matches, total) = try await self.counts(query.filter, phrases: keywords.phrases, deadline)
+            let limit = query.depth.hybridCandidates
+            // In the exact zone every matching record is a candidate.
+            let candidates = matches <= SearchDepth.exactZone ? nil : limit
+            let (result, _) = try await self.findNearest(
+                query.filter, matches: matches, total: total, candidates: candidates, deadline,
+                statement: { plan in
+                    self.sql.hybridQuery(
+                        vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,
+                        candidates: candidates, page: query.page)
+                })
+            return try self.hitPage(result, total: matches, query) {
+                SearchHit($0, relativeScore: $1.score, .hybrid)
+            }
+        }
+    }
+}
