@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 import Testing
 
 /// A Redis or a Postgres that belongs to one test.
