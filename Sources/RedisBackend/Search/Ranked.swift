@@ -1,7 +1,7 @@
 import AgentMemory
 
 /// A record with a value to rank it by.
-struct Ranked: Sendable {
+struct Ranked: Sendable, Identifiable {
     let id: String
     let value: Double
     let distance: Double?

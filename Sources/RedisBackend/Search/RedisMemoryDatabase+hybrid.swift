@@ -24,11 +24,9 @@ extension RedisMemoryDatabase {
                 })
             let wanted = ranked.dropFirst(query.page.offset).prefix(query.page.limit)
             let best = ranked.first?.value ?? 0
-            let records = try await records(wanted.map(\.id))
-            let hits = wanted.enumerated().map { i, ranked in
-                records[i].map { SearchHit($0, relativeScore: best > 0 ? ranked.value / best : 0, .hybrid) }
+            return try await hitPage(query, found.total, Array(wanted)) { ranked, record in
+                SearchHit(record, relativeScore: best > 0 ? ranked.value / best : 0, .hybrid)
             }
-            return LoadedPage(hits, total: found.total, request: query.page)
         }
     }
 

@@ -142,17 +142,15 @@ extension RedisMemoryDatabase {
                 return Ranked(id: row.id, value: score, distance: row.distance)
             }
             let wanted = Ranked.sorted(scored).dropFirst(query.page.offset).prefix(query.page.limit)
-            let records = try await records(wanted.map(\.id))
-            let hits = wanted.enumerated().map { i, ranked in
-                records[i].map { SearchHit($0, distance: ranked.distance ?? .infinity, recencyScore: ranked.value) }
+            return try await hitPage(query, total, Array(wanted)) { ranked, record in
+                SearchHit(record, distance: ranked.distance ?? .infinity, recencyScore: ranked.value)
             }
-            return LoadedPage(hits, total: total, request: query.page)
         }
     }
 
-    /// Loads the records of the rows.
-    func hitPage(
-        _ query: SearchQuery, _ total: Int, _ rows: [SearchRow], _ hit: (SearchRow, MemoryRecord) -> SearchHit
+    /// Loads the records of the rows, each of which has the id of its record.
+    func hitPage<Row: Identifiable<String>>(
+        _ query: SearchQuery, _ total: Int, _ rows: [Row], _ hit: (Row, MemoryRecord) -> SearchHit
     ) async throws -> LoadedPage<SearchHit> {
         let records = try await records(rows.map(\.id))
         let hits = rows.enumerated().map { i, row in records[i].map { hit(row, $0) } }

@@ -2,7 +2,7 @@ import AgentMemory
 import RedisDriver
 
 /// One row of an FT.AGGREGATE answer.
-struct SearchRow: Sendable, Equatable {
+struct SearchRow: Sendable, Equatable, Identifiable {
     let id: String
     let distance: Double?
     let score: Double?
