@@ -179,18 +179,6 @@ public struct BackgroundWorker: Service {
     }
 }
 
-extension MemoryError {
-    /// Whether the same job would fail in the same way again.
-    fileprivate var isFinal: Bool {
-        switch code {
-        case .invalidInput, .invalidCombination, .forbidden, .unsupported: true
-        case .notFound, .conflict, .preconditionFailed, .storeUnavailable, .timedOut, .embeddingFailed,
-            .embeddingRefused, .misconfigured, .internalError:
-            false
-        }
-    }
-}
-
 /// Counts the jobs that run.
 private final class RunningCount: Sendable {
     private let count = Mutex(0)

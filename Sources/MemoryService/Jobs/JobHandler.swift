@@ -27,3 +27,15 @@ extension JobHandler {
         try await run(try Payload(job.payload, enqueuedAt: job.enqueuedAt), isLastAttempt: isLastAttempt)
     }
 }
+
+extension MemoryError {
+    /// Whether the same job would fail in the same way again.
+    var isFinal: Bool {
+        switch code {
+        case .invalidInput, .invalidCombination, .forbidden, .unsupported: true
+        case .notFound, .conflict, .preconditionFailed, .storeUnavailable, .timedOut, .embeddingFailed,
+            .embeddingRefused, .misconfigured, .internalError:
+            false
+        }
+    }
+}

@@ -69,16 +69,15 @@ public struct PromotionJob: JobPayload, Equatable {
     let key: SessionKey
     let memories: [SessionMemory]
     let messages: [SessionMessage]
-    /// When the memories were handed in, by the clock of the queue; `nil` for when the job is
-    /// enqueued.
-    let handedInAt: Timestamp?
+    /// When the memories were handed in, by the clock of the queue.
+    let handedInAt: Timestamp
 
     var count: Int { memories.count + messages.count }
 
     /// Jobs of a bounded size that promote all of it together.
     static func jobs(_ key: SessionKey, _ memories: [SessionMemory], _ messages: [SessionMessage]) -> [NewJob] {
-        slices(memories).map { PromotionJob(key: key, memories: $0, messages: []).newJob }
-            + slices(messages).map { PromotionJob(key: key, memories: [], messages: $0).newJob }
+        slices(memories).map { NewJob(kind: kind, payload: payload(key, $0, [], handedInAt: nil)) }
+            + slices(messages).map { NewJob(kind: kind, payload: payload(key, [], $0, handedInAt: nil)) }
     }
 
     private static func slices<Item>(_ items: [Item]) -> [[Item]] {
@@ -96,11 +95,16 @@ public struct PromotionJob: JobPayload, Equatable {
         PromotionJob(key: key, memories: memories, messages: messages, handedInAt: handedInAt)
     }
 
-    public var json: JSONObject {
+    public var json: JSONObject { Self.payload(key, memories, messages, handedInAt: handedInAt) }
+
+    /// - Parameter handedInAt: `nil` for when the job is enqueued, by the clock of the queue.
+    private static func payload(
+        _ key: SessionKey, _ memories: [SessionMemory], _ messages: [SessionMessage], handedInAt: Timestamp?
+    ) -> JSONObject {
         var payload: JSONObject = [
             "session_id": .string(key.sessionID),
-            "memories": .array(memories.map { memory in Self.value { memory.write(to: &$0) } }),
-            "messages": .array(messages.map { message in Self.value { message.write(to: &$0) } }),
+            "memories": .array(memories.map { memory in value { memory.write(to: &$0) } }),
+            "messages": .array(messages.map { message in value { message.write(to: &$0) } }),
         ]
         if let namespace = key.namespace { payload["namespace"] = .string(namespace) }
         if let userID = key.userID { payload["user_id"] = .string(userID) }
@@ -115,8 +119,8 @@ public struct PromotionJob: JobPayload, Equatable {
         return (try? JSONValue(parsing: writer.bytes)) ?? .null
     }
 
-    init(
-        key: SessionKey, memories: [SessionMemory], messages: [SessionMessage], handedInAt: Timestamp? = nil
+    private init(
+        key: SessionKey, memories: [SessionMemory], messages: [SessionMessage], handedInAt: Timestamp
     ) {
         self.key = key
         self.memories = memories

@@ -34,9 +34,9 @@ public struct PromotionHandler: JobHandler {
             }
             // What the job carries was within the limits of its caller when it was handed in.
             let outcomes = try await memory.promote(
-                RecordBatch(records).records, handedInAt: promotion.handedInAt ?? now, for: .unrestricted)
+                RecordBatch(records).records, handedInAt: promotion.handedInAt, for: .unrestricted)
             if outcomes.contains(.taken) { throw Self.taken }
-        } catch let error as MemoryError where promotion.count > 1 && (error.concernsARecord || isLastAttempt) {
+        } catch let error as MemoryError where promotion.count > 1 && (error.isFinal || isLastAttempt) {
             // One record may be at fault: from here on each goes its own way, and only that one
             // ends in the dead-letter list.
             return try await jobs.enqueue(promotion.singles)
@@ -79,15 +79,5 @@ public struct PromotionHandler: JobHandler {
             discreteMemoryExtracted: message.discreteMemoryExtracted, extractionStrategy: "message",
             createdAt: message.createdAt, lastAccessed: message.createdAt, updatedAt: message.createdAt,
             persistedAt: now)
-    }
-}
-
-extension MemoryError {
-    /// Whether the failure is one of a value, not of a service.
-    fileprivate var concernsARecord: Bool {
-        switch code {
-        case .invalidInput, .invalidCombination, .unsupported: true
-        default: false
-        }
     }
 }
