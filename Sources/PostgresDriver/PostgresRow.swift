@@ -54,10 +54,6 @@ public struct PostgresRow: Sendable {
         isNull(column) ? nil : try text(column)
     }
 
-    public func optionalTimestamp(_ column: Int) throws(PostgresError) -> Int64? {
-        isNull(column) ? nil : try timestamp(column)
-    }
-
     public func rawBytes(_ column: Int) throws(PostgresError) -> [UInt8] {
         try bytes(column) { Array($0) }
     }

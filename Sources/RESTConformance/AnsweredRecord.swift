@@ -17,8 +17,3 @@ extension MemberReader {
         self.init(json, of: Self.answer)
     }
 }
-
-extension JSONValue {
-    /// A date as servers write it.
-    var dateValue: Timestamp? { stringValue.flatMap { Timestamp(parsing: $0) } }
-}

@@ -5,7 +5,7 @@
 ///    restored;
 /// 2. it is split at everything that is not a letter (general categories L*), a decimal digit (Nd)
 ///    or a combining mark (M*), so that `snake_case` is two words and an apostrophe separates; a
-///    run without a letter or digit is no word;
+///    run without a letter or digit is not a word;
 /// 3. each word is stemmed by the English stemmer of Snowball 2.2.0, and a very long one is
 ///    replaced by a shorter name of it (``maximumBytesPerWord``).
 ///

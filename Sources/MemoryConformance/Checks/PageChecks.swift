@@ -24,7 +24,7 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "page/P5-900-of-many",
                 hint: "a filter that matches 900 is not paged to its end, although it is in the exact zone",
-                run: the900OfMany),
+                run: pagesOfNineHundred),
         ]
 
         @Sendable static func order(_ scope: CheckScope) async throws {
@@ -116,7 +116,7 @@ extension ConformanceCheck {
             }
         }
 
-        @Sendable static func the900OfMany(_ scope: CheckScope) async throws {
+        @Sendable static func pagesOfNineHundred(_ scope: CheckScope) async throws {
             try await addMany(1800, to: scope) { at(Int64($0 % 3)) }
             let filter = try tag(.userID, eq: "even")
             let expected = Set((0..<1800).filter { $0 % 2 == 0 }.map { "m\($0)" })
