@@ -84,10 +84,12 @@ struct CheckScope: Sendable {
     }
 
     /// Asks again and again until the answer is yes, for what comes with time.
-    func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(20)
+    func eventually(
+        _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
+    ) async throws {
+        let end = ContinuousClock.now + limit
         while try await !condition() {
-            guard ContinuousClock.now < end else { throw Mismatch("\(what): not after 20 seconds") }
+            guard ContinuousClock.now < end else { throw Mismatch("\(what): not after \(limit)") }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
