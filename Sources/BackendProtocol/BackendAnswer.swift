@@ -136,7 +136,7 @@ public enum BackendAnswer {
                 hits.append(
                     SearchHit(record, distance: try finite("distance"), recencyScore: try finite("score")))
             case .keyword: hits.append(SearchHit(record, relativeScore: try finite("score"), .keyword))
-            case .hybrid: hits.append(SearchHit(record, relativeScore: try finite("score"), .hybrid))
+            case .hybrid, .blended: hits.append(SearchHit(record, relativeScore: try finite("score"), .hybrid))
             }
         }
         return try checked(hits, total: try number(json, "total", answering: .search), page, source)

@@ -23,6 +23,8 @@ extension SearchQuery {
                 }
             }
             writer.name("mode")
+            // What is blended, the core ranks: a backend gets the searches that find candidates.
+            let ranking = if case .blended(let blended) = ranking { blended.classic } else { ranking }
             switch ranking {
             case .semantic(let threshold):
                 writer.string("semantic")
@@ -43,6 +45,7 @@ extension SearchQuery {
                 writer.string("hybrid")
                 number("alpha", alpha)
                 words(scorer)
+            case .blended: preconditionFailure("a classic ranking is not blended")
             }
         }
         writer.name("filter")

@@ -27,8 +27,8 @@ public final class CachingEmbedder: Embedder {
         var task: Task<Void, Never>?
         /// Callers who have not fetched the result or given up.
         var interested = 1
-        var waiters: [Int: CheckedContinuation<[TextKey: [Float]], any Error>] = [:]
-        var result: Result<[TextKey: [Float]], any Error>?
+        var waiters: [Int: CheckedContinuation<[TextKey: TextEncoding], any Error>] = [:]
+        var result: Result<[TextKey: TextEncoding], any Error>?
     }
 
     private struct State {
@@ -74,7 +74,13 @@ public final class CachingEmbedder: Embedder {
 
     public func unavailability() async -> String? { await base.unavailability() }
 
+    public var tokenModelTag: UInt32? { base.tokenModelTag }
+
     public func embed(_ texts: [String]) async throws -> [[Float]] {
+        try await encode(texts).map(\.vector)
+    }
+
+    public func encode(_ texts: [String]) async throws -> [TextEncoding] {
         try Task.checkCancellation()
         let keys = texts.map(TextKey.init)
         var (found, flights) = board(keys, texts)
@@ -86,24 +92,24 @@ public final class CachingEmbedder: Embedder {
             leave(flight)
         }
         return try keys.map { key in
-            guard let vector = found[key] else {
+            guard let encoding = found[key] else {
                 throw MemoryError(.internalError, "the embedding cache lost a vector")
             }
-            return vector
+            return encoding
         }
     }
 
     /// What is there already, and the requests that bring the rest, one of them started here.
-    private func board(_ keys: [TextKey], _ texts: [String]) -> (found: [TextKey: [Float]], flights: [Int]) {
+    private func board(_ keys: [TextKey], _ texts: [String]) -> (found: [TextKey: TextEncoding], flights: [Int]) {
         state.withLock { state in
-            var found: [TextKey: [Float]] = [:]
+            var found: [TextKey: TextEncoding] = [:]
             var flights: [Int] = []
             var seen: Set<TextKey> = []
             var missing: [(key: TextKey, text: String)] = []
             for (key, text) in zip(keys, texts) where seen.insert(key).inserted {
-                if let vector = state.cache.vector(for: key) {
+                if let encoding = state.cache.encoding(for: key) {
                     state.statistics.hits += 1
-                    found[key] = vector
+                    found[key] = encoding
                     continue
                 }
                 state.statistics.misses += 1
@@ -129,21 +135,23 @@ public final class CachingEmbedder: Embedder {
     }
 
     private func fly(_ id: Int, _ missing: [(key: TextKey, text: String)]) async {
-        let result: Result<[TextKey: [Float]], any Error>
+        let result: Result<[TextKey: TextEncoding], any Error>
         do {
-            let vectors = try await base.checkedEmbeddings(of: missing.map(\.text))
-            result = .success(Dictionary(uniqueKeysWithValues: zip(missing.map(\.key), vectors)))
+            let encodings = try await base.checkedEncodings(of: missing.map(\.text))
+            result = .success(Dictionary(uniqueKeysWithValues: zip(missing.map(\.key), encodings)))
         } catch {
             result = .failure(error)
         }
         let waiters = state.withLock { state in
-            if case .success(let vectors) = result {
+            if case .success(let encodings) = result {
                 for (key, _) in missing {
-                    if let vector = vectors[key] { state.cache.insert(vector, for: key) }
+                    if let encoding = encodings[key] { state.cache.insert(encoding, for: key) }
                 }
             }
             // None if all have given up.
-            guard var flight = state.flights[id] else { return [CheckedContinuation<[TextKey: [Float]], any Error>]() }
+            guard var flight = state.flights[id] else {
+                return [CheckedContinuation<[TextKey: TextEncoding], any Error>]()
+            }
             state.close(flight)
             let waiters = Array(flight.waiters.values)
             flight.waiters = [:]
@@ -156,11 +164,11 @@ public final class CachingEmbedder: Embedder {
     }
 
     /// Waits for the request; the caller's cancellation ends the waiting, not the request.
-    private func result(of flight: Int) async throws -> [TextKey: [Float]] {
+    private func result(of flight: Int) async throws -> [TextKey: TextEncoding] {
         let waiter = state.withLock { $0.makeID() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let known: Result<[TextKey: [Float]], any Error>? = state.withLock { state in
+                let known: Result<[TextKey: TextEncoding], any Error>? = state.withLock { state in
                     if let result = state.flights[flight]?.result { return result }
                     // The handler may have run before there was anyone to tell.
                     if Task.isCancelled { return .failure(CancellationError()) }

@@ -48,6 +48,21 @@ public struct EmbedderConfiguration: Sendable {
     /// Whether a local model's weights are read at once, and not with the first text. Default: yes.
     public var loadsLocalModelAtStart = true
 
+    /// Where the tokens of late interaction come from.
+    public enum LateInteraction: Sendable, Equatable {
+        /// From a local model; for a service's from ``tokenModel`` if its folder is there.
+        case automatic
+        /// As `automatic`, and a model that is not there is an error.
+        case required
+        case none
+    }
+
+    /// Default: automatic.
+    public var lateInteraction = LateInteraction.automatic
+    /// The local model that makes the tokens for models that give none, unless ``localModelPath``
+    /// names a folder.
+    public static let tokenModel = "all-MiniLM-L6-v2"
+
     /// How messages name the fields. Default: as they are called here.
     public var names = EmbedderFieldNames()
 
@@ -64,6 +79,7 @@ public struct EmbedderFieldNames: Sendable {
     public var localModelPath = "localModelPath"
     public var localModelCache = "localModelCache"
     public var localThreads = "localThreads"
+    public var lateInteraction = "lateInteraction"
 
     public init() {}
 }

@@ -20,12 +20,18 @@ public enum EmbedderFactory {
     public static func make(
         _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger = Logger(label: "embeddings")
     ) throws(MemoryError) -> any Embedder {
-        if configuration.model.hasPrefix(HashingEmbedder.modelPrefix) { return try hashing(configuration) }
-        let base: any Embedder
-        if configuration.model.hasPrefix(localPrefix) {
+        var base: any Embedder
+        if configuration.model.hasPrefix(HashingEmbedder.modelPrefix) {
+            base = try hashing(configuration)
+            // It computes so fast that keeping its vectors would only cost; and it stands in for a
+            // model where there is none, so that no other is looked for.
+            guard configuration.lateInteraction == .required else { return base }
+            base = try addingTokens(to: base, configuration)
+        } else if configuration.model.hasPrefix(localPrefix) {
             base = try sentenceModel(configuration)
         } else {
-            base = try OpenAICompatibleEmbedder(configuration, client: client, logger: logger)
+            base = try addingTokens(
+                to: OpenAICompatibleEmbedder(configuration, client: client, logger: logger), configuration)
         }
         guard configuration.cacheEntries > 0, configuration.cacheBytes > 0 else { return base }
         return CachingEmbedder(
@@ -48,6 +54,31 @@ public enum EmbedderFactory {
 
     /// What the names of models begin with that are computed here.
     public static let localPrefix = "local/"
+
+    /// The embedder with the tokens of a model in this process, where they are wanted and the model
+    /// is there.
+    private static func addingTokens(
+        to base: any Embedder, _ configuration: EmbedderConfiguration
+    ) throws(MemoryError) -> any Embedder {
+        guard configuration.lateInteraction != .none else { return base }
+        let name = EmbedderConfiguration.tokenModel
+        let path = configuration.localModelPath ?? configuration.localModelCache.map { "\($0)/\(name)" }
+        guard let path, FileManager.default.fileExists(atPath: path) else {
+            guard configuration.lateInteraction == .required else { return base }
+            throw MemoryError(
+                .misconfigured,
+                """
+                \(configuration.names.lateInteraction) is on, but there is no model that makes tokens\(path.map { ": no folder \($0)" } ?? ""). \
+                Fetch \(name) with Scripts/fetch-model, or let \(configuration.names.localModelPath) name its folder
+                """)
+        }
+        var local = SentenceEmbedder.Configuration(name: "\(localPrefix)\(name)", path: path)
+        local.threads = configuration.localThreads
+        local.threadsName = configuration.names.localThreads
+        local.loadsAtStart = configuration.loadsLocalModelAtStart
+        local.deadline = configuration.deadline
+        return TokenEmbedder(vectors: base, tokens: try SentenceEmbedder(local))
+    }
 
     private static func hashing(_ configuration: EmbedderConfiguration) throws(MemoryError) -> HashingEmbedder {
         let prefix = HashingEmbedder.modelPrefix
@@ -91,6 +122,7 @@ public enum EmbedderFactory {
         local.threadsName = names.localThreads
         local.loadsAtStart = configuration.loadsLocalModelAtStart
         local.deadline = configuration.deadline
+        local.givesTokens = configuration.lateInteraction != .none
         let embedder = try SentenceEmbedder(local)
         try check(configuration, dimensions: embedder.dimensions)
         return embedder

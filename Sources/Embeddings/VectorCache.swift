@@ -1,9 +1,11 @@
-/// Vectors by text; the one that was not asked for longest goes first. It takes memory only for
+import AgentMemory
+
+/// Encodings by text; the one that was not asked for longest goes first. It takes memory only for
 /// what it holds.
 struct VectorCache: Sendable {
     private struct Entry {
         let key: TextKey
-        let vector: [Float]
+        let encoding: TextEncoding
         /// Places of the entries that were used right after and right before this one; -1 for none.
         var newer: Int
         var older: Int
@@ -29,20 +31,20 @@ struct VectorCache: Sendable {
 
     var count: Int { places.count }
 
-    /// The vector, which becomes the newest.
-    mutating func vector(for key: TextKey) -> [Float]? {
+    /// The encoding, which becomes the newest.
+    mutating func encoding(for key: TextKey) -> TextEncoding? {
         guard let place = places[key], let entry = entries[place] else { return nil }
         if place != newest {
             unlink(place)
             link(place)
         }
-        return entry.vector
+        return entry.encoding
     }
 
-    /// Keeps the vector, unless it alone is above the limit, and drops the oldest until all fits.
-    mutating func insert(_ vector: [Float], for key: TextKey) {
+    /// Keeps the encoding, unless it alone is above the limit, and drops the oldest until all fits.
+    mutating func insert(_ encoding: TextEncoding, for key: TextKey) {
         remove(key)
-        let entry = Entry(key: key, vector: vector, newer: -1, older: -1)
+        let entry = Entry(key: key, encoding: encoding, newer: -1, older: -1)
         let size = Self.size(of: entry)
         guard maximumEntries > 0, size <= maximumBytes else { return }
         while count >= maximumEntries || bytes + size > maximumBytes, oldest >= 0, let last = entries[oldest] {
@@ -84,6 +86,11 @@ struct VectorCache: Sendable {
     }
 
     private static func size(of entry: Entry) -> Int {
-        entry.key.size + entry.vector.count * MemoryLayout<Float>.size + overhead
+        let tokens =
+            entry.encoding.tokens.map { tokens in
+                // The words of a text are cut out of it: a string of up to 15 bytes has no memory of its own.
+                tokens.bits.words.count * 8 + tokens.words.count * MemoryLayout<String>.size
+            } ?? 0
+        return entry.key.size + entry.encoding.vector.count * MemoryLayout<Float>.size + tokens + overhead
     }
 }

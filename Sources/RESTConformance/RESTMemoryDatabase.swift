@@ -254,6 +254,16 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             body["search_mode"] = "hybrid"
             body["hybrid_alpha"] = .double(alpha)
             body["text_scorer"] = .string(scorer.rawValue)
+            for weight in ["late_interaction", "context_weight", "date_weight"] { body[weight] = 0 }
+        case .blended(let ranking):
+            if case .hybrid(let alpha, let scorer) = ranking.base {
+                body["search_mode"] = "hybrid"
+                body["hybrid_alpha"] = .double(alpha)
+                body["text_scorer"] = .string(scorer.rawValue)
+            }
+            body["late_interaction"] = .double(ranking.lateInteraction)
+            body["context_weight"] = .double(ranking.contextWeight)
+            body["date_weight"] = .double(ranking.dateWeight)
         }
         return body
     }

@@ -1,20 +1,22 @@
 public import AgentMemory
 
 /// The contract in memory: every operation written as directly as the rules say it, by full scans.
-public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
+public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     public nonisolated let name = "reference"
-    public nonisolated let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
+    public nonisolated let capabilities = BackendCapabilities(
+        blendedSearch: true, textScorers: TextScorer.offered)
 
     struct Entry {
         var record: MemoryRecord
-        var vector: [Float]
+        var encoding: TextEncoding
+        var vector: [Float] { encoding.vector }
         /// The analyser's words of the text, in order.
         var words: [String]
     }
 
-    private let embedder: any Embedder
-    private let metric: DistanceMetric
-    private let analyzer = TextAnalyzer()
+    public nonisolated let embedder: any Embedder
+    public nonisolated let metric: DistanceMetric
+    public nonisolated let analyzer = TextAnalyzer()
     private let now: @Sendable () -> Timestamp
     private var entries: [ExactString: Entry] = [:]
     private var deletions: [ExactString: Timestamp] = [:]
@@ -75,9 +77,9 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
     }
 
     private func embedded(_ records: [MemoryRecord]) async throws -> [Entry] {
-        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
-        return zip(records, vectors).map { record, vector in
-            Entry(record: record, vector: vector, words: analyzer.words(in: record.text))
+        let encodings = try await embedder.checkedEncodings(of: records.map(\.text))
+        return zip(records, encodings).map { record, encoding in
+            Entry(record: record, encoding: encoding, words: analyzer.words(in: record.text))
         }
     }
 
@@ -111,7 +113,52 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
             // A query without any word has only its vector to rank by.
             let effective = keywords.isEmpty ? 1 : alpha
             return rankedHybrid(required, vector, keywords, scorer, effective, query)
+        case .blended(let ranking):
+            return try await blendedSearch(query, ranking)
         }
+    }
+
+    // MARK: Candidates
+
+    public func candidates(_ query: CandidateQuery) -> CandidateSet {
+        let matching = entries.values.filter { entry in
+            query.filter.matches(entry.record) && query.phrases.allSatisfy { entry.words.containsRun($0) }
+        }
+        let near = nearest(matching, to: query.vector)
+        let containing = query.words.map { word in matching.count { $0.words.contains(word) } }
+        guard let pool = query.poolSize(matches: matching.count) else {
+            return CandidateSet(
+                total: matching.count, candidates: near.map { candidate($0, query.words) }, containing: containing)
+        }
+        let keywords = KeywordQuery(words: query.keywords, phrases: [])
+        let strongest = Set(
+            rankedByKeywords(matching, keywords, .bm25std).prefix(pool).map { ExactString($0.entry.record.id) })
+        let chosen = near.enumerated().filter { position, near in
+            position < pool || strongest.contains(ExactString(near.entry.record.id))
+        }
+        return CandidateSet(
+            total: matching.count, candidates: chosen.map { candidate($1, query.words) }, containing: containing)
+    }
+
+    private func candidate(_ near: Near, _ words: [String]) -> RankingCandidate {
+        let record = near.entry.record
+        return RankingCandidate(
+            id: record.id, distance: near.distance,
+            frequencies: words.map { word in near.entry.words.count { $0 == word } }, length: near.entry.words.count,
+            createdAt: record.createdAt, eventDate: record.eventDate,
+            session: RankingSession(namespace: record.namespace, userID: record.userID, sessionID: record.sessionID))
+    }
+
+    public func tokenBits(of ids: [String], modelTag: UInt32) -> [ExactString: TokenBits] {
+        var bits: [ExactString: TokenBits] = [:]
+        for id in ids { bits[ExactString(id)] = entries[ExactString(id)]?.encoding.tokens?.bits }
+        return bits
+    }
+
+    public func records(withIDs ids: [String]) -> [ExactString: MemoryRecord] {
+        var records: [ExactString: MemoryRecord] = [:]
+        for id in ids { records[ExactString(id)] = entries[ExactString(id)]?.record }
+        return records
     }
 
     public func list(_ query: ListQuery) -> Page<MemoryRecord> {
@@ -147,8 +194,8 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
             }
             for change in fold.changes {
                 let key = ExactString(change.id)
-                if let text = change.newText, let vector = vectors[text] {
-                    entries[key]?.vector = vector
+                if let text = change.newText, let encoding = vectors.encoding(of: text) {
+                    entries[key]?.encoding = encoding
                     entries[key]?.words = analyzer.words(in: text)
                 }
                 entries[key]?.record = change.after
@@ -263,15 +310,5 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase {
         let start = min(request.offset, ordered.count)
         let end = min(request.end, ordered.count)
         return Page(items: ordered[start..<end].map(item), total: total, request: request)
-    }
-}
-
-extension [String] {
-    /// Whether `run` stands somewhere in the words, without a gap.
-    func containsRun(_ run: [String]) -> Bool {
-        guard !run.isEmpty, run.count <= count else { return run.isEmpty }
-        return (0...count - run.count).contains { start in
-            self[start..<start + run.count].elementsEqual(run)
-        }
     }
 }

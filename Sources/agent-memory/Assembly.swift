@@ -58,6 +58,12 @@ struct Assembly {
         configuration.localModelPath = settings.embeddings.localModelPath
         configuration.localModelCache = settings.embeddings.localModelCache
         configuration.localThreads = settings.embeddings.localThreads
+        configuration.lateInteraction =
+            switch settings.embeddings.lateInteraction {
+            case .automatic: .automatic
+            case .required: .required
+            case .none: .none
+            }
         configuration.loadsLocalModelAtStart = settings.embeddings.localModelLoad == .start
         return configuration
     }

@@ -12,6 +12,7 @@ extension Settings {
         names.localModelPath = self.names.embeddings.localModelPath
         names.localModelCache = self.names.embeddings.localModelCache
         names.localThreads = self.names.embeddings.localThreads
+        names.lateInteraction = self.names.embeddings.lateInteraction
         return names
     }
 }

@@ -14,8 +14,24 @@ public struct KeywordQuery: Sendable, Equatable {
     /// Whether there is nothing to look for. Such a query matches no record.
     public var isEmpty: Bool { words.isEmpty }
 
-    init(words: [String], phrases: [[String]]) {
+    public init(words: [String], phrases: [[String]]) {
         self.words = words
         self.phrases = phrases
+    }
+
+    /// The same phrases with only these of the words.
+    public func keeping(_ words: [String]) -> KeywordQuery {
+        let kept = Set(words.map(ExactString.init))
+        return KeywordQuery(words: self.words.filter { kept.contains(ExactString($0)) }, phrases: phrases)
+    }
+}
+
+extension [String] {
+    /// Whether `run` stands somewhere in the words, without a gap.
+    public func containsRun(_ run: [String]) -> Bool {
+        guard !run.isEmpty, run.count <= count else { return run.isEmpty }
+        return (0...count - run.count).contains { start in
+            self[start..<start + run.count].elementsEqual(run)
+        }
     }
 }

@@ -16,12 +16,27 @@ public protocol Embedder: Sendable {
     ///   `CancellationError`.
     func embed(_ texts: [String]) async throws -> [[Float]]
 
+    /// The vectors of ``embed(_:)``, each with the tokens of its text where ``tokenModelTag`` says
+    /// that there are some.
+    ///
+    /// - Throws: as ``embed(_:)``.
+    func encode(_ texts: [String]) async throws -> [TextEncoding]
+
+    /// The ``TokenBits/modelTag`` of the tokens that ``encode(_:)`` gives; `nil` if it gives none.
+    var tokenModelTag: UInt32? { get }
+
     /// Whether the model can answer now; `nil` when it can, otherwise why not, in one sentence
     /// without secrets.
     func unavailability() async -> String?
 }
 
 extension Embedder {
+    public var tokenModelTag: UInt32? { nil }
+
+    public func encode(_ texts: [String]) async throws -> [TextEncoding] {
+        try await embed(texts).map { TextEncoding(vector: $0) }
+    }
+
     /// ``embed(_:)`` with the answer checked against the contract (rule R7): the number of vectors,
     /// their length, their values.
     ///
@@ -29,6 +44,19 @@ extension Embedder {
     public func checkedEmbeddings(of texts: [String]) async throws -> [[Float]] {
         guard !texts.isEmpty else { return [] }
         let vectors = try await embed(texts)
+        try check(vectors, of: texts)
+        return vectors
+    }
+
+    /// ``encode(_:)`` with the answer checked as in ``checkedEmbeddings(of:)``.
+    public func checkedEncodings(of texts: [String]) async throws -> [TextEncoding] {
+        guard !texts.isEmpty else { return [] }
+        let encodings = try await encode(texts)
+        try check(encodings.map(\.vector), of: texts)
+        return encodings
+    }
+
+    private func check(_ vectors: [[Float]], of texts: [String]) throws(MemoryError) {
         guard vectors.count == texts.count else {
             throw MemoryError(
                 .embeddingFailed,
@@ -48,6 +76,5 @@ extension Embedder {
                 throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a vector of zeros")
             }
         }
-        return vectors
     }
 }

@@ -11,6 +11,8 @@ public struct SearchQuery: Sendable, Equatable {
         /// alpha * similarity + (1 - alpha) * relative keyword rank (rule S6); alpha between 0 and
         /// 1.
         case hybrid(alpha: Double, TextScorer)
+        /// By all that speaks for a record (rule S9).
+        case blended(BlendedRanking)
     }
 
     /// Never blank: a search without a text is a list (rule S1).
@@ -18,12 +20,14 @@ public struct SearchQuery: Sendable, Equatable {
     public let ranking: Ranking
     public let filter: MemoryFilter
     public let page: PageRequest
+    /// Whether the hits of a blended ranking say what their values are made of.
+    public let explains: Bool
 
     /// - Throws: ``MemoryError`` with code `invalidInput` for a blank text, an alpha outside 0...1,
     ///   or a threshold that is negative or not finite.
-    public init(text: String, ranking: Ranking, filter: MemoryFilter = .everything, page: PageRequest)
-        throws(MemoryError)
-    {
+    public init(
+        text: String, ranking: Ranking, filter: MemoryFilter = .everything, page: PageRequest, explains: Bool = false
+    ) throws(MemoryError) {
         guard !Self.isBlank(text) else { throw .invalid("text", "text must not be empty") }
         guard !text.utf8.contains(0) else { throw .invalid("text", "text must not contain the NUL character") }
         switch ranking {
@@ -35,12 +39,18 @@ public struct SearchQuery: Sendable, Equatable {
             guard (0...1).contains(alpha) else {
                 throw .invalid("hybrid_alpha", "hybrid_alpha must be between 0 and 1")
             }
-        case .semantic(nil), .semanticWithRecency, .keyword: break
+        case .semantic(nil), .semanticWithRecency, .keyword, .blended: break
         }
         self.text = text
         self.ranking = ranking
         self.filter = filter
         self.page = page
+        self.explains = explains
+    }
+
+    /// The same search among other records.
+    public func filtered(by filter: MemoryFilter) throws(MemoryError) -> SearchQuery {
+        try SearchQuery(text: text, ranking: ranking, filter: filter, page: page, explains: explains)
     }
 
     /// Whether a search for `text` is a list (rule S1).
@@ -91,6 +101,8 @@ public struct SearchHit: Sendable, Equatable {
     /// 0 to 1, or `nil` in a list.
     public let score: Double?
     public let scoreType: ScoreType?
+    /// What the score is made of, where the query asked for it.
+    public let explanation: RankExplanation?
 
     /// A hit of a list, which has no rank.
     public init(listed record: MemoryRecord) {
@@ -98,6 +110,7 @@ public struct SearchHit: Sendable, Equatable {
         distance = 0
         score = nil
         scoreType = nil
+        explanation = nil
     }
 
     /// A hit by vector distance: score = max(0, 1 - distance), never above 1 (rule S2).
@@ -106,6 +119,7 @@ public struct SearchHit: Sendable, Equatable {
         self.distance = distance
         score = min(1, max(0, 1 - distance))
         scoreType = .semantic
+        explanation = nil
     }
 
     /// A hit by a rank relative to the best one, 0 to 1; dist = 1 - score (rules S5, S6).
@@ -114,14 +128,24 @@ public struct SearchHit: Sendable, Equatable {
         distance = 1 - relativeScore
         score = relativeScore
         scoreType = type
+        explanation = nil
     }
 
-    /// A hit as another server answered it, for databases that pass calls on.
-    public init(_ record: MemoryRecord, distance: Double, score: Double?, scoreType: ScoreType?) {
+    /// The same hit with what its score is made of.
+    public func explained(by explanation: RankExplanation) -> SearchHit {
+        SearchHit(record, distance: distance, score: score, scoreType: scoreType, explanation: explanation)
+    }
+
+    /// A hit with all that it has: of a blended ranking, or as another server answered it.
+    public init(
+        _ record: MemoryRecord, distance: Double, score: Double?, scoreType: ScoreType?,
+        explanation: RankExplanation? = nil
+    ) {
         self.record = record
         self.distance = distance
         self.score = score
         self.scoreType = scoreType
+        self.explanation = explanation
     }
 
     /// A hit whose score is not a function of its distance (rule S7).
@@ -130,5 +154,6 @@ public struct SearchHit: Sendable, Equatable {
         self.distance = distance
         score = recencyScore
         scoreType = .semantic
+        explanation = nil
     }
 }

@@ -35,5 +35,6 @@ extension SearchHit {
         writer.member("dist", distance)
         writer.member("score", score)
         writer.member("score_type", scoreType?.rawValue)
+        if let explanation { writer.member("explanation") { explanation.write(to: &$0) } }
     }
 }

@@ -61,23 +61,26 @@ public struct UpdateFold: Sendable {
     }
 }
 
-/// The vectors of texts, compared by their bytes, that one call has embedded so far.
+/// The encodings of texts, compared by their bytes, that one call has embedded so far.
 ///
 /// Texts are embedded outside of transactions and locks. Meanwhile other calls may change what is
 /// stored, so a call looks again until every text that it writes has its vector.
 public struct TextVectors: Sendable {
-    private var vectors: [ExactString: [Float]] = [:]
+    private var encodings: [ExactString: TextEncoding] = [:]
 
     public init() {}
 
-    public subscript(text: String) -> [Float]? { vectors[ExactString(text)] }
+    public subscript(text: String) -> [Float]? { encodings[ExactString(text)]?.vector }
+
+    /// The vector with the tokens.
+    public func encoding(of text: String) -> TextEncoding? { encodings[ExactString(text)] }
 
     /// Embeds the texts and keeps their vectors.
     ///
     /// - Throws: as ``Embedder``.
     public mutating func embed(_ texts: [String], by embedder: any Embedder) async throws {
-        for (text, vector) in zip(texts, try await embedder.checkedEmbeddings(of: texts)) {
-            vectors[ExactString(text)] = vector
+        for (text, encoding) in zip(texts, try await embedder.checkedEncodings(of: texts)) {
+            encodings[ExactString(text)] = encoding
         }
     }
 }

@@ -32,6 +32,9 @@ public struct CheckedDatabase: MemoryVectorDatabase {
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
         try capabilities.check(query.ranking, backend: name)
+        if case .blended(let ranking) = query.ranking, !capabilities.blendedSearch {
+            return try await ComposedSearch(database).page(of: query, ranking)
+        }
         return try await database.search(query)
     }
 

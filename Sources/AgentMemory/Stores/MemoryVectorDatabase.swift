@@ -52,18 +52,22 @@ public struct BackendCapabilities: Sendable, Equatable {
     /// Rule S7.
     public let serverSideRecency: Bool
     public let distanceThreshold: Bool
+    /// Whether ``MemoryVectorDatabase/search(_:)`` takes the ranking `blended`. For other backends
+    /// the candidates are found by its semantic and its keyword search.
+    public let blendedSearch: Bool
     /// The scorers that keyword and hybrid search take; `bm25std` is always among them where there
     /// is keyword search.
     public let textScorers: Set<TextScorer>
 
     public init(
         keywordSearch: Bool = true, hybridSearch: Bool = true, serverSideRecency: Bool = true,
-        distanceThreshold: Bool = true, textScorers: Set<TextScorer> = [.bm25std]
+        distanceThreshold: Bool = true, blendedSearch: Bool = false, textScorers: Set<TextScorer> = [.bm25std]
     ) {
         self.keywordSearch = keywordSearch
         self.hybridSearch = hybridSearch
         self.serverSideRecency = serverSideRecency
         self.distanceThreshold = distanceThreshold
+        self.blendedSearch = blendedSearch
         self.textScorers = textScorers
     }
 
@@ -82,6 +86,9 @@ public struct BackendCapabilities: Sendable, Equatable {
         case .keyword(let scorer):
             if !keywordSearch { throw refuse("search_mode", "keyword search") }
             if !textScorers.contains(scorer) { throw refuse("text_scorer", "the text scorer \(scorer.rawValue)") }
+        case .blended(let ranking):
+            guard case .hybrid(let alpha, let scorer) = ranking.base else { return }
+            try check(.hybrid(alpha: alpha, scorer), backend: backend)
         case .hybrid(_, let scorer):
             if !hybridSearch { throw refuse("search_mode", "hybrid search") }
             if !textScorers.contains(scorer) { throw refuse("text_scorer", "the text scorer \(scorer.rawValue)") }

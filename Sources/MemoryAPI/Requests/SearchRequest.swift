@@ -14,6 +14,7 @@ public enum SearchRequest {
         "text", "search_mode", "hybrid_alpha", "text_scorer", "distance_threshold", "limit", "offset", "recency_boost",
         "recency_semantic_weight", "recency_recency_weight", "recency_freshness_weight", "recency_novelty_weight",
         "recency_half_life_last_access_days", "recency_half_life_created_days", "server_side_recency",
+        "late_interaction", "context_weight", "date_weight", "explain",
     ]
 
     /// The query string of searches and prompts. `optimize_query` asks for a model, which this
@@ -54,6 +55,10 @@ public enum SearchRequest {
         let threshold = reader.double("distance_threshold", in: 0...Double.greatestFiniteMagnitude)
         let boost = reader.bool("recency_boost") ?? true
         let serverSide = reader.bool("server_side_recency") ?? false
+        let explains = reader.bool("explain") ?? false
+        let late = reader.double("late_interaction", in: BlendedRanking.lateInteractionRange)
+        let context = reader.double("context_weight", in: BlendedRanking.contextWeightRange)
+        let date = reader.double("date_weight", in: BlendedRanking.dateWeightRange)
         let recency = try recencyWeights(reader)
         let position = try readPage(reader)
         let filter = try FilterReader.read(reader)
@@ -69,17 +74,43 @@ public enum SearchRequest {
         if serverSide, threshold != nil {
             throw MemoryError(.invalidCombination, "distance_threshold cannot be combined with server_side_recency")
         }
-        let ranking: SearchQuery.Ranking =
-            switch mode {
-            case .semantic: serverSide ? .semanticWithRecency(weights) : .semantic(distanceThreshold: threshold)
-            case .keyword: .keyword(scorer)
-            case .hybrid: .hybrid(alpha: alpha, scorer)
+        let given = [("late_interaction", late), ("context_weight", context), ("date_weight", date)].filter {
+            $0.1 ?? 0 > 0
+        }
+        if let (name, _) = given.first {
+            if mode == .keyword {
+                throw MemoryError(
+                    .invalidCombination, "\(name) is only supported for semantic and hybrid search mode")
             }
+            if serverSide {
+                throw MemoryError(.invalidCombination, "\(name) cannot be combined with server_side_recency")
+            }
+            if threshold != nil {
+                throw MemoryError(.invalidCombination, "\(name) cannot be combined with distance_threshold")
+            }
+        }
+        let ranking: SearchQuery.Ranking
+        switch mode {
+        case .keyword: ranking = .keyword(scorer)
+        case .semantic where serverSide: ranking = .semanticWithRecency(weights)
+        case .semantic where given.isEmpty: ranking = .semantic(distanceThreshold: threshold)
+        case .semantic:
+            ranking = .blended(
+                try BlendedRanking(
+                    .semantic, lateInteraction: late ?? 0, contextWeight: context ?? 0, dateWeight: date ?? 0))
+        case .hybrid:
+            let blended = try BlendedRanking(
+                .hybrid(alpha: alpha, scorer), lateInteraction: late ?? BlendedRanking.defaultLateInteraction,
+                contextWeight: context ?? BlendedRanking.defaultContextWeight,
+                dateWeight: date ?? BlendedRanking.defaultDateWeight)
+            ranking = blended.isClassic ? blended.classic : .blended(blended)
+        }
         // Ranked by recency in the engine already, the page must not be re-ordered once more.
         let reorder = boost && !serverSide
         let search = try reader.make(echoing: true) { () throws(MemoryError) in
             try MemorySearch(
-                text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil)
+                text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil,
+                explains: explains)
         }
         return try reader.finish(with: search)
     }

@@ -161,7 +161,19 @@ extension History {
                 })
         case "keyword": ranking = .keyword(scorer)
         case "hybrid": ranking = .hybrid(alpha: try reader.double("hybrid_alpha") ?? 0.7, scorer)
-        default: throw reader.wrong("mode is one of semantic, recency, keyword, hybrid")
+        case "blended":
+            // Without an alpha it is a semantic search.
+            let alpha = try reader.double("hybrid_alpha")
+            let late = try reader.double("late_interaction") ?? 0
+            let context = try reader.double("context_weight") ?? 0
+            let date = try reader.double("date_weight") ?? 0
+            ranking = .blended(
+                try reader.checked { () throws(MemoryError) in
+                    try BlendedRanking(
+                        alpha.map { .hybrid(alpha: $0, scorer) } ?? .semantic, lateInteraction: late,
+                        contextWeight: context, dateWeight: date)
+                })
+        default: throw reader.wrong("mode is one of semantic, recency, keyword, hybrid, blended")
         }
         let filter = try filter(in: &reader, line: line)
         let page = try page(in: &reader)

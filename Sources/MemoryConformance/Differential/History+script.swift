@@ -123,6 +123,15 @@ extension History {
             members["mode"] = "hybrid"
             members["hybrid_alpha"] = .double(alpha)
             scorer(name)
+        case .blended(let ranking):
+            members["mode"] = "blended"
+            if case .hybrid(let alpha, let name) = ranking.base {
+                members["hybrid_alpha"] = .double(alpha)
+                scorer(name)
+            }
+            members["late_interaction"] = .double(ranking.lateInteraction)
+            members["context_weight"] = .double(ranking.contextWeight)
+            members["date_weight"] = .double(ranking.dateWeight)
         }
         for member in self.members(of: query.filter, query.page).members { members[member.name] = member.value }
         return members

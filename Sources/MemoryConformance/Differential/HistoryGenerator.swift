@@ -200,7 +200,13 @@ struct HistoryGenerator {
         case 0...4: ranking = .semantic(distanceThreshold: nil)
         case 5...7: ranking = .semantic(distanceThreshold: distanceThreshold(text))
         case 8...12: ranking = .keyword(.bm25std)
-        case 13...17: ranking = .hybrid(alpha: random.pick([0, 0.25, 0.5, 0.7, 1, 1]), .bm25std)
+        case 13...15: ranking = .hybrid(alpha: random.pick([0, 0.25, 0.5, 0.7, 1, 1]), .bm25std)
+        case 16...17:
+            ranking = .blended(
+                try BlendedRanking(
+                    random.pick([.semantic, .hybrid(alpha: 0.7, .bm25std), .hybrid(alpha: 0.3, .bm25std)]),
+                    lateInteraction: random.pick([0, 2]), contextWeight: random.pick([0, 0.4, 1]),
+                    dateWeight: random.pick([0, 0.3])))
         default:
             ranking = .semanticWithRecency(
                 random.chance(40)

@@ -52,6 +52,8 @@ struct RankedComparison {
         case .hybrid(let alpha, _):
             let ranksByVectors = alpha == 1 || TextAnalyzer().query(query.text).isEmpty
             orderTolerance = ranksByVectors ? Self.scoreTolerance : nil
+        // The core ranks what the matching records say, not what an engine has counted.
+        case .blended: orderTolerance = Self.scoreTolerance
         }
     }
 
@@ -107,7 +109,10 @@ struct RankedComparison {
         case .semanticWithRecency:
             try near("dist of \(id)", hit.distance, expected.distance, Self.distanceTolerance)
             try near("score of \(id)", score, expectedScore, Self.scoreTolerance)
-        case .keyword, .hybrid:
+        case .blended(let ranking) where ranking.base == .semantic:
+            try near("dist of \(id)", hit.distance, expected.distance, Self.distanceTolerance)
+            try near("score of \(id)", score, expectedScore, Self.scoreTolerance)
+        case .keyword, .hybrid, .blended:
             try near("dist of \(id), which is 1 - score", hit.distance, 1 - score, Self.distanceTolerance)
             if let orderTolerance { try near("score of \(id)", score, expectedScore, orderTolerance) }
             guard score >= 0, score <= 1 else {
@@ -177,6 +182,8 @@ struct RankedComparison {
         case .semanticWithRecency:
             return TieKey(vector: vectors.vector(record.text), dates: [record.createdAt, record.lastAccessed])
         case .keyword: return TieKey(text: ExactString(record.text))
+        // Much besides the text makes the value: the id stands for all of it.
+        case .blended: return TieKey(text: ExactString(record.id))
         case .hybrid:
             // Where all values are 0, all records tie.
             return whole.items.first?.score == 0 ? TieKey() : TieKey(text: ExactString(record.text))

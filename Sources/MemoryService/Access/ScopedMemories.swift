@@ -36,8 +36,7 @@ struct ScopedMemories: Sendable {
             try database.capabilities.check(query.ranking, backend: database.name)
             return Page(items: [], total: 0, request: query.page)
         }
-        return try await database.search(
-            SearchQuery(text: query.text, ranking: query.ranking, filter: filter, page: query.page))
+        return try await database.search(query.filtered(by: filter))
     }
 
     func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {

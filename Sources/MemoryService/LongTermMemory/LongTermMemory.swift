@@ -116,8 +116,13 @@ public struct LongTermMemory: Sendable {
     public func search(_ request: MemorySearch, for caller: Caller) async throws -> Page<SearchHit> {
         let memories = memories.scoped(to: caller)
         let page: Page<SearchHit>
+        var isBlended = false
         if let query = request.query {
-            page = try await memories.search(query)
+            if case .blended = query.ranking { isBlended = true }
+            let found = try await memories.search(query)
+            page =
+                query.explains && !isBlended
+                ? found.map { $0.explained(by: RankExplanation($0, ranking: query.ranking, text: query.text)) } : found
         } else {
             page = try await memories.list(ListQuery(filter: request.filter, page: request.page)).map(
                 SearchHit.init(listed:))
@@ -127,10 +132,10 @@ public struct LongTermMemory: Sendable {
         let now = now()
         return page.reordered { hits in
             let scored = hits.enumerated().map { position, hit in
-                (
-                    hit: hit, position: position,
-                    score: weights.boostScore(distance: hit.distance, of: hit.record, now: now)
-                )
+                // What a blended search has found near is near by its score, not by its vector.
+                let distance = if isBlended, let score = hit.score { 1 - score } else { hit.distance }
+                let score = weights.boostScore(distance: distance, of: hit.record, now: now)
+                return (hit: hit, position: position, score: score)
             }
             // Swift's sort promises no stability, the position does.
             return scored.sorted { $0.score != $1.score ? $0.score > $1.score : $0.position < $1.position }.map(\.hit)

@@ -15,10 +15,10 @@ public struct MemorySearch: Sendable, Equatable {
     /// - Throws: ``MemoryError`` as ``SearchQuery``.
     public init(
         text: String?, ranking: SearchQuery.Ranking, filter: MemoryFilter, page: PageRequest,
-        recencyBoost: RecencyWeights?
+        recencyBoost: RecencyWeights?, explains: Bool = false
     ) throws(MemoryError) {
         if let text, !SearchQuery.isBlank(text) {
-            query = try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)
+            query = try SearchQuery(text: text, ranking: ranking, filter: filter, page: page, explains: explains)
         } else {
             query = nil
         }

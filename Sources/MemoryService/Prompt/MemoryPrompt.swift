@@ -127,7 +127,7 @@ public struct MemoryPrompt: Sendable {
             return try MemorySearch(
                 text: search.query?.text, ranking: search.query?.ranking ?? .semantic(distanceThreshold: nil),
                 filter: MemoryFilter(tags: tags, dates: search.filter.dates), page: search.page,
-                recencyBoost: search.recencyBoost)
+                recencyBoost: search.recencyBoost, explains: search.query?.explains ?? false)
         case .standard:
             var tags: [TagField: TagCondition] = [:]
             if let session = request.session {

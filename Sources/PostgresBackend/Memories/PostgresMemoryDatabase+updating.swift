@@ -39,9 +39,9 @@ extension PostgresMemoryDatabase {
                 return .needsVectors(missing)
             }
             var statements = fold.changes.inOrder(ofID: \.after.id).map { change in
-                let vector = change.newText.flatMap { vectors[$0] }
+                let encoding = change.newText.flatMap { vectors.encoding(of: $0) }
                 return RecordSQL.update(
-                    change.after, rewritten: vector.map { ($0, analyzer.words(in: change.after.text)) },
+                    change.after, rewritten: encoding.map { ($0, analyzer.words(in: change.after.text)) },
                     vectorsIn: space.table)
             }
             statements.append(PostgresStatement("COMMIT"))

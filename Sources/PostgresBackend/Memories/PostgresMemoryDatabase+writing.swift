@@ -115,7 +115,7 @@ extension PostgresMemoryDatabase {
             let rows = wanted.compactMap { known[ExactString($0.id)] }.inOrder(ofID: \.record.id)
             let inserts = rows.map {
                 RecordSQL.upsert(
-                    $0.record, embedding: $0.vector, words: $0.words, vectorsIn: space.table, replaces: false)
+                    $0.record, encoding: $0.encoding, words: $0.words, vectorsIn: space.table, replaces: false)
             }
             let limit = database.configuration.timeout
             let results = try await connection.pipeline(inserts, deadline: deadline, perStatement: limit)
@@ -133,22 +133,22 @@ extension PostgresMemoryDatabase {
     /// A record with what the table has besides.
     private struct Row: Sendable {
         let record: MemoryRecord
-        let vector: [Float]
+        let encoding: TextEncoding
         let words: [String]
     }
 
     /// In the order in which all writers take records.
     private func rows(of records: [MemoryRecord]) async throws -> [Row] {
-        let vectors = try await embedder.checkedEmbeddings(of: records.map(\.text))
-        return zip(records, vectors).map { record, vector in
-            Row(record: record, vector: vector, words: analyzer.words(in: record.text))
+        let encodings = try await embedder.checkedEncodings(of: records.map(\.text))
+        return zip(records, encodings).map { record, encoding in
+            Row(record: record, encoding: encoding, words: analyzer.words(in: record.text))
         }.inOrder(ofID: \.record.id)
     }
 
     private func upserts(_ rows: [Row]) -> [PostgresStatement] {
         let table = space.table
         var statements = rows.map {
-            RecordSQL.upsert($0.record, embedding: $0.vector, words: $0.words, vectorsIn: table)
+            RecordSQL.upsert($0.record, encoding: $0.encoding, words: $0.words, vectorsIn: table)
         }
         if rows.count > 16 { statements.append(Self.totalsFold) }
         return statements

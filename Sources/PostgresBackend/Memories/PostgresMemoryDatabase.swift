@@ -9,18 +9,20 @@ import Synchronization
 /// `FilterSQL`); this type decides which of them to send, and turns rows into pages.
 public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     public let name = "pgvector"
-    public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
+    public let capabilities = BackendCapabilities(blendedSearch: true, textScorers: TextScorer.offered)
 
     let database: PostgresDatabase
-    let embedder: any Embedder
-    let analyzer: TextAnalyzer
+    public let embedder: any Embedder
+    public let analyzer: TextAnalyzer
     let logger: Logger
     /// That of the embedder, in the table that the preparation found for it.
     private let settledSpace: Mutex<VectorSpace>
     /// That of the tables and of what depends on the embedding model.
     let preparation: Preparation
     let vectorMaintenance = RestingTask()
+    let tokenSweep = TokenSweep<Int>()
 
+    public var metric: DistanceMetric { space.metric }
     var pool: PostgresPool { database.pool }
     var space: VectorSpace { settledSpace.withLock(\.self) }
     var sql: SearchSQL { SearchSQL(space: space) }

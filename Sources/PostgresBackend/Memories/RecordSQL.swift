@@ -21,17 +21,18 @@ enum RecordSQL {
     ///   - table: that of the vectors.
     ///   - replaces: otherwise a record of the same id stays as it is, and no row is affected.
     static func upsert(
-        _ record: MemoryRecord, embedding: [Float], words: [String], vectorsIn table: String, replaces: Bool = true
+        _ record: MemoryRecord, encoding: TextEncoding, words: [String], vectorsIn table: String, replaces: Bool = true
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let values = binds(record, words: words).map { sql.bind($0) }
-        let vector = sql.bind(embedding)
+        let tokens = tokens(of: encoding, &sql)
+        let vector = sql.bind(encoding.vector)
         return sql.statement(
             """
             WITH stored AS (\
             INSERT INTO memories (\((columns + keywordColumns).joined(separator: ", "))) \
             VALUES (\(values.joined(separator: ", "))) \
-            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)" : "NOTHING") RETURNING number) \
+            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)" : "NOTHING") RETURNING number)\(tokens) \
             INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
             ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
             """)
@@ -41,7 +42,7 @@ enum RecordSQL {
     ///
     /// - Parameter table: that of the vectors.
     static func update(
-        _ record: MemoryRecord, rewritten: (embedding: [Float], words: [String])?, vectorsIn table: String
+        _ record: MemoryRecord, rewritten: (encoding: TextEncoding, words: [String])?, vectorsIn table: String
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let columns = self.columns.dropFirst() + (rewritten == nil ? [] : keywordColumns)
@@ -49,13 +50,25 @@ enum RecordSQL {
         let set = zip(columns, values).map { "\($0) = \($1)" }.joined(separator: ", ")
         let update = "UPDATE memories SET \(set) WHERE id = \(sql.bind(record.id))"
         guard let rewritten else { return sql.statement(update) }
-        let vector = sql.bind(rewritten.embedding)
+        let tokens = tokens(of: rewritten.encoding, &sql)
+        let vector = sql.bind(rewritten.encoding.vector)
         return sql.statement(
             """
-            WITH stored AS (\(update) RETURNING number) \
+            WITH stored AS (\(update) RETURNING number)\(tokens) \
             INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
             ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
             """)
+    }
+
+    /// One more part of the statement, where the text has tokens. The bits of an earlier text are
+    /// gone already: a trigger sees to it.
+    private static func tokens(of encoding: TextEncoding, _ sql: inout SQLBuilder) -> String {
+        guard let tokens = encoding.tokens else { return "" }
+        let bits = sql.bind(.bytes(tokens.bits.storedBytes))
+        return """
+            , tokens AS (INSERT INTO memory_tokens (number, bits) SELECT number, \(bits) FROM stored \
+            ON CONFLICT (number) DO UPDATE SET bits = excluded.bits)
+            """
     }
 
     /// - Parameter words: `nil` leaves the keyword columns out.

@@ -18,7 +18,7 @@ enum KeywordSQL {
     }
 
     /// The indexed expression; the index is used only where it is repeated exactly.
-    private static let words = "string_to_array(btrim(m.keyword_text), '  ')"
+    static let words = "string_to_array(btrim(m.keyword_text), '  ')"
 
     /// Conditions that every phrase is there: all its words by the index, then their order.
     static func phraseConditions(_ phrases: [[String]], _ sql: inout SQLBuilder) -> [String] {
@@ -56,7 +56,7 @@ enum KeywordSQL {
 
     /// ``KeywordRank`` as an aggregate over the words that a record holds: `t.idf` of each,
     /// `f.times` that it is there.
-    private static func rank(_ scorer: TextScorer) -> String {
+    static func rank(_ scorer: TextScorer) -> String {
         let k1 = BM25.k1
         let b = BM25.b
         let standard = """

@@ -12,6 +12,9 @@ enum RecordHash {
     /// The reference's, and the name under which queries find the vectors of any field.
     static let vector = "vector"
 
+    /// The bits of the text's tokens; no index reads them.
+    static let tokenBits = "token_bits"
+
     /// What a record is read from: every field but the vector, which is large and never shown.
     static let fields = RecordField.allCases.map(name)
 
@@ -51,14 +54,16 @@ enum RecordHash {
     ///
     /// - Parameter field: that of the vector.
     static func write(
-        _ record: MemoryRecord, terms: String, vector: [Float], in field: String, key: String
+        _ record: MemoryRecord, terms: String, encoding: TextEncoding, in field: String, key: String
     ) -> RedisCommand {
         let fields = fields(of: record)
+        let vector = encoding.vector
+        let tokens = encoding.tokens?.bits.storedBytes
         var command = RedisCommand("HSET", key)
         command.reserve(
-            arguments: 2 * fields.count + 4,
+            arguments: 2 * fields.count + 6,
             bytes: fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count } + terms.utf8.count
-                + vector.count * 4 + 32)
+                + vector.count * 4 + (tokens?.count ?? 0) + 48)
         for (name, value) in fields {
             command.append(name)
             command.append(value)
@@ -67,15 +72,22 @@ enum RecordHash {
         command.append(terms)
         command.append(field)
         command.append(bytes: bytes(of: vector))
+        if let tokens {
+            command.append(tokenBits)
+            command.append(bytes: tokens)
+        }
         return command
     }
 
-    /// What ``write(_:terms:vector:in:key:)`` writes, for a script.
-    static func packed(_ record: MemoryRecord, terms: String, vector: [Float], in field: String) -> [UInt8] {
+    /// What ``write(_:terms:encoding:in:key:)`` writes, for a script.
+    static func packed(
+        _ record: MemoryRecord, terms: String, encoding: TextEncoding, in field: String
+    ) -> [UInt8] {
         var packed = PackedFields()
         for (name, value) in fields(of: record) { packed.append(name, value.utf8) }
         packed.append(keywordTerms, terms.utf8)
-        packed.append(field, bytes(of: vector))
+        packed.append(field, bytes(of: encoding.vector))
+        if let tokens = encoding.tokens { packed.append(tokenBits, tokens.bits.storedBytes) }
         return packed.bytes
     }
 

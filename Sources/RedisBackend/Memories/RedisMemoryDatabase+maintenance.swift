@@ -24,6 +24,7 @@ extension RedisMemoryDatabase {
                 nextSweep = .now + configuration.sweepInterval
             }
             try await completeVectors()
+            try await completeTokens()
         }
     }
 }

@@ -34,8 +34,8 @@ extension RedisMemoryDatabase {
                 // A hash of the reference may tell another id than its key.
                 let id = change.id
                 var plan = UpdatePlan(change, hashes[ExactString(id)] ?? [], key: key(id))
-                if let text = plan.newText, let vector = vectors[text] {
-                    plan.setText(terms: terms(of: text), vector: vector, in: ready.vectorField)
+                if let text = plan.newText, let encoding = vectors.encoding(of: text) {
+                    plan.setText(terms: terms(of: text), encoding: encoding, in: ready.vectorField)
                 }
                 plans.append(plan)
             }

@@ -6,7 +6,7 @@ extension RedisMemoryDatabase {
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
         let given = RecordBatch(records)
         let kept = given.records
-        let vectors = try await embedder.checkedEmbeddings(of: kept.map(\.text))
+        let encodings = try await embedder.checkedEncodings(of: kept.map(\.text))
         let words = kept.map { terms(of: $0.text) }
         try await writing(records: kept.count) { field, probe in
             var commands: [RedisCommand] = []
@@ -17,7 +17,7 @@ extension RedisMemoryDatabase {
                 // other models among it.
                 commands.append(RedisCommand("DEL", key))
                 commands.append(
-                    RecordHash.write(kept[i], terms: words[i], vector: vectors[i], in: field, key: key))
+                    RecordHash.write(kept[i], terms: words[i], encoding: encodings[i], in: field, key: key))
             }
             let (replies, following) = try await client.transaction(commands, following: [probe])
             for reply in replies { _ = try reply.get() }
@@ -28,8 +28,8 @@ extension RedisMemoryDatabase {
 
     public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
         let given = RecordBatch(records)
-        let vectors = try await embedder.checkedEmbeddings(of: given.records.map(\.text))
-        let embedded = Dictionary(zip(given.records.map { ExactString($0.id) }, vectors)) { first, _ in first }
+        let encodings = try await embedder.checkedEncodings(of: given.records.map(\.text))
+        let embedded = Dictionary(zip(given.records.map { ExactString($0.id) }, encodings)) { first, _ in first }
         // After the embedding, so that claims need to last no longer than this look and the write.
         let kept = try await withoutStoredDuplicates(given)
         guard !kept.isEmpty else { return [] }
@@ -41,10 +41,10 @@ extension RedisMemoryDatabase {
             let reply = try await client.evaluate(RecordScripts.addDistinct, keys: keys) { command in
                 command.append(lasting)
                 for (i, record) in kept.enumerated() {
+                    let encoding = embedded[ExactString(record.id)] ?? TextEncoding(vector: [])
                     command.append(record.memoryHash)
                     command.append(
-                        bytes: RecordHash.packed(
-                            record, terms: words[i], vector: embedded[ExactString(record.id)] ?? [], in: field))
+                        bytes: RecordHash.packed(record, terms: words[i], encoding: encoding, in: field))
                 }
             }
             let answers = reply.array?.compactMap(\.integer) ?? []
@@ -83,15 +83,15 @@ extension RedisMemoryDatabase {
     private static let hashesPerQuery = 500
 
     public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
-        var vectors: [ExactString: [Float]] = [:]
+        var encodings: [ExactString: TextEncoding] = [:]
         while true {
-            let known = vectors
+            let known = encodings
             let (isDone, outcomes) = try await promote(records, handedInAt, known)
             if isDone { return outcomes }
             let missing = zip(records, outcomes).filter { $0.1 == .stored && known[ExactString($0.0.id)] == nil }
                 .map(\.0)
-            for (record, vector) in zip(missing, try await embedder.checkedEmbeddings(of: missing.map(\.text))) {
-                vectors[ExactString(record.id)] = vector
+            for (record, encoding) in zip(missing, try await embedder.checkedEncodings(of: missing.map(\.text))) {
+                encodings[ExactString(record.id)] = encoding
             }
         }
     }
@@ -99,9 +99,9 @@ extension RedisMemoryDatabase {
     /// - Returns: whether the outcomes are those that there are now; otherwise nothing was written,
     ///   because a record that is to be stored has no vector here.
     private func promote(
-        _ records: [MemoryRecord], _ handedInAt: Timestamp, _ vectors: [ExactString: [Float]]
+        _ records: [MemoryRecord], _ handedInAt: Timestamp, _ encodings: [ExactString: TextEncoding]
     ) async throws -> (isDone: Bool, outcomes: [PromotionOutcome]) {
-        let words = records.map { vectors[ExactString($0.id)] == nil ? "" : terms(of: $0.text) }
+        let words = records.map { encodings[ExactString($0.id)] == nil ? "" : terms(of: $0.text) }
         let keys = [deletionsKey] + records.map { key($0.id) }
         let answer = Mutex<[RedisValue]>([])
         try await writing(records: records.count) { field, probe in
@@ -111,9 +111,11 @@ extension RedisMemoryDatabase {
                     command.append(record.id)
                     command.append(record.userID ?? "")
                     command.append(record.namespace ?? "")
-                    let vector = vectors[ExactString(record.id)]
+                    let encoding = encodings[ExactString(record.id)]
                     command.append(
-                        bytes: vector.map { RecordHash.packed(record, terms: words[i], vector: $0, in: field) } ?? [])
+                        bytes: encoding.map {
+                            RecordHash.packed(record, terms: words[i], encoding: $0, in: field)
+                        } ?? [])
                 }
             }
             let parts = reply.array ?? []

@@ -34,18 +34,20 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 
     public let name = "redis"
 
-    public let capabilities = BackendCapabilities(textScorers: TextScorer.offered)
+    public let capabilities = BackendCapabilities(blendedSearch: true, textScorers: TextScorer.offered)
 
     let database: RedisDatabase
     let configuration: Configuration
     let keeper: IndexState
     let finder: EmbeddingSpaceSelection
-    let embedder: any Embedder
-    let analyzer: TextAnalyzer
+    public let embedder: any Embedder
+    public let analyzer: TextAnalyzer
     let logger: Logger
     let zones = ExactZoneCache()
     let probe: WriteProbe
+    let tokenSweep = TokenSweep<TokenScan>()
 
+    public var metric: DistanceMetric { configuration.distanceMetric }
     var client: RedisClient { database.searches }
 
     /// A store in a database that others may use too. Nothing is connected yet: that is what
@@ -101,6 +103,12 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     // MARK: For the operations
 
     func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
+
+    /// What SCAN matches the keys of records by.
+    var recordKeyPattern: String {
+        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
+        return configuration.keyPrefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined() + ":*"
+    }
 
     // No colon behind the index's name: where that is the keys' prefix, these are none of the
     // records.

@@ -9,7 +9,7 @@ struct UpdatePlan: Sendable {
     /// Fields that must still hold these values; `nil` is absent.
     private let conditions: [(field: String, value: [UInt8]?)]
     private var sets: [(field: String, value: [UInt8])]
-    private let removals: [String]
+    private var removals: [String]
     /// Where a new text has its vector; those of other models are removed then.
     private var vectorField: String?
 
@@ -42,9 +42,14 @@ struct UpdatePlan: Sendable {
     }
 
     /// What follows from another text.
-    mutating func setText(terms: String, vector: [Float], in field: String) {
+    mutating func setText(terms: String, encoding: TextEncoding, in field: String) {
         sets.append((RecordHash.keywordTerms, Array(terms.utf8)))
-        sets.append((field, RecordHash.bytes(of: vector)))
+        sets.append((field, RecordHash.bytes(of: encoding.vector)))
+        if let tokens = encoding.tokens {
+            sets.append((RecordHash.tokenBits, tokens.bits.storedBytes))
+        } else {
+            removals.append(RecordHash.tokenBits)
+        }
         vectorField = field
     }
 

@@ -103,6 +103,7 @@ extension RedisMemoryDatabase {
         local fields = {}
         for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
         redis.call('HSET', KEYS[1], unpack(fields))
+        redis.call('HDEL', KEYS[1], '\(RecordHash.tokenBits)')
         for field in string.gmatch(redis.call('HGET', KEYS[2], '\(EmbeddingSpaceRegistry.vectorFields)') or '', '%S+') do
           if field ~= '\(RecordHash.vector)' then redis.call('HDEL', KEYS[1], field) end
         end

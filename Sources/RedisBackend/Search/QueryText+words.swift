@@ -10,6 +10,9 @@ extension QueryText {
         }
     }
 
+    /// The word must stand in the record.
+    mutating func addWord(_ word: String) { add("@\(RecordHash.keywordTerms):(\(plain(word)))") }
+
     /// At least one of the words, which alone make the score, among the records of `scope`.
     ///
     /// Beside other clauses, or among keys, RediSearch 2.10 counts only the first words that it

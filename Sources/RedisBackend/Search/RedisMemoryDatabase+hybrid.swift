@@ -49,9 +49,13 @@ extension RedisMemoryDatabase {
         }
     }
 
-    private func lists(
+    /// - Parameters:
+    ///   - candidates: of each list beyond the exact zone; `nil` is all.
+    ///   - ranksAll: whether the rank of every candidate is wanted, and not only the best matches
+    ///     beyond the exact zone.
+    func lists(
         _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
-        _ scoring: KeywordScoring
+        _ scoring: KeywordScoring, ranksAll: Bool = true
     ) async throws -> Lists {
         // Ranks of single records are asked for as well, so the text must do for a search among
         // keys.
@@ -64,7 +68,7 @@ extension RedisMemoryDatabase {
                 isExact || candidates == nil || scope.keys != nil ? .exact : .approximate(breadth: Self.breadth(count))
             let nearest = try commands.nearestQuery(
                 scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
-            guard !words.isEmpty else { return [nearest] }
+            guard !words.isEmpty, ranksAll || !isExact && candidates != nil else { return [nearest] }
             return [
                 nearest,
                 try commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys),
@@ -115,7 +119,7 @@ extension RedisMemoryDatabase {
         // Complete lists leave no gap: a record that is not among the matches has no word of the
         // query.
         if !isExact, candidates != nil, !words.isEmpty {
-            try await fillGaps(&lists, commands, scope, text, vector, scoring)
+            try await fillGaps(&lists, commands, scope, text, vector, scoring, ranksAll: ranksAll)
         }
         return lists
     }
@@ -124,10 +128,10 @@ extension RedisMemoryDatabase {
     /// are not among the best.
     private func fillGaps(
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
-        _ scoring: KeywordScoring
+        _ scoring: KeywordScoring, ranksAll: Bool
     ) async throws {
         let far = lists.matchingIDs.filter { lists.distances[ExactString($0)] == nil }
-        let other = lists.nearestIDs.filter { lists.ranks[ExactString($0)] == nil }
+        let other = ranksAll ? lists.nearestIDs.filter { lists.ranks[ExactString($0)] == nil } : []
         var batch: [RedisCommand] = []
         if !far.isEmpty {
             batch.append(

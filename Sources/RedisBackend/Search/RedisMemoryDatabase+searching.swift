@@ -9,6 +9,7 @@ extension RedisMemoryDatabase {
         case .semanticWithRecency(let weights): return try await recencySearch(query, weights)
         case .keyword(let scorer): return try await keywordSearch(query, scorer)
         case .hybrid(let alpha, let scorer): return try await hybridSearch(query, alpha: alpha, scorer)
+        case .blended(let ranking): return try await blendedSearch(query, ranking)
         }
     }
 

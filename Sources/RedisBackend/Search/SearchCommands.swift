@@ -49,8 +49,12 @@ struct SearchCommands: Sendable {
     }
 
     /// How many records match: an answer without rows.
-    func count(_ query: QueryText) -> RedisCommand {
-        var command = RedisCommand("FT.SEARCH", index, query.text, "NOCONTENT", "VERBATIM", "LIMIT", "0", "0")
+    ///
+    /// - Parameter keys: if given, only records at these keys.
+    func count(_ query: QueryText, amongKeys keys: [String]? = nil) -> RedisCommand {
+        var command = RedisCommand("FT.SEARCH", index, query.text, "NOCONTENT", "VERBATIM")
+        restrict(&command, keys)
+        command.append(["LIMIT", "0", "0"])
         finish(&command, query)
         return command
     }

@@ -11,11 +11,11 @@ final class EmbeddingQueue: Sendable {
         let texts: [String]
         /// Tokens, roughly, that a thread takes at a time.
         let portion: Int
-        var vectors: [[Float]]
+        var encodings: [TextEncoding?]
         /// The first text that no thread has taken.
         var next = 0
         var missing: Int
-        let continuation: CheckedContinuation<[[Float]], any Error>
+        let continuation: CheckedContinuation<[TextEncoding], any Error>
     }
 
     enum Phase: Sendable, Equatable {
@@ -94,7 +94,7 @@ final class EmbeddingQueue: Sendable {
     }
 
     /// - Throws: ``MemoryError`` with code `embeddingFailed` or `timedOut`; `CancellationError`.
-    func vectors(of texts: [String], within limit: Duration) async throws -> [[Float]] {
+    func encodings(of texts: [String], within limit: Duration) async throws -> [TextEncoding] {
         try Task.checkCancellation()
         guard !texts.isEmpty else { return [] }
         let id = monitor.withLock { state in
@@ -114,7 +114,7 @@ final class EmbeddingQueue: Sendable {
         }
     }
 
-    private func enqueue(_ id: Int, _ texts: [String], _ continuation: CheckedContinuation<[[Float]], any Error>) {
+    private func enqueue(_ id: Int, _ texts: [String], _ continuation: CheckedContinuation<[TextEncoding], any Error>) {
         let total = texts.reduce(0) { $0 + Self.estimatedTokens($1) }
         let refusal: (any Error)? = monitor.change { state in
             if case .failed(let reason) = state.phase { return MemoryError(.embeddingFailed, reason) }
@@ -126,7 +126,8 @@ final class EmbeddingQueue: Sendable {
             }
             state.calls[id] = Call(
                 texts: texts, portion: min(max(total / threads, Self.portions.lowerBound), Self.portions.upperBound),
-                vectors: [[Float]](repeating: [], count: texts.count), missing: texts.count, continuation: continuation)
+                encodings: [TextEncoding?](repeating: nil, count: texts.count), missing: texts.count,
+                continuation: continuation)
             state.turns.append(id)
             return nil
         }
@@ -134,7 +135,7 @@ final class EmbeddingQueue: Sendable {
     }
 
     /// Forgets a call that is no longer waited for.
-    private func remove(_ id: Int) -> CheckedContinuation<[[Float]], any Error>? {
+    private func remove(_ id: Int) -> CheckedContinuation<[TextEncoding], any Error>? {
         monitor.withLock { state in
             state.turns.removeAll { $0 == id }
             return state.calls.removeValue(forKey: id)?.continuation
@@ -169,7 +170,7 @@ final class EmbeddingQueue: Sendable {
                     engine.prepareThread()
                     isPrepared = true
                 }
-                store(engine.vectors(of: texts, scratch), monitor, call: call, first: first)
+                store(engine.encodings(of: texts, scratch), monitor, call: call, first: first)
             }
         }
     }
@@ -193,15 +194,15 @@ final class EmbeddingQueue: Sendable {
         return .texts(Array(call.texts[call.next..<end]), call: id, first: call.next, engine)
     }
 
-    private static func store(_ vectors: [[Float]], _ monitor: Monitor<State>, call id: Int, first: Int) {
+    private static func store(_ encodings: [TextEncoding], _ monitor: Monitor<State>, call id: Int, first: Int) {
         let done: Call? = monitor.withLock { state in
             // None if it was cancelled meanwhile.
             guard state.calls[id] != nil else { return nil }
-            for (offset, vector) in vectors.enumerated() { state.calls[id]?.vectors[first + offset] = vector }
-            state.calls[id]?.missing -= vectors.count
+            for (offset, encoding) in encodings.enumerated() { state.calls[id]?.encodings[first + offset] = encoding }
+            state.calls[id]?.missing -= encodings.count
             return state.calls[id]?.missing == 0 ? state.calls.removeValue(forKey: id) : nil
         }
-        done?.continuation.resume(returning: done?.vectors ?? [])
+        done?.continuation.resume(returning: done?.encodings.compactMap(\.self) ?? [])
     }
 
     private static func fail(_ monitor: Monitor<State>, _ error: MemoryError) {

@@ -17,6 +17,8 @@ public final class SentenceEmbedder: Embedder {
         public var threadsName = "threads"
         /// Whether the weights are read at once, and not with the first text. Default: yes.
         public var loadsAtStart = true
+        /// Whether ``SentenceEmbedder/encode(_:)`` gives tokens. Default: yes.
+        public var givesTokens = true
         /// For one call, with the time that it waits for others. Default: 60 s.
         public var deadline: Duration = .seconds(60)
 
@@ -35,6 +37,7 @@ public final class SentenceEmbedder: Embedder {
     public let maximumTokens: Int
     /// What computes the products of matrices, in its own words.
     public let libraryVersion: String?
+    public let tokenModelTag: UInt32?
     private let deadline: Duration
     private let queue: EmbeddingQueue
 
@@ -60,12 +63,15 @@ public final class SentenceEmbedder: Embedder {
         maximumTokens = shape.maximumTokens
         libraryVersion = library.version
         deadline = configuration.deadline
+        let tag = configuration.givesTokens ? TokenBits.tag(ofModel: configuration.name) : nil
+        tokenModelTag = tag
         queue = try EmbeddingQueue(
             name: configuration.name, threads: configuration.threads, threadsName: configuration.threadsName,
             isEager: configuration.loadsAtStart
         ) { () throws(MemoryError) in
             try SentenceEncoder(
-                tokenizer: tokenizer, tensors: tensors, configuration: shape, library: library, path: folder.path)
+                tokenizer: tokenizer, tensors: tensors, configuration: shape, library: library, path: folder.path,
+                tokenModelTag: tag)
         }
     }
 
@@ -78,7 +84,11 @@ public final class SentenceEmbedder: Embedder {
     var waitingTexts: Int { queue.waitingTexts }
 
     public func embed(_ texts: [String]) async throws -> [[Float]] {
-        try await queue.vectors(of: texts, within: deadline)
+        try await encode(texts).map(\.vector)
+    }
+
+    public func encode(_ texts: [String]) async throws -> [TextEncoding] {
+        try await queue.encodings(of: texts, within: deadline)
     }
 
     /// A model that is read with the first text is ready without that.

@@ -5,6 +5,8 @@ struct SentenceEncoder: Sendable {
     private let tokenizer: WordPieceTokenizer
     private let encoder: BertEncoder
     private let library: MatrixLibrary
+    /// Of the tokens that are given; `nil` if none are.
+    private let tokenModelTag: UInt32?
 
     /// Tokens that are computed together at most, unless one text alone has more.
     private static let maximumTokens = 256
@@ -12,41 +14,70 @@ struct SentenceEncoder: Sendable {
     /// - Throws: ``MemoryError`` with code `misconfigured` if the weights give no usable vector.
     init(
         tokenizer: WordPieceTokenizer, tensors: BertTensors, configuration: ModelConfiguration, library: MatrixLibrary,
-        path: String
+        path: String, tokenModelTag: UInt32?
     ) throws(MemoryError) {
         self.tokenizer = tokenizer
         self.library = library
+        self.tokenModelTag = tokenModelTag
         encoder = BertEncoder(tensors, configuration, library: library)
         // The first use of every weight: they are read from the disk now, and not when somebody
         // waits.
         library.prepareThread()
-        let vector = vectors(of: ["a"], EncoderScratch())[0]
+        let vector = encodings(of: ["a"], EncoderScratch())[0].vector
         guard vector.allSatisfy(\.isFinite), vector.contains(where: { $0 != 0 }) else {
             throw MemoryError(
                 .misconfigured, "the weights of the model in \(path) are damaged: they give no finite vector")
         }
     }
 
-    /// To be called once on each thread that calls ``vectors(of:_:)``.
+    /// To be called once on each thread that calls ``encodings(of:_:)``.
     func prepareThread() { library.prepareThread() }
 
-    func vectors(of texts: [String], _ scratch: EncoderScratch) -> [[Float]] {
+    func encodings(of texts: [String], _ scratch: EncoderScratch) -> [TextEncoding] {
         let maximum = encoder.configuration.maximumTokens
-        var vectors: [[Float]] = []
-        var batch: [[Int32]] = []
+        var encodings: [TextEncoding] = []
+        var batch: [(text: String, tokens: TokenizedText)] = []
         var tokens = 0
         func compute() {
-            vectors += encoder.vectors(of: batch, scratch)
+            var bits: [EncodedTokens?] = []
+            let vectors = encoder.vectors(of: batch.map(\.tokens.ids), scratch) { position, states in
+                bits.append(encodedTokens(batch[position].text, batch[position].tokens, states))
+            }
+            encodings += zip(vectors, bits).map { TextEncoding(vector: $0, tokens: $1) }
             batch = []
             tokens = 0
         }
         for text in texts {
-            let ids = tokenizer.ids(of: text, maximum: maximum)
-            if tokens > 0, tokens + ids.count > Self.maximumTokens { compute() }
-            batch.append(ids)
-            tokens += ids.count
+            let tokenized = tokenizer.tokens(of: text, maximum: maximum)
+            if tokens > 0, tokens + tokenized.ids.count > Self.maximumTokens { compute() }
+            batch.append((text, tokenized))
+            tokens += tokenized.ids.count
         }
         if tokens > 0 { compute() }
-        return vectors
+        return encodings
+    }
+
+    /// The signs of the states of the tokens that stand for words.
+    private func encodedTokens(
+        _ text: String, _ tokens: TokenizedText, _ states: UnsafePointer<Float>
+    ) -> EncodedTokens? {
+        guard let tokenModelTag else { return nil }
+        let hidden = encoder.configuration.hiddenSize
+        let width = (hidden + 63) / 64
+        var bits: [UInt64] = []
+        var words: [String] = []
+        let kept = tokens.words.enumerated().lazy.compactMap { row, span in span.map { (row, $0) } }
+        for (row, span) in kept.prefix(TokenBits.maximumTokens) {
+            let state = states + row * hidden
+            for word in 0..<width {
+                var signs: UInt64 = 0
+                for bit in 0..<min(64, hidden - word * 64) where state[word * 64 + bit] >= 0 {
+                    signs |= 1 << UInt64(bit)
+                }
+                bits.append(signs)
+            }
+            words.append(String(decoding: text.utf8.dropFirst(span.lowerBound).prefix(span.count), as: UTF8.self))
+        }
+        return EncodedTokens(bits: TokenBits(modelTag: tokenModelTag, width: width * 64, words: bits), words: words)
     }
 }

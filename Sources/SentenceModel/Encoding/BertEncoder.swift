@@ -63,7 +63,11 @@ struct BertEncoder: Sendable {
     ///   - texts: The ids of each text's tokens: at least one, at most as many as there are
     ///     positions, each below the size of the vocabulary.
     ///   - scratch: Of the calling thread.
-    func vectors(of texts: [[Int32]], _ scratch: EncoderScratch) -> [[Float]] {
+    ///   - eachText: Gets the position of each text and the last hidden states of its tokens, a row
+    ///     each, which are valid during the call.
+    func vectors(
+        of texts: [[Int32]], _ scratch: EncoderScratch, eachText: (Int, UnsafePointer<Float>) -> Void = { _, _ in }
+    ) -> [[Float]] {
         let hidden = configuration.hiddenSize
         let wide = configuration.intermediateSize
         let rows = texts.reduce(0) { $0 + $1.count }
@@ -92,8 +96,9 @@ struct BertEncoder: Sendable {
                 layer.outputNorm)
         }
         var start = 0
-        return texts.map { text in
+        return texts.enumerated().map { position, text in
             defer { start += text.count }
+            eachText(position, states + start * hidden)
             return pooled(states + start * hidden, rows: text.count)
         }
     }

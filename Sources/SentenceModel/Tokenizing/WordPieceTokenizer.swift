@@ -44,9 +44,12 @@ struct WordPieceTokenizer: Sendable {
     /// The ids of a text's tokens between the first and the last, `maximum` (3 or more) altogether.
     ///
     /// Reads no further than it needs to.
-    func ids(of text: String, maximum: Int) -> [Int32] {
+    func ids(of text: String, maximum: Int) -> [Int32] { tokens(of: text, maximum: maximum).ids }
+
+    /// ``ids(of:maximum:)`` with the words that they are pieces of.
+    func tokens(of text: String, maximum: Int) -> TokenizedText {
         var words = WordPieces(self, limit: maximum - 1)
-        words.ids.append(first)
+        words.add(first)
         var text = text
         text.withUTF8 { bytes in
             var index = 0
@@ -59,17 +62,20 @@ struct WordPieceTokenizer: Sendable {
                 }
                 let byte = bytes[index]
                 if byte < 0x80 {
+                    words.character = index..<index + 1
                     ascii(byte, into: &words)
                     index += 1
                 } else {
                     let (scalar, length) = Self.scalar(in: bytes, at: index)
+                    words.character = index..<index + length
                     self.scalar(scalar, into: &words)
                     index += length
                 }
             }
         }
         words.end()
-        return words.ids.prefix(maximum - 1) + [last]
+        return TokenizedText(
+            ids: words.ids.prefix(maximum - 1) + [last], words: words.words.prefix(maximum - 1) + [nil])
     }
 
     private func literal(in bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> LiteralToken? {

@@ -1,27 +1,49 @@
+/// The tokens of a text.
+struct TokenizedText {
+    var ids: [Int32]
+    /// For each token the bytes of the text that its word stands at; `nil` for punctuation and for
+    /// tokens that mark the text.
+    var words: [Range<Int>?]
+}
+
 /// Collects the characters of a word and, at its end, the ids of its pieces.
 struct WordPieces {
-    var ids: [Int32] = []
+    private(set) var ids: [Int32] = []
+    /// As ``TokenizedText/words``.
+    private(set) var words: [Range<Int>?] = []
+    /// Where the character stands that is appended next.
+    var character = 0..<0
     private let tokenizer: WordPieceTokenizer
     private let limit: Int
     private var word: [UInt8] = []
     private var characters = 0
+    private var span = 0..<0
+    private var isPunctuation = false
 
     /// - Parameter limit: Ids that are wanted; more may come of the word that reaches it.
     init(_ tokenizer: WordPieceTokenizer, limit: Int) {
         self.tokenizer = tokenizer
         self.limit = limit
         ids.reserveCapacity(limit + 1)
+        words.reserveCapacity(limit + 1)
     }
 
     var isFull: Bool { ids.count >= limit }
 
     mutating func add(_ id: Int32) {
         ids.append(id)
+        words.append(nil)
+    }
+
+    /// Takes note of where the word stands.
+    private mutating func count() {
+        span = (characters == 0 ? character.lowerBound : span.lowerBound)..<character.upperBound
+        characters += 1
     }
 
     /// The next character of the word, one of ASCII that is no punctuation.
     mutating func append(_ byte: UInt8) {
-        characters += 1
+        count()
         if characters <= tokenizer.settings.maximumCharactersPerWord { word.append(byte) }
     }
 
@@ -30,12 +52,13 @@ struct WordPieces {
         if BertCharacter.isPunctuation(scalar) {
             end()
             word.append(contentsOf: scalar.utf8)
-            characters = 1
+            count()
+            isPunctuation = true
             end()
         } else if BertCharacter.isWhitespace(scalar) {
             end()
         } else {
-            characters += 1
+            count()
             if characters <= tokenizer.settings.maximumCharactersPerWord { word.append(contentsOf: scalar.utf8) }
         }
     }
@@ -44,6 +67,7 @@ struct WordPieces {
     mutating func addWord(_ byte: UInt8) {
         end()
         append(byte)
+        isPunctuation = true
         end()
     }
 
@@ -51,8 +75,10 @@ struct WordPieces {
     mutating func end() {
         guard characters > 0 else { return }
         defer {
+            while words.count < ids.count { words.append(isPunctuation ? nil : span) }
             word.removeAll(keepingCapacity: true)
             characters = 0
+            isPunctuation = false
         }
         guard characters <= tokenizer.settings.maximumCharactersPerWord else { return ids.append(tokenizer.unknown) }
         let known = ids.count

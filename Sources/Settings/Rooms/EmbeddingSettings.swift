@@ -2,6 +2,9 @@
 public struct EmbeddingSettings: SettingsRoom {
     public static let title = "Embeddings"
 
+    /// Whether texts are compared token by token.
+    public enum LateInteraction: Sendable { case automatic, required, none }
+
     /// When a local model's weights are read.
     public enum ModelLoad: Sendable { case start, lazy }
 
@@ -17,6 +20,10 @@ public struct EmbeddingSettings: SettingsRoom {
     public let localModelLoad = Setting<ModelLoad>.choice(
         "LOCAL_MODEL_LOAD", ["start": .start, "lazy": .lazy], default: .start,
         "`lazy`: the weights are read with the first text.")
+    public let lateInteraction = Setting<LateInteraction>.choice(
+        "LATE_INTERACTION", ["auto": .automatic, "on": .required, "off": .none], default: .automatic,
+        "Whether the bits of tokens are stored and compared ([late interaction](search.md#late-interaction)). `auto`: with a local model, and with a service if `all-MiniLM-L6-v2` is in `LOCAL_MODEL_CACHE`; `on`: a model that is missing stops the start."
+    )
     public let model = Setting<String>.word(
         "EMBEDDING_MODEL", default: "text-embedding-3-small", from: modelOfPath,
         "Any model of a service that speaks OpenAI's `/embeddings`, `local/<name>` ([a sentence model in the server](embeddings.md#a-sentence-model-in-the-process)), or `local/hashing-<dimensions>`."

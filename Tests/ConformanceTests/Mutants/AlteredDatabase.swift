@@ -7,7 +7,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
     let original: ReferenceMemoryDatabase
     let embedder: any Embedder
     let name = "altered"
-    var capabilities = BackendCapabilities(textScorers: TextScorer.offered)
+    var capabilities = BackendCapabilities(blendedSearch: true, textScorers: TextScorer.offered)
     var adding: @Sendable ([MemoryRecord]) async throws -> [String]
     var searching: @Sendable (SearchQuery) async throws -> Page<SearchHit>
     var listing: @Sendable (ListQuery) async throws -> Page<MemoryRecord>
@@ -46,9 +46,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
     mutating func readFilters(as other: @escaping @Sendable (MemoryFilter) async throws -> MemoryFilter) {
         let (search, list, count) = (searching, listing, counting)
         searching = { query in
-            try await search(
-                SearchQuery(
-                    text: query.text, ranking: query.ranking, filter: try await other(query.filter), page: query.page))
+            try await search(query.filtered(by: try await other(query.filter)))
         }
         listing = { try await list(ListQuery(filter: try await other($0.filter), page: $0.page)) }
         counting = { try await count(try await other($0)) }

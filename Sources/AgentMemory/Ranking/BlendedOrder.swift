@@ -1,0 +1,99 @@
+/// The candidates of a blended search with the parts of their values, best first.
+public struct BlendedOrder: Sendable {
+    public struct Entry: Sendable {
+        public let candidate: RankingCandidate
+        /// The parts of the value, each with its weight.
+        public internal(set) var similarity = 0.0
+        public internal(set) var keyword = 0.0
+        public internal(set) var date = 0.0
+        public internal(set) var late = 0.0
+        public internal(set) var spread = 0.0
+        /// The id of the record beside it that gave ``spread``.
+        public internal(set) var giver: String?
+        /// Their sum.
+        public internal(set) var value = 0.0
+
+        init(candidate: RankingCandidate) {
+            self.candidate = candidate
+        }
+    }
+
+    public private(set) var entries: [Entry]
+    /// Of each word of the query, over the matching records.
+    let idf: [Double]
+    /// How many of the first entries late interaction compares; those after them stay after them.
+    private let tier: Int
+
+    /// How many records match, candidates or not.
+    let matches: Int
+
+    init(_ entries: [Entry], matches: Int, idf: [Double], lateDepth: Int?) {
+        self.entries = entries
+        self.matches = matches
+        self.idf = idf
+        tier = min(lateDepth ?? entries.count, entries.count)
+        sort(0..<entries.count)
+    }
+
+    /// The records whose tokens are compared, best first.
+    public var lateIDs: [String] { entries.prefix(tier).map(\.candidate.id) }
+
+    /// The best value; what scores are relative to.
+    public var best: Double { entries.first?.value ?? 0 }
+
+    private mutating func sort(_ range: Range<Int>) {
+        entries[range].sort { a, b in
+            a.value != b.value ? a.value > b.value : a.candidate.id.utf8.lexicographicallyPrecedes(b.candidate.id.utf8)
+        }
+    }
+
+    /// - Parameter values: of the first entries, in their order.
+    mutating func addLate(_ values: [Double]) {
+        for (position, value) in values.enumerated() {
+            entries[position].late = value
+            entries[position].value += value
+        }
+        sort(0..<tier)
+    }
+
+    /// Lets the best records give to those beside them in their sessions: what a record is better
+    /// than the 20th, times `share`, less with every step of distance. A record gets the greatest
+    /// of what it is given, never the sum: many weak neighbours say nothing.
+    mutating func spread(share: Double) {
+        let givers = min(BlendedRanking.givers, entries.count)
+        guard givers > 1 else { return }
+        let floor = entries[givers - 1].value
+        let giving = Set(entries.prefix(givers).compactMap(\.candidate.session))
+        var sessions: [RankingSession: [Int]] = [:]
+        for (position, entry) in entries.enumerated() {
+            guard let session = entry.candidate.session, giving.contains(session) else { continue }
+            sessions[session, default: []].append(position)
+        }
+        var gained: [Int: (value: Double, giver: Int)] = [:]
+        for members in sessions.values where members.count > 1 {
+            let timeline = members.sorted { a, b in
+                let (a, b) = (entries[a].candidate, entries[b].candidate)
+                return a.createdAt != b.createdAt ? a.createdAt < b.createdAt : ExactString(a.id) < ExactString(b.id)
+            }
+            for (place, giver) in timeline.enumerated() where giver < givers {
+                let lead = entries[giver].value - floor
+                var part = share * lead
+                for distance in 1...BlendedRanking.reach {
+                    for neighbour in [place - distance, place + distance] where timeline.indices.contains(neighbour) {
+                        let taker = timeline[neighbour]
+                        if part > gained[taker]?.value ?? 0 { gained[taker] = (part, giver) }
+                    }
+                    part *= BlendedRanking.decay
+                }
+            }
+        }
+        let ids = gained.values.reduce(into: [Int: String]()) { $0[$1.giver] = entries[$1.giver].candidate.id }
+        for (taker, gain) in gained {
+            entries[taker].spread = gain.value
+            entries[taker].giver = ids[gain.giver]
+            entries[taker].value += gain.value
+        }
+        sort(0..<tier)
+        sort(tier..<entries.count)
+    }
+}

@@ -1,0 +1,84 @@
+public import AgentMemory
+import RedisDriver
+
+/// Rule S9.
+extension RedisMemoryDatabase: CandidateDatabase {
+    public func candidates(_ query: CandidateQuery) async throws -> CandidateSet {
+        try await reading { commands, ready in
+            try ready.settings.check(query.filter)
+            let words = KeywordQuery(words: query.words, phrases: query.phrases)
+            let scope = try await scope(commands, query.filter, words)
+            let found = try await lists(
+                commands, scope, words.keeping(query.keywords), RecordHash.bytes(of: query.vector),
+                query.poolSize(matches: .max), KeywordScoring(.bm25std), ranksAll: false)
+            let pool = query.poolSize(matches: found.total)
+            let chosen = found.union(pool)
+            var batch = chosen.map { id in
+                var command = RedisCommand("HMGET", key(id))
+                command.append(Self.candidateFields)
+                return command
+            }
+            // In the exact zone the candidates are all that match, and tell it themselves.
+            let counted = pool == nil ? [] : query.words
+            for word in counted {
+                var text = scope.query
+                text.addWord(word)
+                batch.append(commands.count(text, amongKeys: scope.keys))
+            }
+            let replies = try await client.pipeline(batch, isRead: true)
+            let counter = TermCounter(query.words)
+            let candidates = try zip(chosen, replies).compactMap { id, reply in
+                try candidate(id, found.distances[ExactString(id)], try reply.hashFields(), counter)
+            }
+            let containing = try replies.dropFirst(chosen.count).map(Self.total)
+            return CandidateSet(
+                total: pool == nil ? candidates.count : found.total, candidates: candidates,
+                containing: pool == nil ? nil : containing)
+        }
+    }
+
+    private static let candidateFields =
+        [RecordHash.keywordTerms]
+        + [RecordField.createdAt, .eventDate, .namespace, .userID, .sessionID, .text].map(RecordHash.name)
+
+    /// - Parameter values: of ``candidateFields``; `nil` if the record is gone.
+    private func candidate(
+        _ id: String, _ distance: Double?, _ values: [RedisValue], _ counter: TermCounter
+    ) throws -> RankingCandidate? {
+        guard values.count == Self.candidateFields.count else { return nil }
+        func text(_ index: Int) -> String? {
+            guard let text = values[index].string, !text.isEmpty else { return nil }
+            return text
+        }
+        // A record of the reference that the sweep has not reached yet has no terms.
+        let terms = text(0) ?? text(6).map(self.terms) ?? ""
+        let (frequencies, length) = counter.count(terms.utf8)
+        // Hashes of another server may lack a date: such a record counts as old.
+        return RankingCandidate(
+            id: id, distance: distance ?? metric.farthest, frequencies: frequencies, length: length,
+            createdAt: text(1).flatMap(RedisDate.timestamp) ?? .earliest,
+            eventDate: text(2).flatMap(RedisDate.timestamp),
+            session: RankingSession(namespace: text(3), userID: text(4), sessionID: text(5)))
+    }
+
+    public func tokenBits(of ids: [String], modelTag: UInt32) async throws -> [ExactString: TokenBits] {
+        try await mappingErrors {
+            let replies = try await client.pipeline(
+                ids.map { RedisCommand("HGET", key($0), RecordHash.tokenBits) }, isRead: true)
+            var bits: [ExactString: TokenBits] = [:]
+            for (id, reply) in zip(ids, replies) {
+                guard case .bytes(let bytes) = try reply.get() else { continue }
+                bits[ExactString(id)] = TokenBits(storedBytes: bytes, modelTag: modelTag)
+            }
+            return bits
+        }
+    }
+
+    public func records(withIDs ids: [String]) async throws -> [ExactString: MemoryRecord] {
+        try await mappingErrors {
+            var found: [ExactString: MemoryRecord] = [:]
+            for (position, record) in try await records(ids) { found[ExactString(ids[position])] = record }
+            return found
+        }
+    }
+}
