@@ -2,6 +2,7 @@ import AgentMemory
 import BackendFixtures
 import BackendLoading
 import Foundation
+import TestSupport
 import Testing
 
 /// Backends in Python: the four failures, and a program that dies.
@@ -83,17 +84,14 @@ import Testing
             let error = await #expect(throws: MemoryError.self) { try await backend.delete(["a"]) }
             #expect(error?.code == .storeUnavailable)
             // It comes back by itself, with another, empty memory.
-            let deadline = ContinuousClock.now + .seconds(30)
-            var count: Int?
-            while count == nil, ContinuousClock.now < deadline {
+            try await eventually {
                 do {
-                    count = try await backend.count(.everything)
+                    return try await backend.count(.everything) == 0
                 } catch let error as MemoryError {
                     #expect(error.code == .storeUnavailable, "\(error)")
-                    try await Task.sleep(for: .milliseconds(20))
+                    return false
                 }
             }
-            #expect(count == 0)
             #expect(try await fixture.log.has("signal 9", "\(module).create"))
             upkeep.cancel()
             _ = await upkeep.result
@@ -131,12 +129,11 @@ import Testing
             #expect(error?.code == .storeUnavailable)
             #expect(clock.now - killed < .seconds(4))
             // The next program holds up the close in the same way.
-            while true {
+            try await eventually {
                 do {
-                    #expect(try await backend.add([MemoryRecord(id: "b", text: "tea")]) == ["b"])
-                    break
+                    return try await backend.add([MemoryRecord(id: "b", text: "tea")]) == ["b"]
                 } catch let error as MemoryError where error.code == .storeUnavailable {
-                    try await Task.sleep(for: .milliseconds(20))
+                    return false
                 }
             }
             upkeep.cancel()

@@ -1,6 +1,5 @@
 import AgentMemory
 import BackendHarnesses
-import Foundation
 import MemoryConformance
 import RedisBackend
 import TestServices
@@ -15,19 +14,12 @@ import Testing
         var server: OwnServer?
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-            var configuration = try RedisDatabase.Configuration(url: server?.url ?? Self.url)
+            var configuration = try RedisDatabase.Configuration(url: server?.url ?? SharedServer.redisURL())
             // A short deadline where the store is taken away, a long one where a hundred checks
             // share two processors.
             configuration.timeout = server == nil ? .seconds(30) : .seconds(5)
             let faults = server?.faults(deadline: configuration.timeout)
             return try await RedisHarness(configuration, faults: faults).makeDatabase(embedder: embedder)
-        }
-
-        static var url: String {
-            get throws {
-                try #require(
-                    ProcessInfo.processInfo.environment["TEST_REDIS_URL"], "TEST_REDIS_URL is not set: run make test")
-            }
         }
     }
 

@@ -1,6 +1,7 @@
 import AgentMemory
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// The server is killed again and again while sessions are written and promoted memories deleted.
@@ -161,11 +162,10 @@ import Testing
     }
 
     private static func untilNoJobIsLeft(_ environment: [String: String]) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while true {
-            let jobs = try await ServerProcess.command(["jobs", "list"], environment)
-            if jobs.output.contains("waiting 0, leased 0, dead 0") { return }
-            guard ContinuousClock.now < deadline else { throw MemoryError(.timedOut, jobs.output) }
+        var output = ""
+        try await eventually("no job is left: \(output)") {
+            output = try await ServerProcess.command(["jobs", "list"], environment).output
+            return output.contains("waiting 0, leased 0, dead 0")
         }
     }
 }

@@ -1,5 +1,6 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend

@@ -2,6 +2,7 @@ import AgentMemory
 import PostgresDriver
 import Synchronization
 import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend

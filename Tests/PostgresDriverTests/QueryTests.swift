@@ -1,4 +1,5 @@
 import PostgresDriver
+import TestSupport
 import Testing
 
 @Suite struct QueryTests {

@@ -1,5 +1,6 @@
 import PostgresDriver
 import TestServices
+import TestSupport
 import Testing
 
 @Suite struct RestartTests {

@@ -2,6 +2,7 @@ import AgentMemory
 import Logging
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
@@ -23,16 +24,12 @@ extension TestStore {
     /// Runs `body` with a prepared queue over this store.
     func withQueue(_ body: (RedisJobQueue) async throws -> Void) async throws {
         let queue = try queue()
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await queue.prepare()
             try await body(queue)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            await queue.close()
         }
-        await queue.close()
-        try result.get()
     }
 }
 

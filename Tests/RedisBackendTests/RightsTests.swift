@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
@@ -51,7 +52,7 @@ import Testing
             var configuration = RedisMemoryDatabase.Configuration()
             configuration.indexName += indexSuffix
             database = RedisMemoryDatabase(
-                database: server, configuration: configuration, embedder: TestEmbedder(), logger: logger)
+                database: server, configuration: configuration, embedder: TestEmbedder(dimensions: 4), logger: logger)
             var sessions = RedisWorkingMemoryStore.Configuration()
             sessions.indexName += indexSuffix
             self.sessions = RedisWorkingMemoryStore(database: server, configuration: sessions)

@@ -2,6 +2,7 @@ import AgentMemory
 import Logging
 import RedisDriver
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import RedisBackend
@@ -150,7 +151,7 @@ import Testing
 
     @Test func `embeds only texts that changed`() async throws {
         final class Counting: Embedder {
-            let base = TestEmbedder()
+            let base = TestEmbedder(dimensions: 4)
             let texts = Mutex<[String]>([])
             var model: String { base.model }
             var dimensions: Int { base.dimensions }

@@ -1,4 +1,5 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import SentenceModel
@@ -56,7 +57,7 @@ struct SentenceEmbedderTests {
                 return "import"
             }
             // The import must have its turn first.
-            while embedder.waitingTexts < 100_000 { await Task.yield() }
+            try await eventually { embedder.waitingTexts >= 100_000 }
             group.addTask {
                 _ = try await embedder.embed(["dog"])
                 return "query"
@@ -96,7 +97,7 @@ struct SentenceEmbedderTests {
 
     @Test func `is read at the start otherwise`() async throws {
         let embedder = try make()
-        while embedder.phase != .loaded { await Task.yield() }
+        try await eventually { embedder.phase == .loaded }
         #expect(await embedder.unavailability() == nil)
     }
 
