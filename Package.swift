@@ -198,6 +198,7 @@ let package = Package(
         testModule(
             "BackendFixtures", path: "Tests/BackendFixtures",
             excluding: ["base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c"]),
+        tests("TestSupportTests", []),
         tests("AgentMemoryTests", ["AgentMemory"], packages: [crypto]),
         tests(
             "MemoryServiceTests",
@@ -238,7 +239,7 @@ let package = Package(
             "ConformanceTests",
             [
                 "AgentMemory", "BackendHarnesses", "MemoryConformance", "PostgresBackend", "PostgresDriver",
-                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices",
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices", "TestSupport",
             ], packages: [logging]),
         tests(
             "EndToEndTests",

@@ -2,10 +2,11 @@ import AgentMemory
 import BackendFixtures
 import BackendLoading
 import Foundation
+import TestSupport
 import Testing
 
 /// The four failures of libraries, each with a real one.
-@Suite struct LibraryFailureTests {
+@Suite(.tags(.alone)) struct LibraryFailureTests {
     private func expect(
         _ setting: String, _ code: BackendFactoryError.Code, _ parts: [String], folders: [String] = [],
         _ location: SourceLocation = #_sourceLocation

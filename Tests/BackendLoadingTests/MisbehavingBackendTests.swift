@@ -6,7 +6,7 @@ import Testing
 
 /// Backends that do what they must not: the call ends with a typed error, the log names the
 /// backend, and the next call is answered.
-@Suite struct MisbehavingBackendTests {
+@Suite(.tags(.alone)) struct MisbehavingBackendTests {
     private let query: SearchQuery
     private let record: MemoryRecord
     private let list: ListQuery

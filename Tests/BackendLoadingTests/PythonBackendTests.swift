@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Backends in Python: the four failures, and a program that dies.
-@Suite struct PythonBackendTests {
+@Suite(.tags(.alone)) struct PythonBackendTests {
     /// A folder in which the interpreters that tests start look for modules, beside that of the
     /// example.
     private static let modules: URL = {

@@ -3,11 +3,12 @@ import BackendHarnesses
 import MemoryConformance
 import PostgresBackend
 import TestServices
+import TestSupport
 import Testing
 
 /// The pgvector backend, and the stores of sessions and jobs beside it, keep the contract, on the
 /// server of TEST_DATABASE_URL.
-@Suite struct PostgresConformanceTests {
+@Suite(.tags(.store)) struct PostgresConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "pgvector"
         /// A server that belongs to the test; otherwise that of TEST_DATABASE_URL.

@@ -3,11 +3,12 @@ import BackendHarnesses
 import MemoryConformance
 import RedisBackend
 import TestServices
+import TestSupport
 import Testing
 
 /// The Redis backend, and the stores of sessions and jobs beside it, keep the contract, on the
 /// server of TEST_REDIS_URL.
-@Suite struct RedisConformanceTests {
+@Suite(.tags(.store)) struct RedisConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "redis"
         /// A server that belongs to the test; otherwise that of TEST_REDIS_URL.

@@ -7,7 +7,7 @@ import Testing
 /// The server is killed again and again while sessions are written and promoted memories deleted.
 /// What clients were told holds: nothing that was deleted comes back, and nothing that a session
 /// holds stays out of long-term memory.
-@Suite struct KillTests {
+@Suite(.tags(.server)) struct KillTests {
     /// How often each store's server is killed; TEST_KILLS says otherwise.
     private static let kills = ProcessInfo.processInfo.environment["TEST_KILLS"].flatMap { Int($0) } ?? 3
 

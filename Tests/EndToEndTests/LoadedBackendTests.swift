@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The server with backends that are loaded at run time.
-@Suite struct LoadedBackendTests {
+@Suite(.tags(.server)) struct LoadedBackendTests {
     /// The example backends of this repository.
     enum Example: String, CaseIterable, CustomTestStringConvertible, Sendable {
         case c, python, swift

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The server with a sentence model of its own.
-@Suite struct LocalModelTests {
+@Suite(.tags(.server)) struct LocalModelTests {
     private static func miniLM() throws -> String {
         try #require(
             ProcessInfo.processInfo.environment["TEST_SENTENCE_MODEL"], "TEST_SENTENCE_MODEL is not set: run make test")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Starts: several at once, wrong settings, settings that do not fit the store.
-@Suite struct StartTests {
+@Suite(.tags(.server)) struct StartTests {
     @Test(arguments: Store.allCases)
     func `two servers start at once and eight clients lose nothing`(_ store: Store) async throws {
         let environment = try store.environment()

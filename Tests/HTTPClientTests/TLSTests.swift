@@ -4,7 +4,7 @@ import HTTPClient
 import TestSupport
 import Testing
 
-@Suite("TLS", .enabled(if: SelfSignedCertificate.isAvailable, "the openssl command is not installed"))
+@Suite("TLS", .enabled(if: SelfSignedCertificate.isAvailable, "the openssl command is not installed"), .tags(.alone))
 struct TLSTests {
     private func withCertificate(_ body: (_ certificate: String, _ key: String) async throws -> Void) async throws {
         try await withTemporaryFolder { folder in

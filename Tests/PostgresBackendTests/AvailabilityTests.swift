@@ -8,7 +8,7 @@ import Testing
 @testable import PostgresBackend
 
 /// What a server says and does while its database does not do all of its work.
-@Suite(.serialized) struct AvailabilityTests {
+@Suite(.serialized, .tags(.store)) struct AvailabilityTests {
     private func administer(_ sql: String, at url: String) async throws {
         let pool = try PostgresPool(.init(connection: .init(connectionString: url), maximumConnections: 1))
         defer { pool.close() }

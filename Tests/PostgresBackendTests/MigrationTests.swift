@@ -1,11 +1,12 @@
 import AgentMemory
 import Migrations
 import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct MigrationTests {
+@Suite(.tags(.store)) struct MigrationTests {
     private func migrator(_ schema: String, _ migrations: [Migration] = Migration.all) throws -> Migrator {
         try Migrator(
             databaseURL: try SharedServer.postgresURL(), schema: schema, logger: TestStore.logger,

@@ -7,7 +7,7 @@ import Testing
 @testable import PostgresBackend
 
 /// How much of the truth the approximate plan finds, on vectors that lie in clusters.
-@Suite struct RecallTests {
+@Suite(.tags(.store)) struct RecallTests {
     /// The text `cluster seed` stands for a point near the centre of a cluster.
     struct ClusteredEmbedder: Embedder {
         let model = "test/clustered"

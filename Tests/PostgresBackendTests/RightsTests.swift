@@ -9,7 +9,7 @@ import Testing
 
 /// Database users that may do as much as the documentation says, and no more. One after the other:
 /// they make many tables in a database that other tests use.
-@Suite(.serialized) struct RightsTests {
+@Suite(.serialized, .tags(.store)) struct RightsTests {
     private func migrate(_ schema: String) async throws {
         let owner = try TestStore.database(schema: schema)
         try await owner.prepare()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PostgresBackend
 
-@Suite struct SessionExpiryTests {
+@Suite(.tags(.store)) struct SessionExpiryTests {
     /// Lets the time to live of a session pass.
     private func expire(_ key: SessionKey, in store: PostgresWorkingMemoryStore) async throws {
         let changed = try await store.database.ask(

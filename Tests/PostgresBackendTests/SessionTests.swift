@@ -5,7 +5,7 @@ import Testing
 
 @testable import PostgresBackend
 
-@Suite struct SessionTests {
+@Suite(.tags(.store)) struct SessionTests {
     private static let hostile = [
         "'; DROP TABLE sessions; --", "%", "_", "\\", "\"", "{x}", "NULL", "$1", "\u{E9}", "e\u{301}", "\u{1F600}", "A",
         "a", "x|y", "a:b", "a/b", ":: text", "\u{10FFFF}z", String(repeating: "\u{1F600}", count: 128),

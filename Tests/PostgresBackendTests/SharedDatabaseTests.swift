@@ -6,7 +6,7 @@ import Testing
 
 @testable import PostgresBackend
 
-@Suite struct SharedDatabaseTests {
+@Suite(.tags(.store)) struct SharedDatabaseTests {
     private func vectors(in database: PostgresDatabase) throws -> PostgresMemoryDatabase {
         try PostgresMemoryDatabase(
             database: database, embedder: TestEmbedder(dimensions: 64), logger: TestStore.logger)

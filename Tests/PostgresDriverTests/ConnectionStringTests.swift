@@ -3,7 +3,7 @@ import TestServices
 import TestSupport
 import Testing
 
-@Suite struct ConnectionStringTests {
+@Suite(.tags(.store)) struct ConnectionStringTests {
     private func failure(_ text: String) -> PostgresError? {
         do {
             try PostgresPool(.init(connection: .init(connectionString: text))).close()

@@ -4,7 +4,7 @@ import TestServices
 import TestSupport
 import Testing
 
-@Suite struct FailoverTests {
+@Suite(.tags(.store)) struct FailoverTests {
     private static let port = PostgresStatement("SELECT inet_server_port()::bigint")
 
     private func run(_ sql: String, at url: String) async throws {

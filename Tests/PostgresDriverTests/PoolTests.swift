@@ -2,7 +2,7 @@ import PostgresDriver
 import TestSupport
 import Testing
 
-@Suite struct PoolTests {
+@Suite(.tags(.store)) struct PoolTests {
     private static let sleep = PostgresStatement("SELECT pg_sleep(30)")
     private static let one = PostgresStatement("SELECT 1::bigint")
 

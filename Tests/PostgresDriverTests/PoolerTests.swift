@@ -5,7 +5,7 @@ import TestServices
 import TestSupport
 import Testing
 
-@Suite struct PoolerTests {
+@Suite(.tags(.store)) struct PoolerTests {
     @Test func `a pooler by transaction is refused in words`() async throws {
         let pooler = try Pooler(sharesSessions: true)
         defer { pooler.stop() }

@@ -8,7 +8,7 @@ import Testing
 @testable import RedisBackend
 
 /// A server of our own that is killed, comes back empty, is frozen, or runs out of memory.
-@Suite(.serialized) struct FaultTests {
+@Suite(.serialized, .tags(.store)) struct FaultTests {
     @Test func `works again after the server came back empty`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in

@@ -34,7 +34,7 @@ extension TestStore {
 }
 
 /// What the queue keeps in Redis, and what can happen to it there.
-@Suite struct JobQueueTests {
+@Suite(.tags(.store)) struct JobQueueTests {
     @Test func `leaves nothing of a job that is done`() async throws {
         try await TestStore.run { store in
             try await store.withQueue { queue in
@@ -84,7 +84,7 @@ extension TestStore {
 }
 
 /// Servers of our own.
-@Suite(.serialized) struct JobFaultTests {
+@Suite(.serialized, .tags(.store)) struct JobFaultTests {
     @Test func `keeps jobs and leases over a crash`() async throws {
         try await OwnServer.run(.redis, durable: true) { server in
             try await TestStore.run(url: server.url) { store in

@@ -7,7 +7,7 @@ import Testing
 
 /// From one embedding model to another: refusals, the work of `agent-memory reembed`, and servers
 /// of both models at once.
-@Suite struct ReembeddingTests {
+@Suite(.tags(.store)) struct ReembeddingTests {
     private typealias Steps = ReembeddingSteps<RedisMemoryDatabase>
 
     private func withStore(records count: Int = 50, _ body: (TestStore, Steps) async throws -> Void) async throws {

@@ -9,7 +9,7 @@ import Testing
 @testable import RedisBackend
 
 /// The rights that Documentation/stores/redis.md names: enough, and none too many.
-@Suite struct RightsTests {
+@Suite(.tags(.store)) struct RightsTests {
     /// The block of the page, by its headings.
     private struct DocumentedRights {
         var keys: [String] = []

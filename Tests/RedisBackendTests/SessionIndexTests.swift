@@ -7,7 +7,7 @@ import Testing
 @testable import RedisBackend
 
 /// Finding and listing sessions, and what can happen to the index and to the server.
-@Suite struct SessionIndexTests {
+@Suite(.tags(.store)) struct SessionIndexTests {
     @Test func `stands beside the references own`() async throws {
         try await TestStore.run { store in
             var command = RedisCommand(
@@ -118,7 +118,7 @@ import Testing
 }
 
 /// Servers of our own.
-@Suite(.serialized) struct SessionFaultTests {
+@Suite(.serialized, .tags(.store)) struct SessionFaultTests {
     @Test func `says that Redis JSON is missing`() async throws {
         try await OwnServer.run(.redis, json: false) { server in
             try await TestStore.run(url: server.url) { store in

@@ -8,7 +8,7 @@ import Testing
 @testable import RedisBackend
 
 /// Writes as hashes show them.
-@Suite struct WritingTests {
+@Suite(.tags(.store)) struct WritingTests {
     @Test func `replaces records whole`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Calls to a real server.
-@Suite struct ClientTests {
+@Suite(.tags(.store)) struct ClientTests {
     private static func endpoint() throws -> RedisEndpoint { try RedisEndpoint(url: SharedServer.redisURL()) }
 
     private func withClient(

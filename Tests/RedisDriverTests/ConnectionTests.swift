@@ -8,7 +8,7 @@ import Testing
 @testable import RedisDriver
 
 /// How connections are made, broken and made again, against a server that does what a test wants.
-@Suite struct ConnectionTests {
+@Suite(.tags(.alone)) struct ConnectionTests {
     private func client(
         _ endpoint: RedisEndpoint, connections: Int = 1, _ change: (inout RedisClient.Configuration) -> Void = { _ in }
     ) throws -> RedisClient {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SentenceModel
 
-@Suite("Sentence embedder")
+@Suite("Sentence embedder", .tags(.alone))
 struct SentenceEmbedderTests {
     private func make(
         _ change: (inout SentenceEmbedder.Configuration) -> Void = { _ in }
