@@ -194,13 +194,16 @@ let package = Package(
         // Tests. Those of drivers, backends and the server talk to real services, which `make test`
         // starts.
         testModule("TestServices", path: "Tests/Services"),
+        testModule("TestSupport", ["AgentMemory"], path: "Tests/TestSupport"),
         testModule("FakeEmbeddings", ["HTTPClient"], path: "Tests/Support", excluding: ["fake_embeddings.py"]),
         testModule(
             "BackendFixtures", path: "Tests/BackendFixtures",
             excluding: ["base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c"]),
+        tests("TestSupportTests", []),
         tests("AgentMemoryTests", ["AgentMemory"], packages: [crypto]),
         tests(
-            "MemoryServiceTests", ["AgentMemory", "MemoryConformance", "MemoryService", "ReferenceBackend"],
+            "MemoryServiceTests",
+            ["AgentMemory", "MemoryConformance", "MemoryService", "ReferenceBackend", "TestSupport"],
             packages: [logging]),
         tests("MemoryAPITests", ["AgentMemory", "MemoryAPI"]),
         tests(
@@ -208,38 +211,42 @@ let package = Package(
             ["AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend"],
             packages: [httpTypes, hummingbird, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
             excluding: ["reference-working-memory.jsonl"]),
-        tests("SettingsTests", ["Settings"]),
+        tests("SettingsTests", ["Settings", "TestSupport"]),
         tests("BackendProtocolTests", ["AgentMemory", "BackendProtocol"], excluding: ["validate.py"]),
         tests(
-            "BackendLoadingTests", ["AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance"],
+            "BackendLoadingTests",
+            ["AgentMemory", "BackendFixtures", "BackendLoading", "MemoryConformance", "TestSupport"],
             packages: [logging]),
-        tests("HTTPClientTests", ["FakeEmbeddings", "HTTPClient"]),
-        tests("SentenceModelTests", ["AgentMemory", "SentenceModel"], excluding: ["Fixtures"]),
+        tests("HTTPClientTests", ["FakeEmbeddings", "HTTPClient", "TestSupport"]),
+        tests("SentenceModelTests", ["AgentMemory", "SentenceModel", "TestSupport"], excluding: ["Fixtures"]),
         tests(
-            "EmbeddingsTests", ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "ModelServices"],
+            "EmbeddingsTests",
+            ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "ModelServices", "TestSupport"],
             packages: [logging]),
         tests(
-            "RedisDriverTests", ["RedisDriver"],
+            "RedisDriverTests", ["RedisDriver", "TestServices", "TestSupport"],
             packages: [logging] + nio("NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL")),
         tests(
-            "RedisBackendTests", ["AgentMemory", "RedisBackend", "RedisDriver", "TestServices"],
+            "RedisBackendTests", ["AgentMemory", "RedisBackend", "RedisDriver", "TestServices", "TestSupport"],
             packages: [logging] + nio("NIOCore", "NIOPosix")),
         tests(
-            "PostgresDriverTests", ["PostgresDriver", "TestServices"], packages: [logging], excluding: ["README.md"]),
+            "PostgresDriverTests", ["PostgresDriver", "TestServices", "TestSupport"], packages: [logging],
+            excluding: ["README.md"]),
         tests(
-            "PostgresBackendTests", ["AgentMemory", "Migrations", "PostgresBackend", "PostgresDriver", "TestServices"],
+            "PostgresBackendTests",
+            ["AgentMemory", "Migrations", "PostgresBackend", "PostgresDriver", "TestServices", "TestSupport"],
             packages: [logging], excluding: ["README.md"]),
         tests(
             "ConformanceTests",
             [
                 "AgentMemory", "BackendHarnesses", "MemoryConformance", "PostgresBackend", "PostgresDriver",
-                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices",
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices", "TestSupport",
             ], packages: [logging]),
         tests(
             "EndToEndTests",
             [
                 "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance",
-                "PostgresDriver", "RESTConformance", "RedisDriver", "TestServices",
+                "PostgresDriver", "RESTConformance", "RedisDriver", "TestServices", "TestSupport",
             ],
             packages: [logging] + nio("NIOCore", "NIOPosix"),
             excluding: [

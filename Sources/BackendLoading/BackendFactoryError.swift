@@ -1,5 +1,5 @@
-/// Why a factory setting gave no backend. Each message names the setting, what was tried and what
-/// to do.
+/// Why a value of the factory setting gave no backend. Each message names the value, what was tried
+/// and what to do. The names of settings are the executable's to add.
 public struct BackendFactoryError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
         /// No factory of that name is built in, and the setting does not say what to load.
@@ -15,15 +15,25 @@ public struct BackendFactoryError: Error, Sendable, CustomStringConvertible {
         case runtimeError
     }
 
+    /// A field of ``BackendLoader/Configuration`` that could help.
+    public enum Field: Sendable, Equatable {
+        case folders, python
+    }
+
     public let code: Code
+    /// Begins with the value of the factory setting and a colon.
     public let message: String
+    /// The field to change in place of the factory; `nil` if there is none.
+    public let field: Field?
 
     /// - Parameters:
     ///   - setting: the value of the factory setting.
+    ///   - field: what else can be changed.
     ///   - reason: what was tried, what came of it, and what to do.
-    init(_ code: Code, setting: String, _ reason: String) {
+    init(_ code: Code, setting: String, field: Field? = nil, _ reason: String) {
         self.code = code
-        message = "MEMORY_VECTOR_DB_FACTORY=\(setting): \(reason)"
+        self.field = field
+        message = "\(setting): \(reason)"
     }
 
     public var description: String { message }

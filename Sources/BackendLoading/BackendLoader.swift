@@ -59,10 +59,10 @@ public struct BackendLoader: Sendable {
     static func unknown(_ name: String, _ setting: String, builtIn: [String]) -> BackendFactoryError {
         let known = builtIn.isEmpty ? "" : "Built in are \(builtIn.joined(separator: ", ")). "
         return BackendFactoryError(
-            .unknownFactory, setting: setting,
+            .unknownFactory, setting: setting, field: .folders,
             """
             there is no backend \(name.debugDescription). \(known)To load one, name a library and a function \
-            (/opt/acme/libacme.so:create_my_backend), a library of MEMORY_VECTOR_DB_PLUGIN_PATH \
+            (/opt/acme/libacme.so:create_my_backend), a library in a plugin folder \
             (my_backends.create_my_backend), or a Python function (python:my_backends.create_my_backend).
             """)
     }
@@ -90,15 +90,14 @@ public struct BackendLoader: Sendable {
         let python = "If \(module) is a Python module, write python:\(module).\(symbol)."
         guard !configuration.folders.isEmpty else {
             throw BackendFactoryError(
-                .importError, setting: setting,
-                "MEMORY_VECTOR_DB_PLUGIN_PATH is not set; it names the folders in which the library of \(module) is looked for. \(python)"
-            )
+                .importError, setting: setting, field: .folders,
+                "there are no plugin folders in which to look for the library of \(module). \(python)")
         }
         let candidates = FactorySetting.candidates(module: module, folders: configuration.folders)
         guard let path = candidates.first(where: SharedLibrary.exists) else {
             throw BackendFactoryError(
-                .importError, setting: setting,
-                "MEMORY_VECTOR_DB_PLUGIN_PATH has no library of \(module); looked for \(candidates.joined(separator: ", ")). \(python)"
+                .importError, setting: setting, field: .folders,
+                "the plugin folders have no library of \(module); looked for \(candidates.joined(separator: ", ")). \(python)"
             )
         }
         return path

@@ -52,7 +52,7 @@ struct Server {
             await stores.close()
             // Found out before or after the start: the backend cannot go with what the store holds.
             guard let error = error as? MemoryError else { throw error }
-            throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): \(error.message)")
+            throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): \(error.messageNamingSetting)")
         }
         await database.close()
         await stores.close()
@@ -121,7 +121,8 @@ struct Server {
                 address: .hostname(settings.server.host, port: settings.server.port), serverName: "agent-memory"),
             onServerRunning: { [logger, limit = settings.http.maximumConnections] channel in
                 do {
-                    try await AcceptGuard.install(on: channel, limit: limit, logger: logger)
+                    try await AcceptGuard.install(
+                        on: channel, limit: limit, limitName: Settings.names.http.maximumConnections, logger: logger)
                 } catch {
                     // The server's channel has been closed already: a signal came during the start.
                     logger.debug("connections are not limited", metadata: ["error": "\(error)"])
@@ -150,12 +151,14 @@ extension Settings {
         limits.bodyTimeout = self.http.bodyTimeout
         limits.idleTimeout = self.http.idleTimeout
         limits.writeTimeout = self.http.writeTimeout
+        limits.names = Self.connectionLimitNames
         return limits
     }
 
     fileprivate var workLimits: WorkLimits {
         var limits = WorkLimits()
         limits.bytes = self.http.workBytes
+        limits.bytesName = Self.names.http.workBytes
         limits.patience = self.http.workWait
         limits.threads = self.http.workThreads
         return limits

@@ -1,4 +1,7 @@
+import AgentMemory
+import BackendLoading
 import Embeddings
+import MemoryHTTP
 import Settings
 
 /// The names of settings for the messages of modules, which do not know them.
@@ -14,5 +17,38 @@ extension Settings {
         names.localThreads = self.names.embeddings.localThreads
         names.lateInteraction = self.names.embeddings.lateInteraction
         return names
+    }
+
+    static var connectionLimitNames: ConnectionLimits.Names {
+        var names = ConnectionLimits.Names()
+        names.headBytes = self.names.http.headLimit
+        names.bodyBytes = self.names.http.bodyLimit
+        names.headTimeout = self.names.http.headTimeout
+        names.bodyTimeout = self.names.http.bodyTimeout
+        return names
+    }
+}
+
+extension MemoryError {
+    /// The message, with the name of the setting to change if the error is about one.
+    var messageNamingSetting: String {
+        switch setting {
+        case nil: message
+        case .embeddingModel: "\(message); the setting is \(Settings.names.embeddings.model)"
+        case .autoMigrate: "\(message); the setting is \(Settings.names.postgres.autoMigrate)"
+        case .jobKeyPrefix: "\(message); the setting is \(Settings.names.redis.jobsKeyPrefix)"
+        }
+    }
+}
+
+extension BackendFactoryError {
+    /// The message, with the names of the factory's setting and of the one that could help.
+    var messageNamingSetting: String {
+        let named = "\(Settings.names.stores.factory)=\(message)"
+        return switch field {
+        case nil: named
+        case .folders: "\(named) \(Settings.names.stores.pluginFolders) names the plugin folders."
+        case .python: "\(named) \(Settings.names.stores.python) names the interpreter."
+        }
     }
 }

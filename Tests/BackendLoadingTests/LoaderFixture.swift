@@ -3,6 +3,7 @@ import BackendLoading
 import Logging
 import MemoryConformance
 import Synchronization
+import TestSupport
 
 /// Makes loaders for tests, and keeps what they log.
 struct LoaderFixture {
@@ -73,11 +74,11 @@ final class LogLines: Sendable {
 
     /// Waits until a line has all of `parts`; gives up, with `false`, after half a minute.
     func has(_ parts: String...) async throws -> Bool {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while ContinuousClock.now < deadline {
-            if lines.contains(where: { line in parts.allSatisfy { line.contains($0) } }) { return true }
-            try await Task.sleep(for: .milliseconds(5))
+        do {
+            try await eventually { lines.contains { line in parts.allSatisfy { line.contains($0) } } }
+            return true
+        } catch is NeverTrue {
+            return false
         }
-        return false
     }
 }

@@ -1,11 +1,12 @@
 import AgentMemory
 import BackendFixtures
 import BackendLoading
+import TestSupport
 import Testing
 
 /// Backends that do what they must not: the call ends with a typed error, the log names the
 /// backend, and the next call is answered.
-@Suite struct MisbehavingBackendTests {
+@Suite(.tags(.alone)) struct MisbehavingBackendTests {
     private let query: SearchQuery
     private let record: MemoryRecord
     private let list: ListQuery
@@ -24,15 +25,6 @@ import Testing
         try await fixture.with("\(try await FixtureLibrary.misbehaving()):\(symbol)") { try await body($0, fixture) }
     }
 
-    private func code(_ call: () async throws -> Void) async -> MemoryError.Code? {
-        do {
-            try await call()
-            return nil
-        } catch {
-            return (error as? MemoryError)?.code
-        }
-    }
-
     @Test func `one that does nothing wrong`() async throws {
         try await with("create_good") { (backend, _) async throws in
             #expect(backend.name == "fixture")
@@ -40,17 +32,17 @@ import Testing
             #expect(try await backend.search(query).total == 0)
             #expect(await backend.health().allSatisfy(\.isOK))
             let keyword = try SearchQuery(text: "tea", ranking: .keyword(.bm25std), page: PageRequest())
-            #expect(await code { _ = try await CheckedDatabase(backend).search(keyword) } == .unsupported)
+            #expect(await failureCode { _ = try await CheckedDatabase(backend).search(keyword) } == .unsupported)
         }
     }
 
     @Test func `no answer`() async throws {
         try await with("create_silent", timeout: .milliseconds(300)) { (backend, fixture) async throws in
-            #expect(await code { _ = try await backend.search(query) } == .timedOut)
+            #expect(await failureCode { _ = try await backend.search(query) } == .timedOut)
             #expect(try await fixture.log.has("backend=fixture", "has not answered search within 0.3 seconds"))
             // Answered after its time, because it was cancelled: too late for the call, and no
             // harm.
-            #expect(await code { _ = try await backend.list(list) } == .timedOut)
+            #expect(await failureCode { _ = try await backend.list(list) } == .timedOut)
             #expect(try await fixture.log.has("has ended already", "backend=fixture"))
             #expect(try await backend.count(.everything) == 0)
         }
@@ -69,11 +61,11 @@ import Testing
 
     @Test func `a thread that never comes back`() async throws {
         try await with("create_blocking", timeout: .milliseconds(300), threads: 2) { (backend, _) async throws in
-            #expect(await code { _ = try await backend.search(query) } == .timedOut)
+            #expect(await failureCode { _ = try await backend.search(query) } == .timedOut)
             #expect(try await backend.count(.everything) == 0)
             // No thread is left for this one; its time passes all the same.
-            #expect(await code { _ = try await backend.search(query) } == .timedOut)
-            #expect(await code { _ = try await backend.count(.everything) } == .timedOut)
+            #expect(await failureCode { _ = try await backend.search(query) } == .timedOut)
+            #expect(await failureCode { _ = try await backend.count(.everything) } == .timedOut)
         }
     }
 
@@ -108,13 +100,13 @@ import Testing
 
     @Test func `answers that are no answers`() async throws {
         try await with("create_bad_json") { (backend, fixture) async throws in
-            #expect(await code { _ = try await backend.search(query) } == .internalError)
-            #expect(await code { _ = try await backend.list(list) } == .internalError)
-            #expect(await code { _ = try await backend.count(.everything) } == .internalError)
-            #expect(await code { _ = try await backend.delete(["a"]) } == .internalError)
-            #expect(await code { _ = try await backend.add([record]) } == .internalError)
+            #expect(await failureCode { _ = try await backend.search(query) } == .internalError)
+            #expect(await failureCode { _ = try await backend.list(list) } == .internalError)
+            #expect(await failureCode { _ = try await backend.count(.everything) } == .internalError)
+            #expect(await failureCode { _ = try await backend.delete(["a"]) } == .internalError)
+            #expect(await failureCode { _ = try await backend.add([record]) } == .internalError)
             #expect(
-                await code {
+                await failureCode {
                     _ = try await backend.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))])
                 } == .internalError)
             #expect(try await fixture.log.has("backend=fixture", "operation=search", "not JSON"))
@@ -123,13 +115,13 @@ import Testing
 
     @Test func `answers of the wrong size`() async throws {
         try await with("create_wrong_count") { (backend, fixture) async throws in
-            #expect(await code { _ = try await backend.add([record]) } == .internalError)
-            #expect(await code { _ = try await backend.search(query) } == .internalError)
-            #expect(await code { _ = try await backend.list(list) } == .internalError)
-            #expect(await code { _ = try await backend.count(.everything) } == .internalError)
-            #expect(await code { _ = try await backend.delete(["a"]) } == .internalError)
+            #expect(await failureCode { _ = try await backend.add([record]) } == .internalError)
+            #expect(await failureCode { _ = try await backend.search(query) } == .internalError)
+            #expect(await failureCode { _ = try await backend.list(list) } == .internalError)
+            #expect(await failureCode { _ = try await backend.count(.everything) } == .internalError)
+            #expect(await failureCode { _ = try await backend.delete(["a"]) } == .internalError)
             #expect(
-                await code {
+                await failureCode {
                     _ = try await backend.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))])
                 } == .internalError)
             #expect(try await fixture.log.has("backend=fixture", "0 ids for 1 records"))
@@ -138,15 +130,15 @@ import Testing
 
     @Test func `statuses that do not fit`() async throws {
         try await with("create_bad_status") { (backend, _) async throws in
-            #expect(await code { _ = try await backend.search(query) } == .internalError)
-            #expect(await code { _ = try await backend.list(list) } == .internalError)
+            #expect(await failureCode { _ = try await backend.search(query) } == .internalError)
+            #expect(await failureCode { _ = try await backend.list(list) } == .internalError)
             // Allowed in prepare alone.
-            #expect(await code { _ = try await backend.count(.everything) } == .internalError)
-            #expect(await code { _ = try await backend.add([record]) } == .storeUnavailable)
-            #expect(await code { _ = try await backend.delete(["a"]) } == .storeUnavailable)
+            #expect(await failureCode { _ = try await backend.count(.everything) } == .internalError)
+            #expect(await failureCode { _ = try await backend.add([record]) } == .storeUnavailable)
+            #expect(await failureCode { _ = try await backend.delete(["a"]) } == .storeUnavailable)
             // Nobody cancelled this call.
             #expect(
-                await code {
+                await failureCode {
                     _ = try await backend.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))])
                 } == .internalError)
         }
@@ -158,22 +150,21 @@ import Testing
             #expect(try await fixture.log.has("without a function to receive them", "backend=fixture"))
             #expect(try await backend.list(list).total == 0)
             // Every question with a function is answered, those for calls that are over too.
-            let deadline = ContinuousClock.now + .seconds(30)
-            while try await backend.count(.everything) < 7, ContinuousClock.now < deadline {}
+            try await eventually { try await backend.count(.everything) >= 7 }
             #expect(try await backend.count(.everything) == 7)
         }
     }
 
     @Test func `not ready at first`() async throws {
         try await with("create_unready") { (backend, _) async throws in
-            #expect(await code { _ = try await backend.count(.everything) } == .storeUnavailable)
+            #expect(await failureCode { _ = try await backend.count(.everything) } == .storeUnavailable)
             #expect(await backend.health().contains { !$0.isOK })
-            #expect(await code { try await backend.prepare() } == .storeUnavailable)
+            #expect(await failureCode { try await backend.prepare() } == .storeUnavailable)
             try await backend.prepare()
             #expect(try await backend.count(.everything) == 0)
         }
         try await with("create_misconfigured") { (backend, _) async throws in
-            #expect(await code { try await backend.prepare() } == .misconfigured)
+            #expect(await failureCode { try await backend.prepare() } == .misconfigured)
         }
     }
 
@@ -202,7 +193,7 @@ import Testing
         let fixture = LoaderFixture()
         try await fixture.with("\(try await FixtureLibrary.example()):create_hello_backend") { (backend) async throws in
             fixture.embedder.fail(.down)
-            #expect(await code { _ = try await backend.add([record]) } == .embeddingFailed)
+            #expect(await failureCode { _ = try await backend.add([record]) } == .embeddingFailed)
             #expect(try await backend.count(.everything) == 0)
             fixture.embedder.fail(nil)
             #expect(try await backend.add([record]) == ["a"])

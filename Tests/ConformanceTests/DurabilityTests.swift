@@ -1,9 +1,10 @@
 import MemoryConformance
 import TestServices
+import TestSupport
 import Testing
 
 /// The chapter of durability, on stores of our own with the settings that the README recommends.
-@Suite(.serialized) struct DurabilityTests {
+@Suite(.serialized, .tags(.store)) struct DurabilityTests {
     private static let checks = ConformanceCheck.all.filter { $0.chapter == "durability" }
 
     @Test(arguments: checks) func redis(_ check: ConformanceCheck) async throws {

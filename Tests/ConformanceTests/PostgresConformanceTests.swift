@@ -1,14 +1,14 @@
 import AgentMemory
 import BackendHarnesses
-import Foundation
 import MemoryConformance
 import PostgresBackend
 import TestServices
+import TestSupport
 import Testing
 
 /// The pgvector backend, and the stores of sessions and jobs beside it, keep the contract, on the
 /// server of TEST_DATABASE_URL.
-@Suite struct PostgresConformanceTests {
+@Suite(.tags(.store)) struct PostgresConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "pgvector"
         /// A server that belongs to the test; otherwise that of TEST_DATABASE_URL.
@@ -19,17 +19,9 @@ import Testing
             // share two processors.
             let timeout: Duration = server == nil ? .seconds(30) : .seconds(5)
             let configuration = PostgresMemoryDatabase.Configuration(
-                databaseURL: try server?.url ?? Self.url, poolSize: 8, timeout: timeout)
+                databaseURL: try server?.url ?? SharedServer.postgresURL(), poolSize: 8, timeout: timeout)
             return try await PostgresHarness(configuration, faults: server?.faults(deadline: timeout))
                 .makeDatabase(embedder: embedder)
-        }
-
-        static var url: String {
-            get throws {
-                try #require(
-                    ProcessInfo.processInfo.environment["TEST_DATABASE_URL"],
-                    "TEST_DATABASE_URL is not set: run make test")
-            }
         }
     }
 

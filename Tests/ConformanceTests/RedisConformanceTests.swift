@@ -1,33 +1,26 @@
 import AgentMemory
 import BackendHarnesses
-import Foundation
 import MemoryConformance
 import RedisBackend
 import TestServices
+import TestSupport
 import Testing
 
 /// The Redis backend, and the stores of sessions and jobs beside it, keep the contract, on the
 /// server of TEST_REDIS_URL.
-@Suite struct RedisConformanceTests {
+@Suite(.tags(.store)) struct RedisConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "redis"
         /// A server that belongs to the test; otherwise that of TEST_REDIS_URL.
         var server: OwnServer?
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-            var configuration = try RedisDatabase.Configuration(url: server?.url ?? Self.url)
+            var configuration = try RedisDatabase.Configuration(url: server?.url ?? SharedServer.redisURL())
             // A short deadline where the store is taken away, a long one where a hundred checks
             // share two processors.
             configuration.timeout = server == nil ? .seconds(30) : .seconds(5)
             let faults = server?.faults(deadline: configuration.timeout)
             return try await RedisHarness(configuration, faults: faults).makeDatabase(embedder: embedder)
-        }
-
-        static var url: String {
-            get throws {
-                try #require(
-                    ProcessInfo.processInfo.environment["TEST_REDIS_URL"], "TEST_REDIS_URL is not set: run make test")
-            }
         }
     }
 

@@ -1,5 +1,6 @@
 import AgentMemory
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Embeddings
@@ -40,10 +41,6 @@ struct CachingEmbedderTests {
         func unavailability() async -> String? { nil }
     }
 
-    private func until(_ condition: () -> Bool) async {
-        while !condition() { await Task.yield() }
-    }
-
     @Test func `asks for each text once`() async throws {
         let base = GatedEmbedder()
         let cache = CachingEmbedder(base)
@@ -66,7 +63,7 @@ struct CachingEmbedderTests {
         let base = GatedEmbedder(isOpen: false)
         let cache = CachingEmbedder(base)
         let tasks = (0..<10).map { _ in Task { try await cache.embed(["same", "texts"]) } }
-        await until { cache.statistics.misses == 20 }
+        try await eventually { cache.statistics.misses == 20 }
         base.state.withLock { $0.isOpen = true }
         for task in tasks { try await #expect(task.value == [[4, 1], [5, 1]]) }
         #expect(base.calls == [["same", "texts"]])
@@ -77,9 +74,9 @@ struct CachingEmbedderTests {
         let base = GatedEmbedder(isOpen: false)
         let cache = CachingEmbedder(base)
         let first = Task { try await cache.embed(["a"]) }
-        await until { base.calls.count == 1 }
+        try await eventually { base.calls.count == 1 }
         let second = Task { try await cache.embed(["a", "b"]) }
-        await until { base.calls.count == 2 }
+        try await eventually { base.calls.count == 2 }
         first.cancel()
         await #expect(throws: CancellationError.self) { try await first.value }
         base.state.withLock { $0.isOpen = true }
@@ -91,10 +88,10 @@ struct CachingEmbedderTests {
         let base = GatedEmbedder(isOpen: false)
         let cache = CachingEmbedder(base)
         let tasks = (0..<3).map { _ in Task { try await cache.embed(["a"]) } }
-        await until { cache.statistics.misses == 3 && base.calls.count == 1 }
+        try await eventually { cache.statistics.misses == 3 && base.calls.count == 1 }
         for task in tasks { task.cancel() }
         for task in tasks { await #expect(throws: CancellationError.self) { try await task.value } }
-        await until { base.state.withLock { $0.cancelled } == 1 }
+        try await eventually { base.state.withLock { $0.cancelled } == 1 }
         base.state.withLock { $0.isOpen = true }
         try await #expect(cache.embed(["a"]) == [[1, 1]])
     }

@@ -4,10 +4,11 @@ import Logging
 import PostgresDriver
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 /// `agent-memory conformance` as its users run it.
-@Suite struct ConformanceCommandTests {
+@Suite(.tags(.server)) struct ConformanceCommandTests {
     @Test func `three backends side by side in JSON`() async throws {
         let file = Self.temporaryFile()
         defer { try? FileManager.default.removeItem(at: file) }

@@ -1,9 +1,10 @@
 import AgentMemory
 import Foundation
+import TestSupport
 import Testing
 
 /// What clients see of the HTTP layer, over sockets.
-@Suite struct ConnectionTests {
+@Suite(.tags(.server)) struct ConnectionTests {
     private static let settings = ["MEMORY_VECTOR_DB_FACTORY": "reference"]
     private static let health = "GET /v1/health HTTP/1.1\r\nHost: h\r\n\r\n"
 

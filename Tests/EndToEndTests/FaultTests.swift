@@ -1,10 +1,11 @@
 import AgentMemory
 import FakeEmbeddings
 import TestServices
+import TestSupport
 import Testing
 
 /// What clients see while a part is down, and after it has come back.
-@Suite struct FaultTests {
+@Suite(.tags(.server)) struct FaultTests {
     @Test(arguments: Store.allCases)
     func `a store that is down answers 503 until it is back`(_ store: Store) async throws {
         try await OwnServer.run(store.service, durable: true) { own in

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 /// A bounded part of what `Tests/Fuzz/fuzz_requests.py` can send; its own first lines say what
 /// fails.
-@Suite struct FuzzTests {
+@Suite(.tags(.server)) struct FuzzTests {
     @Test(arguments: Store.allCases)
     func `requests that nobody sends on purpose are answered`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in

@@ -1,12 +1,13 @@
 import AgentMemory
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// The server is killed again and again while sessions are written and promoted memories deleted.
 /// What clients were told holds: nothing that was deleted comes back, and nothing that a session
 /// holds stays out of long-term memory.
-@Suite struct KillTests {
+@Suite(.tags(.server)) struct KillTests {
     /// How often each store's server is killed; TEST_KILLS says otherwise.
     private static let kills = ProcessInfo.processInfo.environment["TEST_KILLS"].flatMap { Int($0) } ?? 3
 
@@ -161,11 +162,10 @@ import Testing
     }
 
     private static func untilNoJobIsLeft(_ environment: [String: String]) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while true {
-            let jobs = try await ServerProcess.command(["jobs", "list"], environment)
-            if jobs.output.contains("waiting 0, leased 0, dead 0") { return }
-            guard ContinuousClock.now < deadline else { throw MemoryError(.timedOut, jobs.output) }
+        var output = ""
+        try await eventually("no job is left: \(output)") {
+            output = try await ServerProcess.command(["jobs", "list"], environment).output
+            return output.contains("waiting 0, leased 0, dead 0")
         }
     }
 }

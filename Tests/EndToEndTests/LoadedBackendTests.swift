@@ -1,10 +1,11 @@
 import AgentMemory
 import BackendFixtures
 import Foundation
+import TestSupport
 import Testing
 
 /// The server with backends that are loaded at run time.
-@Suite struct LoadedBackendTests {
+@Suite(.tags(.server)) struct LoadedBackendTests {
     /// The example backends of this repository.
     enum Example: String, CaseIterable, CustomTestStringConvertible, Sendable {
         case c, python, swift
@@ -70,30 +71,29 @@ import Testing
             def create(embeddings):
                 return Fixed(embeddings)
             """
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fixed-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try Data(source.utf8).write(to: folder.appendingPathComponent("fixed_dimension.py"))
-        var environment = try await Example.python.environment()
-        environment["PYTHONPATH", default: ""] += ":\(folder.path)"
-        environment["MEMORY_VECTOR_DB_FACTORY"] = "python:fixed_dimension.create"
-        environment["EMBEDDING_MODEL"] = "local/hashing-96"
-        let right = try await ServerProcess.command(
-            [
-                "conformance", "--only", "record/R3", "--only", "record/R7", "--only", "recall/S2", "--only",
-                "differential/S4", "--histories", "8",
-            ],
-            environment)
-        #expect(right.status == 0, "\(right.output)")
-        #expect(right.output.contains(", 0 failed"), "\(right.output)")
-        environment["REDISVL_VECTOR_DIMENSIONS"] = "64"
-        environment["EMBEDDING_MODEL"] = "ollama/some-model"
-        let wrong = try await ServerProcess.command(["backend", "check", "--histories", "0"], environment)
-        #expect(wrong.status == 1, "\(wrong.output)")
-        // One cause, and not a failure of every check.
-        #expect(wrong.output.contains("could be stored with a vector of 64 numbers"), "\(wrong.output)")
-        #expect(wrong.output.contains("the index has 96 dimensions"), "\(wrong.output)")
-        #expect(!wrong.output.contains("usually wrong"), "\(wrong.output)")
+        try await withTemporaryFolder { folder in
+            try Data(source.utf8).write(to: folder.appendingPathComponent("fixed_dimension.py"))
+            var environment = try await Example.python.environment()
+            environment["PYTHONPATH", default: ""] += ":\(folder.path)"
+            environment["MEMORY_VECTOR_DB_FACTORY"] = "python:fixed_dimension.create"
+            environment["EMBEDDING_MODEL"] = "local/hashing-96"
+            let right = try await ServerProcess.command(
+                [
+                    "conformance", "--only", "record/R3", "--only", "record/R7", "--only", "recall/S2", "--only",
+                    "differential/S4", "--histories", "8",
+                ],
+                environment)
+            #expect(right.status == 0, "\(right.output)")
+            #expect(right.output.contains(", 0 failed"), "\(right.output)")
+            environment["REDISVL_VECTOR_DIMENSIONS"] = "64"
+            environment["EMBEDDING_MODEL"] = "ollama/some-model"
+            let wrong = try await ServerProcess.command(["backend", "check", "--histories", "0"], environment)
+            #expect(wrong.status == 1, "\(wrong.output)")
+            // One cause, and not a failure of every check.
+            #expect(wrong.output.contains("could be stored with a vector of 64 numbers"), "\(wrong.output)")
+            #expect(wrong.output.contains("the index has 96 dimensions"), "\(wrong.output)")
+            #expect(!wrong.output.contains("usually wrong"), "\(wrong.output)")
+        }
     }
 
     // MARK: The four failures
@@ -172,10 +172,8 @@ import Testing
             child = Self.children(of: server.identifier).first
         }
         let identifier = try #require(child)
-        let deadline = ContinuousClock.now + .seconds(30)
-        while FileManager.default.fileExists(atPath: "/proc/\(identifier)"), !Self.isZombie(identifier) {
-            try #require(ContinuousClock.now < deadline, "the Python program outlives the server")
-            try await Task.sleep(for: .milliseconds(10))
+        try await eventually("the end of the Python program") {
+            !FileManager.default.fileExists(atPath: "/proc/\(identifier)") || Self.isZombie(identifier)
         }
     }
 

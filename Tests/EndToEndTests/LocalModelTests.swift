@@ -1,9 +1,10 @@
 import AgentMemory
 import Foundation
+import TestSupport
 import Testing
 
 /// The server with a sentence model of its own.
-@Suite struct LocalModelTests {
+@Suite(.tags(.server)) struct LocalModelTests {
     private static func miniLM() throws -> String {
         try #require(
             ProcessInfo.processInfo.environment["TEST_SENTENCE_MODEL"], "TEST_SENTENCE_MODEL is not set: run make test")
@@ -53,37 +54,36 @@ import Testing
     }
 
     @Test func `damaged models stop the start`() async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("models-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        func damaged(_ name: String, _ change: (URL) throws -> Void) throws {
-            let model = folder.appendingPathComponent(name)
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            try FileManager.default.copyItem(at: Self.fixtures.appendingPathComponent("tiny-cls-f16"), to: model)
-            try change(model)
-        }
-        try damaged("truncated") {
-            let weights = $0.appendingPathComponent("model.safetensors")
-            try Data(contentsOf: weights).dropLast(100).write(to: weights)
-        }
-        try damaged("foreign") {
-            try Data(#"{"model_type": "t5"}"#.utf8).write(to: $0.appendingPathComponent("config.json"))
-        }
-        try damaged("wordless") {
-            try FileManager.default.removeItem(at: $0.appendingPathComponent("vocab.txt"))
-        }
-        for (name, expected) in [
-            ("truncated", "is damaged"), ("foreign", "t5"), ("wordless", "no tokenizer"),
-            ("missing", "Scripts/fetch-model"),
-        ] {
-            let (status, output) = try await ServerProcess.command(
-                ["api"],
-                [
-                    "MEMORY_VECTOR_DB_FACTORY": "reference", "PORT": "0", "LOCAL_MODEL_CACHE": folder.path,
-                    "EMBEDDING_MODEL": "local/\(name)",
-                ])
-            #expect(status == 1, "\(output)")
-            #expect(output.contains(expected), "\(output)")
-            #expect(!output.contains("listening"))
+        try await withTemporaryFolder { folder in
+            func damaged(_ name: String, _ change: (URL) throws -> Void) throws {
+                let model = folder.appendingPathComponent(name)
+                try FileManager.default.copyItem(at: Self.fixtures.appendingPathComponent("tiny-cls-f16"), to: model)
+                try change(model)
+            }
+            try damaged("truncated") {
+                let weights = $0.appendingPathComponent("model.safetensors")
+                try Data(contentsOf: weights).dropLast(100).write(to: weights)
+            }
+            try damaged("foreign") {
+                try Data(#"{"model_type": "t5"}"#.utf8).write(to: $0.appendingPathComponent("config.json"))
+            }
+            try damaged("wordless") {
+                try FileManager.default.removeItem(at: $0.appendingPathComponent("vocab.txt"))
+            }
+            for (name, expected) in [
+                ("truncated", "is damaged"), ("foreign", "t5"), ("wordless", "no tokenizer"),
+                ("missing", "Scripts/fetch-model"),
+            ] {
+                let (status, output) = try await ServerProcess.command(
+                    ["api"],
+                    [
+                        "MEMORY_VECTOR_DB_FACTORY": "reference", "PORT": "0", "LOCAL_MODEL_CACHE": folder.path,
+                        "EMBEDDING_MODEL": "local/\(name)",
+                    ])
+                #expect(status == 1, "\(output)")
+                #expect(output.contains(expected), "\(output)")
+                #expect(!output.contains("listening"))
+            }
         }
     }
 

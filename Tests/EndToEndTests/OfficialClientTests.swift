@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Clients and libraries of the reference server's world, from the Python package index.
-@Suite struct OfficialClientTests {
+@Suite(.tags(.server)) struct OfficialClientTests {
     @Test(arguments: Store.allCases)
     func `the Python client works unchanged`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in

@@ -1,9 +1,10 @@
 import AgentMemory
 import TestServices
+import TestSupport
 import Testing
 
 /// 25,000 records through the API: every page, exact totals.
-@Suite struct PagingTests {
+@Suite(.tags(.server)) struct PagingTests {
     @Test(arguments: Store.allCases)
     func `twenty five thousand records are paged whole`(_ store: Store) async throws {
         try await OwnServer.run(store.service) { own in

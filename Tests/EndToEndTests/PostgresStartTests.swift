@@ -1,9 +1,10 @@
 import Foundation
 import PostgresDriver
+import TestSupport
 import Testing
 
 /// Starts on Postgres as the documentation describes them, and those that cannot go well.
-@Suite struct PostgresStartTests {
+@Suite(.tags(.server)) struct PostgresStartTests {
     private func administer(_ sql: String, _ url: String) async throws {
         let pool = try PostgresPool(.init(connection: .init(connectionString: url), maximumConnections: 1))
         defer { pool.close() }

@@ -1,9 +1,10 @@
 import AgentMemory
 import FakeEmbeddings
+import TestSupport
 import Testing
 
 /// What a client was told is kept survives the server.
-@Suite struct PromotionTests {
+@Suite(.tags(.server)) struct PromotionTests {
     /// The embedding service is down until the server has been killed: so the promotion cannot have
     /// been done before.
     @Test(arguments: Store.allCases)

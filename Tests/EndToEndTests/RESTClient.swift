@@ -1,6 +1,7 @@
 import AgentMemory
 import Foundation
 import HTTPClient
+import TestSupport
 
 /// Calls of the API, with answers parsed.
 struct RESTClient: Sendable {
@@ -48,14 +49,11 @@ struct RESTClient: Sendable {
         for call: (RESTClient) async throws -> Answer, within limit: Duration = .seconds(30),
         until condition: (Answer) -> Bool
     ) async throws {
-        let clock = ContinuousClock()
-        let deadline = clock.now + limit
         var last = "no answer"
-        while clock.now < deadline {
+        try await eventually(within: limit, "what is waited for; the last answer was \(last)") {
             let answer = try await call(self)
-            if condition(answer) { return }
             last = "\(answer.status) \(answer.json.jsonText)"
+            return condition(answer)
         }
-        throw MemoryError(.timedOut, "the condition did not come true; the last answer was \(last)")
     }
 }

@@ -1,10 +1,11 @@
 import AgentMemory
 import MemoryConformance
 import RESTConformance
+import TestSupport
 import Testing
 
 /// The server keeps the contract as its clients see it, over every store.
-@Suite(.serialized, .servers) struct RESTConformanceTests {
+@Suite(.serialized, .servers, .tags(.server)) struct RESTConformanceTests {
     /// What no check can have over REST.
     static let unmetNeeds: Set<ConformanceCheck.Need> = [
         .steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn, .sessionStore, .jobQueue, .wholeCalls, .atomicWrites,

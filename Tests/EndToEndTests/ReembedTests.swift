@@ -1,6 +1,7 @@
 import AgentMemory
 import FakeEmbeddings
 import Synchronization
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -10,7 +11,7 @@ import Testing
 #endif
 
 /// From one embedding model to another with `agent-memory reembed`, while servers run.
-@Suite struct ReembedTests {
+@Suite(.tags(.server)) struct ReembedTests {
     private static let count = 600
 
     private static func text(_ number: Int) -> String { "memory number \(number) about subject \(number * 7)" }

@@ -1,9 +1,10 @@
 import AgentMemory
 import Foundation
+import TestSupport
 import Testing
 
 /// `agent-memory conformance --url` against a server that somebody uses.
-@Suite struct ServerInUseTests {
+@Suite(.tags(.server)) struct ServerInUseTests {
     /// Records that a scope's names could be mistaken for are among them.
     private static let records: [JSONValue] = [
         ["id": "a", "text": "the user likes tea", "user_id": "u", "topics": ["a", "b"]],

@@ -1,5 +1,5 @@
 import Foundation
-import Testing
+import TestSupport
 
 /// The agent-memory binary, running.
 final class ServerProcess: Sendable {
@@ -53,15 +53,12 @@ final class ServerProcess: Sendable {
     static func runAndKill(_ environment: [String: String], _ body: (ServerProcess) async throws -> Void) async throws {
         let process = try await RunningProcess.start(
             binary, ["api"], environment: defaults.merging(environment) { $1 })
-        let outcome: Result<Void, any Error>
-        do {
-            outcome = .success(try await body(ServerProcess(port: try await port(of: process), process: process)))
-        } catch {
-            outcome = .failure(error)
+        try await withClosing {
+            try await body(ServerProcess(port: try await port(of: process), process: process))
+        } close: {
+            process.signal(SIGKILL)
+            _ = await process.exitStatus()
         }
-        process.signal(SIGKILL)
-        _ = await process.exitStatus()
-        try outcome.get()
     }
 
     /// Runs a command of the binary that ends by itself.

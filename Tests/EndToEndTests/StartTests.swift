@@ -1,9 +1,10 @@
 import AgentMemory
 import Foundation
+import TestSupport
 import Testing
 
 /// Starts: several at once, wrong settings, settings that do not fit the store.
-@Suite struct StartTests {
+@Suite(.tags(.server)) struct StartTests {
     @Test(arguments: Store.allCases)
     func `two servers start at once and eight clients lose nothing`(_ store: Store) async throws {
         let environment = try store.environment()
@@ -120,7 +121,7 @@ import Testing
 
     @Test(arguments: EnvironmentFileForm.allCases)
     func `an environment file that is there is read or refused`(_ form: EnvironmentFileForm) async throws {
-        try await Self.inFolder { folder in
+        try await withTemporaryFolder { folder in
             try form.make(at: folder.appendingPathComponent(".env"))
             let (status, output) = try await ServerProcess.command(
                 ["api"], ["MEMORY_VECTOR_DB_FACTORY": "reference", "EMBEDDING_MODEL": "local/hashing-64", "PORT": "0"],
@@ -138,7 +139,7 @@ import Testing
         ("export PORT = '8123'\nMEMORY_VECTOR_DB_FACTORY=pgvector\n", "8123"),
     ])
     func `one setting is printed for scripts`(_ file: String, _ expected: String) async throws {
-        try await Self.inFolder { folder in
+        try await withTemporaryFolder { folder in
             try Data(file.utf8).write(to: folder.appendingPathComponent(".env"))
             let (status, output) = try await ServerProcess.command(["settings", "get", "--given", "PORT"], in: folder)
             #expect(status == 0, "\(output)")
@@ -175,13 +176,6 @@ import Testing
             #expect(status == 1 || arguments.count == 2, "\(output)")
             #expect(!output.contains("hunter2"), "\(arguments): \(output)")
         }
-    }
-
-    private static func inFolder(_ body: (URL) async throws -> Void) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("start-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try await body(folder)
     }
 
     @Test(arguments: Store.allCases)

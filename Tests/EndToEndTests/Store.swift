@@ -12,9 +12,7 @@ enum Store: String, CaseIterable, CustomTestStringConvertible, Sendable {
 
     /// Settings for a scope of its own on the server that all tests share.
     func environment() throws -> [String: String] {
-        let name = self == .redis ? "TEST_REDIS_URL" : "TEST_DATABASE_URL"
-        let url = try #require(ProcessInfo.processInfo.environment[name], "\(name) is not set: run make test")
-        return environment(url: url)
+        environment(url: self == .redis ? try SharedServer.redisURL() : try SharedServer.postgresURL())
     }
 
     /// Settings for a scope of its own on the server at `url`.

@@ -1,9 +1,10 @@
 import FakeEmbeddings
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 
-@Suite("HTTP client")
+@Suite("HTTP client", .tags(.alone))
 struct HTTPClientTests {
     /// A client for one test, shut down whatever happens.
     private func withClient<Value: Sendable>(

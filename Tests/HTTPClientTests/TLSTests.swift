@@ -1,33 +1,16 @@
 import FakeEmbeddings
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 
-private let hasOpenSSL = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
-    .contains { FileManager.default.isExecutableFile(atPath: "\($0)/openssl") }
-
-/// Certificates are made for each run with the `openssl` command: one in the repository would
-/// expire.
-@Suite("TLS", .enabled(if: hasOpenSSL, "the openssl command is not installed"))
+@Suite("TLS", .enabled(if: SelfSignedCertificate.isAvailable, "the openssl command is not installed"), .tags(.alone))
 struct TLSTests {
     private func withCertificate(_ body: (_ certificate: String, _ key: String) async throws -> Void) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let certificate = folder.appendingPathComponent("cert.pem").path
-        let key = folder.appendingPathComponent("key.pem").path
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2",
-            "-keyout", key, "-out", certificate,
-        ]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-        try await body(certificate, key)
+        try await withTemporaryFolder { folder in
+            let files = try await SelfSignedCertificate(in: folder)
+            try await body(files.certificate, files.key)
+        }
     }
 
     @Test func `accepts only trusted certificates`() async throws {

@@ -199,7 +199,7 @@ import Testing
         }
         let answer = try connection.answered()
         #expect(answer.status == "408")
-        #expect(answer.detail?.contains("HTTP_BODY_TIMEOUT_SECONDS") == true)
+        #expect(answer.detail?.contains("(bodyTimeout)") == true)
         #expect(connection.errors.contains { $0 is RequestEnded })
         #expect(!connection.isOpen)
     }

@@ -91,6 +91,7 @@ import Testing
         var limits = WorkLimits()
         limits.bytes = 1 << 20
         limits.patience = .milliseconds(50)
+        limits.bytesName = "BYTES_IN_WORK"
         let work = LargeWork(limits: limits)
         let text = String(repeating: "x", count: 200_000)
         let body = "{\"messages\": [{\"role\": \"user\", \"content\": \"\(text)\"}], \"user_id\": \"u\"}"
@@ -105,7 +106,7 @@ import Testing
             ] {
                 #expect(answer.status == 503)
                 #expect(answer.headers[.retryAfter] == "1")
-                #expect(answer.detail?.contains("HTTP_WORK_BYTES") == true)
+                #expect(answer.detail?.contains("BYTES_IN_WORK") == true)
             }
             // Small ones go on.
             #expect(try await api.send(.get, "/v1/health").status == 200)

@@ -4,6 +4,7 @@ import MemoryConformance
 import MemoryService
 import ReferenceBackend
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @Suite struct PromotionTests {
@@ -110,8 +111,8 @@ import Testing
         let good = SessionMemory(
             try MemoryRecord(id: "good", text: "y", now: Self.now), givenLists: [], persistedAt: nil)
         _ = try await sessions().put(SessionPut(key: key, memories: [bad, good]))
-        try await withWorker { until in
-            try await until { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 1) }
+        try await withWorker {
+            try await eventually { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 1) }
         }
         #expect(try await memory.record(id: "good").text == "y")
         let dead = try #require(await queue.list(.dead, page: try PageRequest()).items.first)
@@ -122,13 +123,13 @@ import Testing
     @Test func `a failing service is tried again and given up in the end`() async throws {
         _ = try await sessions().put(try put(["a"]))
         embedder.fail(.down)
-        try await withWorker(attempts: 1) { until in
-            try await until { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 1) }
+        try await withWorker(attempts: 1) {
+            try await eventually { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 1) }
         }
         embedder.fail(nil)
         #expect(await queue.requeue(nil) == 1)
-        try await withWorker { until in
-            try await until { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0) }
+        try await withWorker {
+            try await eventually { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0) }
         }
         #expect(try await memory.record(id: "a").text == "text of a")
     }
@@ -139,8 +140,8 @@ import Testing
         let database = ReferenceMemoryDatabase(embedder: RefusingEmbedder(), now: { Self.now })
         let recorder = AccessRecorder(database: database, logger: Logger(label: "test"), now: { Self.now })
         let refusing = LongTermMemory(database: database, accessRecorder: recorder, now: { Self.now })
-        try await withWorker(memory: refusing) { until in
-            try await until {
+        try await withWorker(memory: refusing) {
+            try await eventually {
                 try await queue.list(.waiting, page: PageRequest()).items.first?.reason?.hasPrefix("embeddingRefused")
                     == true
             }
@@ -160,10 +161,10 @@ import Testing
         #expect(policy.delay(afterAttempt: .max, random: 1) == .seconds(10))
     }
 
-    /// Runs a worker beside `body`, which is given a way to wait for a condition.
+    /// Runs a worker beside `body`.
     private func withWorker(
         attempts: Int = 3, memory: LongTermMemory? = nil,
-        _ body: (_ until: (() async throws -> Bool) async throws -> Void) async throws -> Void
+        _ body: () async throws -> Void
     ) async throws {
         // Of its own, because what wakes a worker ends with the worker.
         let jobs = JobSubmitter(queue: queue)
@@ -178,15 +179,7 @@ import Testing
             logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await worker.run() }
-            try await body { condition in
-                let deadline = ContinuousClock.now + .seconds(60)
-                while try await !condition() {
-                    guard ContinuousClock.now < deadline else { throw MemoryError(.timedOut, "it did not come true") }
-                    // Asking without a pause would keep the worker from its work, where there are
-                    // few threads.
-                    try await Task.sleep(for: .milliseconds(2))
-                }
-            }
+            try await body()
             group.cancelAll()
         }
     }

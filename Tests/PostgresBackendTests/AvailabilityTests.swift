@@ -2,12 +2,13 @@ import AgentMemory
 import Foundation
 import PostgresDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
 /// What a server says and does while its database does not do all of its work.
-@Suite(.serialized) struct AvailabilityTests {
+@Suite(.serialized, .tags(.store)) struct AvailabilityTests {
     private func administer(_ sql: String, at url: String) async throws {
         let pool = try PostgresPool(.init(connection: .init(connectionString: url), maximumConnections: 1))
         defer { pool.close() }
@@ -23,7 +24,7 @@ import Testing
             try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
             let database = try TestStore.shared(schema: schema, url: url)
             let memories = try PostgresMemoryDatabase(
-                database: database, embedder: HashingEmbedder(dimensions: 64), logger: TestStore.logger)
+                database: database, embedder: TestEmbedder(dimensions: 64), logger: TestStore.logger)
             let sessions = PostgresWorkingMemoryStore(database: database)
             let jobs = PostgresJobQueue(database: database)
             func health() async -> [ComponentHealth] {
@@ -41,7 +42,8 @@ import Testing
             for component in await health() where component.component != "index" {
                 #expect(component.reason?.hasPrefix("takes no writes: ") == true, "\(component)")
             }
-            #expect(await failure { try await memories.add([MemoryRecord(id: "a", text: "a")]) } == .storeUnavailable)
+            #expect(
+                await failureCode { try await memories.add([MemoryRecord(id: "a", text: "a")]) } == .storeUnavailable)
             #expect(try await memories.count(.everything) == 0)
 
             // Nothing is restarted here: the connections to the server without writes were given
@@ -72,8 +74,8 @@ import Testing
                 ALTER ROLE someone PASSWORD 'hunter3'; \
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'someone'
                 """, at: server.url)
-            #expect(await failure { try await running.count(.everything) } == .storeUnavailable)
-            #expect(await failure { try await running.prepare() } == .storeUnavailable)
+            #expect(await failureCode { try await running.count(.everything) } == .storeUnavailable)
+            #expect(await failureCode { try await running.prepare() } == .storeUnavailable)
             let reason = try #require(await running.health().first?.reason)
             #expect(reason.contains("password") && !reason.contains("hunter"))
             for wrong in [url, withoutPassword] {
@@ -130,8 +132,7 @@ import Testing
                 "DROP INDEX \(database.database.session.schema.quoted).\(database.space.indexName)")
             #expect(await database.health().last?.reason == "the vector index is missing")
             let upkeep = Task { try await database.run() }
-            let end = ContinuousClock.Instant.soon
-            while try await database.vectorIndexes().isEmpty { try #require(.now < end) }
+            try await eventually { try await !database.vectorIndexes().isEmpty }
             upkeep.cancel()
             try await upkeep.value
         }

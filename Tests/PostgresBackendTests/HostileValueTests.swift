@@ -1,11 +1,12 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
 /// Values that would mean something if they were read as SQL, as a pattern or as an array.
-@Suite struct HostileValueTests {
+@Suite(.tags(.store)) struct HostileValueTests {
     private static let values = [
         "'; DROP TABLE memories; --", "%", "_", "a%b_c", "\\", "\"", "{x}", "NULL", "$1", "\u{E9}", "e\u{301}",
         "\u{1F600}", "A", "a",

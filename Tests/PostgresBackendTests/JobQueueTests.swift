@@ -1,10 +1,11 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct JobQueueTests {
+@Suite(.tags(.store)) struct JobQueueTests {
     private static let minute: Duration = .seconds(60)
 
     /// Lets the time pass until every job is due and every lease has ended.

@@ -1,10 +1,11 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct KeywordTests {
+@Suite(.tags(.store)) struct KeywordTests {
     private static let texts = [
         "a": "The quick brown fox jumps over the lazy dog",
         "b": "A fox, a fox, a fox: foxes everywhere",

@@ -1,12 +1,16 @@
 import AgentMemory
 import Migrations
+import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct MigrationTests {
+@Suite(.tags(.store)) struct MigrationTests {
     private func migrator(_ schema: String, _ migrations: [Migration] = Migration.all) throws -> Migrator {
-        try Migrator(databaseURL: try TestStore.url(), schema: schema, logger: TestStore.logger, migrations: migrations)
+        try Migrator(
+            databaseURL: try SharedServer.postgresURL(), schema: schema, logger: TestStore.logger,
+            migrations: migrations)
     }
 
     private static let first = Migration(number: 1, name: "0001_first", sql: "CREATE TABLE a (x vector)")

@@ -1,11 +1,13 @@
 import AgentMemory
 import PostgresDriver
+import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
 /// How much of the truth the approximate plan finds, on vectors that lie in clusters.
-@Suite struct RecallTests {
+@Suite(.tags(.store)) struct RecallTests {
     /// The text `cluster seed` stands for a point near the centre of a cluster.
     struct ClusteredEmbedder: Embedder {
         let model = "test/clustered"
@@ -14,8 +16,8 @@ import Testing
         func embed(_ texts: [String]) async throws -> [[Float]] {
             texts.map { text in
                 let numbers = text.split(separator: " ").compactMap { UInt64($0) }
-                var centre = SplitMix(state: numbers[0] &* 7919)
-                var noise = SplitMix(state: numbers[1] &+ 1_000_000)
+                var centre = SplitMix(seed: numbers[0] &* 7919)
+                var noise = SplitMix(seed: numbers[1] &+ 1_000_000)
                 return (0..<dimensions).map { _ in
                     Float.random(in: -1...1, using: &centre) + 0.4 * Float.random(in: -1...1, using: &noise)
                 }
@@ -41,7 +43,8 @@ import Testing
     @Test(.timeLimit(.minutes(3))) func `approximate searches find nearly all`() async throws {
         try await TestStore.withSchema { schema in
             let database = try PostgresMemoryDatabase(
-                configuration: .init(databaseURL: try TestStore.url(), schema: schema), embedder: ClusteredEmbedder(),
+                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema),
+                embedder: ClusteredEmbedder(),
                 logger: TestStore.logger)
             try await database.prepare()
             for start in stride(from: 0, to: Self.count, by: 500) {

@@ -1,13 +1,15 @@
 import AgentMemory
 import Foundation
 import PostgresDriver
+import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
 /// Database users that may do as much as the documentation says, and no more. One after the other:
 /// they make many tables in a database that other tests use.
-@Suite(.serialized) struct RightsTests {
+@Suite(.serialized, .tags(.store)) struct RightsTests {
     private func migrate(_ schema: String) async throws {
         let owner = try TestStore.database(schema: schema)
         try await owner.prepare()
@@ -26,7 +28,7 @@ import Testing
     private func useAll(schema: String, url: String, autoMigrate: Bool) async throws {
         let database = try TestStore.shared(schema: schema, url: url, autoMigrate: autoMigrate)
         let memories = try PostgresMemoryDatabase(
-            database: database, embedder: HashingEmbedder(dimensions: 64), logger: TestStore.logger)
+            database: database, embedder: TestEmbedder(dimensions: 64), logger: TestStore.logger)
         let sessions = PostgresWorkingMemoryStore(database: database)
         let jobs = PostgresJobQueue(database: database)
         try await memories.prepare()
@@ -128,7 +130,7 @@ import Testing
             try await TestStore.administer("REVOKE DELETE ON \(schema).sessions FROM \(role)")
             #expect(await database.health()[0].reason?.contains("DELETE on the table sessions") == true)
             try await TestStore.administer("REVOKE INSERT ON \(schema).memories FROM \(role)")
-            let code = await failure { try await database.add([MemoryRecord(id: "a", text: "a")]) }
+            let code = await failureCode { try await database.add([MemoryRecord(id: "a", text: "a")]) }
             #expect(code == .storeUnavailable)
             await database.close()
         }
@@ -154,7 +156,7 @@ import Testing
                 CREATE SCHEMA extensions; CREATE EXTENSION vector WITH SCHEMA extensions;
                 CREATE SCHEMA here AUTHORIZATION \(role)
                 """, database: role)
-            let url = try TestStore.url(user: role, database: role)
+            let url = try SharedServer.postgresURL(user: role, database: role)
             let database = try TestStore.database(schema: "here", url: url)
             let text = try await refusal { try await database.prepare() }
             #expect(text.contains("USAGE on the schema extensions"))

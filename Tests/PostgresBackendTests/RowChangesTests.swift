@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func `any change comes out right`() {
-        var random = SplitMix(state: 4)
+        var random = SplitMix(seed: 4)
         for _ in 0..<500 {
             func some() -> [Row] {
                 (0..<Int.random(in: 0...9, using: &random)).map { _ in

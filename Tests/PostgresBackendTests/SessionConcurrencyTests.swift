@@ -1,9 +1,10 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct SessionConcurrencyTests {
+@Suite(.tags(.store)) struct SessionConcurrencyTests {
     @Test func `no writer of a hundred is lost`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")

@@ -1,11 +1,12 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
 /// What a call touches, by the counters of the server.
-@Suite struct SessionCostTests {
+@Suite(.tags(.store)) struct SessionCostTests {
     private struct Touched: Equatable {
         var read = 0
         var inserted = 0

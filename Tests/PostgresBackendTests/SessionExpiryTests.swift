@@ -1,10 +1,11 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct SessionExpiryTests {
+@Suite(.tags(.store)) struct SessionExpiryTests {
     /// Lets the time to live of a session pass.
     private func expire(_ key: SessionKey, in store: PostgresWorkingMemoryStore) async throws {
         let changed = try await store.database.ask(
@@ -38,7 +39,7 @@ import Testing
             #expect(try await store.delete(key, expectedRevision: nil) == false)
             #expect(try await store.delete(key, expectedRevision: first.number + 9) == false)
             #expect(
-                await failure {
+                await failureCode {
                     try await store.write(memory, expecting: .revision(first.number), writerStamp: nil)
                 } == .conflict)
             try await store.markPersisted(memoryIDs: ["a"], messageIDs: ["m0"], at: .latest, in: key)
@@ -100,7 +101,7 @@ import Testing
             // In the background too, and as long as it takes.
             try await store.database.ask("UPDATE sessions SET expires_at = clock_timestamp() WHERE session_id = 's5'")
             let upkeep = Task { try await store.run() }
-            while try await count("sessions", in: store) > 5 { await Task.yield() }
+            try await eventually { try await count("sessions", in: store) <= 5 }
             upkeep.cancel()
             try await upkeep.value
         }

@@ -1,10 +1,11 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct SessionTests {
+@Suite(.tags(.store)) struct SessionTests {
     private static let hostile = [
         "'; DROP TABLE sessions; --", "%", "_", "\\", "\"", "{x}", "NULL", "$1", "\u{E9}", "e\u{301}", "\u{1F600}", "A",
         "a", "x|y", "a:b", "a/b", ":: text", "\u{10FFFF}z", String(repeating: "\u{1F600}", count: 128),
@@ -73,7 +74,7 @@ import Testing
             }
             for key in keys { try await store.create(Sample.session(key, [try Sample.message("m")])) }
             for key in keys {
-                #expect(await failure { try await store.create(Sample.session(key)) } == .conflict)
+                #expect(await failureCode { try await store.create(Sample.session(key)) } == .conflict)
                 let stored = try #require(try await store.read(key, lastMessages: 5))
                 #expect(stored.memory.key == key && stored.messageCount == 1)
             }
@@ -133,7 +134,7 @@ import Testing
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             #expect(
-                await failure {
+                await failureCode {
                     try await store.write(Sample.session(key), expecting: .revision(1), writerStamp: nil)
                 } == .conflict)
             let first = try await store.create(Sample.session(key, try Sample.messages(0..<3)))
@@ -142,13 +143,13 @@ import Testing
                 writerStamp: first.stamp)
             #expect(second.number == first.number + 1 && second.messageCount == 4)
             #expect(
-                await failure {
+                await failureCode {
                     try await store.write(
                         Sample.session(key, step: 2), expecting: .revision(first.number), writerStamp: nil)
                 } == .conflict)
             let late = SessionAppend([], at: Sample.start, expectedRevision: first.number)
-            #expect(await failure { try await store.append(late, to: key) } == .conflict)
-            #expect(await failure { try await store.delete(key, expectedRevision: first.number) } == .conflict)
+            #expect(await failureCode { try await store.append(late, to: key) } == .conflict)
+            #expect(await failureCode { try await store.delete(key, expectedRevision: first.number) } == .conflict)
             let stored = try #require(try await store.read(key, lastMessages: nil))
             #expect(stored.revisions == [first, second])
             #expect(stored.memory.messages == (try Sample.messages(1..<5)))

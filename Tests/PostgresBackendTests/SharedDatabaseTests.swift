@@ -1,21 +1,23 @@
 import AgentMemory
 import PostgresDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct SharedDatabaseTests {
+@Suite(.tags(.store)) struct SharedDatabaseTests {
     private func vectors(in database: PostgresDatabase) throws -> PostgresMemoryDatabase {
         try PostgresMemoryDatabase(
-            database: database, embedder: HashingEmbedder(dimensions: 64), logger: TestStore.logger)
+            database: database, embedder: TestEmbedder(dimensions: 64), logger: TestStore.logger)
     }
 
     @Test func `all stores share one pool until the last is closed`() async throws {
         try await TestStore.withSchema { schema in
             let mark = "agent-memory \(schema.suffix(20))"
-            let separator = try TestStore.url().contains("?") ? "&" : "?"
-            let url = try TestStore.url() + separator + "application_name=\(mark.replacing(" ", with: "%20"))"
+            let separator = try SharedServer.postgresURL().contains("?") ? "&" : "?"
+            let url =
+                try SharedServer.postgresURL() + separator + "application_name=\(mark.replacing(" ", with: "%20"))"
             let database = try TestStore.shared(schema: schema, poolSize: 3, url: url)
             let memories = try vectors(in: database)
             let sessions = PostgresWorkingMemoryStore(database: database)
@@ -45,7 +47,7 @@ import Testing
             #expect(try await sessions.sessionIDs(namespace: nil, userID: nil, page: PageRequest()).total == 30)
             await sessions.close()
             #expect(
-                await failure { try await sessions.read(try SessionKey(sessionID: "0"), lastMessages: 0) }
+                await failureCode { try await sessions.read(try SessionKey(sessionID: "0"), lastMessages: 0) }
                     == .storeUnavailable)
         }
     }
@@ -82,15 +84,16 @@ import Testing
     @Test func `without auto migrate missing tables are refused`() async throws {
         try await TestStore.withSchema { schema in
             let store = try PostgresWorkingMemoryStore(
-                configuration: .init(databaseURL: try TestStore.url(), schema: schema, autoMigrate: false),
+                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema, autoMigrate: false),
                 logger: TestStore.logger)
-            #expect(await failure { try await store.prepare() } == .misconfigured)
+            #expect(await failureCode { try await store.prepare() } == .misconfigured)
             #expect(await store.health().map(\.isOK) == [false])
             await store.close()
         }
         #expect(throws: MemoryError.self) {
             try PostgresJobQueue(
-                configuration: .init(databaseURL: try TestStore.url(), schema: "no name"), logger: TestStore.logger)
+                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: "no name"),
+                logger: TestStore.logger)
         }
     }
 
@@ -108,14 +111,16 @@ import Testing
             ])
             let lost = try await queue.lease(kinds: ["k"], limit: 1, for: .seconds(1000))
             try await server.crash()
-            #expect(await failure { try await store.read(key, lastMessages: nil) } == .storeUnavailable)
+            #expect(await failureCode { try await store.read(key, lastMessages: nil) } == .storeUnavailable)
             #expect(
-                await failure { try await store.append(SessionAppend([], at: .now()), to: key) } == .storeUnavailable)
+                await failureCode { try await store.append(SessionAppend([], at: .now()), to: key) }
+                    == .storeUnavailable)
             #expect(
-                await failure {
+                await failureCode {
                     try await store.write(Sample.session(key), expecting: .revision(revision.number), writerStamp: nil)
                 } == .storeUnavailable)
-            #expect(await failure { try await queue.enqueue([NewJob(kind: "k", payload: [:])]) } == .storeUnavailable)
+            #expect(
+                await failureCode { try await queue.enqueue([NewJob(kind: "k", payload: [:])]) } == .storeUnavailable)
             #expect(await store.health().map(\.isOK) == [false])
             #expect(await queue.health().map(\.isOK) == [false])
             try await server.restart()

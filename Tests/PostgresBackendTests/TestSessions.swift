@@ -1,6 +1,7 @@
 import AgentMemory
 import PostgresDriver
-import Testing
+import TestServices
+import TestSupport
 
 @testable import PostgresBackend
 
@@ -11,7 +12,8 @@ extension TestStore {
     ) throws -> PostgresDatabase {
         try PostgresDatabase(
             configuration: .init(
-                databaseURL: try url ?? Self.url(), schema: schema, poolSize: poolSize, timeout: timeout,
+                databaseURL: try url ?? SharedServer.postgresURL(), schema: schema, poolSize: poolSize,
+                timeout: timeout,
                 autoMigrate: autoMigrate),
             logger: logger)
     }
@@ -88,15 +90,5 @@ extension PostgresWorkingMemoryStore {
     @discardableResult
     func create(_ memory: WorkingMemory) async throws -> SessionRevision {
         try await write(memory, expecting: .absent, writerStamp: nil)
-    }
-}
-
-/// The code of the ``MemoryError`` that `body` must throw.
-func failure<Value>(_ body: () async throws -> Value) async -> MemoryError.Code? {
-    do {
-        _ = try await body()
-        return nil
-    } catch {
-        return (error as? MemoryError)?.code
     }
 }

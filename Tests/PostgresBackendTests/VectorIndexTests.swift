@@ -1,10 +1,11 @@
 import AgentMemory
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct VectorIndexTests {
+@Suite(.tags(.store)) struct VectorIndexTests {
     private func record(_ id: String, _ text: String = "some words") throws -> MemoryRecord {
         try MemoryRecord(id: id, text: text)
     }

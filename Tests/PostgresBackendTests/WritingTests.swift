@@ -2,11 +2,12 @@ import AgentMemory
 import PostgresDriver
 import Synchronization
 import TestServices
+import TestSupport
 import Testing
 
 @testable import PostgresBackend
 
-@Suite struct WritingTests {
+@Suite(.tags(.store)) struct WritingTests {
     private func all(_ database: PostgresMemoryDatabase) async throws -> [MemoryRecord] {
         try await database.list(ListQuery(page: PageRequest(limit: 100))).items
     }

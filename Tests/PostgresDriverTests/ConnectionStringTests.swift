@@ -1,7 +1,9 @@
 import PostgresDriver
+import TestServices
+import TestSupport
 import Testing
 
-@Suite struct ConnectionStringTests {
+@Suite(.tags(.store)) struct ConnectionStringTests {
     private func failure(_ text: String) -> PostgresError? {
         do {
             try PostgresPool(.init(connection: .init(connectionString: text))).close()
@@ -62,7 +64,10 @@ import Testing
     }
 
     @Test func `a login that the server refuses is told from a server that is down`() async throws {
-        for url in [try TestServer.url(user: "nobody_of_that_name"), try TestServer.url(database: "hunter2")] {
+        for url in [
+            try SharedServer.postgresURL(user: "nobody_of_that_name"),
+            try SharedServer.postgresURL(database: "hunter2"),
+        ] {
             try await TestServer.withPool(url: url) { pool in
                 let error = await #expect(throws: PostgresError.self) {
                     try await pool.query(PostgresStatement("SELECT 1"), retry: .repeatable, deadline: .soon)

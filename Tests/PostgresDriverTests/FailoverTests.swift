@@ -1,9 +1,10 @@
 import Foundation
 import PostgresDriver
 import TestServices
+import TestSupport
 import Testing
 
-@Suite struct FailoverTests {
+@Suite(.tags(.store)) struct FailoverTests {
     private static let port = PostgresStatement("SELECT inet_server_port()::bigint")
 
     private func run(_ sql: String, at url: String) async throws {
@@ -15,7 +16,7 @@ import Testing
     }
 
     @Test func `a server that takes no writes any more is left for the one that does`() async throws {
-        let second = try TestServer.url()
+        let second = try SharedServer.postgresURL()
         let table = "failover_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
         try await OwnServer.run(.postgres) { first in
             for url in [first.url, second] { try await run("CREATE TABLE \(table) (a int8)", at: url) }
@@ -47,8 +48,7 @@ import Testing
                 try await run(
                     "ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()", at: first.url)
                 // The signal needs a moment; no write fails meanwhile or afterwards.
-                let end = ContinuousClock.Instant.soon
-                while try await write() != ports[1] { try #require(.now < end, "the first server kept its role") }
+                try await eventually("the end of the first server's role") { try await write() == ports[1] }
                 #expect(try await leads() == [ports[1]])
             }
         }
@@ -58,7 +58,7 @@ import Testing
     @Test func `a standby is said to take no writes`() async throws {
         try await TestServer.withUser(connections: 4) { url in
             let name = try #require(URLComponents(string: url)?.user)
-            try await run("ALTER ROLE \(name) SET default_transaction_read_only = on", at: TestServer.url())
+            try await run("ALTER ROLE \(name) SET default_transaction_read_only = on", at: SharedServer.postgresURL())
             try await TestServer.withPool(url: url) { pool in
                 let write = PostgresStatement("CREATE TABLE never (a int4)")
                 let error = await #expect(throws: PostgresError.self) {

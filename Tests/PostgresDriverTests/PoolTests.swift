@@ -1,7 +1,8 @@
 import PostgresDriver
+import TestSupport
 import Testing
 
-@Suite struct PoolTests {
+@Suite(.tags(.store)) struct PoolTests {
     private static let sleep = PostgresStatement("SELECT pg_sleep(30)")
     private static let one = PostgresStatement("SELECT 1::bigint")
 
@@ -17,14 +18,6 @@ import Testing
         ).singleRow().int(0)
     }
 
-    private func wait(_ condition: () async throws -> Bool) async throws {
-        let end = ContinuousClock.Instant.soon
-        while try await !condition() {
-            try #require(.now < end, "waited too long")
-            await Task.yield()
-        }
-    }
-
     @Test func `a passed deadline stops the query on the server too`() async throws {
         try await TestServer.withPool { pool in
             let start = ContinuousClock.now
@@ -35,7 +28,7 @@ import Testing
             }
             #expect(error?.code == .timedOut)
             #expect(.now - start < .seconds(5))
-            try await wait { try await running("AS overdue", pool) == 0 }
+            try await eventually { try await running("AS overdue", pool) == 0 }
             #expect(try await pool.query(Self.one, retry: .repeatable, deadline: .soon).count == 1)
         }
     }
@@ -46,10 +39,10 @@ import Testing
                 try await pool.query(
                     PostgresStatement("SELECT pg_sleep(30) AS unwanted"), retry: .repeatable, deadline: .soon)
             }
-            try await wait { try await running("AS unwanted", pool) == 1 }
+            try await eventually { try await running("AS unwanted", pool) == 1 }
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
-            try await wait { try await running("AS unwanted", pool) == 0 }
+            try await eventually { try await running("AS unwanted", pool) == 0 }
             #expect(try await pool.query(Self.one, retry: .repeatable, deadline: .soon).count == 1)
         }
     }
@@ -166,7 +159,7 @@ import Testing
             try await TestServer.withPool(url: url, connections: 3) { pool in
                 try await pool.withConnection(deadline: .soon) { _ in
                     // The first may be over before the server has answered at all.
-                    try await wait {
+                    try await eventually {
                         let error = await #expect(throws: PostgresError.self) {
                             try await pool.query(Self.one, retry: .repeatable, deadline: .now + .milliseconds(100))
                         }

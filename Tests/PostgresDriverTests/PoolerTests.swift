@@ -1,13 +1,15 @@
 import Foundation
 import PostgresDriver
 import Synchronization
+import TestServices
+import TestSupport
 import Testing
 
-@Suite struct PoolerTests {
+@Suite(.tags(.store)) struct PoolerTests {
     @Test func `a pooler by transaction is refused in words`() async throws {
         let pooler = try Pooler(sharesSessions: true)
         defer { pooler.stop() }
-        try await TestServer.withPool(url: try TestServer.url(port: pooler.port)) { pool in
+        try await TestServer.withPool(url: try SharedServer.postgresURL(port: pooler.port)) { pool in
             let error = await #expect(throws: PostgresError.self) {
                 try await pool.query(PostgresStatement("SELECT 1::bigint"), retry: .repeatable, deadline: .soon)
             }
@@ -19,7 +21,7 @@ import Testing
     @Test func `a pooler by session is taken`() async throws {
         let pooler = try Pooler(sharesSessions: false)
         defer { pooler.stop() }
-        try await TestServer.withPool(url: try TestServer.url(port: pooler.port)) { pool in
+        try await TestServer.withPool(url: try SharedServer.postgresURL(port: pooler.port)) { pool in
             for number in 0..<5 {
                 let result = try await pool.query(
                     PostgresStatement("SELECT $1::int8", [.int8(Int64(number))]), retry: .onlyIfNotExecuted,
@@ -47,7 +49,7 @@ private final class Pooler: Sendable {
 
     init(sharesSessions: Bool) throws {
         self.sharesSessions = sharesSessions
-        server = UInt16(try #require(URLComponents(string: try TestServer.url())?.port))
+        server = UInt16(try #require(URLComponents(string: try SharedServer.postgresURL())?.port))
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
         var address = Self.address(0)

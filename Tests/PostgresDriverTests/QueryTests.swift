@@ -1,7 +1,8 @@
 import PostgresDriver
+import TestSupport
 import Testing
 
-@Suite struct QueryTests {
+@Suite(.tags(.store)) struct QueryTests {
     @Test func `every type comes back as it was sent`() async throws {
         try await TestServer.withPool { pool in
             let text = "a 'quoted' \\ \u{1F600} e\u{301} % _ $1"

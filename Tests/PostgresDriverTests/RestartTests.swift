@@ -1,8 +1,9 @@
 import PostgresDriver
 import TestServices
+import TestSupport
 import Testing
 
-@Suite struct RestartTests {
+@Suite(.tags(.store)) struct RestartTests {
     @Test func `the pool works again after the server was killed and restarted`() async throws {
         let one = PostgresStatement("SELECT 1::bigint")
         try await OwnServer.run(.postgres) { server in

@@ -1,24 +1,10 @@
 import Foundation
 import PostgresDriver
-import Testing
+import TestServices
+import TestSupport
 
 /// The server that all tests share.
 enum TestServer {
-    static func url() throws -> String {
-        try #require(
-            ProcessInfo.processInfo.environment["TEST_DATABASE_URL"],
-            "TEST_DATABASE_URL must name a PostgreSQL with pgvector")
-    }
-
-    /// The same server for another user or database.
-    static func url(user: String? = nil, database: String? = nil, port: Int? = nil) throws -> String {
-        var components = try #require(URLComponents(string: try url()))
-        if let user { components.user = user }
-        if let database { components.path = "/" + database }
-        if let port { components.port = port }
-        return try #require(components.string)
-    }
-
     /// The URL of a user of its own, who may hold so many connections at the same time.
     static func withUser<Value>(
         connections limit: Int, _ body: (String) async throws -> sending Value
@@ -30,7 +16,7 @@ enum TestServer {
             }
             try await run("CREATE ROLE \(name) LOGIN CONNECTION LIMIT \(limit)")
             do {
-                let value = try await body(try url(user: name))
+                let value = try await body(try SharedServer.postgresURL(user: name))
                 try await run("DROP ROLE \(name)")
                 return value
             } catch {
@@ -46,15 +32,11 @@ enum TestServer {
         _ body: (PostgresPool) async throws -> sending Value
     ) async throws -> sending Value {
         let connection = PostgresConfiguration(
-            connectionString: try url ?? Self.url(), setup: setup, preparedStatementLimit: preparedStatements)
+            connectionString: try url ?? SharedServer.postgresURL(), setup: setup,
+            preparedStatementLimit: preparedStatements)
         let pool = try PostgresPool(
             .init(connection: connection, maximumConnections: connections, idleLimit: idleLimit))
         defer { pool.close() }
         return try await body(pool)
     }
-}
-
-extension ContinuousClock.Instant {
-    /// For what is quick, on a machine that runs many other tests meanwhile.
-    static var soon: ContinuousClock.Instant { .now + .seconds(60) }
 }

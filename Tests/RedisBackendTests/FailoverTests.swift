@@ -2,13 +2,14 @@ import AgentMemory
 import Logging
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// The server behind the address becomes a replica of another one, which the address leads to from
 /// then on.
-@Suite struct FailoverTests {
+@Suite(.tags(.store)) struct FailoverTests {
     @Test func `writes go on at the server that took over`() async throws {
         try await OwnServer.run(.redis) { first in
             try await OwnServer.run(.redis) { second in

@@ -2,21 +2,13 @@ import AgentMemory
 import Foundation
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// A server of our own that is killed, comes back empty, is frozen, or runs out of memory.
-@Suite(.serialized) struct FaultTests {
-    private func code(_ body: () async throws -> Void) async -> MemoryError.Code? {
-        do {
-            try await body()
-            return nil
-        } catch {
-            return (error as? MemoryError)?.code
-        }
-    }
-
+@Suite(.serialized, .tags(.store)) struct FaultTests {
     @Test func `works again after the server came back empty`() async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in
@@ -25,10 +17,10 @@ import Testing
                 #expect(try await database.ids("text") == ["a"])
                 try await server.crash()
                 for _ in 0..<3 {
-                    let read = await code { _ = try await database.ids("text") }
+                    let read = await failureCode { _ = try await database.ids("text") }
                     #expect(read == .storeUnavailable)
                 }
-                let write = await code { _ = try await database.add([MemoryRecord(id: "x", text: "x")]) }
+                let write = await failureCode { _ = try await database.add([MemoryRecord(id: "x", text: "x")]) }
                 #expect(write == .storeUnavailable)
                 #expect(await database.health().contains { $0.component == "store" && !$0.isOK })
                 try await server.restart()
@@ -42,7 +34,7 @@ import Testing
                             // A write on a connection that turns out to be broken fails, and its
                             // caller tries again.
                             for _ in 0..<5 {
-                                let failure = await code {
+                                let failure = await failureCode {
                                     _ = try await database.add([MemoryRecord(id: "r\(i)", text: "text")])
                                 }
                                 if failure == nil { break }
@@ -67,8 +59,8 @@ import Testing
                 _ = try await database.add([MemoryRecord(id: "a", text: "text")])
                 try server.signal(SIGSTOP)
                 let start = ContinuousClock.now
-                #expect(await code { _ = try await database.ids("text") } == .timedOut)
-                #expect(await code { _ = try await database.count(.everything) } != nil)
+                #expect(await failureCode { _ = try await database.ids("text") } == .timedOut)
+                #expect(await failureCode { _ = try await database.count(.everything) } != nil)
                 #expect(ContinuousClock.now - start < .seconds(6))
                 try server.signal(SIGCONT)
                 #expect(try await database.ids("text") == ["a"])
@@ -112,9 +104,9 @@ import Testing
                     _ = try await database.add([MemoryRecord(id: "a", text: "text")])
                     try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
                     let records = [try MemoryRecord(id: "a", text: "other"), try MemoryRecord(id: "b", text: "b")]
-                    #expect(await code { _ = try await database.add(records) } == .storeUnavailable)
+                    #expect(await failureCode { _ = try await database.add(records) } == .storeUnavailable)
                     #expect(
-                        await code {
+                        await failureCode {
                             _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))])
                         } == .storeUnavailable)
                     #expect(try await store.hash("a")["text"] == "text")

@@ -1,10 +1,11 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Values are data (rule F10) and are compared code point by code point (rule F1).
-@Suite struct HostileValueTests {
+@Suite(.tags(.store)) struct HostileValueTests {
     static let values = [
         "a", "A", "a b", "a|b", "{a}", "a*", "*", "%a%", "'q'", "\"q\"", "a\\b", "a\\", "\\", "\\\\", "a\\,b", "$p0",
         "a;b", "ÄÖ", "äö",

@@ -2,12 +2,13 @@ import AgentMemory
 import Logging
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Making the index, judging one that is there, and making it again.
-@Suite struct IndexTests {
+@Suite(.tags(.store)) struct IndexTests {
     private func names(_ store: TestStore) async throws -> Set<String> {
         let all = try await store.client.send(RedisCommand("FT._LIST")).array?.compactMap(\.string) ?? []
         return Set(all.filter { $0.hasPrefix(store.name) })

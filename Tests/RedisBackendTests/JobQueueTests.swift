@@ -2,6 +2,7 @@ import AgentMemory
 import Logging
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
@@ -23,21 +24,17 @@ extension TestStore {
     /// Runs `body` with a prepared queue over this store.
     func withQueue(_ body: (RedisJobQueue) async throws -> Void) async throws {
         let queue = try queue()
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await queue.prepare()
             try await body(queue)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            await queue.close()
         }
-        await queue.close()
-        try result.get()
     }
 }
 
 /// What the queue keeps in Redis, and what can happen to it there.
-@Suite struct JobQueueTests {
+@Suite(.tags(.store)) struct JobQueueTests {
     @Test func `leaves nothing of a job that is done`() async throws {
         try await TestStore.run { store in
             try await store.withQueue { queue in
@@ -87,7 +84,7 @@ extension TestStore {
 }
 
 /// Servers of our own.
-@Suite(.serialized) struct JobFaultTests {
+@Suite(.serialized, .tags(.store)) struct JobFaultTests {
     @Test func `keeps jobs and leases over a crash`() async throws {
         try await OwnServer.run(.redis, durable: true) { server in
             try await TestStore.run(url: server.url) { store in

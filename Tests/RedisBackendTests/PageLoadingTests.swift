@@ -1,11 +1,12 @@
 import AgentMemory
 import RedisDriver
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Pages whose records change between the command that ranks them and the one that loads them.
-@Suite struct PageLoadingTests {
+@Suite(.tags(.store)) struct PageLoadingTests {
     private static func populate(_ database: RedisMemoryDatabase) async throws {
         _ = try await database.add(
             ["a", "b", "c", "d"].enumerated().map { i, id in

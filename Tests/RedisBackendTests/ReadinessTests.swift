@@ -3,12 +3,13 @@ import Foundation
 import Logging
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Readiness proves a write: a server that answers reads alone is not ready, and says why.
-@Suite(.serialized) struct ReadinessTests {
+@Suite(.serialized, .tags(.store)) struct ReadinessTests {
     private func health(_ body: (TestStore, () async -> [ComponentHealth]) async throws -> Void) async throws {
         try await OwnServer.run(.redis) { server in
             try await TestStore.run(url: server.url) { store in

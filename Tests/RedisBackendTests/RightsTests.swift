@@ -3,12 +3,13 @@ import Foundation
 import Logging
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// The rights that Documentation/stores/redis.md names: enough, and none too many.
-@Suite struct RightsTests {
+@Suite(.tags(.store)) struct RightsTests {
     /// The block of the page, by its headings.
     private struct DocumentedRights {
         var keys: [String] = []
@@ -51,7 +52,7 @@ import Testing
             var configuration = RedisMemoryDatabase.Configuration()
             configuration.indexName += indexSuffix
             database = RedisMemoryDatabase(
-                database: server, configuration: configuration, embedder: TestEmbedder(), logger: logger)
+                database: server, configuration: configuration, embedder: TestEmbedder(dimensions: 4), logger: logger)
             var sessions = RedisWorkingMemoryStore.Configuration()
             sessions.indexName += indexSuffix
             self.sessions = RedisWorkingMemoryStore(database: server, configuration: sessions)

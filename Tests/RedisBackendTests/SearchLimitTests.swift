@@ -1,13 +1,14 @@
 import AgentMemory
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// The engine's MAXSEARCHRESULTS and MAXAGGREGATERESULTS, beyond which it answers an error, or
 /// short.
-@Suite struct SearchLimitTests {
+@Suite(.tags(.store)) struct SearchLimitTests {
     private static let names = ["MAXSEARCHRESULTS", "MAXAGGREGATERESULTS"]
 
     private func fill(_ database: RedisMemoryDatabase) async throws {

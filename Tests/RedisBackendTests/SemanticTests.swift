@@ -1,10 +1,11 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Ranking by distance, with the traps of this engine.
-@Suite struct SemanticTests {
+@Suite(.tags(.store)) struct SemanticTests {
     @Test func `answers exactly in the exact zone`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in

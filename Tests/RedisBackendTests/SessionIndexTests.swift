@@ -1,12 +1,13 @@
 import AgentMemory
 import RedisDriver
 import TestServices
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Finding and listing sessions, and what can happen to the index and to the server.
-@Suite struct SessionIndexTests {
+@Suite(.tags(.store)) struct SessionIndexTests {
     @Test func `stands beside the references own`() async throws {
         try await TestStore.run { store in
             var command = RedisCommand(
@@ -117,16 +118,7 @@ import Testing
 }
 
 /// Servers of our own.
-@Suite(.serialized) struct SessionFaultTests {
-    private func code(_ body: () async throws -> Void) async -> MemoryError.Code? {
-        do {
-            try await body()
-            return nil
-        } catch {
-            return (error as? MemoryError)?.code
-        }
-    }
-
+@Suite(.serialized, .tags(.store)) struct SessionFaultTests {
     @Test func `says that Redis JSON is missing`() async throws {
         try await OwnServer.run(.redis, json: false) { server in
             try await TestStore.run(url: server.url) { store in
@@ -154,11 +146,13 @@ import Testing
                 try await sessions.write(session(key), expecting: .absent, writerStamp: nil)
                 #expect(try await sessions.sessionIDs(namespace: nil, userID: nil, page: PageRequest()).total == 1)
                 try await server.crash()
-                #expect(await code { _ = try await sessions.read(key, lastMessages: nil) } == .storeUnavailable)
+                #expect(await failureCode { _ = try await sessions.read(key, lastMessages: nil) } == .storeUnavailable)
                 #expect(
-                    await code { _ = try await sessions.matching(SessionReference(sessionID: "s"), limit: 1) }
+                    await failureCode { _ = try await sessions.matching(SessionReference(sessionID: "s"), limit: 1) }
                         == .storeUnavailable)
-                #expect(await code { _ = try await sessions.delete(key, expectedRevision: nil) } == .storeUnavailable)
+                #expect(
+                    await failureCode { _ = try await sessions.delete(key, expectedRevision: nil) } == .storeUnavailable
+                )
                 #expect(await sessions.health().contains { !$0.isOK })
                 try await server.restart()
                 #expect(try await sessions.sessionIDs(namespace: nil, userID: nil, page: PageRequest()).total == 0)
@@ -180,10 +174,12 @@ import Testing
                     try await store.client.send(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
                     let message = try SessionMessage(id: "x", role: "user", content: "x", createdAt: .now())
                     #expect(
-                        await code { _ = try await sessions.append(SessionAppend([message], at: .now()), to: key) }
+                        await failureCode {
+                            _ = try await sessions.append(SessionAppend([message], at: .now()), to: key)
+                        }
                             == .storeUnavailable)
                     #expect(
-                        await code {
+                        await failureCode {
                             try await sessions.write(
                                 session(key, messages: 5), expecting: .revision(revision.number), writerStamp: nil)
                         } == .storeUnavailable)

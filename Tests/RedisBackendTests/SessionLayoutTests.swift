@@ -1,11 +1,12 @@
 import AgentMemory
 import RedisDriver
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Documents and keys that are shared with the reference server.
-@Suite struct SessionLayoutTests {
+@Suite(.tags(.store)) struct SessionLayoutTests {
     /// A document as the reference writes it: whole seconds, no revisions.
     static func referenceDocument(
         _ sessionID: String, namespace: JSONValue = nil, userID: JSONValue = nil, ttl: JSONValue = nil,

@@ -1,6 +1,7 @@
 import AgentMemory
 import Logging
 import RedisDriver
+import TestSupport
 
 @testable import RedisBackend
 
@@ -23,16 +24,12 @@ extension TestStore {
     /// Runs `body` with a prepared store of sessions over this one.
     func withSessions(_ body: (RedisWorkingMemoryStore) async throws -> Void) async throws {
         let sessions = try sessions()
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await sessions.prepare()
             try await body(sessions)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            await sessions.close()
         }
-        await sessions.close()
-        try result.get()
     }
 
     /// Writes a document as another program would.

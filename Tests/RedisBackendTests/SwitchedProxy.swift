@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import RedisDriver
 import Synchronization
+import TestSupport
 
 /// One address behind which another server can stand from one moment to the next, as a name in DNS
 /// after a failover: connections that were made go on leading to the server that they were made to.
@@ -29,15 +30,11 @@ final class SwitchedProxy: Sendable {
             }
             .bind(host: "127.0.0.1", port: 0).get()
         let own = RedisEndpoint(.tcp(host: "127.0.0.1", port: channel.localAddress?.port ?? 0))
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await body(proxy, own)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            try await channel.close()
         }
-        try await channel.close()
-        try result.get()
     }
 
     func lead(to endpoint: RedisEndpoint) { target.withLock { $0 = endpoint.port } }

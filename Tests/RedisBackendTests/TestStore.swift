@@ -1,36 +1,10 @@
 import AgentMemory
-import Foundation
 import Logging
 import RedisDriver
-import Testing
+import TestServices
+import TestSupport
 
 @testable import RedisBackend
-
-/// Vectors that a test can choose: a text that begins with `[1,0,0,0]` has this one, every other
-/// text one that follows from its bytes.
-struct TestEmbedder: Embedder {
-    var model = "test"
-    var dimensions = 4
-
-    func embed(_ texts: [String]) async throws -> [[Float]] {
-        texts.map { text in
-            if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
-                let chosen = text[text.index(after: text.startIndex)..<end].split(separator: ",").compactMap {
-                    Float($0)
-                }
-                if chosen.count == dimensions { return chosen }
-            }
-            var seed: UInt64 = 0xCBF2_9CE4_8422_2325
-            for byte in (model + text).utf8 { seed = (seed ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            return (0..<dimensions).map { _ in
-                seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                return Float(seed >> 40) / Float(1 << 24) + 0.01
-            }
-        }
-    }
-
-    func unavailability() async -> String? { nil }
-}
 
 /// A part of the test server that belongs to one test: its own index and its own keys.
 struct TestStore: Sendable {
@@ -43,25 +17,18 @@ struct TestStore: Sendable {
 
     /// Runs `body` with a store of its own and removes what it left.
     static func run(url: String? = nil, _ body: (TestStore) async throws -> Void) async throws {
-        let url = try #require(
-            url ?? ProcessInfo.processInfo.environment["TEST_REDIS_URL"],
-            "TEST_REDIS_URL names the Redis server for tests")
-        let endpoint = try RedisEndpoint(url: url)
+        let endpoint = try RedisEndpoint(url: url ?? SharedServer.redisURL())
         let client = try RedisClient(
             configuration: RedisClient.Configuration(endpoint: endpoint), logger: Logger(label: "test"))
         let store = TestStore(
             endpoint: endpoint, name: "test\(String(UInt64.random(in: 0 ... .max), radix: 36))", client: client)
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await body(store)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            try? await store.dropIndexes()
+            try? await store.deleteKeys()
+            await client.close()
         }
-        try? await store.dropIndexes()
-        try? await store.deleteKeys()
-        await client.close()
-        try result.get()
     }
 
     func configuration() -> RedisMemoryDatabase.Configuration {
@@ -99,16 +66,12 @@ struct TestStore: Sendable {
         _ body: (RedisMemoryDatabase) async throws -> Void
     ) async throws {
         let database = try database(change)
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await database.prepare()
             try await body(database)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            await database.close()
         }
-        await database.close()
-        try result.get()
     }
 
     func dropIndexes() async throws {

@@ -1,10 +1,11 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Keyword and hybrid search with the traps of this engine.
-@Suite struct WordSearchTests {
+@Suite(.tags(.store)) struct WordSearchTests {
     private func ids(_ database: RedisMemoryDatabase, _ text: String, limit: Int = 100) async throws -> [String] {
         try await database.ids(text, .keyword(.bm25std), limit: limit)
     }

@@ -2,12 +2,13 @@ import AgentMemory
 import Logging
 import RedisDriver
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import RedisBackend
 
 /// Writes as hashes show them.
-@Suite struct WritingTests {
+@Suite(.tags(.store)) struct WritingTests {
     @Test func `replaces records whole`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in
@@ -150,7 +151,7 @@ import Testing
 
     @Test func `embeds only texts that changed`() async throws {
         final class Counting: Embedder {
-            let base = TestEmbedder()
+            let base = TestEmbedder(dimensions: 4)
             let texts = Mutex<[String]>([])
             var model: String { base.model }
             var dimensions: Int { base.dimensions }

@@ -1,15 +1,13 @@
 import Foundation
 import Logging
 import RedisDriver
+import TestServices
+import TestSupport
 import Testing
 
-/// Calls to a real server, which `TEST_REDIS_URL` names.
-@Suite struct ClientTests {
-    private static func endpoint() throws -> RedisEndpoint {
-        let url = try #require(
-            ProcessInfo.processInfo.environment["TEST_REDIS_URL"], "TEST_REDIS_URL names the Redis server for tests")
-        return try RedisEndpoint(url: url)
-    }
+/// Calls to a real server.
+@Suite(.tags(.store)) struct ClientTests {
+    private static func endpoint() throws -> RedisEndpoint { try RedisEndpoint(url: SharedServer.redisURL()) }
 
     private func withClient(
         connections: Int = 2, endpoint change: (inout RedisEndpoint) -> Void = { _ in },
@@ -21,16 +19,12 @@ import Testing
         configuration.connections = connections
         let client = try RedisClient(configuration: configuration, logger: Logger(label: "test"))
         let key = "test:driver:\(UInt64.random(in: 0 ... .max))"
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await body(client, key)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            _ = try? await client.send(RedisCommand("DEL", key))
+            await client.close()
         }
-        _ = try? await client.send(RedisCommand("DEL", key))
-        await client.close()
-        try result.get()
     }
 
     @Test func `keeps replies in order`() async throws {

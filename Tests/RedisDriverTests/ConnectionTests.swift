@@ -2,12 +2,13 @@ import Foundation
 import Logging
 import NIOSSL
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import RedisDriver
 
 /// How connections are made, broken and made again, against a server that does what a test wants.
-@Suite struct ConnectionTests {
+@Suite(.tags(.alone)) struct ConnectionTests {
     private func client(
         _ endpoint: RedisEndpoint, connections: Int = 1, _ change: (inout RedisClient.Configuration) -> Void = { _ in }
     ) throws -> RedisClient {
@@ -215,43 +216,28 @@ import Testing
     }
 
     @Test func `talks over TLS`() async throws {
-        let folder = URL(fileURLWithPath: NSTemporaryDirectory() + "tls-\(UInt32.random(in: 0 ... .max))")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let key = folder.appendingPathComponent("key.pem").path
-        let certificate = folder.appendingPathComponent("certificate.pem").path
-        let openssl = Process()
-        openssl.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        openssl.arguments = [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-            key,
-            "-out", certificate, "-days", "2", "-subj", "/CN=localhost", "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        ]
-        openssl.standardError = FileHandle.nullDevice
-        try openssl.run()
-        openssl.waitUntilExit()
-        try #require(openssl.terminationStatus == 0)
-
-        var server = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-        server.certificateVerification = .none
-        let context = try NIOSSLContext(configuration: server)
-        try await FakeServer.run(tls: context, answer: { _ in "+OK\r\n" }) { endpoint, _ in
-            guard case .tcp(_, let port) = endpoint.address else { return }
-            for parameters in ["ssl_ca_certs=\(certificate)", "ssl_cert_reqs=none"] {
-                let client = try client(try RedisEndpoint(url: "rediss://127.0.0.1:\(port)?\(parameters)"))
-                #expect(try await client.send(RedisCommand("GET")).string == "OK")
-                await client.close()
+        try await withTemporaryFolder { folder in
+            let files = try await SelfSignedCertificate(in: folder)
+            var server = TLSConfiguration.makeServerConfiguration(
+                certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate).map { .certificate($0) },
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem)))
+            server.certificateVerification = .none
+            let context = try NIOSSLContext(configuration: server)
+            try await FakeServer.run(tls: context, answer: { _ in "+OK\r\n" }) { endpoint, _ in
+                guard case .tcp(_, let port) = endpoint.address else { return }
+                for parameters in ["ssl_ca_certs=\(files.certificate)", "ssl_cert_reqs=none"] {
+                    let client = try client(try RedisEndpoint(url: "rediss://localhost:\(port)?\(parameters)"))
+                    #expect(try await client.send(RedisCommand("GET")).string == "OK")
+                    await client.close()
+                }
+                // Nobody vouches for the certificate.
+                let strict = try client(try RedisEndpoint(url: "rediss://localhost:\(port)"))
+                #expect(await code { try await strict.send(RedisCommand("GET")) } == .connectionFailed)
+                await strict.close()
             }
-            // Nobody vouches for the certificate.
-            let strict = try client(try RedisEndpoint(url: "rediss://localhost:\(port)"))
-            #expect(await code { try await strict.send(RedisCommand("GET")) } == .connectionFailed)
-            await strict.close()
-        }
-        #expect(throws: RedisError.self) {
-            try client(try RedisEndpoint(url: "rediss://h?ssl_ca_certs=\(folder.path)/none.pem&ssl_certfile=/none"))
+            #expect(throws: RedisError.self) {
+                try client(try RedisEndpoint(url: "rediss://h?ssl_ca_certs=\(folder.path)/none.pem&ssl_certfile=/none"))
+            }
         }
     }
 }

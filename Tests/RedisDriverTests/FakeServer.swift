@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import Synchronization
+import TestSupport
 
 @testable import RedisDriver
 
@@ -47,15 +48,11 @@ final class FakeServer: Sendable {
             channel = try await bootstrap.bind(host: "127.0.0.1", port: 0).get()
             endpoint = RedisEndpoint(.tcp(host: "127.0.0.1", port: channel.localAddress?.port ?? 0))
         }
-        let result: Result<Void, any Error>
-        do {
+        try await withClosing {
             try await body(endpoint, log)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } close: {
+            try await channel.close()
         }
-        try await channel.close()
-        try result.get()
     }
 
     private final class Handler: ChannelInboundHandler {

@@ -1,9 +1,10 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import SentenceModel
 
-@Suite("Sentence embedder")
+@Suite("Sentence embedder", .tags(.alone))
 struct SentenceEmbedderTests {
     private func make(
         _ change: (inout SentenceEmbedder.Configuration) -> Void = { _ in }
@@ -56,7 +57,7 @@ struct SentenceEmbedderTests {
                 return "import"
             }
             // The import must have its turn first.
-            while embedder.waitingTexts < 100_000 { await Task.yield() }
+            try await eventually { embedder.waitingTexts >= 100_000 }
             group.addTask {
                 _ = try await embedder.embed(["dog"])
                 return "query"
@@ -96,7 +97,7 @@ struct SentenceEmbedderTests {
 
     @Test func `is read at the start otherwise`() async throws {
         let embedder = try make()
-        while embedder.phase != .loaded { await Task.yield() }
+        try await eventually { embedder.phase == .loaded }
         #expect(await embedder.unavailability() == nil)
     }
 

@@ -1,9 +1,10 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import SentenceModel
 
-@Suite("Sentence vectors")
+@Suite("Sentence vectors", .tags(.alone))
 struct SentenceVectorTests {
     @Test func `equal those of sentence transformers`() async throws {
         let embedder = try SentenceEmbedder(.init(name: "local/all-MiniLM-L6-v2", path: ModelFixtures.miniLM()))

@@ -1,9 +1,10 @@
 import AgentMemory
+import TestSupport
 import Testing
 
 @testable import SentenceModel
 
-@Suite("WordPiece tokenizer")
+@Suite("WordPiece tokenizer", .tags(.alone))
 struct TokenizerTests {
     private static func miniLM() throws -> WordPieceTokenizer {
         try WordPieceTokenizer(ModelFolder(ModelFixtures.miniLM()), limit: 30_522)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Settings
@@ -42,19 +43,19 @@ import Testing
         #expect(try EnvironmentFile(parsing: marked).entries.map(\.name) == ["AUTH_MODE"])
     }
 
-    @Test func `only a file that is not there is no file`() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("env-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        #expect(try EnvironmentFile(readingIfPresent: folder + "/.env") == nil)
-        #expect(throws: EnvironmentFile.Failure.self) { try EnvironmentFile(readingIfPresent: folder) }
-        let link = folder + "/link"
-        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/nowhere/env")
-        #expect(throws: EnvironmentFile.Failure.self) { try EnvironmentFile(readingIfPresent: link) }
-        #expect(try EnvironmentFile(readingIfPresent: "/dev/null")?.entries == [])
-        #expect(throws: EnvironmentFile.Failure.self) { try EnvironmentFile(readingIfPresent: "/dev/zero") }
-        let file = folder + "/.env"
-        try Data("A=1".utf8).write(to: URL(fileURLWithPath: file))
-        #expect(try EnvironmentFile(readingIfPresent: file)?.entries.map(\.name) == ["A"])
+    @Test func `only a file that is not there is no file`() async throws {
+        try await withTemporaryFolder {
+            let folder = $0.path
+            #expect(try EnvironmentFile(readingIfPresent: folder + "/.env") == nil)
+            #expect(throws: EnvironmentFile.Failure.self) { try EnvironmentFile(readingIfPresent: folder) }
+            let link = folder + "/link"
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/nowhere/env")
+            #expect(throws: EnvironmentFile.Failure.self) { try EnvironmentFile(readingIfPresent: link) }
+            #expect(try EnvironmentFile(readingIfPresent: "/dev/null")?.entries == [])
+            #expect(throws: EnvironmentFile.Failure.self) { try EnvironmentFile(readingIfPresent: "/dev/zero") }
+            let file = folder + "/.env"
+            try Data("A=1".utf8).write(to: URL(fileURLWithPath: file))
+            #expect(try EnvironmentFile(readingIfPresent: file)?.entries.map(\.name) == ["A"])
+        }
     }
 }

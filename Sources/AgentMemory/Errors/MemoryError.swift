@@ -46,11 +46,24 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         case index(Int)
     }
 
+    /// A setting of the server that an error is about. The executable, which knows the names of
+    /// settings, adds this one's to the message.
+    public enum Setting: Sendable, Equatable {
+        /// The model of all embeddings.
+        case embeddingModel
+        /// Whether a server applies the migrations of its database.
+        case autoMigrate
+        /// What the keys of jobs begin with.
+        case jobKeyPrefix
+    }
+
     public let code: Code
     /// One sentence for people, without secrets and without stored texts.
     public let message: String
     /// Where in the input the value at fault is; empty when the failure is not about one value.
     public let path: [PathComponent]
+    /// The setting to change; `nil` if the error is not about one.
+    public let setting: Setting?
     /// The error below this one, in its own words; for logs only.
     public let underlying: String?
     /// Whether a write that failed so may have been done all the same, because only its answer was
@@ -60,12 +73,13 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     /// - Parameter mayHaveBeenDone: what the code alone says if absent: a store that fell silent
     ///   may have done its work.
     public init(
-        _ code: Code, _ message: String, path: [PathComponent] = [], underlying: String? = nil,
-        mayHaveBeenDone: Bool? = nil
+        _ code: Code, _ message: String, path: [PathComponent] = [], setting: Setting? = nil,
+        underlying: String? = nil, mayHaveBeenDone: Bool? = nil
     ) {
         self.code = code
         self.message = message
         self.path = path
+        self.setting = setting
         self.underlying = underlying
         self.mayHaveBeenDone =
             mayHaveBeenDone
@@ -87,7 +101,8 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     /// The same error, found one step further down in the input.
     public func within(_ component: PathComponent) -> MemoryError {
         MemoryError(
-            code, message, path: [component] + path, underlying: underlying, mayHaveBeenDone: mayHaveBeenDone)
+            code, message, path: [component] + path, setting: setting, underlying: underlying,
+            mayHaveBeenDone: mayHaveBeenDone)
     }
 
     /// The same error of a step that writes nothing, such as a read before the write.

@@ -55,16 +55,16 @@ extension Sequence where Element == RecordedSpace {
                 .misconfigured,
                 """
                 the store does not have all vectors of the embedding model \(space) yet: `agent-memory reembed` is at work or was \
-                interrupted; run it (again) with this EMBEDDING_MODEL, it goes on where it stopped
-                """)
+                interrupted; run it (again) with this model, it goes on where it stopped
+                """, setting: .embeddingModel)
         }
         let stored = filter(\.isReady).map { "\($0.space)" }.joined(separator: " and ")
         return MemoryError(
             .misconfigured,
             """
             the store holds vectors of the embedding model \(stored), and the server is set to \(space), to which they mean nothing: \
-            set EMBEDDING_MODEL back, or run `agent-memory reembed` with the new EMBEDDING_MODEL first \
+            set the embedding model back, or run `agent-memory reembed` with the new one first \
             (servers with the old one may go on meanwhile)
-            """)
+            """, setting: .embeddingModel)
     }
 }

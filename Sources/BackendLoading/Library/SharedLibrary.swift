@@ -40,7 +40,8 @@ struct SharedLibrary {
             #endif
         }
         guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
-            throw refuse(Self.explain(dlerror().map { String(cString: $0) } ?? "unknown error", path: path))
+            let (reason, field) = Self.explain(dlerror().map { String(cString: $0) } ?? "unknown error", path: path)
+            throw BackendFactoryError(.importError, setting: setting, field: field, reason)
         }
         self.handle = handle
         self.path = path
@@ -87,20 +88,27 @@ struct SharedLibrary {
         }
     }
 
-    /// The loader's words, with what they mean where that is known.
-    static func explain(_ words: String, path: String) -> String {
+    /// The loader's words, with what they mean where that is known, and the field of the
+    /// configuration that could help.
+    private static func explain(
+        _ words: String, path: String
+    ) -> (reason: String, field: BackendFactoryError.Field?) {
         if let range = words.firstRange(of: ": cannot open shared object file") {
             let missing = String(words[..<range.lowerBound])
-            return missing == path
-                ? "the library \(path) was found neither in MEMORY_VECTOR_DB_PLUGIN_PATH nor by the system's loader. Name its whole path."
-                : "\(path) needs the library \(missing), which was not found. Install it, or name its folder in LD_LIBRARY_PATH."
+            guard missing == path else {
+                let advice = "Install it, or name its folder in LD_LIBRARY_PATH."
+                return ("\(path) needs the library \(missing), which was not found. \(advice)", nil)
+            }
+            let places = "neither in the plugin folders nor by the system's loader"
+            return ("the library \(path) was found \(places). Name its whole path.", .folders)
         }
         if let range = words.firstRange(of: "undefined symbol: ") {
-            return """
+            let reason = """
                 \(path) uses \(words[range.upperBound...]), which neither it nor a library that it names has. Link it with the library \
                 that has it, of the version it was built for.
                 """
+            return (reason, nil)
         }
-        return "\(path) cannot be loaded: \(words)"
+        return ("\(path) cannot be loaded: \(words)", nil)
     }
 }

@@ -35,9 +35,8 @@ final class PythonChild: Sendable {
             switch error {
             case .noInterpreter:
                 throw BackendFactoryError(
-                    .importError, setting: setting,
-                    "there is no Python interpreter \(interpreter). Install one, or name yours in MEMORY_VECTOR_DB_PYTHON."
-                )
+                    .importError, setting: setting, field: .python,
+                    "there is no Python interpreter \(interpreter). Install one, or name yours.")
             case .system(let reason):
                 throw BackendFactoryError(
                     .importError, setting: setting,

@@ -31,24 +31,31 @@ public final class AcceptGuard: ChannelInboundHandler, Sendable {
     }
 
     private let limit: Int
+    private let limitName: String
     private let logger: Logger
     /// Touched on the event loop of the server's channel alone.
     private let state: NIOLoopBoundBox<State>
 
     /// - Parameters:
     ///   - limit: how many connections may be open at the same time.
+    ///   - limitName: how the log names the limit.
     ///   - eventLoop: that of the server's channel.
-    init(limit: Int, logger: Logger, eventLoop: any EventLoop) {
+    init(limit: Int, limitName: String, logger: Logger, eventLoop: any EventLoop) {
         self.limit = limit
+        self.limitName = limitName
         self.logger = logger
         state = .makeBoxSendingValue(State(), eventLoop: eventLoop)
     }
 
     /// Guards the server that listens on `channel`.
     ///
-    /// - Parameter limit: how many connections may be open at the same time.
-    public static func install(on channel: any Channel, limit: Int, logger: Logger) async throws {
-        let handler = AcceptGuard(limit: limit, logger: logger, eventLoop: channel.eventLoop)
+    /// - Parameters:
+    ///   - limit: how many connections may be open at the same time.
+    ///   - limitName: how the log names the limit, as the operator can set it.
+    public static func install(
+        on channel: any Channel, limit: Int, limitName: String, logger: Logger
+    ) async throws {
+        let handler = AcceptGuard(limit: limit, limitName: limitName, logger: logger, eventLoop: channel.eventLoop)
         try await channel.pipeline.addHandler(handler, position: .first)
         // One at a time, for the limit to be exact.
         try await channel.setOption(.maxMessagesPerRead, value: 1)
@@ -64,7 +71,7 @@ public final class AcceptGuard: ChannelInboundHandler, Sendable {
             self.resume(server)
         }
         if state.value.connections.count >= limit {
-            pause(server, because: "the limit of connections is reached (HTTP_MAX_CONNECTIONS)")
+            pause(server, because: "the limit of connections is reached (\(limitName))")
         }
         context.fireChannelRead(data)
     }

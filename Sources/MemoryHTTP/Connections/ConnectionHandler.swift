@@ -76,7 +76,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     init(limits: ConnectionLimits, progress: DecodingProgress) {
         self.limits = limits
         self.progress = progress
-        rules = RequestHeadRules(bodyLimit: limits.bodyBytes)
+        rules = RequestHeadRules(limits: limits)
     }
 
     func handlerAdded(context: ChannelHandlerContext) { becomeIdle(context) }
@@ -114,7 +114,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             bodyBytes += bytes.readableBytes
             spanBytes += bytes.readableBytes
             guard bodyBytes <= limits.bodyBytes else {
-                return refuse(.bodyTooLarge(limit: limits.bodyBytes), context)
+                return refuse(.bodyTooLarge(limits), context)
             }
             context.fireChannelRead(data)
         case .end:
@@ -159,7 +159,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             endRequest(context)
             return context.close(promise: nil)
         }
-        refuse(Refusal(error, isInRequestLine: progress.lineIsTooLong, limit: limits.headBytes), context)
+        refuse(Refusal(error, isInRequestLine: progress.lineIsTooLong, limits), context)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -396,7 +396,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func deadlineHasPassed(_ context: ChannelHandlerContext) {
         switch input {
         case .idle: context.close(promise: nil)
-        case .head: refuse(.headTooSlow, context)
+        case .head: refuse(.headTooSlow(limits), context)
         case .body: endSpanOfBody(context)
         case .ignored: if isClosing { context.close(promise: nil) }
         }
@@ -410,7 +410,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             spanBytes = 0
             return setDeadline(in: limits.bodyTimeout, context)
         }
-        refuse(.bodyTooSlow, context)
+        refuse(.bodyTooSlow(limits), context)
     }
 }
 

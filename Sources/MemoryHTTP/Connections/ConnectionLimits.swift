@@ -13,6 +13,18 @@ public struct ConnectionLimits: Sendable {
     public var idleTimeout: Duration = .seconds(75)
     /// The time after which a client that takes nothing of its answer is cut off; default 30 s.
     public var writeTimeout: Duration = .seconds(30)
+    /// How answers name the limits, as the operator can set them.
+    public var names = Names()
+
+    /// Default: as they are called here.
+    public struct Names: Sendable {
+        public var headBytes = "headBytes"
+        public var bodyBytes = "bodyBytes"
+        public var headTimeout = "headTimeout"
+        public var bodyTimeout = "bodyTimeout"
+
+        public init() {}
+    }
 
     /// Bytes a second that a body must bring in each span of ``bodyTimeout``: a client that sends
     /// single bytes now and then holds a connection as one that sends none.

@@ -30,33 +30,44 @@ struct Refusal: Equatable {
 }
 
 extension Refusal {
-    static func bodyTooLarge(limit: Int) -> Refusal {
+    static func bodyTooLarge(_ limits: ConnectionLimits) -> Refusal {
         Refusal(
             status: .payloadTooLarge,
-            detail: "the request body is larger than the server allows, \(limit) bytes (MAX_BODY_BYTES)")
+            detail:
+                "the request body is larger than the server allows, \(limits.bodyBytes) bytes (\(limits.names.bodyBytes))"
+        )
     }
 
-    static let headTooSlow = Refusal(
-        status: .requestTimeout, detail: "the head of the request did not arrive in time (HTTP_HEAD_TIMEOUT_SECONDS)")
-    static let bodyTooSlow = Refusal(
-        status: .requestTimeout, detail: "the body of the request arrived too slowly (HTTP_BODY_TIMEOUT_SECONDS)")
+    static func headTooSlow(_ limits: ConnectionLimits) -> Refusal {
+        Refusal(
+            status: .requestTimeout,
+            detail: "the head of the request did not arrive in time (\(limits.names.headTimeout))")
+    }
+
+    static func bodyTooSlow(_ limits: ConnectionLimits) -> Refusal {
+        Refusal(
+            status: .requestTimeout, detail: "the body of the request arrived too slowly (\(limits.names.bodyTimeout))")
+    }
+
     static let shuttingDown = Refusal(
         status: .serviceUnavailable, detail: "the server is shutting down", fields: [("Retry-After", "1")])
 
     /// - Parameter isInRequestLine: whether the part of the head that was too long is its first
     ///   line.
-    init(_ error: HTTPParserError, isInRequestLine: Bool, limit: Int) {
+    init(_ error: HTTPParserError, isInRequestLine: Bool, _ limits: ConnectionLimits) {
+        let limit = "\(limits.headBytes) bytes"
+        let name = limits.names.headBytes
         switch error {
         case .headerOverflow:
             self =
                 isInRequestLine
                 ? Refusal(
                     status: .uriTooLong,
-                    detail: "the URL is longer than the server allows, \(limit) bytes (HTTP_MAX_HEAD_BYTES)")
+                    detail: "the URL is longer than the server allows, \(limit) (\(name))")
                 : Refusal(
                     status: .requestHeaderFieldsTooLarge,
                     detail:
-                        "the head of the request is larger than the server allows, \(limit) bytes or \(RequestDecoder.maximumFields) fields (HTTP_MAX_HEAD_BYTES)"
+                        "the head of the request is larger than the server allows, \(limit) or \(RequestDecoder.maximumFields) fields (\(name))"
                 )
         case .invalidVersion:
             self = Refusal(status: .httpVersionNotSupported, detail: "the server speaks HTTP/1.1 and HTTP/1.0")

@@ -2,7 +2,7 @@ import NIOHTTP1
 
 /// What the head of a request must be like, whatever its route.
 struct RequestHeadRules {
-    let bodyLimit: Int
+    let limits: ConnectionLimits
 
     /// How the body of a request is delimited.
     enum BodyLength: Equatable {
@@ -24,8 +24,8 @@ struct RequestHeadRules {
                 fields: [("Allow", "DELETE, GET, HEAD, PATCH, POST, PUT")])
         }
         let length = try framing(of: head)
-        if case .known(let bytes) = length, bytes > bodyLimit {
-            throw Rejection(.bodyTooLarge(limit: bodyLimit))
+        if case .known(let bytes) = length, bytes > limits.bodyBytes {
+            throw Rejection(.bodyTooLarge(limits))
         }
         if length != .none, length != .known(0) {
             let codings = head.headers[canonicalForm: "Content-Encoding"].filter { $0.lowercased() != "identity" }

@@ -38,7 +38,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
                 return try await paced(try await next(request, context), to: request)
             }
         } catch is WorkBudget.Exhausted {
-            return Self.busy
+            return busy
         }
     }
 
@@ -89,10 +89,10 @@ struct LargeWorkMiddleware: RouterMiddleware {
         return response
     }
 
-    private static var busy: Response {
+    private var busy: Response {
         var response = Response.error(
             .serviceUnavailable,
-            "the server has as many large requests in work as it may (HTTP_WORK_BYTES); try again in a moment")
+            "the server has as many large requests in work as it may (\(work.limits.bytesName)); try again in a moment")
         response.headers[.retryAfter] = "1"
         return response
     }

@@ -4,6 +4,8 @@ public struct WorkLimits: Sendable {
     /// answers that clients are still taking; default 64 MiB. What comes on top waits. Parsed JSON
     /// takes a multiple of its bytes, about six.
     public var bytes = 64 << 20
+    /// How answers name ``bytes``, as the operator can set it.
+    public var bytesName = "bytes"
     /// How long a request waits for its share before it gets 503; default 5 s.
     public var patience: Duration = .seconds(5)
     /// Threads for requests with large bodies or answers; default 2.

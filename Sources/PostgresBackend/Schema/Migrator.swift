@@ -131,8 +131,8 @@ public struct Migrator: Sendable {
             .misconfigured,
             """
             the database lacks \(pending.count) migration(s) from \(first.name) on: run `agent-memory migrate up`, \
-            or set AUTO_MIGRATE
-            """
+            or let the server apply them
+            """, setting: .autoMigrate
         )
     }
 

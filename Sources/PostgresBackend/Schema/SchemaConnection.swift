@@ -153,7 +153,8 @@ struct SchemaConnection: Sendable {
         guard try await schemaExists(on: connection) else {
             throw MemoryError(
                 .misconfigured,
-                "the schema \(schema.name) is missing in the database: run `agent-memory migrate up`, or set AUTO_MIGRATE"
+                "the schema \(schema.name) is missing in the database: run `agent-memory migrate up`, or let the server create it",
+                setting: .autoMigrate
             )
         }
         let closed = try await connection.query(

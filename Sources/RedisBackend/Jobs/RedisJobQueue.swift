@@ -211,7 +211,8 @@ public final class RedisJobQueue: JobQueue {
             if case .error(let error) = reply, error.code == .wrongType {
                 throw MemoryError(
                     .misconfigured,
-                    "the key \(key(state)) in Redis holds a value of another program: choose another REDIS_JOBS_PREFIX")
+                    "the key \(key(state)) in Redis holds a value of another program: choose another prefix of job keys",
+                    setting: .jobKeyPrefix)
             }
             guard let size = try reply.get().integer else { throw Self.unknownAnswer }
             return size

@@ -40,7 +40,7 @@ struct MigrateCommand: AsyncParsableCommand {
                 try await assembly.prepareVectors(client: client)
                 print("the vector index is there")
             } catch let error as MemoryError where error.code == .misconfigured {
-                print("the vector index was left to the first server: \(error.message)")
+                print("the vector index was left to the first server: \(error.messageNamingSetting)")
             } catch {
                 await client.shutdown()
                 throw error

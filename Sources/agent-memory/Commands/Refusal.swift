@@ -14,8 +14,8 @@ struct Refusal: Error, CustomStringConvertible {
     init?(_ error: any Error) {
         switch error {
         case let error as SettingsError: description = error.description
-        case let error as BackendFactoryError: description = error.message
-        case let error as MemoryError: description = error.message
+        case let error as BackendFactoryError: description = error.messageNamingSetting
+        case let error as MemoryError: description = error.messageNamingSetting
         default: return nil
         }
     }

@@ -29,7 +29,7 @@ import Testing
     @Test func `a refusal names both models and the way out`() {
         let other = [recorded(1, "other", 32), recorded(2, "half", 8, isReady: false)].refusal(of: own)
         #expect(other.code == .misconfigured)
-        for part in ["other (32 dimensions)", "m (64 dimensions)", "agent-memory reembed", "EMBEDDING_MODEL"] {
+        for part in ["other (32 dimensions)", "m (64 dimensions)", "agent-memory reembed"] {
             #expect(other.message.contains(part))
         }
         #expect(!other.message.contains("half"))
