@@ -1,5 +1,5 @@
-/// Turns texts into vectors. Backends call it; which model answers is decided where the server is
-/// put together.
+/// Turns texts into vectors. Backends call it; the assembly of the server decides which model is
+/// behind it.
 public protocol Embedder: Sendable {
     /// The model's name as the settings spell it, such as `text-embedding-3-small` or
     /// `local/hashing-1024`.
@@ -10,19 +10,18 @@ public protocol Embedder: Sendable {
     /// One vector for each text, in order, each of ``dimensions`` finite values that are not all
     /// zero.
     ///
-    /// An empty list gives an empty list without asking anyone.
+    /// An empty list gives an empty list without a call of the model.
     ///
     /// - Throws: ``MemoryError`` with code `embeddingFailed`, `embeddingRefused` or `timedOut`;
     ///   `CancellationError`.
     func embed(_ texts: [String]) async throws -> [[Float]]
 
-    /// Whether the model can answer now; `nil` when it can, otherwise why not, in one sentence
-    /// without secrets.
+    /// Why the model cannot respond now, in one sentence without secrets; `nil` if it can.
     func unavailability() async -> String?
 }
 
 extension Embedder {
-    /// ``embed(_:)`` with the answer checked against the contract (rule R7): the number of vectors,
+    /// ``embed(_:)`` with its result checked against the contract (rule R7): the number of vectors,
     /// their length, their values.
     ///
     /// - Throws: ``MemoryError`` with code `embeddingFailed` that names the model and both lengths.
