@@ -12,7 +12,8 @@ public import HTTPClient
 public struct ServiceEndpoint: Sendable {
     public let url: HTTPURL
     public let authentication: (name: String, value: String)?
-    /// Whether it is OpenAI's own service or Azure's, which are known to take all of the protocol.
+    /// Whether it is OpenAI's own service or Azure's, which are known to support the whole
+    /// protocol.
     public let isOpenAIOrAzure: Bool
 
     static let openAI = "https://api.openai.com/v1"
