@@ -1,15 +1,16 @@
-/// Vectors by text; the one that was not asked for longest goes first. It takes memory only for
-/// what it holds.
+/// Vectors by text; the least recently used one is evicted first. It takes memory only for its
+/// entries.
 struct VectorCache: Sendable {
     private struct Entry {
         let key: TextKey
         let vector: [Float]
-        /// Places of the entries that were used right after and right before this one; -1 for none.
+        /// Positions of the entries that were used right after and right before this one; -1 for
+        /// none.
         var newer: Int
         var older: Int
     }
 
-    /// For the table's slots, the entry and the array's head.
+    /// For the table's slots, the entry and the array's header.
     private static let overhead = 128
 
     private let maximumEntries: Int
@@ -29,7 +30,7 @@ struct VectorCache: Sendable {
 
     var count: Int { places.count }
 
-    /// The vector, which becomes the newest.
+    /// The vector, which becomes the most recently used one.
     mutating func vector(for key: TextKey) -> [Float]? {
         guard let place = places[key], let entry = entries[place] else { return nil }
         if place != newest {
@@ -39,7 +40,7 @@ struct VectorCache: Sendable {
         return entry.vector
     }
 
-    /// Keeps the vector, unless it alone is above the limit, and drops the oldest until all fits.
+    /// Stores the vector, unless it alone exceeds the limit, and evicts the oldest until all fit.
     mutating func insert(_ vector: [Float], for key: TextKey) {
         remove(key)
         let entry = Entry(key: key, vector: vector, newer: -1, older: -1)
