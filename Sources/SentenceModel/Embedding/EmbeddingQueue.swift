@@ -45,7 +45,7 @@ final class EmbeddingQueue: Sendable {
 
     /// A portion is large enough for the products to be quick, and small enough to take turns.
     private static let portions = 48...192
-    /// Calls beyond this number are refused: they would run into their deadlines.
+    /// Calls beyond this number are refused: they would exceed their deadlines.
     private static let maximumCalls = 1024
 
     private let monitor: Monitor<State>
@@ -82,7 +82,7 @@ final class EmbeddingQueue: Sendable {
         monitor.withLock { state in state.calls.values.reduce(0) { $0 + $1.texts.count - $1.next } }
     }
 
-    /// Lets the threads end when they have done what they are at; calls that wait fail.
+    /// Lets the threads end after their current work; waiting calls fail.
     func end() {
         let continuations = monitor.change { state in
             state.hasEnded = true
@@ -118,7 +118,7 @@ final class EmbeddingQueue: Sendable {
         let total = texts.reduce(0) { $0 + Self.estimatedTokens($1) }
         let refusal: (any Error)? = monitor.change { state in
             if case .failed(let reason) = state.phase { return MemoryError(.embeddingFailed, reason) }
-            // The handler may have run before there was anyone to tell.
+            // The handler may have run before there was anything to cancel.
             if Task.isCancelled || state.hasEnded { return CancellationError() }
             guard state.calls.count < Self.maximumCalls else {
                 return MemoryError(
@@ -133,7 +133,7 @@ final class EmbeddingQueue: Sendable {
         if let refusal { continuation.resume(throwing: refusal) }
     }
 
-    /// Forgets a call that is no longer waited for.
+    /// Drops a call that is no longer needed.
     private func remove(_ id: Int) -> CheckedContinuation<[[Float]], any Error>? {
         monitor.withLock { state in
             state.turns.removeAll { $0 == id }
@@ -141,7 +141,7 @@ final class EmbeddingQueue: Sendable {
         }
     }
 
-    /// For sharing texts out only: English has some five bytes a token.
+    /// Only an estimate for sharing out texts: English has about five bytes per token.
     private static func estimatedTokens(_ text: String) -> Int { 3 + text.utf8.count / 5 }
 
     // MARK: What a thread does

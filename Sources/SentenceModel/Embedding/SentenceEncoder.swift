@@ -17,8 +17,7 @@ struct SentenceEncoder: Sendable {
         self.tokenizer = tokenizer
         self.library = library
         encoder = BertEncoder(tensors, configuration, library: library)
-        // The first use of every weight: they are read from the disk now, and not when somebody
-        // waits.
+        // The first use of every weight reads it from the disk now, not during a request.
         library.prepareThread()
         let vector = vectors(of: ["a"], EncoderScratch())[0]
         guard vector.allSatisfy(\.isFinite), vector.contains(where: { $0 != 0 }) else {
@@ -27,7 +26,7 @@ struct SentenceEncoder: Sendable {
         }
     }
 
-    /// To be called once on each thread that calls ``vectors(of:_:)``.
+    /// Must be called once on each thread that calls ``vectors(of:_:)``.
     func prepareThread() { library.prepareThread() }
 
     func vectors(of texts: [String], _ scratch: EncoderScratch) -> [[Float]] {
