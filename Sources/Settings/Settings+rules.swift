@@ -1,4 +1,4 @@
-/// What concerns several settings at once, or the way in which one was given.
+/// Rules about several settings, or about the source of a value.
 extension Settings {
     static func checkTogether(_ values: SettingValues, _ reader: inout SettingsReader) {
         requireDatabase(values, &reader)
@@ -30,7 +30,7 @@ extension Settings {
         if values.access.usesTokens { reader.problem("TOKEN_AUTH_ENABLED=true: \(AccessSettings.consequence)") }
     }
 
-    /// Values that are fine alone, of which one keeps the other from having an effect.
+    /// Values that are valid alone, but one makes the other ineffective.
     private static func warnOfBoundedTimes(_ reader: inout SettingsReader) {
         for (name, limit) in [
             ("JOB_BACKOFF_SECONDS", "JOB_BACKOFF_LIMIT_SECONDS"),

@@ -1,5 +1,5 @@
-/// Who may use the server. Authentication is not built, so that everything but the defaults is
-/// refused: a server that was asked to be closed must not run open.
+/// Who may use the server. Authentication does not exist yet, so that everything except the
+/// defaults is refused: a server with access control requested must not run open.
 public struct AccessSettings: SettingsRoom {
     public static let title = "Access"
 

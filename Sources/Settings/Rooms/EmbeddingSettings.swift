@@ -55,7 +55,7 @@ public struct EmbeddingSettings: SettingsRoom {
         }
     }
 
-    /// A folder of a model that is given is the model that is wanted, under the folder's name.
+    /// The folder of a model, if given, determines the model, under the folder's name.
     @Sendable private static func modelOfPath(_ variables: [String: String]) -> String? {
         variables["LOCAL_MODEL_PATH"]?.split(separator: "/").last.map { "local/\($0)" }
     }

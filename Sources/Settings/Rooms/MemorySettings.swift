@@ -1,4 +1,4 @@
-/// What becomes of memories and sessions.
+/// The handling of memories and sessions.
 public struct MemorySettings: SettingsRoom {
     public static let title = "Memories and sessions"
 

@@ -1,6 +1,6 @@
 public import Logging
 
-/// Where the server listens, and what it logs.
+/// The address of the server, and its log.
 public struct ServerSettings: SettingsRoom {
     public static let title = "Server"
 

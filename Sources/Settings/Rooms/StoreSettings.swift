@@ -1,4 +1,4 @@
-/// Which store keeps the memories, and how one that is loaded is run.
+/// The store for the memories, and how a loaded one is run.
 public struct StoreSettings: SettingsRoom {
     public static let title = "Stores"
 

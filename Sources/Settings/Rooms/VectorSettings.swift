@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// The index of vectors, in whichever store.
+/// The vector index, in both stores.
 public struct VectorSettings: SettingsRoom {
     public static let title = "Vectors"
 
