@@ -2,7 +2,7 @@ import AgentMemory
 import Synchronization
 
 extension ConformanceCheck {
-    /// The rules R6, R7, E1 and E3 when the store dies and comes back.
+    /// The rules R6, R7, E1 and E3 if the store crashes and restarts.
     enum DurabilityChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -79,7 +79,7 @@ extension ConformanceCheck {
             for ranking in scope.rankings {
                 calls.append(("search, \(ranking)", { _ = try await scope.search("[1] word", ranking, filter) }))
             }
-            // The second time what the backend knew of its connections is no surprise any more.
+            // The second time, the backend's state of its connections is already known to be stale.
             for time in ["first", "second"] {
                 for (what, call) in calls {
                     try await expectDown("\(what) for the \(time) time", scope, call)
@@ -110,7 +110,7 @@ extension ConformanceCheck {
                 try await scope.faults.crash()
                 try await scope.faults.restart()
                 try await whileRunning(scope) {
-                    // What answers at all answers right, from the first answer on.
+                    // Every response must be correct, from the first one on.
                     let count = try await recovered(scope) { try await scope.database.count(.everything) }
                     try scope.expect("count", count, 50 * (round + 1))
                     let filter = try tag(.userID, eq: "u\(round)")
@@ -167,8 +167,8 @@ extension ConformanceCheck {
             let old = (0..<400).map { "old\($0)" }
             _ = try await scope.database.add(
                 try old.map { try MemoryRecord(id: $0, text: "[1] old", userID: "before") })
-            // The first half of the old records is changed, as far as it reaches, the second half
-            // deleted.
+            // The first half of the old records is changed, as far as the calls got; the second
+            // half is deleted.
             let updater: Writer = { call in
                 let change = RecordUpdate(id: "old\(call % 200)", changes: try RecordChanges(topics: ["c\(call)"]))
                 _ = try await scope.database.update([change])
@@ -195,7 +195,7 @@ extension ConformanceCheck {
                 }
                 for call in 0..<min(written[6], 200) {
                     let latest = stride(from: call, to: written[6], by: 200).map { $0 }.last ?? call
-                    // The next change was on its way, or not.
+                    // The next change may or may not have been sent.
                     let possible = [["c\(latest)"], ["c\(latest + 200)"]]
                     guard let topics = topics["old\(call)"], possible.contains(topics) else {
                         throw Mismatch("the acknowledged change of old\(call) is lost")
@@ -231,7 +231,7 @@ extension ConformanceCheck {
     /// Makes the call of this number.
     private typealias Writer = @Sendable (Int) async throws -> Void
 
-    /// Adds records with new ids in every call, which bears its name in their namespace.
+    /// Adds records with new ids in every call; their namespace has the call's name.
     private static func adder(_ scope: CheckScope, _ writer: Int, recordsACall size: Int) -> Writer {
         { call in
             _ = try await scope.database.add(
@@ -243,10 +243,10 @@ extension ConformanceCheck {
         }
     }
 
-    /// Lets writers write at once, each call after call, ends the store once so many calls have
-    /// been answered, and starts it again.
+    /// Runs concurrent writers, each with one call after another, kills the store after the given
+    /// number of responses, and restarts it.
     ///
-    /// - Returns: how many calls of each writer were answered.
+    /// - Returns: how many calls of each writer returned.
     private static func untilTheCrash(
         _ scope: CheckScope, after calls: Int, _ writers: [Writer]
     ) async throws -> [Int] {
@@ -291,19 +291,19 @@ extension ConformanceCheck {
         error.code == .storeUnavailable || error.code == .timedOut
     }
 
-    /// Expects the typed error of a store that is down, in time.
+    /// Expects the typed error of a store that is down, within the time limit.
     private static func expectDown(
         _ what: String, _ scope: CheckScope, _ call: @Sendable () async throws -> Void
     ) async throws {
         let clock = ContinuousClock()
         let start = clock.now
         try await scope.expectError(what, .storeUnavailable, .timedOut) { try await call() }
-        // With room for a busy machine.
+        // With a margin for a busy machine.
         let limit = try scope.faults.deadline + .seconds(5)
         try scope.expect("\(what): ended in \(clock.now - start) of \(limit)", clock.now - start <= limit)
     }
 
-    /// Does something while the database's own upkeep runs, as in a server.
+    /// Runs a body while the database's own maintenance runs, as in a server.
     private static func whileRunning(_ scope: CheckScope, _ body: () async throws -> Void) async throws {
         let upkeep = Task { try await scope.database.run() }
         do {
@@ -319,8 +319,8 @@ extension ConformanceCheck {
         }
     }
 
-    /// The first answer of a store that is coming back. Until then only the errors that say so are
-    /// right.
+    /// The first result of a restarting store. Until then only the errors of an unavailable store
+    /// are right.
     private static func recovered<Answer: Sendable>(
         _ scope: CheckScope, _ call: () async throws -> Answer
     ) async throws -> Answer {

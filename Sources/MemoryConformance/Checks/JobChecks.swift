@@ -1,6 +1,6 @@
 import AgentMemory
 
-/// Rules J1 to J5: a queue that forgets nothing and gives nothing to two.
+/// Rules J1 to J5: a queue loses no job and gives none to two workers.
 extension ConformanceCheck {
     enum JobChecks {
         static let checks: [ConformanceCheck] = [
