@@ -15,8 +15,8 @@ struct StoreService: Service {
         self.logger = logger
     }
 
-    /// Prepares the store, but waits no longer than `limit`: one that is slow or down is prepared
-    /// by ``run()`` later.
+    /// Prepares the store, but waits no longer than `limit`: ``run()`` prepares a store that is
+    /// slow or down later.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured`: then the server must not start.
     func prepare(within limit: Duration) async throws {
@@ -59,7 +59,7 @@ struct StoreService: Service {
             do {
                 try await store.run()
             } catch is CancellationError {
-                // The way it ends.
+                // The normal end.
             }
         }
     }

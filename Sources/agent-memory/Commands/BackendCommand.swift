@@ -6,7 +6,7 @@ import Logging
 import MemoryConformance
 import Settings
 
-/// `agent-memory backend`: what people who write backends do with theirs.
+/// `agent-memory backend`: commands for authors of backends.
 struct BackendCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backend", abstract: "Looks at the backend that MEMORY_VECTOR_DB_FACTORY names.",
@@ -36,10 +36,10 @@ struct BackendCommand: AsyncParsableCommand {
         }
     }
 
-    /// Makes the backend once, to see what it says of itself.
+    /// Creates the backend once, to show its description.
     private static func show(_ setting: String, _ assembly: Assembly) async throws {
         let embedder = SteeredEmbedder(dimensions: try assembly.dimensions())
-        // A factory may make its tables, so one that is loaded gets a scope here, too.
+        // A factory may create tables, so a loaded one gets a scope here too.
         let backend: any MemoryVectorDatabase =
             try BackendRegistry.builtInName(setting) == nil
             ? await assembly.loader.load(setting, embedder: embedder, scope: HarnessScope().name)

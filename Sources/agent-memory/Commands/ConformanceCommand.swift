@@ -9,7 +9,7 @@ import MemoryConformance
     import Foundation
 #endif
 
-/// `agent-memory conformance`: holds backends, or whole servers, against the contract.
+/// `agent-memory conformance`: checks backends, or whole servers, against the contract.
 struct ConformanceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "conformance", abstract: "Checks that backends keep the contract.",
@@ -112,7 +112,7 @@ struct ConformanceCommand: AsyncParsableCommand {
             let run = try ConformanceRun(options)
             let harnesses = try await ConformanceHarnesses.make(
                 backends: backends, urls: url, settle: settle > 0 ? .seconds(settle) : nil)
-            // Found out before the run, which may be long.
+            // Checked before the run, which may be long.
             if let output { try Self.write("", to: output) }
             let progress = ConformanceProgress(several: harnesses.count > 1)
             let report = await endingOnSignals { await run.run(on: harnesses) { progress.tell($0) } }
@@ -146,7 +146,7 @@ struct ConformanceCommand: AsyncParsableCommand {
             expectedFailures: expected)
     }
 
-    /// Exits with 1 if a backend answers otherwise than the oracle.
+    /// Exits with 1 if a backend's result differs from the oracle's.
     private func replayHistory(in file: String) async throws {
         guard let script = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw Refusal("--replay: \(file) cannot be read")

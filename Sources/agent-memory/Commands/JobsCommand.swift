@@ -4,7 +4,7 @@ import BackendLoading
 import Logging
 import Settings
 
-/// `agent-memory jobs`: what operators do with the queue of background jobs.
+/// `agent-memory jobs`: commands for operators of the queue of background jobs.
 struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs",

@@ -13,7 +13,7 @@ import Settings
     import Darwin
 #endif
 
-/// `agent-memory reembed`: from one embedding model to another, while servers go on.
+/// `agent-memory reembed`: changes the embedding model while servers keep running.
 struct ReembedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reembed",
