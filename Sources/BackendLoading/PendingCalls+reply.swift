@@ -2,11 +2,11 @@ import AgentMemory
 import BackendProtocol
 
 extension PendingCalls.Reply {
-    /// What the reply says.
+    /// The content of the reply.
     ///
     /// - Parameter backend: its name, for errors.
-    /// - Throws: the failure that it stands for; ``MemoryError`` with code `internalError` if it is
-    ///   no reply at all.
+    /// - Throws: the failure that it reports; ``MemoryError`` with code `internalError` if it is
+    ///   not a valid reply.
     func value(of operation: BackendOperation, backend: String) throws -> JSONValue {
         let value =
             switch content {

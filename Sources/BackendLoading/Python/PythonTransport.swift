@@ -3,7 +3,7 @@ import BackendProtocol
 import Logging
 import Synchronization
 
-/// Calls a backend in a Python program beside the server. Where the program ends, calls fail with
+/// Calls a backend in a separate Python program. If the program ends, calls fail with
 /// `storeUnavailable` until it runs again.
 final class PythonTransport: BackendTransport {
     /// How the program is started, each time.
@@ -23,7 +23,7 @@ final class PythonTransport: BackendTransport {
         var ending = ""
     }
 
-    /// How long importing the module and making the backend may take together.
+    /// Time limit for importing the module and creating the backend together.
     private static let startLimit: Duration = .seconds(120)
     /// How long the backend may take to close itself.
     private static let closingLimit: Duration = .seconds(5)
@@ -49,7 +49,7 @@ final class PythonTransport: BackendTransport {
         state = Mutex(State(child: child))
     }
 
-    /// Starts Python and has the factory make a backend.
+    /// Starts Python and calls the factory.
     ///
     /// - Parameters:
     ///   - factory: the dotted name of a function.
@@ -121,7 +121,7 @@ final class PythonTransport: BackendTransport {
         let reply = try await calls.perform(operation, backend: description.name) { number in
             guard let left = calls.start(number) else { return }
             child.send(PythonFrame.call(number, operation, timeoutMilliseconds: left, request: request))
-            // Its end may have come before this call was there to be failed by it.
+            // The program may have ended before this call was registered.
             if state.withLock({ $0.child !== child }) { calls.failAll(Self.gone(description.name)) }
         } giveUp: { number in
             child.send(PythonFrame.cancel(number))
@@ -133,7 +133,7 @@ final class PythonTransport: BackendTransport {
         MemoryError(.storeUnavailable, "the Python program of the backend \(name) ended during the call")
     }
 
-    /// Watches over the program, and starts it again when it ends, after pauses that double.
+    /// Watches the program, and restarts it when it ends, after pauses that double.
     func run() async throws {
         var pause = Self.shortestPause
         while !Task.isCancelled {
