@@ -36,7 +36,7 @@ extension RedisMemoryDatabase {
                 }
             }
             let records = try await records(rows.map(\.id))
-            // Someone may have written between the two answers.
+            // A writer may have come between the two responses.
             total = max(total, rows.isEmpty ? 0 : query.page.offset + rows.count)
             return LoadedPage(rows.indices.map { records[$0] }, total: total, request: query.page)
         }
@@ -51,7 +51,7 @@ extension RedisMemoryDatabase {
 }
 
 extension SearchCommands {
-    /// A page that ends before this is asked for together with the total.
+    /// A page that ends before this is requested together with the total.
     var speculativeEnd: Int { min(100_000, maximumResults) }
 }
 

@@ -27,8 +27,8 @@ extension RedisWorkingMemoryStore {
         }
     }
 
-    /// What a script answers for a session: its JSON and the number of messages; `nil` where there
-    /// is none.
+    /// A script's result for a session: its JSON and the number of messages; `nil` if there is
+    /// none.
     static func document(_ reply: RedisValue) throws -> (text: String, messageCount: Int)? {
         if reply.isNull { return nil }
         guard let parts = reply.array, parts.count == 2, let text = parts[0].string, let count = parts[1].integer else {
@@ -53,8 +53,8 @@ extension RedisWorkingMemoryStore {
                     let key = SessionKey(storedSessionID: sessionID, namespace: row["n"], userID: row["u"])
                     return reference.matches(key) ? key : nil
                 }
-                // A session can have two documents for a while, when the reference has written one
-                // of them.
+                // A session can have two documents for a while, if the reference has written one of
+                // them.
                 let distinct = Set(keys).sorted()
                 guard distinct.count < limit, rows.count == window else { return Array(distinct.prefix(limit)) }
                 window *= 8
@@ -82,7 +82,7 @@ extension RedisWorkingMemoryStore {
                 }
             }
             let found = rows.compactMap { $0["session_id"] }
-            // Someone may have written between the two answers.
+            // A writer may have come between the two responses.
             total = max(total, found.isEmpty ? 0 : page.offset + found.count)
             return Page(items: found, total: total, request: page)
         }
@@ -108,7 +108,7 @@ extension RedisWorkingMemoryStore {
         return total
     }
 
-    /// The rows of an FT.AGGREGATE answer, by field; fields without a value are left out.
+    /// The rows of an FT.AGGREGATE result, by field; fields without a value are left out.
     private static func rows(_ reply: RedisValue) throws -> [[String: String]] {
         guard let rows = try reply.get().array else {
             throw MemoryError(.internalError, "the Redis server answered a search with something unknown")

@@ -1,12 +1,12 @@
 import RedisDriver
 
-/// What is done to a session on the server, in one step each.
+/// Scripts on a session, each atomic.
 ///
 /// KEYS are ``SessionKeys/plain`` and ``SessionKeys/own``; the first three of ARGV are
-/// ``SessionKeys/identity``. A script with the line `#!lua` is refused whole, before it changes
-/// anything, where the server has no memory left or takes no writes.
+/// ``SessionKeys/identity``. A script with the line `#!lua` is refused as a whole, before it
+/// changes anything, if the server has no memory left or refuses writes.
 enum SessionScripts {
-    /// Finds the document. `locate` answers its key, or else nil and the key that a new one gets.
+    /// Finds the document. `locate` returns its key, or else nil and the key for a new one.
     private static let prelude = """
         local function names(key)
           local kind = redis.call('TYPE', key).ok
@@ -41,7 +41,7 @@ enum SessionScripts {
 
         """
 
-    /// For writes. A document of the reference has no revisions: it is number 0, and its date is
+    /// For writes. A document of the reference has no revisions: it has number 0, and its date is
     /// the stamp.
     private static let history = """
         local time = redis.call('TIME')
@@ -77,7 +77,7 @@ enum SessionScripts {
 
         """
 
-    /// ARGV: paths to read, `.` for the whole document. Answers their JSON and the number of
+    /// ARGV: paths to read, `.` for the whole document. Returns their JSON and the number of
     /// messages, or nothing.
     static let read = RedisScript(
         """
@@ -88,10 +88,10 @@ enum SessionScripts {
         return {redis.call('JSON.GET', key, unpack(ARGV, 4)), count(key)}
         """)
 
-    /// ARGV: the revision expected or nothing for no session; the document; the new stamp, the
-    /// writer's stamp or `null`, the number of messages; milliseconds to live or nothing; revisions
-    /// to keep; the prefix of the queue; jobs (``JobScripts/enqueueFunction``). Answers the new
-    /// revision, or nothing if what is stored is not what was expected.
+    /// ARGV: the expected revision or an empty string for no session; the document; the new stamp,
+    /// the writer's stamp or `null`, the number of messages; milliseconds to live or an empty
+    /// string; revisions to keep; the prefix of the queue; jobs (``JobScripts/enqueueFunction``).
+    /// Returns the new revision, or nothing if the stored state is not the expected one.
     static let write = RedisScript(
         """
         #!lua
@@ -110,13 +110,13 @@ enum SessionScripts {
         return new
         """)
 
-    /// ARGV: the revision expected or nothing for any; microseconds of the write, the same in
-    /// seconds; the writer's stamp or `null`; the new token count or nothing; revisions to keep;
-    /// the number of paths to answer; how many of the last messages are looked through for repeats,
-    /// or nothing; the prefix of the queue, the number of arguments of jobs; then the paths, the
-    /// jobs (``JobScripts/enqueueFunction``), the messages. Answers the paths' JSON and the number
-    /// of messages, nothing where there is no session, 0 if another revision is stored, and 2 if a
-    /// message has the id of one that says something else.
+    /// ARGV: the expected revision or an empty string for any; microseconds of the write, the same
+    /// in seconds; the writer's stamp or `null`; the new token count or an empty string; revisions
+    /// to keep; the number of paths to return; how many of the last messages are searched for
+    /// repeats, or an empty string; the prefix of the queue, the number of arguments of jobs; then
+    /// the paths, the jobs (``JobScripts/enqueueFunction``), the messages. Returns the paths' JSON
+    /// and the number of messages; nothing if there is no session; 0 if another revision is stored;
+    /// 2 if a message has the id of one with other content.
     static let append = RedisScript(
         """
         #!lua
@@ -190,8 +190,8 @@ enum SessionScripts {
         return answer()
         """)
 
-    /// ARGV: the revision expected or nothing for any. Answers 1, nothing where there is no
-    /// session, and 0 if another revision is stored.
+    /// ARGV: the expected revision or an empty string for any. Returns 1; nothing if there is no
+    /// session; 0 if another revision is stored.
     static let delete = RedisScript(
         """
         #!lua flags=allow-oom
