@@ -2,9 +2,9 @@ import AgentMemory
 import PostgresDriver
 
 extension MemoryError {
-    /// What a failure of the driver means to a client of the store.
+    /// The error of the store's interface for a failure of the driver.
     ///
-    /// - Parameter mayHaveBeenDone: where the caller knows more than the error.
+    /// - Parameter mayHaveBeenDone: if the caller knows more than the error.
     init(_ error: PostgresError, mayHaveBeenDone: Bool? = nil) {
         let plain = MemoryError(plain: error)
         self.init(
@@ -43,7 +43,7 @@ extension MemoryError {
             self.init(
                 .storeUnavailable, "PostgreSQL takes no writes: it is a standby or read-only", underlying: detail)
         case "42501":
-            // Names of tables and schemas, not of what is in them.
+            // Names of tables and schemas, not their content.
             let what = error.underlying.map { ": \($0)" } ?? ""
             self.init(
                 .storeUnavailable, "PostgreSQL does not permit this user what the server needs\(what)",
@@ -71,18 +71,18 @@ extension MemoryError {
 }
 
 extension PostgresError {
-    /// Whether what was sent may have been committed although it failed.
+    /// Whether the statements may have been committed although they failed.
     fileprivate var mayHaveBeenDone: Bool {
         if provablyNotExecuted { return false }
         return switch code {
         case .invalidConfiguration, .connectionFailed, .loginRefused, .unsupportedPooler, .poolTimedOut: false
         case .connectionLost, .timedOut, .closed, .unexpectedResult: true
-        // Any other error of the server undoes the transaction.
+        // Any other error of the server rolls the transaction back.
         case .server: endsSession
         }
     }
 
-    /// The same with what to do about it.
+    /// The same with advice.
     func advising(_ advice: String) -> PostgresError {
         PostgresError(
             code, message, sqlState: sqlState, underlying: (underlying.map { "\($0); " } ?? "") + advice,
@@ -99,7 +99,7 @@ extension PostgresError {
     }
 }
 
-/// Runs `body` and turns every error of the driver into a ``MemoryError``.
+/// Runs `body` and maps every error of the driver to a ``MemoryError``.
 func mappingErrors<Value>(
     isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> sending Value
 ) async throws -> sending Value {

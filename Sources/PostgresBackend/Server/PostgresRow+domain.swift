@@ -2,7 +2,7 @@ import AgentMemory
 import PostgresDriver
 
 extension PostgresValue {
-    /// A value of a column of the type `json`, which the statement must tell the server.
+    /// A value of a column of the type `json`, which the statement must declare for the server.
     static func json(_ value: JSONValue) -> PostgresValue {
         var writer = JSONWriter()
         writer.value(value)
