@@ -36,7 +36,7 @@ import Testing
             ["for another kind of machine", "x86-64", "ARM64"])
     }
 
-    @Test func `a file that is no library`() async throws {
+    @Test func `a file that is not a library`() async throws {
         let file = FixtureLibrary.folder.appendingPathComponent("text.so")
         try Data("a text".utf8).write(to: file)
         try await expect("\(file.path):create_good", .importError, ["is not a shared library"])
@@ -48,7 +48,7 @@ import Testing
             ["acme_function_of_another_version"])
     }
 
-    @Test func `a name without a path that nobody has`() async throws {
+    @Test func `an unknown name without a path`() async throws {
         try await expect(
             "libnobodyhasthis.so:create", .importError, ["MEMORY_VECTOR_DB_PLUGIN_PATH", "libnobodyhasthis.so"])
     }

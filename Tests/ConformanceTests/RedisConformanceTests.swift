@@ -6,7 +6,7 @@ import RedisBackend
 import TestServices
 import Testing
 
-/// The Redis backend, and the stores of sessions and jobs beside it, keep the contract, on the
+/// The Redis backend, and the stores of sessions and jobs next to it, follow the contract, on the
 /// server of TEST_REDIS_URL.
 @Suite struct RedisConformanceTests {
     struct Harness: ConformanceHarness {

@@ -2,7 +2,7 @@ import AgentMemory
 import Foundation
 import Testing
 
-/// `agent-memory conformance --url` against a server that somebody uses.
+/// `agent-memory conformance --url` against a server in use.
 @Suite struct ServerInUseTests {
     /// Records that a scope's names could be mistaken for are among them.
     private static let records: [JSONValue] = [

@@ -83,7 +83,7 @@ import Testing
                 try await interrupted.embedMissing(from: 0, limit: 20)
                     == .init(found: 20, embedded: 20, position: 21, isLast: false))
             #expect(try await interrupted.reembeddingProgress() == .init(done: 20, total: 50))
-            // Half done is no model to serve with.
+            // A server must not use a half-filled model.
             let refused = await refusal(of: try open(Self.new, dimensions))
             #expect(refused?.message.contains("run it (again)") == true)
             #expect(try await nearest("word3 of record 3", in: old).id == "r3")
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func `a vector is only stored beside its text`() async throws {
+    @Test func `a vector is only stored with its text`() async throws {
         try await withStore(records: 1) { old, open in
             let new = try open(Self.new, 64)
             _ = try await new.beginReembedding()
@@ -203,7 +203,7 @@ import Testing
                 WHERE table_schema = current_schema() AND table_name LIKE 'memory_embeddings%'
                 """)
             #expect(try tables.rows.map { try $0.text(0) } == ["memory_embeddings_2"])
-            // The server that was forgotten is told so, and writes nothing.
+            // The server with the dropped model gets an error, and writes nothing.
             for call in [
                 {
                     _ = try await old.search(
@@ -230,7 +230,7 @@ import Testing
             _ = try await old.ask("DELETE FROM vector_spaces")
             let error = await refusal(of: try open(Self.new, 128))
             #expect(error?.message.contains("not on record") == true && error?.message.contains("64") == true)
-            // Of equal length, but it was asked to embed anew.
+            // Of equal length, but the texts must be embedded again.
             try await reembed(try open(Self.new, 64))
             try await open(Self.old, 64).prepare()
             let models = try await old.ask("SELECT model FROM vector_spaces ORDER BY number")

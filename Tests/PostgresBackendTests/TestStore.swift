@@ -24,7 +24,7 @@ enum TestStore {
         return try #require(components.string)
     }
 
-    /// A schema name that nobody else has; the schema is dropped at the end.
+    /// A unique schema name; the schema is dropped at the end.
     static func withSchema<Value>(_ body: (String) async throws -> sending Value) async throws -> sending Value {
         let schema = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
         let pool = try PostgresPool(.init(connection: .init(connectionString: try url())))

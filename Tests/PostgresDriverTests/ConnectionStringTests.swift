@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `a login that the server refuses is told from a server that is down`() async throws {
+    @Test func `a refused login differs from a server that is down`() async throws {
         for url in [try TestServer.url(user: "nobody_of_that_name"), try TestServer.url(database: "hunter2")] {
             try await TestServer.withPool(url: url) { pool in
                 let error = await #expect(throws: PostgresError.self) {

@@ -82,7 +82,7 @@ import Testing
                 try await interrupted.embedMissing(from: 0, limit: 20)
                     == .init(found: 20, embedded: 20, position: 0, isLast: false))
             #expect(try await interrupted.reembeddingProgress() == .init(done: 20, total: 50))
-            // Half done is no model to serve with.
+            // A server must not use a half-filled model.
             let refused = await refusal(of: try open(Self.new, dimensions))
             #expect(refused?.message.contains("run it (again)") == true)
             // The old server goes on writing, also to what was embedded already.
@@ -201,7 +201,7 @@ import Testing
             #expect(names.filter { $0.hasPrefix(store.name) } == ["\(store.index)_2"])
             #expect(try await store.hash("r1").keys.contains("text"))
             #expect(try await store.client.send(RedisCommand("HEXISTS", "\(store.prefix):r1", "vector")).integer == 0)
-            // The server that was forgotten is told so.
+            // The server with the dropped model gets an error.
             for call in [
                 { _ = try await old.ids("x") }, { _ = try await old.add([MemoryRecord(id: "late", text: "late")]) },
             ] as [() async throws -> Void] {
@@ -223,7 +223,7 @@ import Testing
             try await store.client.send(RedisCommand("DEL", "\(store.index)_spaces"))
             let error = await refusal(of: try open(Self.new, 16))
             #expect(error?.message.contains("not on record") == true && error?.message.contains("(8 dim") == true)
-            // Of equal length, but it was asked to embed anew.
+            // Of equal length, but the texts must be embedded again.
             try await reembed(try open(Self.new, 8))
             let again = try open(Self.old, 8)
             try await again.prepare()
