@@ -108,7 +108,7 @@ public final class LoadedBackend: MemoryVectorDatabase {
             let page = try await list(ListQuery(page: PageRequest(limit: 1000)))
             if page.items.isEmpty { return }
             guard page.total < left else {
-                throw MemoryError(.internalError, "the backend \(name) still lists what it was told to delete")
+                throw MemoryError(.internalError, "the backend \(name) still lists deleted records")
             }
             left = page.total
             _ = try await delete(page.items.map(\.id))
@@ -157,7 +157,7 @@ public final class LoadedBackend: MemoryVectorDatabase {
             guard transport.has(.health) else { return [ComponentHealth("store", version: shownVersion)] }
             return try BackendAnswer.components(try await call(.health))
         } catch {
-            let reason = (error as? MemoryError)?.message ?? "the question for its state was cancelled"
+            let reason = (error as? MemoryError)?.message ?? "the health check was cancelled"
             return [ComponentHealth("store", reason: reason, version: shownVersion)]
         }
     }
@@ -177,7 +177,7 @@ public final class LoadedBackend: MemoryVectorDatabase {
         do throws(MemoryError) {
             return try read(json)
         } catch {
-            let told = MemoryError(error.code, "the backend \(name) gave a wrong answer: \(error.message)")
+            let told = MemoryError(error.code, "the backend \(name) returned a wrong result: \(error.message)")
             log(told, request.operation)
             throw told
         }

@@ -15,7 +15,8 @@ extension PendingCalls.Reply {
             }
         guard let status = BackendStatus(rawValue: status) else {
             throw MemoryError(
-                .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)"
+                .internalError,
+                "the backend \(backend) responded to \(operation.rawValue) with an unknown status \(status)"
             )
         }
         switch status {
@@ -23,13 +24,14 @@ extension PendingCalls.Reply {
         case .cancelled where !Task.isCancelled, .misconfigured where operation != .prepare:
             throw MemoryError(
                 .internalError,
-                "the backend \(backend) answered \(operation.rawValue) with \(status.word), which does not fit",
+                "the backend \(backend) responded to \(operation.rawValue) with \(status.word), which does not fit the operation",
                 underlying: value?["message"]?.stringValue)
         default: throw BackendFailure.error(status, value, backend: backend)
         }
         guard let value else {
             throw MemoryError(
-                .internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
+                .internalError,
+                "the backend \(backend) responded to \(operation.rawValue) with something that is not JSON")
         }
         return value
     }

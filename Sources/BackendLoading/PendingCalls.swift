@@ -201,7 +201,8 @@ final class PendingCalls: Sendable {
         }
         for (number, call) in overdue {
             let error = MemoryError(
-                .timedOut, "the backend \(call.backend) has not answered \(call.operation.rawValue) within \(timeout)")
+                .timedOut, "the backend \(call.backend) did not respond to \(call.operation.rawValue) within \(timeout)"
+            )
             abandon(number, .failure(error))
         }
         return isWatched

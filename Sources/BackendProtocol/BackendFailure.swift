@@ -44,7 +44,7 @@ public enum BackendFailure {
             component.stringValue.map { .key($0) } ?? component.intValue.map { .index($0) }
         }
         return MemoryError(
-            code, message ?? "the backend \(backend) failed with \(status.word) and did not say why", path: path,
+            code, message ?? "the backend \(backend) failed with \(status.word) without a message", path: path,
             underlying: json?["detail"]?.stringValue)
     }
 }

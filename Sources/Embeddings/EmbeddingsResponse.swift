@@ -5,7 +5,7 @@
 /// skipped.
 struct EmbeddingsResponse {
     struct Malformed: Error {
-        /// Completes "the model answered …".
+        /// Completes "the model returned …".
         let reason: String
     }
 
@@ -25,7 +25,7 @@ struct EmbeddingsResponse {
         var ordered = [[Float]?](repeating: nil, count: items.count)
         for item in items {
             guard let index = item.index, ordered.indices.contains(index), ordered[index] == nil else {
-                throw Malformed(reason: "items whose indices are not in sequence")
+                throw Malformed(reason: "items with indices out of sequence")
             }
             ordered[index] = item.vector
         }
@@ -46,7 +46,7 @@ private struct EmbeddingsReader {
 
     init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
-    private let notJSON = Malformed(reason: "something that is not JSON, or not all of it")
+    private let notJSON = Malformed(reason: "incomplete or invalid JSON")
 
     mutating func items() throws(Malformed) -> [EmbeddingsResponse.Item] {
         var items: [EmbeddingsResponse.Item]?

@@ -80,7 +80,7 @@ public final class HTTPClient: Sendable {
             }
             guard !field.value.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) else {
                 throw HTTPClientError(
-                    .invalidRequest, "the value of the header \(field.name) holds a control character or a line break")
+                    .invalidRequest, "the value of the header \(field.name) has a control character or a line break")
             }
         }
     }

@@ -163,15 +163,15 @@ final class Transfer {
             if connected == 0, queued.deadline > .now {
                 return HTTPClientError(.couldNotConnect, "no connection to \(host) within the connect timeout")
             }
-            return HTTPClientError(.timedOut, "no complete answer of \(host) within \(queued.request.timeout)")
+            return HTTPClientError(.timedOut, "no complete response from \(host) within \(queued.request.timeout)")
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
             CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_ENGINE_NOTFOUND:
             return HTTPClientError(.tls, "no TLS connection to \(host): \(detailed)")
         case CURLE_FILESIZE_EXCEEDED,
             CURLE_WRITE_ERROR where exceededLimit:
-            return HTTPClientError(.tooLarge, "the answer of \(host) is larger than \(maximumBytes) bytes")
+            return HTTPClientError(.tooLarge, "the response from \(host) is larger than \(maximumBytes) bytes")
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
-            return HTTPClientError(.invalidURL, "the URL is not one that can be asked")
+            return HTTPClientError(.invalidURL, "the URL cannot be requested")
         default:
             return HTTPClientError(.other, "the request to \(host) failed: \(general)")
         }

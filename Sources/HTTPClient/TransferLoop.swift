@@ -45,7 +45,7 @@ final class TransferLoop: @unchecked Sendable {
             if state.isStopping { return HTTPClientError(.shutDown, "the HTTP client is shut down") }
             let limit = configuration.maximumConcurrentTransfers + configuration.maximumQueuedRequests
             guard state.unanswered < limit else {
-                return HTTPClientError(.queueFull, "\(state.unanswered) requests wait already")
+                return HTTPClientError(.queueFull, "\(state.unanswered) requests are waiting already")
             }
             if let multi = state.multi {
                 curl_multi_wakeup(multi)
@@ -98,7 +98,7 @@ final class TransferLoop: @unchecked Sendable {
     // MARK: The loop's thread
 
     private func run(_ multi: UnsafeMutableRawPointer) {
-        logger.trace("the transfer thread starts")
+        logger.trace("starting the transfer thread")
         var idleSince: ContinuousClock.Instant?
         while true {
             let (commands, isStopping) = state.withLock { state in
@@ -146,7 +146,7 @@ final class TransferLoop: @unchecked Sendable {
             return state.stopWaiters
         }
         guard let waiters else { return false }
-        logger.trace("the transfer thread ends")
+        logger.trace("the transfer thread has ended")
         for waiter in waiters { waiter() }
         return true
     }

@@ -115,7 +115,8 @@ final class ExportedBackend: @unchecked Sendable {
                     // The normal end.
                 } catch {
                     self.host.log(
-                        BackendContext.LogLevel.error.rawValue, "the upkeep of \(self.database.name) ended: \(error)")
+                        BackendContext.LogLevel.error.rawValue,
+                        "the maintenance of \(self.database.name) ended: \(error)")
                 }
             }
         }

@@ -77,7 +77,7 @@ struct Host: @unchecked Sendable {
                 let code = BackendStatus(rawValue: status)?.errorCode ?? .embeddingFailed
                 let words = String(decoding: message.bytes, as: UTF8.self)
                 continuation.resume(
-                    throwing: MemoryError(code, words.isEmpty ? "the server gave no embeddings" : words))
+                    throwing: MemoryError(code, words.isEmpty ? "the server returned no embeddings" : words))
                 return
             }
             continuation.resume(

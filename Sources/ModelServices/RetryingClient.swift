@@ -9,7 +9,7 @@ public import Logging
 public struct RetryingClient: Sendable {
     /// The message for an unexpected response.
     public struct UnusableResponse: Error {
-        /// Completes "the model answered …".
+        /// Completes "the model returned …".
         public let reason: String
 
         public init(reason: String) { self.reason = reason }
@@ -106,7 +106,7 @@ public struct RetryingClient: Sendable {
             } catch {
                 let failure = error as? ServiceFailure
                 health.record(
-                    failure?.error.message ?? "the \(purpose.noun) model \(model.configured) could not be asked")
+                    failure?.error.message ?? "the \(purpose.noun) model \(model.configured) could not be called")
             }
         }
     }

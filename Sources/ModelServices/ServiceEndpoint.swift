@@ -43,7 +43,7 @@ public struct ServiceEndpoint: Sendable {
             if isOpenAI {
                 throw MemoryError(
                     .misconfigured,
-                    "\(purpose.names.apiKey) is not set, and the \(purpose.noun) model \(model.configured) is asked of "
+                    "\(purpose.names.apiKey) is not set, and the \(purpose.noun) model \(model.configured) is a model of "
                         + "api.openai.com; set the key, another base URL"
                         + (purpose.alternative.map { ", or \($0) to need neither" } ?? ""))
             }
@@ -52,7 +52,8 @@ public struct ServiceEndpoint: Sendable {
         }
         guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw MemoryError(
-                .misconfigured, "the \(purpose.noun) service's API key holds a blank or another character no key has")
+                .misconfigured,
+                "the \(purpose.noun) service's API key has a blank or another character that keys cannot have")
         }
         if let header = configuration.apiKeyHeader {
             authentication = (header, key)

@@ -15,7 +15,7 @@ struct ServiceFailure: Error {
     init(_ failure: HTTPClientError, model: ModelName, purpose: ServicePurpose) {
         let code: MemoryError.Code = failure.code == .timedOut ? .timedOut : purpose.failed
         error = MemoryError(
-            code, "the \(purpose.noun) model \(model.configured) could not be asked: \(failure.message)")
+            code, "the \(purpose.noun) model \(model.configured) could not be called: \(failure.message)")
         switch failure.code {
         case .couldNotConnect, .timedOut, .other, .queueFull: isWorthRetrying = true
         case .tls, .tooLarge, .invalidURL, .invalidRequest, .cancelled, .shutDown: isWorthRetrying = false
@@ -25,7 +25,7 @@ struct ServiceFailure: Error {
 
     /// A response with status 200 whose body is not as expected.
     init(unusable reason: String, model: ModelName, purpose: ServicePurpose) {
-        error = MemoryError(purpose.failed, "the \(purpose.noun) model \(model.configured) answered \(reason)")
+        error = MemoryError(purpose.failed, "the \(purpose.noun) model \(model.configured) returned \(reason)")
         isWorthRetrying = false
         concernsService = true
     }
@@ -40,7 +40,7 @@ struct ServiceFailure: Error {
         let advice = Self.advice(onRefusal: response.status, purpose)
         error = MemoryError(
             advice == nil ? purpose.failed : purpose.refused,
-            "the \(purpose.noun) service answered \(response.status) for the model \(model.configured)\(reason)\(advice.map { "; \($0)" } ?? "")"
+            "the \(purpose.noun) service responded with \(response.status) for the model \(model.configured)\(reason)\(advice.map { "; \($0)" } ?? "")"
         )
         // A spent quota has the status of a rate limit, but waiting does not bring it back.
         let isQuota = summary.code == "insufficient_quota"

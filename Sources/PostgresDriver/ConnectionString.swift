@@ -53,7 +53,7 @@ struct ConnectionString: Sendable {
             rest = rest[rest.index(after: end)...]
         }
         guard rest.prefix(while: { $0 != "?" }).contains("@") else { return }
-        throw refusal("has more than one @: in a user name or password, @ must be written %40, / %2F and : %3A")
+        throw refusal("has more than one @: in a user name or password, write @ as %40, / %2F and : %3A")
     }
 
     private static func afterScheme(_ text: String) -> Substring? {
@@ -68,7 +68,7 @@ struct ConnectionString: Sendable {
             PQfreemem(message)
             throw refusal(
                 name.map { "has a parameter that libpq does not know: \($0)" }
-                    ?? "is not one that libpq can read (its form, or a parameter that libpq does not know)")
+                    ?? "cannot be read by libpq (its form, or a parameter that libpq does not know)")
         }
         defer { PQconninfoFree(options) }
         var values: [String: String] = [:]

@@ -229,7 +229,7 @@ final class ConnectionThread: Sendable {
         case .cancelled:
             return (CancellationError(), PostgresError(.closed, "a query on this connection was cancelled"))
         case .timedOut:
-            let error = PostgresError(.timedOut, "PostgreSQL did not answer within the deadline")
+            let error = PostgresError(.timedOut, "PostgreSQL did not respond within the deadline")
             return (error, error)
         case .closed:
             let error = PostgresError(.closed, "the connection was closed")

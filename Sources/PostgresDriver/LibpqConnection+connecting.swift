@@ -68,7 +68,7 @@ extension LibpqConnection {
                 if target.mayHaveSeveralAddresses { return PQreset(connection) }
                 throw .postgres(
                     PostgresError(
-                        .connectionFailed, "cannot connect to PostgreSQL: it did not answer in time",
+                        .connectionFailed, "cannot connect to PostgreSQL: it did not respond in time",
                         underlying: endpoint(of: connection), provablyNotExecuted: true))
             }
             let events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT
@@ -119,7 +119,7 @@ extension LibpqConnection {
     private static func meaning(ofState state: String) -> (PostgresError.Code, String) {
         switch state {
         case "28P01": (.loginRefused, "the server does not accept the password")
-        case "28000": (.loginRefused, "the server does not admit this user, host or database")
+        case "28000": (.loginRefused, "the server refuses this user, host or database")
         case "3D000": (.loginRefused, "the database does not exist")
         case "42501": (.loginRefused, "the user may not connect to the database")
         case "53300": (.connectionFailed, "too many connections")
@@ -132,14 +132,14 @@ extension LibpqConnection {
     private static func meaning(ofText text: String) -> (PostgresError.Code, String) {
         let kinds: [(String, PostgresError.Code, String)] = [
             ("no password supplied", .loginRefused, "the server asks for a password"),
-            ("session is read-only", .connectionFailed, "no host takes writes"),
-            ("server is in hot standby mode", .connectionFailed, "no host takes writes"),
+            ("session is read-only", .connectionFailed, "no host accepts writes"),
+            ("server is in hot standby mode", .connectionFailed, "no host accepts writes"),
             ("could not translate host name", .connectionFailed, "the host name cannot be resolved"),
-            ("timeout expired", .connectionFailed, "it did not answer in time"),
+            ("timeout expired", .connectionFailed, "it did not respond in time"),
             ("onnection refused", .connectionFailed, "the connection was refused"),
             ("No route to host", .connectionFailed, "there is no route to the host"),
             ("etwork is unreachable", .connectionFailed, "the network is unreachable"),
-            ("No such file or directory", .connectionFailed, "a socket or file is not there"),
+            ("No such file or directory", .connectionFailed, "a socket or file does not exist"),
             ("certificate", .connectionFailed, "the TLS certificate is not accepted"),
             ("SSL", .connectionFailed, "TLS could not be set up"),
             ("server closed the connection", .connectionFailed, "the server closed the connection"),

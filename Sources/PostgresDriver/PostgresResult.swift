@@ -41,7 +41,7 @@ public final class PostgresResult: @unchecked Sendable {
         for column in 0..<columnCount where PQfname(pointer, Int32(column)).map({ strcmp($0, name) == 0 }) ?? false {
             return column
         }
-        throw PostgresError(.unexpectedResult, "the answer has no column \(name)")
+        throw PostgresError(.unexpectedResult, "the result has no column \(name)")
     }
 
     /// The rows from the first to the last.

@@ -68,7 +68,7 @@ struct RESTConnection: Sendable {
         let answer = try await send(method, path, body: body.map { Array($0.jsonText.utf8) })
         guard answer.status == 200 else { throw answer.failure }
         guard let body = answer.body else {
-            throw MemoryError(.internalError, "\(method.rawValue) \(path) was answered 200 with what is not JSON")
+            throw MemoryError(.internalError, "\(method.rawValue) \(path) got status 200 with a body that is not JSON")
         }
         return body
     }
@@ -105,7 +105,7 @@ extension RESTConnection.Answer {
             let ranOut = ["in time", "out of time", "too long", "deadline", "timed out"].contains(
                 where: detail.contains)
             return MemoryError(ranOut ? .timedOut : .storeUnavailable, detail)
-        default: return MemoryError(.internalError, "the server answered \(status): \(detail)")
+        default: return MemoryError(.internalError, "the server responded with \(status): \(detail)")
         }
     }
 

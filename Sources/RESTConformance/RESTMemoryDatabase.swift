@@ -171,7 +171,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             let isKeyword = if case .keyword = query.ranking { true } else { false }
             if !isKeyword, page.total > SearchDepth.exactZone, SearchDepth(request) != query.depth {
                 throw NotApplicable(
-                    "REST answers 100 results a page, and pages of several depths need not fit together")
+                    "REST returns 100 results per page, and pages of several depths need not fit together")
             }
             return page
         }

@@ -119,7 +119,7 @@ final class RESTScope: Sendable {
     ///   filter did not apply.
     func own(_ stored: MemoryRecord) throws(MemoryError) -> MemoryRecord {
         guard let id = own(stored.id) else {
-            throw MemoryError(.internalError, "the server answered a record that the filter does not match")
+            throw MemoryError(.internalError, "the server returned a record that the filter does not match")
         }
         // A namespace without its prefix is wrong, and shown as it is.
         let namespace = stored.namespace.map { own($0) ?? $0 }

@@ -40,7 +40,7 @@ struct ScopeRemoval: Sendable {
             guard !found.isEmpty else { return }
             guard try await RESTMemoryDatabase.delete(found, over: connection) > 0 else {
                 throw MemoryError(
-                    .internalError, "records whose namespace begins with \(scope.prefix) are left on the server")
+                    .internalError, "records whose namespace begins with \(scope.prefix) remain on the server")
             }
         }
     }

@@ -32,7 +32,7 @@ struct ServerFeatures: Sendable {
             return try await accepts("search", all)
         }
         guard try await finds("semantic") else {
-            throw MemoryError(.misconfigured, "\(connection.origin) does not answer a search as the REST API does")
+            throw MemoryError(.misconfigured, "\(connection.origin) does not respond to a search as the REST API does")
         }
         var scorers: Set<TextScorer> = []
         for scorer in TextScorer.allCases {

@@ -139,7 +139,7 @@ public final class RedisClient: Sendable {
             for reply in replies[..<outcome] { _ = try reply.get() }
             throw aborted
         case .null, .integer, .status, .bytes:
-            throw RedisError(.protocolViolation, "the server answered a transaction with something else")
+            throw RedisError(.protocolViolation, "the server sent an unexpected reply to a transaction")
         }
     }
 

@@ -76,7 +76,7 @@ final class RedisReplyReader {
         let text = withUnsafePointer(to: &reader.pointee.errstr) { pointer in
             pointer.withMemoryRebound(to: CChar.self, capacity: 128) { String(cString: $0) }
         }
-        return RedisError(.protocolViolation, "what the server sent is not RESP2", underlying: text)
+        return RedisError(.protocolViolation, "the server's reply is not RESP2", underlying: text)
     }
 
     private static func value(of reply: UnsafeMutablePointer<redisReply>) -> RedisValue {

@@ -127,7 +127,7 @@ final class RedisConnection: @unchecked Sendable {
             return
         }
         guard pending.count < configuration.maximumPending else {
-            call.batch.settle(.failure(RedisError(.overloaded, "too many calls wait for the Redis server")))
+            call.batch.settle(.failure(RedisError(.overloaded, "too many calls are waiting for the Redis server")))
             return
         }
         var call = call
@@ -333,7 +333,7 @@ final class RedisConnection: @unchecked Sendable {
 
     private func deliver(_ value: RedisValue) {
         guard !inFlight.isEmpty else {
-            give(up: RedisError(.protocolViolation, "the server sent a reply that nothing asked for"))
+            give(up: RedisError(.protocolViolation, "the server sent a reply without a request"))
             return
         }
         inFlight[0].replies.append(value)
@@ -428,7 +428,7 @@ final class RedisConnection: @unchecked Sendable {
         if isStuck { give(up: Self.timedOut) }
     }
 
-    private static let timedOut = RedisError(.timedOut, "the Redis server did not answer in time")
+    private static let timedOut = RedisError(.timedOut, "the Redis server did not respond in time")
 
     private static func connectError(_ error: any Error) -> RedisError {
         if let error = error as? RedisError { return error }

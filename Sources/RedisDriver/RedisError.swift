@@ -66,7 +66,7 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         switch word {
         case "OOM", "READONLY", "MISCONF", "NOREPLICAS":
             code = word == "OOM" ? .outOfMemory : .readOnly
-            message = "the Redis server takes no writes: \(Self.refusal(word) ?? word)"
+            message = "the Redis server refuses writes: \(Self.refusal(word) ?? word)"
         case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNBLOCKED":
             code = .notReady
             message = "the Redis server is not ready (\(word))"
@@ -78,10 +78,10 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
             message = Self.missingRight(text)
         case "EXECABORT":
             code = .transactionAborted
-            message = "the Redis server gave the transaction up"
+            message = "the Redis server aborted the transaction"
         case "NOSCRIPT":
             code = .noScript
-            message = "the Redis server does not know the script"
+            message = "the Redis server does not have the script"
         case "MOVED", "ASK", "CROSSSLOT":
             code = .unsupportedServer
             message = "the Redis server is a node of a Redis Cluster, which is not supported"
@@ -98,7 +98,7 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
                 message = Self.otherType
             } else {
                 code = .server
-                message = "the Redis server answered an error"
+                message = "the Redis server returned an error"
             }
         }
         underlying = Self.withoutArguments(text)
@@ -118,13 +118,13 @@ public struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
             .contains(Self.firstWord(of: serverText))
     }
 
-    private static let otherType = "a key in Redis holds a value of another type than this server writes there"
+    private static let otherType = "a key in Redis has a value of another type than this server writes"
 
     private static func firstWord(of text: String) -> String { String(text.prefix { $0 != " " }) }
 
     private static func refusal(_ word: String) -> String? {
         switch word {
-        case "OOM": "no memory is left for them (OOM: maxmemory is reached)"
+        case "OOM": "no memory is left for writes (OOM: maxmemory is reached)"
         case "READONLY": "it is a read-only replica (READONLY)"
         case "MISCONF": "it cannot save to its disk (MISCONF)"
         case "NOREPLICAS": "it has fewer replicas than min-replicas-to-write (NOREPLICAS)"

@@ -168,7 +168,7 @@ struct EnvironmentFile {
         guard index < text.endIndex else { throw Failure(line: line, "the quote of \(name) is not closed") }
         let rest = trimmed(text[text.index(after: index)...])
         guard rest.isEmpty || rest.first == "#" else {
-            throw Failure(line: line, "there is more behind the closing quote of \(name)")
+            throw Failure(line: line, "there is text after the closing quote of \(name)")
         }
         return String(value)
     }

@@ -75,7 +75,7 @@ public struct SettingSources {
             }
             if entry.asksForExpansion {
                 reader.problem(
-                    "\(place): \(entry.name) holds ${…}, which is not replaced here; write the value out, or put it in single quotes to take it as it is"
+                    "\(place): \(entry.name) has ${…}, which is not replaced here; write the value itself, or put it in single quotes to take it literally"
                 )
             }
         }

@@ -19,12 +19,16 @@ extension Settings {
         let isPathUsed = model.hasPrefix("local/") && !model.hasPrefix("local/hashing-")
         guard values.embeddings.localModelPath != nil, !isPathUsed else { return }
         reader.problem(
-            "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(model) is not a model in a folder; leave one of them out")
+            "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(model) is not a model in a folder; remove one of the two settings"
+        )
     }
 
     private static func refuseAuthentication(_ values: SettingValues, _ reader: inout SettingsReader) {
         for name in SettingNameCheck.ofAccess.sorted() where reader.variables[name]?.isEmpty == true {
-            reader.problem(name, "the value is empty, which does not say whether the server may run open; leave it out")
+            reader.problem(
+                name,
+                "the value is empty, so it is unclear whether the server may run without authentication; remove the setting"
+            )
         }
         if !values.access.isDisabled { reader.problem("DISABLE_AUTH=false: \(AccessSettings.consequence)") }
         if values.access.usesTokens { reader.problem("TOKEN_AUTH_ENABLED=true: \(AccessSettings.consequence)") }

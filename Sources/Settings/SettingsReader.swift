@@ -40,12 +40,12 @@ struct SettingsReader {
         }
         guard let value = variables[name], let first = value.first, let last = value.last else { return nil }
         if value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
-            problem(name, "the value holds a line break or another control character")
+            problem(name, "the value has a line break or another control character")
             return nil
         }
         if first.isWhitespace || last.isWhitespace {
             problem(
-                name, value.allSatisfy(\.isWhitespace) ? "the value is blank" : "the value begins or ends with a blank")
+                name, value.allSatisfy(\.isWhitespace) ? "the value is blank" : "the value starts or ends with a blank")
             return nil
         }
         return value
@@ -73,7 +73,7 @@ struct SettingsReader {
     private mutating func word(_ name: String) -> String? {
         guard let value = raw(name) else { return nil }
         guard !value.contains("://") else {
-            problem(name, "the value is a URL, which this setting does not take")
+            problem(name, "the value is a URL, which this setting does not accept")
             return nil
         }
         return value

@@ -3,7 +3,7 @@
 /// may be the rest of a password.
 public enum ShownAddress {
     /// Replaces a text that is not understood.
-    static let notUnderstood = "(set, not shown: not understood)"
+    static let notUnderstood = "(set, not shown: unknown form)"
 
     public static func of(_ text: String) -> String {
         let scalars = text.unicodeScalars[...]

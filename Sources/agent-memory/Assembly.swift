@@ -107,7 +107,7 @@ struct Assembly {
         if builtIn != nil, settings.stores.stateURL != nil {
             throw MemoryError(
                 .misconfigured,
-                "STATE_STORE_URL is set, but MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory) keeps sessions and jobs itself; leave one of them out"
+                "STATE_STORE_URL is set, but MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory) stores sessions and jobs itself; remove one of the two settings"
             )
         }
         switch builtIn {

@@ -38,7 +38,7 @@ struct StoreService: Service {
         }
         let timer = Task {
             try await Task.sleep(for: limit)
-            continuation.yield(.later("it has not answered within \(limit)"))
+            continuation.yield(.later("it did not respond within \(limit)"))
         }
         defer { timer.cancel() }
         for await outcome in outcomes {
@@ -47,7 +47,7 @@ struct StoreService: Service {
             case .refused(let error): throw error
             case .later(let reason):
                 logger.warning(
-                    "a store is not ready yet; requests that need it answer 503 until it is",
+                    "a store is not ready yet; requests that need it get a 503 until it is",
                     metadata: ["component": "\(component)", "reason": "\(reason)"])
                 return
             }

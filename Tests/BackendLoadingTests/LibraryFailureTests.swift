@@ -92,7 +92,7 @@ import Testing
     @Test(arguments: [
         ("create_null", ["NULL", "host->fail"]), ("create_wrong_magic", ["12345678", "MEMORY_BACKEND_MAGIC"]),
         ("create_wrong_version", ["version 2", "version 1"]), ("create_too_small", ["sizeof(memory_backend)"]),
-        ("create_without_search", ["without search"]), ("create_bad_description", ["gives no JSON"]),
+        ("create_without_search", ["without search"]), ("create_bad_description", ["returns no JSON"]),
         ("create_nameless", ["name"]), ("create_empty_description", ["no JSON"]),
     ])
     func `a table that is wrong`(_ symbol: String, _ parts: [String]) async throws {

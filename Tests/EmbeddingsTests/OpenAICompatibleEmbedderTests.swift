@@ -213,7 +213,7 @@ struct OpenAICompatibleEmbedderTests {
     @Test(arguments: [
         ("wrong_count", "0 vectors for 1 texts"), ("wrong_length", "65 dimensions where 64"),
         ("nan", "not a finite number"), ("zero", "zeros"), ("null", "not a finite number"),
-        ("truncated_json", "not JSON"), ("not_json", "not JSON"),
+        ("truncated_json", "invalid JSON"), ("not_json", "invalid JSON"),
     ])
     func `refuses an invalid embedding`(mode: String, reason: String) async throws {
         try await withEmbedder { embedder, server, time in

@@ -229,7 +229,7 @@ import Testing
             // As an older version left the store.
             _ = try await old.ask("DELETE FROM vector_spaces")
             let error = await refusal(of: try open(Self.new, 128))
-            #expect(error?.message.contains("not on record") == true && error?.message.contains("64") == true)
+            #expect(error?.message.contains("not recorded") == true && error?.message.contains("64") == true)
             // Of equal length, but the texts must be embedded again.
             try await reembed(try open(Self.new, 64))
             try await open(Self.old, 64).prepare()

@@ -222,7 +222,7 @@ import Testing
             // As an older version left the store.
             try await store.client.send(RedisCommand("DEL", "\(store.index)_spaces"))
             let error = await refusal(of: try open(Self.new, 16))
-            #expect(error?.message.contains("not on record") == true && error?.message.contains("(8 dim") == true)
+            #expect(error?.message.contains("not recorded") == true && error?.message.contains("(8 dim") == true)
             // Of equal length, but the texts must be embedded again.
             try await reembed(try open(Self.new, 8))
             let again = try open(Self.old, 8)

@@ -43,7 +43,9 @@ public struct Caller: Sendable, Equatable {
 
     /// - Throws: ``MemoryError`` with code `forbidden`.
     public func require(_ right: Rights) throws(MemoryError) {
-        guard rights.isSuperset(of: right) else { throw MemoryError(.forbidden, "this caller has no right to do that") }
+        guard rights.isSuperset(of: right) else {
+            throw MemoryError(.forbidden, "this caller does not have the right to do that")
+        }
     }
 
     // MARK: Reading

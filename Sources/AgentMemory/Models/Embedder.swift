@@ -31,20 +31,20 @@ extension Embedder {
         guard vectors.count == texts.count else {
             throw MemoryError(
                 .embeddingFailed,
-                "the embedding model \(model) answered \(vectors.count) vectors for \(texts.count) texts")
+                "the embedding model \(model) returned \(vectors.count) vectors for \(texts.count) texts")
         }
         for vector in vectors {
             guard vector.count == dimensions else {
                 throw MemoryError(
                     .embeddingFailed,
-                    "the embedding model \(model) answered a vector of \(vector.count) dimensions, the index has \(dimensions)"
+                    "the embedding model \(model) returned a vector of \(vector.count) dimensions, the index has \(dimensions)"
                 )
             }
             guard vector.allSatisfy(\.isFinite) else {
-                throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a value that is not finite")
+                throw MemoryError(.embeddingFailed, "the embedding model \(model) returned a value that is not finite")
             }
             guard vector.contains(where: { $0 != 0 }) else {
-                throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a vector of zeros")
+                throw MemoryError(.embeddingFailed, "the embedding model \(model) returned a vector of zeros")
             }
         }
         return vectors

@@ -17,7 +17,7 @@ public struct EmbeddingSpace: Sendable, Hashable, CustomStringConvertible {
 
     /// Such as `local/hashing-64 (64 dimensions)`.
     public var description: String {
-        "\(model ?? "a model that is not on record") (\(dimensions) dimensions)"
+        "\(model ?? "a model that is not recorded") (\(dimensions) dimensions)"
     }
 }
 

@@ -52,7 +52,7 @@ extension SessionMemory {
     /// - Throws: ``MemoryError`` with code `internalError` if the value is not a memory.
     public init(stored value: JSONValue, fallbackDate: Timestamp) throws(MemoryError) {
         guard let id = value["id"]?.stringValue, let text = value["text"]?.stringValue else {
-            throw MemoryError(.internalError, "a stored session holds a memory that cannot be read")
+            throw MemoryError(.internalError, "a stored session has a memory that cannot be read")
         }
         var given: GivenLists = []
         func list(_ name: String, _ flag: GivenLists) -> [String] {

@@ -25,7 +25,7 @@ extension SessionMessage {
     public init(stored value: JSONValue, fallbackDate: Timestamp) throws(MemoryError) {
         guard let id = value["id"]?.stringValue, let role = value["role"]?.stringValue,
             let content = value["content"]?.stringValue
-        else { throw MemoryError(.internalError, "a stored session holds a message that cannot be read") }
+        else { throw MemoryError(.internalError, "a stored session has a message that cannot be read") }
         self.init(
             storedID: id, role: role, content: content,
             createdAt: Timestamp(stored: value["created_at"]) ?? fallbackDate,

@@ -67,14 +67,14 @@ struct BackendTable: @unchecked Sendable {
         of table: memory_backend, _ refuse: (String) -> BackendFactoryError
     ) throws(BackendFactoryError) -> BackendDescription {
         guard let bytes = table.describe(table.`self`).bytes else {
-            throw refuse("a memory_backend whose describe gives no text.")
+            throw refuse("a memory_backend whose describe returns no text.")
         }
         do {
             return try BackendDescription(json: try JSONValue(fromBorder: bytes))
         } catch let error as MemoryError {
             throw refuse("a memory_backend whose description does not fit the schema: \(error.message).")
         } catch {
-            throw refuse("a memory_backend whose describe gives no JSON.")
+            throw refuse("a memory_backend whose describe returns no JSON.")
         }
     }
 

@@ -74,8 +74,8 @@ final class LibraryHost: Sendable {
         switch calls.answer(call, PendingCalls.Reply(status: status, content: .text(json ?? []))) {
         case .taken: break
         case .late:
-            warn("the backend answered a call that has ended already: twice, or after its time", ["call": "\(call)"])
-        case .neverMade: warn("the backend answered a call that was never made", ["call": "\(call)"])
+            warn("the backend responded to a call that has ended already: twice, or too late", ["call": "\(call)"])
+        case .neverMade: warn("the backend responded to a call that was never made", ["call": "\(call)"])
         }
     }
 

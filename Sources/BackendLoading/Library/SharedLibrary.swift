@@ -81,7 +81,7 @@ struct SharedLibrary {
             case .unreadable: "\(path) cannot be read. Give the server's user the right to read it."
             case .notELF: "\(path) is not a shared library."
             case .foreignLayout:
-                "\(path) is for another kind of machine (not 64 bits, little-endian). Build it for this machine."
+                "\(path) is for another type of machine (not 64 bits, little-endian). Build it for this machine."
             }
         }
     }

@@ -58,7 +58,7 @@ final class PythonChild: Sendable {
             process.kill()
             _ = await process.ending()
             throw BackendFactoryError(
-                .importError, setting: setting, "the Python interpreter could not be talked to: \(error)")
+                .importError, setting: setting, "the Python interpreter could not be reached: \(error)")
         }
         let send: @Sendable ([UInt8]) -> Void = { json in
             channel.writeAndFlush(FrameEncoder.frame(json, allocator: channel.allocator), promise: nil)

@@ -79,8 +79,8 @@ final class PythonTransport: BackendTransport {
                     if reception != .taken {
                         logger.warning(
                             reception == .late
-                                ? "the backend answered a call that has ended already: twice, or after its time"
-                                : "the backend answered a call that was never made",
+                                ? "the backend responded to a call that has ended already: twice, or too late"
+                                : "the backend responded to a call that was never made",
                             metadata: ["backend": "\(recipe.factory)", "call": "\(number)"])
                     }
                 case .embed(let request, let call, let texts):
@@ -115,7 +115,7 @@ final class PythonTransport: BackendTransport {
         guard let child else {
             throw MemoryError(
                 .storeUnavailable,
-                "the Python program of the backend \(description.name) has ended (\(ending)) and is being started again"
+                "the Python program of the backend \(description.name) has ended (\(ending)) and is being restarted"
             )
         }
         let reply = try await calls.perform(operation, backend: description.name) { number in
@@ -147,7 +147,7 @@ final class PythonTransport: BackendTransport {
             let ending = await child.collect()
             state.withLock { $0.ending = ending }
             logger.error(
-                "the Python program of the backend ended and is started again",
+                "the Python program of the backend has ended and is being restarted",
                 metadata: ["backend": "\(recipe.factory)", "ended_with": "\(ending)"])
             try await restart(&pause)
         }
@@ -172,7 +172,7 @@ final class PythonTransport: BackendTransport {
                 return
             } catch {
                 logger.error(
-                    "the Python program could not be started again, trying again",
+                    "the Python program could not be restarted, trying again",
                     metadata: ["backend": "\(recipe.factory)", "error": "\(error)"])
             }
         }

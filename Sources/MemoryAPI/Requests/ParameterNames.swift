@@ -1,4 +1,4 @@
-/// The parameters of an operation besides its body; all others are refused.
+/// The parameters of an operation in addition to its body; all others are refused.
 public struct ParameterNames: Sendable {
     /// May be given once, or several times with the same value.
     public let taken: [String]

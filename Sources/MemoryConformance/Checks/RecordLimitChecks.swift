@@ -19,7 +19,7 @@ extension ConformanceCheck {
                 run: longestValues),
             ConformanceCheck(
                 "record/R8-filled-in",
-                hint: "a date or the hash that nobody gave is missing, or is not the time of the call", run: filledIn),
+                hint: "an absent date or hash is not filled in, or is not the time of the call", run: filledIn),
         ]
 
         @Sendable static func longestIds(_ scope: CheckScope) async throws {

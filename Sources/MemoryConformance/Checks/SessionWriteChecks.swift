@@ -92,7 +92,7 @@ extension ConformanceCheck {
                         let store = stores[i % 2]
                         while true {
                             guard let read = try await store.read(key, lastMessages: nil) else {
-                                throw Mismatch("the session is gone")
+                                throw Mismatch("the session has expired")
                             }
                             var memory = read.memory
                             memory.messages.append(try message("m\(i)"))
@@ -224,7 +224,7 @@ extension ConformanceCheck {
             var longest = session(endless)
             longest.ttlSeconds = .max
             try await store.write(longest, expecting: .absent, writerStamp: nil)
-            try await scope.eventually("the session is gone") {
+            try await scope.eventually("the session has expired") {
                 try await store.read(key, lastMessages: nil) == nil
             }
             try scope.expect("matching", try await store.matching(reference, limit: 9), [kept])
@@ -257,13 +257,14 @@ extension ConformanceCheck {
                     // The time to live starts at the previous append, which ended just before the
                     // pause.
                     guard ContinuousClock.now - last > .seconds(ttl) - .milliseconds(100) else {
-                        throw Mismatch("the session is gone although it was appended to less than \(ttl) seconds ago")
+                        throw Mismatch(
+                            "the session has expired although it was appended to less than \(ttl) seconds ago")
                     }
                     return false
                 }
                 let read = try await store.read(key, lastMessages: 0)
                 try scope.expect("messages", read?.messageCount, 5)
-                try await scope.eventually("the session is gone", within: .seconds(ttl + 20)) {
+                try await scope.eventually("the session has expired", within: .seconds(ttl + 20)) {
                     try await store.read(key, lastMessages: 0) == nil
                 }
                 return true

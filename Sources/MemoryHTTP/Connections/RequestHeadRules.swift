@@ -31,7 +31,7 @@ struct RequestHeadRules {
             let codings = head.headers[canonicalForm: "Content-Encoding"].filter { $0.lowercased() != "identity" }
             guard codings.isEmpty else {
                 throw Rejection(
-                    .unsupportedMediaType, "bodies are taken as they are, without a Content-Encoding",
+                    .unsupportedMediaType, "a Content-Encoding is not supported; send the body without one",
                     fields: [("Accept-Encoding", "identity")])
             }
         }

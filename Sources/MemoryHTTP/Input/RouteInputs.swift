@@ -19,10 +19,10 @@ struct RouteInputs: Sendable {
             issues.add(
                 ValidationIssue(
                     "value_error", at: [.key("header"), .key(name.rawName)],
-                    "Value error, this route does not look at \(name.rawName)"))
+                    "Value error, this route does not support \(name.rawName)"))
         }
         if !takesBody, try await Self.hasBody(request) {
-            issues.add(ValidationIssue("extra_forbidden", at: [.key("body")], "This route takes no body"))
+            issues.add(ValidationIssue("extra_forbidden", at: [.key("body")], "This route does not accept a body"))
         }
         try issues.check()
         return try QueryParameters(request.rawQuery, expecting: query)

@@ -93,7 +93,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
     private static var busy: Response {
         var response = Response.error(
             .serviceUnavailable,
-            "the server has as many large requests in work as it may (HTTP_WORK_BYTES); try again in a moment")
+            "the server is processing too many large requests (HTTP_WORK_BYTES); try again in a moment")
         response.headers[.retryAfter] = "1"
         return response
     }

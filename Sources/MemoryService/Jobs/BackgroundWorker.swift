@@ -62,7 +62,7 @@ public struct BackgroundWorker: Service {
                     } catch {
                         // Logged once per outage, not once per tick.
                         if !queueIsDown, !(error is CancellationError) {
-                            logger.warning("no jobs can be taken", metadata: ["error": "\(error)"])
+                            logger.warning("cannot lease jobs", metadata: ["error": "\(error)"])
                         }
                         queueIsDown = true
                         break
@@ -98,7 +98,7 @@ public struct BackgroundWorker: Service {
         let outcome: Outcome
         if job.attempt > handler.retries.attempts {
             // Its earlier workers died without a report, perhaps because of this job.
-            outcome = .dead("gave up after \(job.attempt - 1) attempts that ended without an answer")
+            outcome = .dead("gave up after \(job.attempt - 1) attempts that ended without a result")
         } else {
             outcome = await attempt(job, handler)
         }
@@ -110,12 +110,12 @@ public struct BackgroundWorker: Service {
                 var delay = handler.retries.delay(afterAttempt: job.attempt, random: .random(in: 0...1))
                 if case .later = outcome { delay = handler.retries.limit }
                 logger.warning(
-                    "job failed, will be tried again",
+                    "job failed, will be retried",
                     metadata: ["attempt": "\(job.attempt)", "after": "\(delay)", "reason": "\(reason)"])
                 _ = try await queue.retry(job, after: delay, reason: reason)
             case .dead(let reason):
                 logger.error(
-                    "job failed for good; see agent-memory jobs list",
+                    "job failed permanently; see agent-memory jobs list",
                     metadata: ["attempt": "\(job.attempt)", "reason": "\(reason)"])
                 _ = try await queue.bury(job, reason: reason)
             case .lost:
@@ -125,7 +125,7 @@ public struct BackgroundWorker: Service {
             }
         } catch {
             // The lease ends by itself, and then the job runs again.
-            logger.warning("the end of a job could not be told to the queue", metadata: ["error": "\(error)"])
+            logger.warning("the result of a job could not be reported to the queue", metadata: ["error": "\(error)"])
         }
     }
 

@@ -271,6 +271,6 @@ public struct WorkingMemorySessions: Sendable {
             // A pause of random length, so that writers of other processes do not collide again.
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...min(1 << attempt, 100))))
         }
-        throw MemoryError(.conflict, "The session is being written by many others at the same time; try again")
+        throw MemoryError(.conflict, "Too many concurrent writes to the session; try again")
     }
 }

@@ -94,7 +94,7 @@ struct EmbeddingSpaceRegistry: Sendable {
                 "UPDATE vector_spaces SET model = $2 WHERE number = $1",
                 [.int8(Int64(unknown.number)), .text(space.model)]), deadline: SchemaConnection.deadline())
         logger.notice(
-            "the store did not say which embedding model made its vectors; they are now on record as those of the configured one",
+            "the store has no record of the embedding model of its vectors; they are now recorded as those of the configured one",
             metadata: ["embedding_model": "\(space)"])
         return RecordedSpace(number: unknown.number, space: space, isReady: true)
     }

@@ -37,7 +37,7 @@ extension PostgresMemoryDatabase {
         } catch {
             return [
                 ComponentHealth("store", reason: PostgresDatabase.reason(error)),
-                ComponentHealth("index", reason: "the store cannot be asked"),
+                ComponentHealth("index", reason: "the store cannot be queried"),
             ]
         }
     }

@@ -215,7 +215,7 @@ public struct Migrator: Sendable {
         if let changed = statuses.first(where: { $0.state == .changed }) {
             throw MemoryError(
                 .misconfigured,
-                "the migration \(changed.name) was changed after it was applied; restore the file it was")
+                "the migration \(changed.name) was changed after it was applied; restore the original file")
         }
         let numbers = Set(statuses.filter { $0.state == .pending }.map(\.number))
         return migrations.filter { numbers.contains($0.number) }.sorted { $0.number < $1.number }

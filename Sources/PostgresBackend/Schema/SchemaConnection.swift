@@ -137,7 +137,8 @@ struct SchemaConnection: Sendable {
         }
         guard try row.text(2) == "UTF8" else {
             throw MemoryError(
-                .misconfigured, "the database must have the encoding UTF8 to hold every text; it has \(try row.text(2))"
+                .misconfigured,
+                "the database must have the encoding UTF8 to store every text; it has \(try row.text(2))"
             )
         }
     }

@@ -16,7 +16,7 @@ struct SchemaName: Sendable, Equatable {
         else {
             throw MemoryError(
                 .misconfigured,
-                "the schema name must be 1 to 63 letters, digits and underscores, not begin with a digit and not with pg_"
+                "the schema name must be 1 to 63 letters, digits and underscores, not start with a digit or with pg_"
             )
         }
         self.name = name

@@ -76,7 +76,7 @@ extension PostgresDatabase {
         case let error as PostgresError where error.isReadOnlyServer:
             "takes no writes: PostgreSQL is a standby or read-only"
         case let error as PostgresError where error.sqlState?.hasPrefix("53") == true && error.code == .server:
-            "takes no writes: PostgreSQL lacks room or memory"
+            "takes no writes: PostgreSQL lacks disk space or memory"
         case let error as PostgresError: MemoryError(error).message
         default: "the check was cancelled"
         }

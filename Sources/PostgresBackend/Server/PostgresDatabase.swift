@@ -118,7 +118,7 @@ public final class PostgresDatabase: Sendable {
             do {
                 return try await body(deadline)
             } catch let error as PostgresError where error.isMissingSchema {
-                logger.warning("the tables are missing; making them", metadata: ["error": "\(error)"])
+                logger.warning("the tables are missing; creating them", metadata: ["error": "\(error)"])
                 preparation.invalidate()
                 try await preparation.wait(until: deadline, prepare)
                 return try await body(deadline)

@@ -24,11 +24,11 @@ extension MemoryError {
         case .poolTimedOut:
             self.init(.timedOut, error.message, underlying: detail)
         case .timedOut:
-            self.init(.timedOut, "PostgreSQL did not answer in time", underlying: detail)
+            self.init(.timedOut, "PostgreSQL did not respond in time", underlying: detail)
         case .closed:
             self.init(.storeUnavailable, "the connection to PostgreSQL is closed", underlying: detail)
         case .unexpectedResult:
-            self.init(.internalError, "PostgreSQL sent an answer of an unexpected shape", underlying: detail)
+            self.init(.internalError, "PostgreSQL sent a result of an unexpected shape", underlying: detail)
         case .server:
             self.init(serverError: error, detail: detail)
         }
@@ -41,20 +41,20 @@ extension MemoryError {
             self.init(.timedOut, "PostgreSQL did not finish in time", underlying: detail)
         case "25006":
             self.init(
-                .storeUnavailable, "PostgreSQL takes no writes: it is a standby or read-only", underlying: detail)
+                .storeUnavailable, "PostgreSQL refuses writes: it is a standby or read-only", underlying: detail)
         case "42501":
             // Names of tables and schemas, not their content.
             let what = error.underlying.map { ": \($0)" } ?? ""
             self.init(
-                .storeUnavailable, "PostgreSQL does not permit this user what the server needs\(what)",
+                .storeUnavailable, "the PostgreSQL user lacks a right that the server needs\(what)",
                 underlying: detail)
         case "28000", "28P01":
-            self.init(.storeUnavailable, "PostgreSQL does not let this user in", underlying: detail)
+            self.init(.storeUnavailable, "PostgreSQL refuses the login of this user", underlying: detail)
         case "42P01", "42703", "42704", "42883", "3F000", "3D000":
             self.init(.storeUnavailable, "the database lacks the tables of agent-memory", underlying: detail)
         case "22003", "22012":
             self.init(
-                .invalidInput, "a number of the request is beyond what PostgreSQL can compute with", underlying: detail)
+                .invalidInput, "a number in the request is outside PostgreSQL's range", underlying: detail)
         case "XX000" where error.tellsStaleStatement:
             self.init(.storeUnavailable, "the extension vector was replaced in the database", underlying: detail)
         default:

@@ -54,7 +54,7 @@ extension PostgresWorkingMemoryStore {
         }
     }
 
-    private static let changed = MemoryError(.conflict, "the session has changed since it was read, or is gone")
+    private static let changed = MemoryError(.conflict, "the session has changed since it was read, or was deleted")
 
     public func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession? {
         let statements = SessionWriteSQL.append(append, to: key)

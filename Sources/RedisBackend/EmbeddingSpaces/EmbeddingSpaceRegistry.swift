@@ -33,12 +33,12 @@ struct EmbeddingSpaceRegistry: Sendable {
         let reply = try await client.pipeline([RedisCommand("HGET", key, Self.spaces)], isRead: true)[0]
         if case .error(let error) = reply, error.code == .wrongType {
             throw MemoryError(
-                .misconfigured, "the key \(key) in Redis holds a value of another program: choose another index name")
+                .misconfigured, "the key \(key) in Redis has a value of another program: choose another index name")
         }
         let raw = try reply.get().string ?? ""
         guard !raw.isEmpty else { return Reading(contents: nil, raw: "") }
         guard let value = try? JSONValue(parsing: raw), let contents = Contents(value) else {
-            throw MemoryError(.misconfigured, "the key \(key) in Redis does not hold the embedding models of the store")
+            throw MemoryError(.misconfigured, "the key \(key) in Redis does not have the embedding models of the store")
         }
         return Reading(contents: contents, raw: raw)
     }
@@ -68,7 +68,7 @@ struct EmbeddingSpaceRegistry: Sendable {
             guard let changed = try await change(reading.contents) else { return reading.contents }
             if try await replace(reading, by: changed, client) { return changed }
         }
-        throw MemoryError(.storeUnavailable, "the embedding models on record in Redis are changed by too many at once")
+        throw MemoryError(.storeUnavailable, "too many concurrent updates to the embedding models recorded in Redis")
     }
 
     /// ARGV: a field, its expected value (empty for an absent one), and its new value; then another

@@ -37,7 +37,7 @@ final class EmbeddingSpaceSelection: Sendable {
             }
             if !fills.withLock(\.self), let own = known.spaces.usable(for: space) {
                 logger.notice(
-                    "the store did not say which embedding model made its vectors; they are now on record as those of the configured one",
+                    "the store has no record of the embedding model of its vectors; they are now recorded as those of the configured one",
                     metadata: ["embedding_model": "\(space)"])
                 return known.replacing(own.number, by: space, isReady: true)
             }

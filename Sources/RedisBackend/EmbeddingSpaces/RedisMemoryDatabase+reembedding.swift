@@ -27,7 +27,7 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
                 throw MemoryError(
                     .misconfigured,
                     "the Redis index \(ready.name) was made by an older version, which cannot say which records lack a vector: "
-                        + "drop it (FT.DROPINDEX \(ready.name)), and it is made anew")
+                        + "drop it (FT.DROPINDEX \(ready.name)), and it is created again")
             }
             let window = SearchCommands.Window(offset: position, limit: limit)
             let found = try await client.send(commands.withoutVector(window), isRead: true).array ?? []

@@ -126,7 +126,7 @@ enum JobScripts {
               'XPENDING', stream(kind), 'workers', 'IDLE', \(longestLease), '-', '+', limit - #jobs)
             if ended.err then
               if not string.find(ended.err, '^NOGROUP') then return ended end
-              -- Somebody has removed the group: a new one begins with every job anew.
+              -- The group was removed: a new one starts with every job again.
               redis.call('XGROUP', 'CREATE', stream(kind), 'workers', '0')
               ended = {}
             end

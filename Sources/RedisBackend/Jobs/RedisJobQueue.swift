@@ -210,7 +210,7 @@ public final class RedisJobQueue: JobQueue {
             if case .error(let error) = reply, error.code == .wrongType {
                 throw MemoryError(
                     .misconfigured,
-                    "the key \(key(state)) in Redis holds a value of another program: choose another REDIS_JOBS_PREFIX")
+                    "the key \(key(state)) in Redis has a value of another program: choose another REDIS_JOBS_PREFIX")
             }
             guard let size = try reply.get().integer else { throw Self.unknownAnswer }
             return size
@@ -255,6 +255,6 @@ public final class RedisJobQueue: JobQueue {
     }
 
     private static var unknownAnswer: MemoryError {
-        MemoryError(.internalError, "the Redis server answered for a job with something unknown")
+        MemoryError(.internalError, "the Redis server sent an unknown reply about a job")
     }
 }

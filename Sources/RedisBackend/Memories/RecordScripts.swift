@@ -77,7 +77,7 @@ enum RecordScripts {
     }
 
     static var unknownAnswer: MemoryError {
-        MemoryError(.internalError, "the Redis server answered for records with something unknown")
+        MemoryError(.internalError, "the Redis server sent an unknown reply about records")
     }
 }
 

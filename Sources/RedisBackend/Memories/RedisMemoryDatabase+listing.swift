@@ -44,7 +44,7 @@ extension RedisMemoryDatabase {
 
     static func total(_ reply: RedisValue) throws -> Int {
         guard let total = try reply.get().array?.first?.integer else {
-            throw MemoryError(.internalError, "the Redis server answered a search without a total")
+            throw MemoryError(.internalError, "the Redis server sent no total for a search")
         }
         return total
     }

@@ -47,7 +47,7 @@ extension RedisMemoryDatabase {
             default: break
             }
         }
-        throw MemoryError(.storeUnavailable, "a record is being changed by too many at once: try again")
+        throw MemoryError(.storeUnavailable, "too many concurrent updates to one record: try again")
     }
 
     /// An attempt fails only if another one succeeded.

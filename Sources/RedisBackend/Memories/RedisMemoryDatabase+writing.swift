@@ -132,7 +132,7 @@ extension RedisMemoryDatabase {
                 $0.append(ids)
             }
             guard let removed = reply.integer else {
-                throw MemoryError(.internalError, "the Redis server answered a delete with something unknown")
+                throw MemoryError(.internalError, "the Redis server sent an unknown reply to a delete")
             }
             return removed
         }

@@ -11,7 +11,7 @@ struct SearchRow: Sendable, Equatable, Identifiable {
     /// The rows of a result; the number at its start is not a total.
     static func rows(_ reply: RedisValue) throws -> [SearchRow] {
         guard let rows = try reply.get().array else {
-            throw MemoryError(.internalError, "the Redis server answered a search with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply to a search")
         }
         return try rows.dropFirst().compactMap { SearchRow(try $0.get()) }
     }

@@ -121,7 +121,7 @@ struct EngineSettings: Sendable, Equatable {
     static func refusal(beyond maximumResults: Int) -> MemoryError {
         MemoryError(
             .unsupported,
-            "the Redis server gives \(maximumResults) results at most, and does not let this user set "
+            "the Redis server returns \(maximumResults) results at most, and does not let this user set "
                 + "MAXSEARCHRESULTS and MAXAGGREGATERESULTS: set both higher on the server, or allow the user to run "
                 + "CONFIG SET and FT.CONFIG")
     }

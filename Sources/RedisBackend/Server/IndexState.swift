@@ -137,7 +137,7 @@ final class IndexState: Sendable {
                 throw MemoryError(.storeUnavailable, "the Redis index \(found.name) is being built: try again later")
             }
         }
-        throw MemoryError(.storeUnavailable, "the connections to Redis do not last")
+        throw MemoryError(.storeUnavailable, "the connections to Redis break repeatedly")
     }
 
     /// Looks for the index; concurrent calls share the result. The look-up has a deadline of its
@@ -160,7 +160,7 @@ final class IndexState: Sendable {
         let timer = RedisClient.deadline.map { deadline in
             Task {
                 try await Task.sleep(until: deadline, clock: .continuous)
-                answer.yield(.failure(RedisError(.timedOut, "the Redis server did not answer in time")))
+                answer.yield(.failure(RedisError(.timedOut, "the Redis server did not respond in time")))
             }
         }
         defer { timer?.cancel() }
@@ -201,7 +201,7 @@ final class IndexState: Sendable {
         }
         throw MemoryError(
             .misconfigured,
-            "the Redis indexes \(candidates.joined(separator: " and ")) both belong to something else: choose another index name"
+            "the Redis indexes \(candidates.joined(separator: " and ")) both belong to another program: choose another index name"
         )
     }
 
@@ -216,7 +216,7 @@ final class IndexState: Sendable {
             // Another server was faster: its index is the same.
         }
         guard let info = try await Self.inspect(name, client) else {
-            throw MemoryError(.storeUnavailable, "the Redis index \(name) does not last")
+            throw MemoryError(.storeUnavailable, "the Redis index \(name) disappears repeatedly")
         }
         return info
     }
@@ -226,7 +226,7 @@ final class IndexState: Sendable {
         do {
             let reply = try await client.send(RedisCommand("FT.INFO", name), isRead: true)
             guard let info = IndexInfo(name: name, reply: reply) else {
-                throw MemoryError(.internalError, "FT.INFO answered something unknown")
+                throw MemoryError(.internalError, "FT.INFO returned something unknown")
             }
             return info
         } catch let error as RedisError where error.saysIndexIsMissing {

@@ -22,7 +22,7 @@ extension RedisDatabase {
             } catch is CancellationError {
                 return
             } catch {
-                logger.warning("Redis upkeep failed, trying again", metadata: ["error": "\(error)"])
+                logger.warning("Redis maintenance failed, trying again", metadata: ["error": "\(error)"])
                 pause = min(pause * 2, interval)
             }
             try? await Task.sleep(for: pause)
@@ -36,7 +36,7 @@ extension RedisDatabase {
         do {
             return try await mappingErrors(within: timeout / 2, check)
         } catch {
-            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
+            let reason = (error as? MemoryError)?.message ?? "the Redis server did not respond"
             return ComponentHealth(component, reason: reason)
         }
     }

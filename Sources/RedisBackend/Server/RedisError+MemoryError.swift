@@ -93,13 +93,13 @@ extension RedisError {
             if saysLimitIsExceeded {
                 return error(
                     .unsupported,
-                    "the page lies beyond what the Redis server gives: set MAXSEARCHRESULTS and "
+                    "the page is beyond the results that the Redis server returns: set MAXSEARCHRESULTS and "
                         + "MAXAGGREGATERESULTS higher")
             }
             if saysKeysAreTaken {
                 return error(
                     .conflict,
-                    "both keys of the session hold data of another program: use another session id or key prefix")
+                    "both keys of the session have data of another program: use another session id or key prefix")
             }
             if saysIndexIsMissing { return error(.storeUnavailable, "the Redis index is missing") }
             return error(.internalError, "the Redis server refused a command")

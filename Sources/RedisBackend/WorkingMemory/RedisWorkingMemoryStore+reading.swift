@@ -32,7 +32,7 @@ extension RedisWorkingMemoryStore {
     static func document(_ reply: RedisValue) throws -> (text: String, messageCount: Int)? {
         if reply.isNull { return nil }
         guard let parts = reply.array, parts.count == 2, let text = parts[0].string, let count = parts[1].integer else {
-            throw MemoryError(.internalError, "the Redis server answered for a session with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply about a session")
         }
         return (text, count)
     }
@@ -94,7 +94,7 @@ extension RedisWorkingMemoryStore {
         guard reply.count == 2, let seconds = reply[0].integer, (0...1_000_000_000_000).contains(seconds),
             let microseconds = reply[1].integer, (0..<1_000_000).contains(microseconds)
         else {
-            throw MemoryError(.internalError, "the Redis server does not tell its time")
+            throw MemoryError(.internalError, "the Redis server did not return its time")
         }
         return seconds * 1000 + microseconds / 1000
     }
@@ -103,7 +103,7 @@ extension RedisWorkingMemoryStore {
     private static func total(_ reply: RedisValue) throws -> Int {
         guard let row = try rows(reply).first else { return 0 }
         guard let total = row["total"].flatMap({ Int($0) }) else {
-            throw MemoryError(.internalError, "the Redis server answered a count with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply to a count")
         }
         return total
     }
@@ -111,7 +111,7 @@ extension RedisWorkingMemoryStore {
     /// The rows of an FT.AGGREGATE result, by field; fields without a value are left out.
     private static func rows(_ reply: RedisValue) throws -> [[String: String]] {
         guard let rows = try reply.get().array else {
-            throw MemoryError(.internalError, "the Redis server answered a search with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply to a search")
         }
         return try rows.dropFirst().map { row in
             let pairs = try row.get().array ?? []

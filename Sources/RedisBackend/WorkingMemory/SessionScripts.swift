@@ -54,7 +54,7 @@ enum SessionScripts {
           local seconds = text(key, '$.last_accessed') or text(key, '$.updated_at')
           return math.floor((tonumber(seconds or '0') or 0) * 1000000 + 0.5)
         end
-        -- The revisions up to now with a new one behind them, as JSON; messages are those before it.
+        -- The earlier revisions and a new one, as JSON; messages are those before it.
         local function revisions(key, entry, messages)
           local kept = text(key, '$.revisions')
           if not kept or kept == '[]' then
@@ -62,7 +62,7 @@ enum SessionScripts {
           end
           return string.sub(kept, 1, -2) .. ',' .. entry .. ']'
         end
-        -- Sets members of the document, and makes it expire the given milliseconds from now, or leaves that as it is.
+        -- Sets members of the document, and sets its expiry to the given milliseconds from now, or keeps it.
         local function finish(key, patch, ttl, kept)
           if ttl then
             local at = whole(math.floor(now / 1000) + ttl)
@@ -98,7 +98,7 @@ enum SessionScripts {
         \(prelude)\(history)\(JobScripts.enqueueFunction)
         local key, free = locate()
         if (key and number(key) or '') ~= ARGV[4] then return nil end
-        -- The time is a number that no earlier session under this key has come to.
+        -- The time is a number that no earlier session under this key has reached.
         local new = key and whole(number(key) + 1) or whole(now)
         local entry = '[' .. table.concat({new, ARGV[6], ARGV[7], ARGV[8]}, ',') .. ']'
         local all = key and revisions(key, entry, count(key)) or '[' .. entry .. ']'
@@ -145,7 +145,7 @@ enum SessionScripts {
           for _, message in ipairs(messages) do isNew = isNew and not mayBeListed(message) end
           if not isNew then
             local ids = cjson.decode(listed)
-            -- Only where each message has an id are the positions theirs.
+            -- The positions are those of the messages only if each has an id.
             if #ids == window then
               for i, id in ipairs(ids) do places[id] = before - window + i - 1 end
             end
@@ -216,7 +216,7 @@ enum SessionScripts {
           local wanted = {}
           for i = first, last do wanted[ARGV[i]] = true end
           local ids = cjson.decode(redis.call('JSON.GET', key, list .. '[*].id'))
-          -- Only where each element has an id are the positions theirs.
+          -- The positions are those of the elements only if each has an id.
           if redis.call('JSON.ARRLEN', key, list)[1] ~= #ids then return end
           for i, id in ipairs(ids) do
             if wanted[id] then

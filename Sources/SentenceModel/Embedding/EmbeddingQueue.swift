@@ -71,7 +71,7 @@ final class EmbeddingQueue: Sendable {
             end()
             throw MemoryError(
                 .misconfigured,
-                "the system made no thread for the embedding model; \(threadsName) is \(threads)")
+                "the system cannot start a thread for the embedding model; \(threadsName) is \(threads)")
         }
     }
 
@@ -103,7 +103,7 @@ final class EmbeddingQueue: Sendable {
         }
         let timer = Task {
             try await Task.sleep(for: limit)
-            let error = MemoryError(.timedOut, "the embedding model \(name) did not answer within \(limit)")
+            let error = MemoryError(.timedOut, "the embedding model \(name) did not respond within \(limit)")
             remove(id)?.resume(throwing: error)
         }
         defer { timer.cancel() }
@@ -122,7 +122,7 @@ final class EmbeddingQueue: Sendable {
             if Task.isCancelled || state.hasEnded { return CancellationError() }
             guard state.calls.count < Self.maximumCalls else {
                 return MemoryError(
-                    .embeddingFailed, "the embedding model \(name) has \(Self.maximumCalls) calls waiting already")
+                    .embeddingFailed, "the embedding model \(name) already has \(Self.maximumCalls) calls waiting")
             }
             state.calls[id] = Call(
                 texts: texts, portion: min(max(total / threads, Self.portions.lowerBound), Self.portions.upperBound),

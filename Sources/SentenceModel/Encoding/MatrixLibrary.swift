@@ -59,7 +59,7 @@ final class MatrixLibrary: @unchecked Sendable {
         }
         throw MemoryError(
             .misconfigured,
-            "local embedding models need OpenBLAS, which this machine lacks: install it (Debian, Ubuntu: apt-get install libopenblas0-pthread), or choose another embedding model",
+            "local embedding models need OpenBLAS, which is missing on this machine: install it (Debian, Ubuntu: apt-get install libopenblas0-pthread), or choose another embedding model",
             underlying: failure)
     }
 

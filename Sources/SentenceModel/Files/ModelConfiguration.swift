@@ -89,7 +89,7 @@ struct ModelConfiguration: Sendable {
             // As a double, because it may be any number; 1e30 stands for no limit.
             longest = Int(max(configured, 0))
         }
-        guard longest >= 3 else { throw config.refusal("goes with a maximum length of \(longest) tokens") }
+        guard longest >= 3 else { throw config.refusal("has a maximum length of \(longest) tokens") }
         maximumTokens = longest
     }
 

@@ -26,10 +26,10 @@ extension WordPieceTokenizer {
     private init(_ file: JSONFile, limit: Int) throws(MemoryError) {
         guard let model = file["model"], let members = model["vocab"]?.objectValue?.members, !members.isEmpty,
             model["type"]?.stringValue ?? "WordPiece" == "WordPiece"
-        else { throw file.refusal("holds another tokenizer than WordPiece, which is the only one supported") }
+        else { throw file.refusal("has another tokenizer than WordPiece, the only one supported") }
         guard file["normalizer"]?["type"]?.stringValue == "BertNormalizer",
             file["pre_tokenizer"]?["type"]?.stringValue == "BertPreTokenizer"
-        else { throw file.refusal("prepares texts otherwise than BERT does, which is not supported") }
+        else { throw file.refusal("prepares texts differently from BERT, which is not supported") }
         var pieces: [(piece: String, id: Int)] = []
         pieces.reserveCapacity(members.count)
         for (piece, value) in members {

@@ -3,7 +3,7 @@
 public struct AccessSettings: SettingsRoom {
     public static let title = "Access"
 
-    static let consequence = "this version has no authentication, and does not run open where it was asked for"
+    static let consequence = "this version has no authentication, and does not start if a setting asks for it"
 
     public let isDisabled = Setting<Bool>.bool(
         "DISABLE_AUTH", default: true, "Anything else stops the start, an empty value too.")

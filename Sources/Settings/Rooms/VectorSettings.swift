@@ -14,5 +14,5 @@ public struct VectorSettings: SettingsRoom {
         "The kind of index, in Redis and Postgres.")
     public let dimensions = Setting<Int?>.int(
         "REDISVL_VECTOR_DIMENSIONS", in: 1...32_768, defaultInWords: "the model's",
-        "The length of vectors; needed for a model that is not known.")
+        "The length of vectors; needed for an unknown model.")
 }

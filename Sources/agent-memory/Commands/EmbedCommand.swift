@@ -9,7 +9,7 @@ struct EmbedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "embed",
         abstract:
-            "Embeds texts with the configured model: the vectors' length, how near they are to each other, the time it took."
+            "Embeds texts with the configured model: the vectors' length, their similarities, the time it took."
     )
 
     @Argument(help: "The texts.")

@@ -40,7 +40,7 @@ struct MigrateCommand: AsyncParsableCommand {
             let client = HTTPClient()
             do {
                 try await assembly.prepareVectors(client: client)
-                print("the vector index is there")
+                print("the vector index exists")
             } catch let error as MemoryError where error.code == .misconfigured {
                 print("the vector index was left to the first server: \(error.message)")
             } catch {

@@ -65,7 +65,7 @@ final class ReembedProgress: Sendable {
         if progress.total > 0 { text += " (\(progress.done * 100 / progress.total) %)" }
         if let first, progress.done > first.done, now > first.time {
             let rate = Double(progress.done - first.done) / ((now - first.time) / .seconds(1))
-            text += ", \(Int(rate.rounded())) a second"
+            text += ", \(Int(rate.rounded())) per second"
         }
         return text
     }

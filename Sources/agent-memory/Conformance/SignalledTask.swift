@@ -13,7 +13,7 @@ import UnixSignals
 ///
 /// - Parameter notice: shown at the first signal.
 func endingOnSignals<Value: Sendable>(
-    _ notice: String = "the scope at hand is being removed", _ body: @escaping @Sendable () async -> Value
+    _ notice: String = "the current scope is being removed", _ body: @escaping @Sendable () async -> Value
 ) async -> Value {
     let work = Task { await body() }
     let watch = Task {
