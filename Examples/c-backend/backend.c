@@ -16,7 +16,7 @@ static memory_backend_text describe(void *self) {
 }
 
 /*
- * The time limit is not looked at: but for the embeddings, whose time does not count, no operation here waits for anything. For the same
+ * The time limit is not checked: except for the embeddings, whose time does not count, no operation here waits for anything. For the same
  * reason there is no `cancel`.
  */
 static void add(void *self, uint64_t call, uint32_t timeout_ms, memory_backend_text request) {

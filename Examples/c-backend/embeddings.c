@@ -29,7 +29,7 @@ static bool check_vector(const float *vector, size_t dimensions, struct problem 
     return !zero || refuse(problem, MEMORY_BACKEND_EMBEDDING_FAILED, "the embeddings hold a vector of zeros", (slice){0});
 }
 
-/* All that arrives is gone when the callback returns: copies it. */
+/* Nothing that arrives is valid after the callback: copies it. */
 static bool accept(struct delivery *delivery, memory_backend_status status, const float *matrix, size_t rows, size_t columns, slice message) {
     struct problem *problem = delivery->problem;
     if (status != MEMORY_BACKEND_OK) {

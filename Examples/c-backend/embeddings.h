@@ -7,7 +7,7 @@
 
 /*
  * Asks the server for the vectors of `count` texts and waits for them; the call's clock stands still meanwhile. `*vectors` becomes a matrix
- * of `count` times `dimensions` float32 values, row after row, in the arena. Without texts nobody is asked.
+ * of `count` times `dimensions` float32 values, row after row, in the arena. Without texts nothing is requested.
  *
  * Every vector has been checked (rule R7): the right length, finite values, not all of them zero.
  */

@@ -41,7 +41,7 @@ static const char *skip_value(const char *at, const char *end) {
     if (at == end) return NULL;
     if (*at == '"') return skip_string(at, end);
     if (*at == '{' || *at == '[') {
-        /* Counted, not called anew for each level, so that no text can exhaust the stack. */
+        /* Counted, not recursive, so that no text can exhaust the stack. */
         size_t depth = 0;
         while (at < end) {
             char c = *at;

@@ -87,7 +87,7 @@ static bool read_member(struct record *record, size_t field) {
     return true;
 }
 
-/* FNV-1a. Its values are known beforehand, so whoever may choose ids can choose slow ones: good enough for an example. */
+/* FNV-1a. Its values are known beforehand, so clients can choose ids that are slow: good enough for an example. */
 static uint64_t hash_of(slice id) {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < id.size; i++) hash = (hash ^ (unsigned char)id.data[i]) * UINT64_C(1099511628211);

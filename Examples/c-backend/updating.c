@@ -1,7 +1,7 @@
 /*
  * The update of single members (rules U1, U2). What an update makes of a record depends on the record, so all is decided with the lock held: new
  * records are made of the old ones and take their place before anyone else can change them. Only texts need more: their vectors come from
- * elsewhere, and nobody waits for that with the lock held. So the lock is given up for it, and then everything is decided anew; which is also
+ * elsewhere, and the lock must not be held meanwhile. So it is released, and then everything is decided again; which is also
  * what finds out whether the record is still the one that the vectors were fetched for.
  */
 #define _POSIX_C_SOURCE 200809L

@@ -1,5 +1,5 @@
-/// The name of a scope: what a harness makes in a store begins with it, and so can be told from all
-/// else.
+/// The name of a scope: the prefix of everything that a harness creates in a store, which
+/// distinguishes it from all else.
 public struct HarnessScope {
     /// Such as `conformance_4f1a09b2c3d4e5f6`; a valid name for an index, a key prefix and a
     /// schema.

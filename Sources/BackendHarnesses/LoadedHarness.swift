@@ -2,8 +2,7 @@ public import AgentMemory
 public import BackendLoading
 public import MemoryConformance
 
-/// A backend that is loaded: its factory is called anew for every check, each time with a scope of
-/// its own.
+/// A loaded backend: its factory is called for every check, each time with a scope of its own.
 public struct LoadedHarness: ConformanceHarness {
     public let backend: String
     public let dimensions: Int?
@@ -23,8 +22,7 @@ public struct LoadedHarness: ConformanceHarness {
     }
 
     /// - Throws: ``BackendFactoryError``; ``MemoryError`` with code `misconfigured` for a backend
-    ///   that does not keep scopes apart: checks would meet, and in the end remove, what is not
-    ///   theirs.
+    ///   that does not separate scopes: checks would find, and finally remove, other data.
     public func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
         let scope = HarnessScope().name
         let database = try await loader.load(setting, embedder: embedder, scope: scope)

@@ -12,12 +12,12 @@ public struct RedisHarness: ConformanceHarness {
     private let faults: StoreFaults?
     private let logger = Logger(label: "conformance.redis") { _ in SwiftLogNoOpLogHandler() }
 
-    /// How long a new index may take to look through the keys of the server, which it does whatever
-    /// its own prefix is.
+    /// How long a new index may take to scan the keys of the server; it scans all of them, whatever
+    /// its prefix is.
     private static let preparationLimit: Duration = .seconds(120)
 
     /// - Parameters:
-    ///   - server: where the databases are made.
+    ///   - server: the server for the databases.
     ///   - configuration: its index name and key prefix are replaced by the scope's.
     ///   - faults: for a server that may be killed.
     public init(
@@ -53,7 +53,7 @@ public struct RedisHarness: ConformanceHarness {
             })
     }
 
-    /// Connects when it is used, and makes its index then.
+    /// Connects on first use, and creates its index then.
     private func sessions(
         _ scope: RedisMemoryDatabase.Configuration, in database: RedisDatabase
     ) -> RedisWorkingMemoryStore {
@@ -83,7 +83,7 @@ public struct RedisHarness: ConformanceHarness {
                     return database
                 } catch let error as MemoryError where error.code == .storeUnavailable && ContinuousClock.now < deadline
                 {
-                    // The index is being built, unless the store itself does not answer.
+                    // The index is being built, unless the store itself does not respond.
                     guard await database.health().allSatisfy({ $0.component != "store" || $0.isOK }) else {
                         throw error
                     }
@@ -96,7 +96,7 @@ public struct RedisHarness: ConformanceHarness {
         }
     }
 
-    /// Drops every index whose name begins as the scope's does, and every key below its prefix.
+    /// Drops every index whose name has the scope's prefix, and every key with that prefix.
     private func remove(_ configuration: RedisMemoryDatabase.Configuration) async throws {
         let client = try RedisClient(configuration: .init(endpoint: server.endpoint), logger: logger)
         do {
@@ -105,7 +105,7 @@ public struct RedisHarness: ConformanceHarness {
                     _ = try await client.send(RedisCommand("FT.DROPINDEX", name, "DD"))
                 }
             }
-            // An index that was lost or not yet built leaves its records behind.
+            // A lost or unfinished index leaves its records behind.
             var cursor = "0"
             repeat {
                 guard

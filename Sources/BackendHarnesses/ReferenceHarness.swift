@@ -18,7 +18,7 @@ public struct ReferenceHarness: ConformanceHarness {
                 guard other.dimensions == embedder.dimensions else {
                     throw MemoryError(
                         .misconfigured,
-                        "the database holds vectors of length \(embedder.dimensions), the model makes vectors of length \(other.dimensions)"
+                        "the database has vectors of length \(embedder.dimensions), the model makes vectors of length \(other.dimensions)"
                     )
                 }
                 return database

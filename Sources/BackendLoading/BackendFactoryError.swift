@@ -2,16 +2,16 @@
 /// and what to do. The names of settings are the executable's to add.
 public struct BackendFactoryError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
-        /// No factory of that name is built in, and the setting does not say what to load.
+        /// No built-in factory has that name, and the setting does not say what to load.
         case unknownFactory
         /// The library or module cannot be loaded: it is missing, one that it needs is missing, or
         /// it is for another machine.
         case importError
         /// It was loaded, but has no such function.
         case functionNotFound
-        /// The function returned something that is no backend.
+        /// The function returned something that is not a backend.
         case invalidReturnType
-        /// The function failed; `message` holds its own words.
+        /// The function failed; `message` has its own message.
         case runtimeError
     }
 
@@ -29,7 +29,7 @@ public struct BackendFactoryError: Error, Sendable, CustomStringConvertible {
     /// - Parameters:
     ///   - setting: the value of the factory setting.
     ///   - field: what else can be changed.
-    ///   - reason: what was tried, what came of it, and what to do.
+    ///   - reason: what was tried, what happened, and what to do.
     init(_ code: Code, setting: String, field: Field? = nil, _ reason: String) {
         self.code = code
         self.field = field

@@ -5,7 +5,7 @@ public import Logging
 /// Makes backends that are not built in: from shared libraries and from Python modules.
 public struct BackendLoader: Sendable {
     public struct Configuration: Sendable {
-        /// Folders in which dotted names and libraries without a path are looked for.
+        /// Folders in which dotted names and libraries without a path are searched.
         public var folders: [String] = []
         /// The interpreter for `python:` factories; default `python3`.
         public var python = "python3"
@@ -20,7 +20,7 @@ public struct BackendLoader: Sendable {
 
     private let configuration: Configuration
     private let logger: Logger
-    /// One set for all backends that this makes.
+    /// One set for all backends of this loader.
     private let threads: BackendThreads
 
     public init(_ configuration: Configuration, logger: Logger) {
@@ -33,8 +33,7 @@ public struct BackendLoader: Sendable {
     ///
     /// - Parameters:
     ///   - setting: the value of the factory setting.
-    ///   - scope: a check's own, under which the backend must keep what is stored apart; `nil` in a
-    ///     server.
+    ///   - scope: of a check, whose data the backend must store apart; `nil` in a server.
     /// - Throws: ``BackendFactoryError``.
     public func load(
         _ setting: String, embedder: any Embedder, scope: String? = nil
@@ -76,8 +75,7 @@ public struct BackendLoader: Sendable {
         return LoadedBackend(transport, logger: logger)
     }
 
-    /// A library without a path is looked for in the folders of the plugins before the loader looks
-    /// in its own.
+    /// A library without a path is searched in the folders of the plugins before the loader's own.
     private func located(_ path: String) -> String {
         guard !path.contains("/") else { return path }
         return configuration.folders.map { "\($0)/\(path)" }.first(where: SharedLibrary.exists) ?? path

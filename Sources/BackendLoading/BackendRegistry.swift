@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// From the factory setting to a backend: one of the server's own by name, or one that is loaded.
+/// Turns the factory setting into a backend: a built-in one by name, or a loaded one.
 public struct BackendRegistry: Sendable {
     /// Makes a backend. It does not connect yet: ``MemoryVectorDatabase/prepare()`` does.
     public typealias Factory = @Sendable () throws -> any MemoryVectorDatabase
@@ -19,8 +19,7 @@ public struct BackendRegistry: Sendable {
         self.embedder = embedder
     }
 
-    /// The name of the built-in backend that `setting` asks for; `nil` where it asks for one that
-    /// is loaded.
+    /// The name of the built-in backend that `setting` names; `nil` if it names one to load.
     ///
     /// - Throws: ``BackendFactoryError`` with code `unknownFactory` for a value that cannot be
     ///   read.

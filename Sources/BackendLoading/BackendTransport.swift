@@ -1,28 +1,28 @@
 import AgentMemory
 import BackendProtocol
 
-/// Carries calls across the border to a backend that was loaded, whatever lies beyond it.
+/// Carries calls across the border to a loaded backend, of any kind.
 protocol BackendTransport: Sendable {
-    /// What the backend said of itself when it was made.
+    /// The backend's own description from its creation.
     var description: BackendDescription { get }
 
-    /// Whether the backend has an operation that it may lack.
+    /// Whether the backend has an optional operation.
     func has(_ operation: BackendOperation) -> Bool
 
-    /// Grows whenever the backend had to be made anew, so that it must be prepared again.
+    /// Increases whenever the backend was created again, so that it must be prepared again.
     var generation: Int { get }
 
-    /// The answer of one call.
+    /// The result of one call.
     ///
     /// - Parameters:
     ///   - request: JSON.
-    ///   - texts: those in the request of which the backend may need the vectors.
+    ///   - texts: those in the request whose vectors the backend may need.
     /// - Throws: ``MemoryError``; `CancellationError`.
     func call(_ operation: BackendOperation, _ request: [UInt8], texts: [String]) async throws -> JSONValue
 
-    /// Keeps the backend alive until the task is cancelled.
+    /// Keeps the backend running until the task is cancelled.
     func run() async throws
 
-    /// Ends the backend; waits no longer than a few seconds for it. No other call follows.
+    /// Closes the backend, waiting a few seconds for it at most. No other call follows.
     func close() async
 }

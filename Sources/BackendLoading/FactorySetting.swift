@@ -1,10 +1,10 @@
-/// What a value of the factory setting asks for.
+/// The parsed value of the factory setting.
 enum FactorySetting: Equatable {
-    /// A factory of the server's own, or an unknown name.
+    /// A built-in factory, or an unknown name.
     case named(String)
     /// `/opt/acme/libacme.so:create_my_backend`
     case library(path: String, symbol: String)
-    /// `my_backends.create_my_backend`: a library looked for by its name.
+    /// `my_backends.create_my_backend`: a library that is searched by its name.
     case dotted(module: String, symbol: String)
     /// `python:my_backends.create_my_backend`
     case python(factory: String)

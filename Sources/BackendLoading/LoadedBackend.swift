@@ -8,7 +8,7 @@ import Synchronization
 public final class LoadedBackend: MemoryVectorDatabase {
     public var name: String { transport.description.name }
     public var capabilities: BackendCapabilities { transport.description.capabilities }
-    /// What the backend calls its version, if it does.
+    /// The backend's version, if it has one.
     public var version: String? { transport.description.version }
 
     private let transport: any BackendTransport
@@ -42,8 +42,8 @@ public final class LoadedBackend: MemoryVectorDatabase {
             return task
         }
         guard let task else { return }
-        // Shared by all who wait for it, so it goes on when one of them gives up; and that one must
-        // not wait for it.
+        // Shared by all waiting callers, so it continues if one of them is cancelled, which must
+        // not wait for it either.
         let (ends, end) = AsyncStream<Result<Void, any Error>>.makeStream()
         Task { end.yield(await task.result) }
         for await result in ends { return try result.get() }
@@ -70,7 +70,7 @@ public final class LoadedBackend: MemoryVectorDatabase {
         }
     }
 
-    /// Prepares the backend again while that has not succeeded, and whenever it was made anew.
+    /// Prepares the backend until that succeeds, and again whenever it was created again.
     private func keepPrepared() async throws {
         var pause = Duration.milliseconds(200)
         while !Task.isCancelled {
@@ -92,14 +92,15 @@ public final class LoadedBackend: MemoryVectorDatabase {
 
     public func close() async { await transport.close() }
 
-    /// Removes all that the backend keeps in its scope, if it can; else what ``list(_:)`` shows.
+    /// Removes everything in the backend's scope, if it can; else the records that ``list(_:)``
+    /// returns.
     public func drop() async throws {
         if transport.has(.drop) {
             do {
                 _ = try await transport.call(.drop, BackendRequest.drop.json(analyzer: nil), texts: [])
                 return
             } catch let error as MemoryError where error.code == .unsupported {
-                // It turned out not to be there.
+                // It turned out not to be available.
             }
         }
         var left = Int.max
@@ -107,7 +108,7 @@ public final class LoadedBackend: MemoryVectorDatabase {
             let page = try await list(ListQuery(page: PageRequest(limit: 1000)))
             if page.items.isEmpty { return }
             guard page.total < left else {
-                throw MemoryError(.internalError, "the backend \(name) still lists what it was told to delete")
+                throw MemoryError(.internalError, "the backend \(name) still lists deleted records")
             }
             left = page.total
             _ = try await delete(page.items.map(\.id))
@@ -156,7 +157,7 @@ public final class LoadedBackend: MemoryVectorDatabase {
             guard transport.has(.health) else { return [ComponentHealth("store", version: shownVersion)] }
             return try BackendAnswer.components(try await call(.health))
         } catch {
-            let reason = (error as? MemoryError)?.message ?? "the question for its state was cancelled"
+            let reason = (error as? MemoryError)?.message ?? "the health check was cancelled"
             return [ComponentHealth("store", reason: reason, version: shownVersion)]
         }
     }
@@ -165,18 +166,18 @@ public final class LoadedBackend: MemoryVectorDatabase {
 
     // MARK: Calls
 
-    /// The answer of one operation, read by `read`. An answer that cannot be is logged with the
+    /// The result of one operation, read by `read`. An impossible result is logged with the
     /// backend's name.
     private func answer<Value>(
         _ request: BackendRequest, _ read: (JSONValue) throws(MemoryError) -> Value
     ) async throws -> Value {
-        // The upkeep prepares, too; a call that comes first does not wait for it.
+        // The maintenance prepares too; a call that comes first does not wait for it.
         if !isPrepared { try await prepare() }
         let json = try await call(request)
         do throws(MemoryError) {
             return try read(json)
         } catch {
-            let told = MemoryError(error.code, "the backend \(name) gave a wrong answer: \(error.message)")
+            let told = MemoryError(error.code, "the backend \(name) returned a wrong result: \(error.message)")
             log(told, request.operation)
             throw told
         }

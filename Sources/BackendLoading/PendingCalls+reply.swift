@@ -2,11 +2,11 @@ import AgentMemory
 import BackendProtocol
 
 extension PendingCalls.Reply {
-    /// What the reply says.
+    /// The content of the reply.
     ///
     /// - Parameter backend: its name, for errors.
-    /// - Throws: the failure that it stands for; ``MemoryError`` with code `internalError` if it is
-    ///   no reply at all.
+    /// - Throws: the failure that it reports; ``MemoryError`` with code `internalError` if it is
+    ///   not a valid reply.
     func value(of operation: BackendOperation, backend: String) throws -> JSONValue {
         let value =
             switch content {
@@ -15,7 +15,8 @@ extension PendingCalls.Reply {
             }
         guard let status = BackendStatus(rawValue: status) else {
             throw MemoryError(
-                .internalError, "the backend \(backend) answered \(operation.rawValue) with an unknown status \(status)"
+                .internalError,
+                "the backend \(backend) responded to \(operation.rawValue) with an unknown status \(status)"
             )
         }
         switch status {
@@ -23,13 +24,14 @@ extension PendingCalls.Reply {
         case .cancelled where !Task.isCancelled, .misconfigured where operation != .prepare:
             throw MemoryError(
                 .internalError,
-                "the backend \(backend) answered \(operation.rawValue) with \(status.word), which does not fit",
+                "the backend \(backend) responded to \(operation.rawValue) with \(status.word), which does not fit the operation",
                 underlying: value?["message"]?.stringValue)
         default: throw BackendFailure.error(status, value, backend: backend)
         }
         guard let value else {
             throw MemoryError(
-                .internalError, "the backend \(backend) answered \(operation.rawValue) with something that is not JSON")
+                .internalError,
+                "the backend \(backend) responded to \(operation.rawValue) with something that is not JSON")
         }
         return value
     }

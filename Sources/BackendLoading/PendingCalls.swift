@@ -2,28 +2,27 @@ import AgentMemory
 import BackendProtocol
 import Synchronization
 
-/// The calls that wait for an answer from beyond the border, by number. Whatever the other side
-/// does, each call ends exactly once: with its answer, when its time has passed, or when its task
-/// is cancelled.
+/// The calls that wait for a result from beyond the border, by number. Each call ends exactly once,
+/// whatever the other side does: with its result, at its deadline, or when its task is cancelled.
 final class PendingCalls: Sendable {
-    /// What came for a call.
+    /// The reply to a call.
     struct Reply: Sendable {
         enum Content: Sendable {
-            /// As it came, not yet parsed.
+            /// Unparsed.
             case text([UInt8])
-            /// `nil` where it was no JSON.
+            /// `nil` if it was not JSON.
             case value(JSONValue?)
         }
 
-        /// A number of ``BackendStatus``, if the backend keeps the protocol.
+        /// A number of ``BackendStatus``, if the backend follows the protocol.
         let status: Int32
         let content: Content
     }
 
-    /// What an answer was good for.
+    /// The use of a reply.
     enum Reception: Sendable, Equatable {
         case taken
-        /// The call has ended before: it was answered twice, or after its time.
+        /// The call had ended before: a second reply, or a late one.
         case late
         case neverMade
     }
@@ -34,22 +33,21 @@ final class PendingCalls: Sendable {
         let backend: String
         let giveUp: @Sendable (UInt64) -> Void
         var deadline: ContinuousClock.Instant
-        /// While the server embeds for this call its clock stands still.
+        /// While the server embeds for this call, its clock is stopped.
         var embeddings = 0
         var embeddingSince: ContinuousClock.Instant?
-        /// Why the embedding service refuses for good; the border has no status for that.
+        /// Why the embedding service refuses permanently; the border has no status for that.
         var refusal: MemoryError?
-        /// Whether the other side has been given the call, and so can be told that nobody waits for
-        /// it.
+        /// Whether the other side has the call, and so can be told that it is abandoned.
         var isStarted = false
-        /// What the server does for the call; ends with it.
+        /// The server's task for the call; cancelled when the call ends.
         var work: [Task<Void, Never>] = []
     }
 
     private struct State {
         var lastNumber: UInt64 = 0
         var calls: [UInt64: Call] = [:]
-        /// Whether a task looks for calls whose time has passed.
+        /// Whether a task checks for expired calls.
         var isWatched = false
     }
 
@@ -66,9 +64,8 @@ final class PendingCalls: Sendable {
     ///
     /// - Parameters:
     ///   - backend: its name, for errors.
-    ///   - send: is given the call's number; must not block.
-    ///   - giveUp: is given the number of a call that was started and that nobody waits for any
-    ///     more; must not block.
+    ///   - send: gets the call's number; must not block.
+    ///   - giveUp: gets the number of a call that was started and then abandoned; must not block.
     /// - Throws: ``MemoryError`` with code `timedOut`; `CancellationError`; what ``failAll(_:)``
     ///   was given.
     func perform(
@@ -87,7 +84,7 @@ final class PendingCalls: Sendable {
                         continuation: continuation, operation: operation, backend: backend, giveUp: giveUp,
                         deadline: .now + timeout)
                 }
-                // Cancelled before the call was there to be ended.
+                // Cancelled before the call was registered.
                 if Task.isCancelled { return cancel() }
                 startWatch()
                 send(number)
@@ -97,7 +94,7 @@ final class PendingCalls: Sendable {
         }
     }
 
-    /// The other side is about to be given the call.
+    /// The other side is about to get the call.
     ///
     /// - Returns: the milliseconds that the call has left; `nil` if it has ended already.
     func start(_ number: UInt64) -> Int? {
@@ -108,8 +105,8 @@ final class PendingCalls: Sendable {
         }
     }
 
-    /// Cancels the task when the call ends; at once where it has ended. A number of no call (0)
-    /// lets it run.
+    /// Cancels the task when the call ends; at once if it has ended. An unknown number (0) lets it
+    /// run.
     func end(_ task: Task<Void, Never>, with number: UInt64) {
         let isKept = state.withLock { state in
             guard state.calls[number] != nil else { return number == 0 || number > state.lastNumber }
@@ -119,7 +116,7 @@ final class PendingCalls: Sendable {
         if !isKept { task.cancel() }
     }
 
-    /// Gives a call its answer.
+    /// Completes a call with its reply.
     func answer(_ number: UInt64, _ reply: Reply) -> Reception {
         let refusal = state.withLock { $0.calls[number]?.refusal }
         var result: Result<Reply, any Error> = .success(reply)
@@ -133,8 +130,7 @@ final class PendingCalls: Sendable {
         for number in state.withLock({ Array($0.calls.keys) }) { _ = end(number, .failure(error)) }
     }
 
-    /// The server begins to embed for a call; its clock stops. Numbers of calls that have ended are
-    /// passed over.
+    /// The server starts to embed for a call; its clock stops. Numbers of ended calls are ignored.
     func beginEmbedding(_ number: UInt64) {
         state.withLock { state in
             guard var call = state.calls[number] else { return }
@@ -144,8 +140,8 @@ final class PendingCalls: Sendable {
         }
     }
 
-    /// The server could not embed for a call. Where that is for good, the call fails with this
-    /// error if the backend passes it on.
+    /// The server could not embed for a call. If that is permanent, the call fails with this error
+    /// if the backend passes it on.
     func embeddingFailed(_ number: UInt64, _ error: any Error) {
         guard let error = error as? MemoryError, error.code == .embeddingRefused else { return }
         state.withLock { $0.calls[number]?.refusal = error }
@@ -171,14 +167,14 @@ final class PendingCalls: Sendable {
         return true
     }
 
-    /// Ends a call that the other side may still be at work on, and tells it so.
+    /// Ends a call that the other side may still be processing, and notifies it.
     private func abandon(_ number: UInt64, _ result: Result<Reply, any Error>) {
         let call = state.withLock { $0.calls[number] }
         if end(number, result), let call, call.isStarted { call.giveUp(number) }
     }
 
-    /// Sees to it that a task watches over the time of all calls. One for all of them, and only
-    /// while there are calls: a timer for each would cost more than the rest of a short call.
+    /// Ensures that a task watches the deadlines of all calls. One task for all, and only while
+    /// there are calls: a timer for each would cost more than the rest of a short call.
     private func startWatch() {
         let isNew = state.withLock { state in
             defer { state.isWatched = true }
@@ -192,20 +188,21 @@ final class PendingCalls: Sendable {
         }
     }
 
-    /// Ends the calls whose time has passed.
+    /// Ends the expired calls.
     ///
     /// - Returns: whether there are others to watch.
     private func endOverdue() -> Bool {
         let now = ContinuousClock.now
         let (overdue, isWatched) = state.withLock { state in
-            // While the server embeds for a call, that has a deadline of its own.
+            // While the server embeds for a call, the embedding's own deadline applies.
             let overdue = state.calls.filter { $1.embeddings == 0 && $1.deadline <= now }
             state.isWatched = overdue.count < state.calls.count
             return (overdue, state.isWatched)
         }
         for (number, call) in overdue {
             let error = MemoryError(
-                .timedOut, "the backend \(call.backend) has not answered \(call.operation.rawValue) within \(timeout)")
+                .timedOut, "the backend \(call.backend) did not respond to \(call.operation.rawValue) within \(timeout)"
+            )
             abandon(number, .failure(error))
         }
         return isWatched

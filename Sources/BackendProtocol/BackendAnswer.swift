@@ -1,7 +1,7 @@
 public import AgentMemory
 
-/// What a call across the border answers: `<operation>_answer` in the schema. The backend's half
-/// writes answers, the server's reads them.
+/// The result of a call across the border: `<operation>_answer` in the schema. The backend's side
+/// writes results, the server's side reads them.
 public enum BackendAnswer {
     public static let empty = Array("{}".utf8)
 
@@ -106,7 +106,7 @@ public enum BackendAnswer {
         return number
     }
 
-    /// - Throws: ``MemoryError`` with code `internalError` that names what cannot be.
+    /// - Throws: ``MemoryError`` with code `internalError` that names the invalid member.
     public static func records(_ json: JSONValue, on page: PageRequest) throws(MemoryError) -> Page<MemoryRecord> {
         let source = "the answer to list"
         var records: [MemoryRecord] = []
@@ -116,8 +116,8 @@ public enum BackendAnswer {
         return try checked(records, total: try number(json, "total", answering: .list), page, source)
     }
 
-    /// - Parameter ranking: decides what of distance and score must be there.
-    /// - Throws: ``MemoryError`` with code `internalError` that names what cannot be.
+    /// - Parameter ranking: decides whether distance and score must be present.
+    /// - Throws: ``MemoryError`` with code `internalError` that names the invalid member.
     public static func hits(
         _ json: JSONValue, ranking: SearchQuery.Ranking, on page: PageRequest
     ) throws(MemoryError) -> Page<SearchHit> {
@@ -142,7 +142,7 @@ public enum BackendAnswer {
         return try checked(hits, total: try number(json, "total", answering: .search), page, source)
     }
 
-    /// - Throws: ``MemoryError`` with code `internalError` if there is no component or one cannot
+    /// - Throws: ``MemoryError`` with code `internalError` if there is no component, or one cannot
     ///   be read.
     public static func components(_ json: JSONValue) throws(MemoryError) -> [ComponentHealth] {
         let source = "the answer to health"
@@ -159,8 +159,8 @@ public enum BackendAnswer {
         return components
     }
 
-    /// A page longer than asked for, or longer than what it is a page of, is a mistake that a
-    /// client would take for data.
+    /// Clients would take the surplus of a too long page, or of a page longer than its total, for
+    /// data.
     private static func checked<Item>(
         _ items: [Item], total: Int, _ page: PageRequest, _ source: String
     ) throws(MemoryError) -> Page<Item> {
@@ -177,8 +177,8 @@ public enum BackendAnswer {
 }
 
 extension JSONWriter {
-    /// A number, or `null` for one that JSON does not have: whoever reads it refuses that where a
-    /// number is needed.
+    /// A number, or `null` for one that JSON does not have: a reader that needs a number refuses
+    /// it.
     fileprivate mutating func finite(_ value: Double) {
         if value.isFinite { double(value) } else { null() }
     }

@@ -1,8 +1,8 @@
 public import AgentMemory
 
-/// What a backend says of itself: `description` in the schema.
+/// The description of a backend by itself: `description` in the schema.
 public struct BackendDescription: Sendable, Equatable {
-    /// For logs and answers, such as `acme`; never empty.
+    /// For logs and messages, such as `acme`; never empty.
     public let name: String
     public let version: String?
     public let capabilities: BackendCapabilities
@@ -33,8 +33,8 @@ public struct BackendDescription: Sendable, Equatable {
         return writer.bytes
     }
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the member at fault: one that
-    ///   is not known, too, because a capability that is spelt wrongly would silently be missing.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the member at fault. An
+    ///   unknown member is one too: a misspelt capability would be missing unnoticed.
     public init(json: JSONValue) throws(MemoryError) {
         let reader = MemberReader(json, of: "the description", failing: .misconfigured)
         name = try reader.required("name") { $0.stringValue.flatMap { $0.isEmpty ? nil : $0 } }

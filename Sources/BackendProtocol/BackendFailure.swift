@@ -2,7 +2,7 @@ public import AgentMemory
 
 /// The JSON of a call that failed: `error` in the schema.
 public enum BackendFailure {
-    /// - Parameter error: one that is no ``MemoryError`` gives away nothing but its type.
+    /// - Parameter error: of an error that is not a ``MemoryError`` only the type is shown.
     public static func json(_ error: any Error) -> [UInt8] {
         var writer = JSONWriter(capacity: 128)
         writer.object { writer in
@@ -31,13 +31,12 @@ public enum BackendFailure {
         return writer.bytes
     }
 
-    /// The error that `status` and its JSON stand for.
+    /// The error for `status` and its JSON.
     ///
     /// - Parameters:
     ///   - status: not ``BackendStatus/ok``.
-    ///   - json: what came with it; anything but an `error` of the schema counts as no word about
-    ///     it.
-    ///   - backend: the backend's name, for an error without words of its own.
+    ///   - json: the JSON with the status; anything but an `error` of the schema is ignored.
+    ///   - backend: the backend's name, for an error without a message.
     public static func error(_ status: BackendStatus, _ json: JSONValue?, backend: String) -> any Error {
         guard let code = status.errorCode else { return CancellationError() }
         let message = json?["message"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 }
@@ -45,7 +44,7 @@ public enum BackendFailure {
             component.stringValue.map { .key($0) } ?? component.intValue.map { .index($0) }
         }
         return MemoryError(
-            code, message ?? "the backend \(backend) failed with \(status.word) and did not say why", path: path,
+            code, message ?? "the backend \(backend) failed with \(status.word) without a message", path: path,
             underlying: json?["detail"]?.stringValue)
     }
 }

@@ -26,7 +26,7 @@ public enum BackendRequest: Sendable {
         }
     }
 
-    /// The texts of which a backend needs the vectors, as far as the request tells.
+    /// The texts whose vectors a backend needs, as far as the request shows.
     public var textsToEmbed: [String] {
         switch self {
         case .add(let records): records.map(\.text)

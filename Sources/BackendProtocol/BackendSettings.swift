@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// What a backend is told when it is made: `settings` in the schema.
+/// The settings that a backend gets when it is created: `settings` in the schema.
 public struct BackendSettings: Sendable, Equatable {
     public let embeddingModel: String
     /// The length of every vector.
@@ -8,7 +8,7 @@ public struct BackendSettings: Sendable, Equatable {
     public let metric: DistanceMetric
     /// How long a call may take, without its embeddings, in milliseconds.
     public let timeoutMilliseconds: Int
-    /// `nil` in a server; a check's own, under which what is stored must be kept apart.
+    /// `nil` in a server; in a check, a name under which its data must be stored apart.
     public let scope: String?
 
     public init(

@@ -1,7 +1,7 @@
 public import AgentMemory
 
-/// How a call across the border ended: the numbers of `memory_backend.h`, the words of the Python
-/// bridge.
+/// The status of a call across the border: the numbers of `memory_backend.h`, the words of the
+/// Python bridge.
 public enum BackendStatus: Int32, Sendable, CaseIterable {
     case ok = 0
     case invalidInput = 1
@@ -33,7 +33,7 @@ public enum BackendStatus: Int32, Sendable, CaseIterable {
         self = status
     }
 
-    /// The status of an error that crosses the border. Codes that no backend gives become
+    /// The status of an error that crosses the border. Codes that a backend never returns become
     /// `internalError`.
     public init(_ error: any Error) {
         guard let error = error as? MemoryError else {
@@ -52,7 +52,7 @@ public enum BackendStatus: Int32, Sendable, CaseIterable {
             }
     }
 
-    /// The code of the error that this status stands for; `nil` for ``ok`` and ``cancelled``.
+    /// The error code for this status; `nil` for ``ok`` and ``cancelled``.
     public var errorCode: MemoryError.Code? {
         switch self {
         case .ok, .cancelled: nil

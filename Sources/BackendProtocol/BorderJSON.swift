@@ -1,8 +1,8 @@
 public import AgentMemory
 
 extension JSONValue {
-    /// Parses what came across the border: it wraps values, such as a record's metadata, that may
-    /// be as deep as a request over REST allows.
+    /// Parses JSON from the other side of the border. It wraps values, such as a record's metadata,
+    /// that may be nested as deeply as a REST request permits.
     ///
     /// - Throws: ``JSONSyntaxError``.
     public init(fromBorder bytes: some Sequence<UInt8>) throws(JSONSyntaxError) {

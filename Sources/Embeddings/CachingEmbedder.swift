@@ -1,31 +1,31 @@
 public import AgentMemory
 import Synchronization
 
-/// Keeps the vectors of recent texts and asks for each text once, however many callers want it at a
-/// time.
+/// Keeps the vectors of recent texts and requests each text once, for all callers that want it at
+/// the same time.
 ///
-/// One cache belongs to one embedder, so that the text alone is the key. Callers who want the same
-/// texts share a request; it is cancelled when the last of them has gone, and its failure is the
-/// failure of all of them.
+/// One cache belongs to one embedder, so that the text alone is the key. Callers that want the same
+/// texts share a request; it is cancelled when the last of them is cancelled, and its failure is
+/// the failure of all of them.
 public final class CachingEmbedder: Embedder {
     public struct Statistics: Sendable, Equatable {
-        /// Texts answered from the cache.
+        /// Texts found in the cache.
         public var hits = 0
-        /// Texts asked for, by this caller or, shared, by another.
+        /// Texts that were requested, by this caller or, shared, by another.
         public var misses = 0
-        /// Of the misses, those that joined a request under way.
+        /// Of the misses, those that joined a running request.
         public var shared = 0
-        /// Vectors kept now.
+        /// Vectors in the cache now.
         public var entries = 0
         /// Bytes that they and their keys take, approximately.
         public var bytes = 0
     }
 
-    /// A request under way, or one whose result not all have fetched yet.
+    /// A running request, or one whose result some callers have not fetched yet.
     private struct Flight {
         let keys: [TextKey]
         var task: Task<Void, Never>?
-        /// Callers who have not fetched the result or given up.
+        /// Callers that have neither fetched the result nor given up.
         var interested = 1
         var waiters: [Int: CheckedContinuation<[TextKey: TextEncoding], any Error>] = [:]
         var result: Result<[TextKey: TextEncoding], any Error>?
@@ -35,7 +35,7 @@ public final class CachingEmbedder: Embedder {
         var cache: VectorCache
         var statistics = Statistics()
         var flights: [Int: Flight] = [:]
-        /// Of requests under way only.
+        /// Of running requests only.
         var flightOfKey: [TextKey: Int] = [:]
         var lastID = 0
 
@@ -84,7 +84,7 @@ public final class CachingEmbedder: Embedder {
         try Task.checkCancellation()
         let keys = texts.map(TextKey.init)
         var (found, flights) = board(keys, texts)
-        // What was not fetched when an error ends the loop is given up.
+        // Results that were not fetched when an error ends the loop are abandoned.
         defer { for flight in flights { leave(flight) } }
         while let flight = flights.last {
             found.merge(try await result(of: flight)) { kept, _ in kept }
@@ -99,7 +99,7 @@ public final class CachingEmbedder: Embedder {
         }
     }
 
-    /// What is there already, and the requests that bring the rest, one of them started here.
+    /// The vectors that exist already, and the requests for the rest, one of them started here.
     private func board(_ keys: [TextKey], _ texts: [String]) -> (found: [TextKey: TextEncoding], flights: [Int]) {
         state.withLock { state in
             var found: [TextKey: TextEncoding] = [:]
@@ -148,7 +148,7 @@ public final class CachingEmbedder: Embedder {
                     if let encoding = encodings[key] { state.cache.insert(encoding, for: key) }
                 }
             }
-            // None if all have given up.
+            // None if all callers have given up.
             guard var flight = state.flights[id] else {
                 return [CheckedContinuation<[TextKey: TextEncoding], any Error>]()
             }
@@ -170,7 +170,7 @@ public final class CachingEmbedder: Embedder {
             try await withCheckedThrowingContinuation { continuation in
                 let known: Result<[TextKey: TextEncoding], any Error>? = state.withLock { state in
                     if let result = state.flights[flight]?.result { return result }
-                    // The handler may have run before there was anyone to tell.
+                    // The handler may have run before there was anything to cancel.
                     if Task.isCancelled { return .failure(CancellationError()) }
                     state.flights[flight]?.waiters[waiter] = continuation
                     return nil
@@ -183,7 +183,7 @@ public final class CachingEmbedder: Embedder {
         }
     }
 
-    /// Gives up the interest in a request; the last one to leave ends it.
+    /// Leaves a request; the last caller to leave ends it.
     private func leave(_ id: Int) {
         let task: Task<Void, Never>? = state.withLock { state in
             guard var flight = state.flights[id] else { return nil }

@@ -1,21 +1,21 @@
 import AgentMemory
 import ModelServices
 
-/// What an embedder is made from. Reading it from an environment is the executable's work.
+/// The configuration of an embedder. Reading it from an environment is up to the executable.
 public struct EmbedderConfiguration: Sendable {
     /// A model's name as ``EmbedderFactory`` reads it. Default: `text-embedding-3-small`.
     public var model = "text-embedding-3-small"
     /// The length of the vectors; needed for a model that is not known. Default: the model's own.
     public var dimensions: Int?
     /// Whether `dimensions` is sent to the service. Default: only when `dimensions` is given and
-    /// differs from what a known model answers by itself; services refuse the parameter for models
-    /// that cannot shorten their vectors.
+    /// differs from a known model's default; services refuse the parameter for models that cannot
+    /// shorten their vectors.
     public var sendsDimensions: Bool?
     /// Default: OpenAI's; for `ollama/…` a local Ollama.
     public var baseURL: String?
     /// Needed for api.openai.com only. Default: none.
     public var apiKey: String?
-    /// The header that carries the key alone, for gateways that want another than the usual ones.
+    /// The header that carries the key alone, for gateways that need another than the usual ones.
     /// Default: none.
     public var apiKeyHeader: String?
     /// Azure's `api-version`, unless the base URL has it. Default: none.
@@ -28,10 +28,10 @@ public struct EmbedderConfiguration: Sendable {
     public var maximumAttempts = 4
     /// Default: 256.
     public var maximumTextsPerRequest = 256
-    /// Of UTF-8 text; a text that is longer goes alone. A token has at least one byte, so that the
-    /// default keeps below OpenAI's limit of 300,000 tokens in one request. Default: 262,144.
+    /// Bytes of UTF-8 text; a longer text goes alone. A token has at least one byte, so the default
+    /// stays below OpenAI's limit of 300,000 tokens in one request. Default: 262,144.
     public var maximumBytesPerRequest = 256 << 10
-    /// Requests of one call under way at a time. Default: 4.
+    /// Concurrent requests of one call. Default: 4.
     public var maximumConcurrentRequests = 4
     /// Vectors kept; 0 for none. Default: 10,000.
     public var cacheEntries = 10_000
@@ -41,7 +41,7 @@ public struct EmbedderConfiguration: Sendable {
     /// A folder with a sentence-transformers model of the BERT family, for `local/<name>`. Default:
     /// none.
     public var localModelPath: String?
-    /// Where `local/<name>` is looked for, as a folder of that name. Default: nowhere.
+    /// The folder that has `local/<name>`, as a subfolder of that name. Default: none.
     public var localModelCache: String?
     /// Threads that compute a local model. Default: 2.
     public var localThreads = 2
@@ -63,14 +63,13 @@ public struct EmbedderConfiguration: Sendable {
     /// names a folder.
     public static let tokenModel = "all-MiniLM-L6-v2"
 
-    /// How messages name the fields. Default: as they are called here.
+    /// How messages name the fields. Default: by their names here.
     public var names = EmbedderFieldNames()
 
     public init() {}
 }
 
-/// How messages name the fields of an ``EmbedderConfiguration``: as whoever reads a message can set
-/// them.
+/// How messages name the fields of an ``EmbedderConfiguration``, so that readers know what to set.
 public struct EmbedderFieldNames: Sendable {
     public var model = "model"
     public var dimensions = "dimensions"

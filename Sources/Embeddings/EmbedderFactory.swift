@@ -11,11 +11,11 @@ import SentenceModel
 
 /// Makes the embedder that a configuration asks for.
 public enum EmbedderFactory {
-    /// `local/hashing-<dimensions>` and `local/<name of a model>` are computed here; every other
-    /// name is a model of a service that speaks OpenAI's protocol. What takes time stands behind a
-    /// cache. No service is asked yet, but a local model's files are checked.
+    /// Makes the embedder. `local/hashing-<dimensions>` and `local/<name of a model>` are computed
+    /// here; every other name is a model of a service that speaks OpenAI's protocol. Slow embedders
+    /// get a cache. No service is called yet, but a local model's files are checked.
     ///
-    /// - Parameter client: may be shared; ending it is the owner's work.
+    /// - Parameter client: may be shared; its owner closes it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field or the file.
     public static func make(
         _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger = Logger(label: "embeddings")
@@ -38,8 +38,7 @@ public enum EmbedderFactory {
             base, maximumEntries: configuration.cacheEntries, maximumBytes: configuration.cacheBytes)
     }
 
-    /// The length of the vectors that the configuration's embedder makes, without making or asking
-    /// it.
+    /// The length of the vectors of the configuration's embedder, without making or calling it.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field or the file.
     public static func dimensions(_ configuration: EmbedderConfiguration) throws(MemoryError) -> Int {
@@ -52,7 +51,7 @@ public enum EmbedderFactory {
         return try OpenAICompatibleEmbedder.dimensions(configuration)
     }
 
-    /// What the names of models begin with that are computed here.
+    /// The prefix of models that are computed here.
     public static let localPrefix = "local/"
 
     /// The embedder with the tokens of a model in this process, where they are wanted and the model

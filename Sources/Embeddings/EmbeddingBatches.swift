@@ -1,4 +1,4 @@
-/// Cuts a list of texts into requests.
+/// Divides a list of texts into requests.
 enum EmbeddingBatches {
     /// Consecutive ranges of `texts`, each within both limits; a text above `maximumBytes` is a
     /// range of its own.

@@ -1,18 +1,18 @@
-/// Reads the body of an answer of OpenAI's embeddings endpoint.
+/// Reads the body of a response of OpenAI's embeddings endpoint.
 ///
-/// A reader of its own: a batch of 256 texts has 400,000 numbers, and a tree of JSON values would
-/// take each as a string first. Numbers go straight into floats; what is not needed is skipped.
+/// Its own reader, because a batch of 256 texts has 400,000 numbers, and a tree of JSON values
+/// would hold each as a string first. Numbers are parsed straight into floats; other members are
+/// skipped.
 struct EmbeddingsResponse {
     struct Malformed: Error {
-        /// Completes "the model answered …".
+        /// Completes "the model returned …".
         let reason: String
     }
 
-    /// The vectors of the answer's items, ordered by their `index`; by their place when no item has
-    /// one.
+    /// The vectors of the items, ordered by their `index`, or by their position if no item has one.
     ///
-    /// - Throws: ``Malformed`` for what is not JSON, for items without an embedding, and for
-    ///   indices that are not each of 0 to the number of items once.
+    /// - Throws: ``Malformed`` for invalid JSON, for items without an embedding, and for indices
+    ///   that are not each of 0 to the number of items once.
     static func vectors(in body: [UInt8]) throws(Malformed) -> [[Float]] {
         let parsed: Result<[Item], Malformed> = body.withUnsafeBufferPointer { bytes in
             Result { () throws(Malformed) in
@@ -25,7 +25,7 @@ struct EmbeddingsResponse {
         var ordered = [[Float]?](repeating: nil, count: items.count)
         for item in items {
             guard let index = item.index, ordered.indices.contains(index), ordered[index] == nil else {
-                throw Malformed(reason: "items whose indices are not in sequence")
+                throw Malformed(reason: "items with indices out of sequence")
             }
             ordered[index] = item.vector
         }
@@ -46,7 +46,7 @@ private struct EmbeddingsReader {
 
     init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
-    private let notJSON = Malformed(reason: "something that is not JSON, or not all of it")
+    private let notJSON = Malformed(reason: "incomplete or invalid JSON")
 
     mutating func items() throws(Malformed) -> [EmbeddingsResponse.Item] {
         var items: [EmbeddingsResponse.Item]?
@@ -88,7 +88,7 @@ private struct EmbeddingsReader {
         vector.reserveCapacity(1536)
         try array { reader throws(Malformed) in
             switch reader.next() {
-            // JSON has no such words; some services write them all the same.
+            // JSON does not have these words; some services write them.
             case UInt8(ascii: "N"), UInt8(ascii: "I"), UInt8(ascii: "n"):
                 throw Malformed(reason: "an embedding with a value that is not a finite number")
             default: vector.append(Float(try reader.number()))
@@ -163,7 +163,7 @@ private struct EmbeddingsReader {
         }
     }
 
-    /// The bytes between the quotes; escapes stay, since neither names nor base64 need them.
+    /// The bytes between the quotes; escapes stay, because neither names nor base64 need them.
     private mutating func string() throws(Malformed) -> UnsafeBufferPointer<UInt8> {
         try expect(UInt8(ascii: "\""))
         let start = position
@@ -175,7 +175,7 @@ private struct EmbeddingsReader {
         return UnsafeBufferPointer(rebasing: bytes[start..<position])
     }
 
-    /// A number, right to the last digit of a `Float`: exact in `Double` for up to 15 digits, off
+    /// A number, correct to the last digit of a `Float`: exact in `Double` for up to 15 digits, off
     /// by a few of its last bits beyond, which are 29 bits below those of a `Float`.
     private mutating func number() throws(Malformed) -> Double {
         _ = next()

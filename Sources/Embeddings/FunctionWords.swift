@@ -1,4 +1,4 @@
-/// English words that say little about what a text is about. There are no document frequencies to
+/// English words that say little about the subject of a text. There are no document frequencies to
 /// weigh words by, and without a weight "is the" would bring two texts as near as a shared name
 /// does.
 enum FunctionWords {

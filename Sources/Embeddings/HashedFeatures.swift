@@ -14,8 +14,8 @@ struct HashedFeatures {
         values = Array(repeating: 0, count: dimensions)
     }
 
-    /// Adds `weight` to the place that the hash names, or takes it away, as the hash's highest bit
-    /// says: collisions then cancel out on average instead of adding up.
+    /// Adds `weight` to the place that the hash names, or subtracts it, depending on the hash's
+    /// highest bit: collisions then cancel out on average instead of adding up.
     mutating func add(_ hash: UInt64, _ weight: Float) {
         let index = Int(((hash & 0xFFFF_FFFF) * UInt64(values.count)) >> 32)
         values[index] += hash >> 63 == 0 ? weight : -weight
@@ -47,12 +47,12 @@ struct HashedFeatures {
         }
     }
 
-    /// The vector brought to length 1.
+    /// The vector scaled to length 1.
     func normalised() -> [Float] {
         var squares = 0.0
         for value in values { squares += Double(value) * Double(value) }
         guard squares > 0 else {
-            // Every feature met its opposite: possible with few dimensions.
+            // Every feature was cancelled by another one: possible with few dimensions.
             var unit = values
             unit[0] = 1
             return unit

@@ -8,12 +8,12 @@ public import AgentMemory
 /// and the character n-grams of each word between boundary marks (as fastText does: Bojanowski,
 /// Grave, Joulin and Mikolov: "Enriching Word Vectors with Subword Information", TACL 2017). Words
 /// count with the square root of their frequency; vectors have length 1. It finds texts that share
-/// words or parts of words; it knows nothing of meaning.
+/// words or parts of words, not texts with the same meaning.
 ///
-/// The value depends on the text and the dimensions only: the hash is defined here, and of floating
-/// point only operations are used that IEEE 754 rounds in one way.
+/// The value depends on the text and the dimensions only: the hash is defined here, and the
+/// floating-point operations are those that IEEE 754 rounds in one way.
 public struct HashingEmbedder: Embedder {
-    /// The numbers of dimensions that can be had.
+    /// The supported numbers of dimensions.
     public static let dimensionsRange = 16...4096
     public static let modelPrefix = "local/hashing-"
 
@@ -51,12 +51,12 @@ public struct HashingEmbedder: Embedder {
         var features = HashedFeatures(dimensions: dimensions)
         let words = analyzer.words(in: text)
         if words.isEmpty {
-            // Emoji and punctuation are features, too; and so is having none at all.
+            // Emoji and punctuation are features too, and so is the absence of any feature.
             features.addSubwords(of: Array(text.utf8), weight: 1)
             features.add(HashedFeatures.hash(text.utf8, kind: .text), 1)
             return features.normalised()
         }
-        // In the order of first occurrence: sums of floating point depend on their order.
+        // In the order of first occurrence: floating-point sums depend on their order.
         var positions: [String: Int] = [:]
         var counted: [(word: String, count: Int)] = []
         for word in words {

@@ -1,9 +1,8 @@
 import ModelServices
 
 extension ModelName {
-    /// The length of the model's vectors if nothing else is asked for; `nil` for a model that is
-    /// not known. An organisation before the name and a tag after it (`bge-m3:latest`) make no
-    /// difference.
+    /// The default length of the model's vectors; `nil` for an unknown model. An organisation
+    /// before the name and a tag after it (`bge-m3:latest`) make no difference.
     var defaultDimensions: Int? {
         let last = name.lowercased().split(separator: "/").last ?? ""
         return Self.dimensions[String(last.prefix { $0 != ":" })]

@@ -3,10 +3,10 @@ public import HTTPClient
 public import Logging
 import ModelServices
 
-/// Asks a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM
+/// Calls a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM
 /// proxy.
 ///
-/// Texts go in batches, several at a time; each batch is sent and repeated by a ``RetryingClient``.
+/// Texts are sent in batches, several at a time; a ``RetryingClient`` sends and repeats each batch.
 public struct OpenAICompatibleEmbedder: Embedder {
     public let model: String
     public let dimensions: Int
@@ -40,7 +40,7 @@ public struct OpenAICompatibleEmbedder: Embedder {
             clock: clock)
     }
 
-    /// The length of the vectors, as the settings have it or as is known of the model.
+    /// The length of the vectors, from the settings or from what is known of the model.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
     static func dimensions(_ configuration: EmbedderConfiguration) throws(MemoryError) -> Int {
@@ -133,8 +133,8 @@ public struct OpenAICompatibleEmbedder: Embedder {
                 writer.name("dimensions")
                 writer.int(dimensions)
             }
-            // A quarter of the size of written floats. Elsewhere floats are the default, and some
-            // services refuse the parameter itself.
+            // A quarter of the size of written floats. For other services floats are the default,
+            // because some refuse the parameter itself.
             if service.endpoint.isOpenAIOrAzure {
                 writer.name("encoding_format")
                 writer.string("base64")

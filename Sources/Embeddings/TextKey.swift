@@ -1,9 +1,9 @@
 import Crypto
 
-/// What a text is kept under. Bytes, not characters: to Swift two spellings of "é" are equal
-/// strings, to a model they are not.
+/// The key of a text. Bytes, not characters: two spellings of "é" are equal strings in Swift, but
+/// different texts to a model.
 enum TextKey: Hashable, Sendable {
-    /// Texts above this many bytes are kept under their SHA-256 instead of themselves.
+    /// The key of a text above this many bytes is its SHA-256.
     static let longestText = 256
 
     case text([UInt8])

@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// A model's vectors with the tokens of another model, one in this process: for services, which give
-/// no tokens.
+/// A model's vectors with the tokens of another model, one in this process: for services, which
+/// return no tokens.
 struct TokenEmbedder: Embedder {
     private let vectors: any Embedder
     private let tokens: any Embedder

@@ -6,12 +6,13 @@ struct VectorCache: Sendable {
     private struct Entry {
         let key: TextKey
         let encoding: TextEncoding
-        /// Places of the entries that were used right after and right before this one; -1 for none.
+        /// Positions of the entries that were used right after and right before this one; -1 for
+        /// none.
         var newer: Int
         var older: Int
     }
 
-    /// For the table's slots, the entry and the array's head.
+    /// For the table's slots, the entry and the array's header.
     private static let overhead = 128
 
     private let maximumEntries: Int
@@ -88,7 +89,7 @@ struct VectorCache: Sendable {
     private static func size(of entry: Entry) -> Int {
         let tokens =
             entry.encoding.tokens.map { tokens in
-                // The words of a text are cut out of it: a string of up to 15 bytes has no memory of its own.
+                // Strings of up to 15 bytes, as most words are, have no memory of their own.
                 tokens.bits.words.count * 8 + tokens.words.count * MemoryLayout<String>.size
             } ?? 0
         return entry.key.size + entry.encoding.vector.count * MemoryLayout<Float>.size + tokens + overhead

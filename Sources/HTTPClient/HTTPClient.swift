@@ -4,11 +4,11 @@ import Synchronization
 /// An HTTP client over libcurl: HTTP/1.1 and 2, kept-alive connections, TLS with verification,
 /// proxies as libcurl takes them from `http_proxy`, `https_proxy` and `no_proxy`.
 ///
-/// All transfers run on one thread, which starts with the first request and ends when nothing was
-/// asked for `idleTimeout`: an idle client holds no thread, no connection and no buffer.
+/// All transfers run on one thread, which starts with the first request and ends after
+/// `idleTimeout` without one: an idle client has no thread, no connection and no buffer.
 public final class HTTPClient: Sendable {
     public struct Configuration: Sendable {
-        /// Transfers under way at a time; the rest waits in order. Default: 16.
+        /// The largest number of concurrent transfers; the others wait in order. Default: 16.
         public var maximumConcurrentTransfers = 16
         /// Requests that may wait; one more is refused with `queueFull`. Default: 10,000.
         public var maximumQueuedRequests = 10_000
@@ -16,7 +16,7 @@ public final class HTTPClient: Sendable {
         public var connectTimeout: Duration = .seconds(5)
         /// Bytes; a larger body ends the transfer with `tooLarge`. Default: 64 MiB.
         public var maximumResponseBytes = 64 << 20
-        /// How long the thread and its connections outlive the last transfer. Default: 60 s.
+        /// How long the thread and its connections remain after the last transfer. Default: 60 s.
         public var idleTimeout: Duration = .seconds(60)
         /// A PEM file of the authorities to trust; `nil` for the system's. Default: `nil`.
         public var certificateAuthorityFile: String?
@@ -53,7 +53,7 @@ public final class HTTPClient: Sendable {
                     QueuedRequest(
                         id: id, url: url, request: request, deadline: .now + request.timeout,
                         completion: { continuation.resume(returning: $0) }))
-                // The handler may have run before there was anything to cancel.
+                // The handler may have run before the transfer existed.
                 if Task.isCancelled { loop.cancel(id) }
             }
         } onCancel: {
@@ -63,7 +63,7 @@ public final class HTTPClient: Sendable {
     }
 
     /// Ends all transfers with `shutDown`, closes all connections and waits until the thread has
-    /// ended. Further requests are refused; a second call returns once the first has done its work.
+    /// ended. Further requests are refused; a second call returns once the first one is done.
     public func shutdown() async {
         await withCheckedContinuation { continuation in
             loop.stop { continuation.resume() }
@@ -80,7 +80,7 @@ public final class HTTPClient: Sendable {
             }
             guard !field.value.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) else {
                 throw HTTPClientError(
-                    .invalidRequest, "the value of the header \(field.name) holds a control character or a line break")
+                    .invalidRequest, "the value of the header \(field.name) has a control character or a line break")
             }
         }
     }

@@ -1,8 +1,8 @@
 /// Why there is no response. A response with an error status is not an error here.
 public struct HTTPClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
-        /// The name does not resolve, the connection was refused, or it was not there within the
-        /// connect timeout.
+        /// The name does not resolve, the connection was refused, or it was not established within
+        /// the connect timeout.
         case couldNotConnect
         /// The request's timeout passed, its time in the queue included.
         case timedOut
@@ -12,12 +12,12 @@ public struct HTTPClientError: Error, Sendable, Equatable, CustomStringConvertib
         case tooLarge
         /// The URL cannot be read, or its scheme is not http or https.
         case invalidURL
-        /// A header's name or value holds a character that would end it, or the timeout is not
+        /// A header's name or value has a character that would end it, or the timeout is not
         /// positive.
         case invalidRequest
         /// The task was cancelled.
         case cancelled
-        /// More requests wait than the client lets wait.
+        /// The limit of waiting requests is reached.
         case queueFull
         /// The client was shut down.
         case shutDown

@@ -12,7 +12,7 @@ extension HTTPClient {
         /// Absolute, http or https.
         public var url: String
         public var headers: HTTPHeaders
-        /// Never sent with `get`; an empty one is sent as such with `post`, `put` and `patch`.
+        /// Never sent with `get`; an empty body is sent as such with `post`, `put` and `patch`.
         public var body: [UInt8]
         /// From the call to the last byte of the body, the time in the queue included. Default: 30
         /// s.
@@ -31,11 +31,11 @@ extension HTTPClient {
     }
 
     public struct Response: Sendable {
-        /// Any status, 3xx included: redirects are not followed, they could carry credentials
-        /// elsewhere.
+        /// Any status, 3xx included: redirects are not followed, because they could send
+        /// credentials elsewhere.
         public let status: Int
         public let headers: HTTPHeaders
-        /// As it was sent: no content coding is asked for.
+        /// As it was sent: no content coding is requested.
         public let body: [UInt8]
     }
 }

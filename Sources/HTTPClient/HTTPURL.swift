@@ -1,7 +1,7 @@
 import CCurl
 
-/// An absolute http or https URL, read by the parser that also makes the request, so that what is
-/// checked is what is asked.
+/// An absolute http or https URL, read by the parser that also makes the request, so that the check
+/// and the request agree.
 public struct HTTPURL: Sendable, Equatable, CustomStringConvertible {
     /// `http` or `https`.
     public let scheme: String
@@ -11,7 +11,7 @@ public struct HTTPURL: Sendable, Equatable, CustomStringConvertible {
     public let host: String
     /// `nil` for the scheme's own.
     public let port: Int?
-    /// Begins with a slash.
+    /// Starts with a slash.
     public var path: String
     /// Without the question mark.
     public var query: String?
@@ -60,6 +60,6 @@ public struct HTTPURL: Sendable, Equatable, CustomStringConvertible {
     /// The host, and the port if it is written: safe to show.
     public var authority: String { port.map { "\(host):\($0)" } ?? host }
 
-    /// What is safe to show.
+    /// The part that is safe to show.
     public var description: String { "\(scheme)://\(authority)" }
 }

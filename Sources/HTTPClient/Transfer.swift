@@ -47,8 +47,8 @@ final class Transfer {
         curl_easy_setopt_long(easy, CURLOPT_NOSIGNAL, 1)
         curl_easy_setopt_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
         // Removing a transfer that still resolves its name would otherwise block the thread, and
-        // with it all other transfers, until the resolver gives up. The resolver's thread is left
-        // to end by itself.
+        // with it all other transfers, until the resolver gives up. The resolver's thread ends by
+        // itself.
         curl_easy_setopt_long(easy, CURLOPT_QUICK_EXIT, 1)
         curl_easy_setopt_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
         curl_easy_setopt_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
@@ -68,7 +68,7 @@ final class Transfer {
         case .delete where queued.request.body.isEmpty: curl_easy_setopt_long(easy, CURLOPT_HTTPGET, 1)
         case .post, .put, .patch, .delete: setBody(queued.request.body)
         }
-        // libcurl knows GET and POST by the options above; of the others it is told the name alone.
+        // The options above set GET and POST; for other methods libcurl needs only the name.
         if method != .get, method != .post { curl_easy_setopt_string(easy, CURLOPT_CUSTOMREQUEST, method.rawValue) }
         curl_easy_setopt_string(easy, CURLOPT_USERAGENT, configuration.userAgent)
         var fields = queued.request.headers.fields
@@ -88,14 +88,14 @@ final class Transfer {
     private func setBody(_ body: [UInt8]) {
         curl_easy_setopt_long(easy, CURLOPT_POST, 1)
         curl_easy_setopt_off_t(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
-        // Copied: the easy handle outlives any borrowed pointer.
+        // Copied: the easy handle lives longer than any borrowed pointer.
         _ = body.withUnsafeBytes {
             curl_easy_setopt_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress ?? UnsafeRawPointer(errorText))
         }
     }
 
     private func setCallbacks() {
-        // Not retained: the loop holds the transfer for as long as its easy handle can call back.
+        // Not retained: the loop keeps the transfer for as long as its easy handle can call back.
         let context = Unmanaged.passUnretained(self).toOpaque()
         curl_easy_setopt_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
         curl_easy_setopt_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
@@ -116,7 +116,7 @@ final class Transfer {
     }
 
     private func receiveHeader(_ line: UnsafeRawBufferPointer) {
-        // A new status line begins the headers of the next response, after a 1xx one.
+        // A new status line starts the headers of the next response, after a 1xx one.
         if line.starts(with: "HTTP/".utf8) {
             headers = HTTPHeaders()
             return
@@ -140,7 +140,7 @@ final class Transfer {
         return true
     }
 
-    /// What became of the transfer, once libcurl has ended it with `code`.
+    /// The result of the transfer, once libcurl has ended it with `code`.
     func result(_ code: CURLcode) -> Result<HTTPClient.Response, HTTPClientError> {
         guard code == CURLE_OK else { return .failure(error(code)) }
         var status = 0
@@ -151,8 +151,8 @@ final class Transfer {
     private func error(_ code: CURLcode) -> HTTPClientError {
         let host = queued.url.authority
         let general = String(cString: curl_easy_strerror(code))
-        // These texts name hosts, ports and certificates; those of other codes may quote what was
-        // sent.
+        // These texts name hosts, ports and certificates; those of other codes may quote the
+        // request.
         let detailed = errorText.pointee == 0 ? general : String(cString: errorText)
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_PROXY:
@@ -163,15 +163,15 @@ final class Transfer {
             if connected == 0, queued.deadline > .now {
                 return HTTPClientError(.couldNotConnect, "no connection to \(host) within the connect timeout")
             }
-            return HTTPClientError(.timedOut, "no complete answer of \(host) within \(queued.request.timeout)")
+            return HTTPClientError(.timedOut, "no complete response from \(host) within \(queued.request.timeout)")
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
             CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_ENGINE_NOTFOUND:
             return HTTPClientError(.tls, "no TLS connection to \(host): \(detailed)")
         case CURLE_FILESIZE_EXCEEDED,
             CURLE_WRITE_ERROR where exceededLimit:
-            return HTTPClientError(.tooLarge, "the answer of \(host) is larger than \(maximumBytes) bytes")
+            return HTTPClientError(.tooLarge, "the response from \(host) is larger than \(maximumBytes) bytes")
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
-            return HTTPClientError(.invalidURL, "the URL is not one that can be asked")
+            return HTTPClientError(.invalidURL, "the URL cannot be requested")
         default:
             return HTTPClientError(.other, "the request to \(host) failed: \(general)")
         }

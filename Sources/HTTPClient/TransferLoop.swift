@@ -6,8 +6,8 @@ import SystemThreads
 /// The thread that runs libcurl's multi handle, and the mailbox that leads to it.
 ///
 /// `@unchecked` for the variables about pending and active requests: only the loop's thread touches
-/// them, and there is one such thread at a time, since a new one starts only after the old one, in
-/// its last act, set `State.multi` to `nil` under the lock.
+/// them, and there is one such thread at a time, since a new one starts only after the old one, as
+/// its last step, set `State.multi` to `nil` under the lock.
 final class TransferLoop: @unchecked Sendable {
     private enum Command {
         case start(QueuedRequest)
@@ -19,7 +19,7 @@ final class TransferLoop: @unchecked Sendable {
         var multi: UnsafeMutableRawPointer?
         var isStopping = false
         var commands: [Command] = []
-        /// Requests submitted and not yet answered.
+        /// Requests that were submitted and have no response yet.
         var unanswered = 0
         var stopWaiters: [@Sendable () -> Void] = []
     }
@@ -30,7 +30,7 @@ final class TransferLoop: @unchecked Sendable {
     /// In order of arrival, `pending[firstPending...]`; those before it have been started.
     private var pending: [QueuedRequest] = []
     private var firstPending = 0
-    /// No waiting request expires before; `nil` when none waits.
+    /// The earliest time at which a waiting request expires; `nil` if none waits.
     private var nextExpiry: ContinuousClock.Instant?
     private var active: [UnsafeMutableRawPointer: Transfer] = [:]
 
@@ -39,20 +39,19 @@ final class TransferLoop: @unchecked Sendable {
         self.logger = logger
     }
 
-    /// Runs the request, now or when its turn comes; its completion is called once, whatever
-    /// happens.
+    /// Runs the request, now or in its turn; its completion is called exactly once.
     func submit(_ request: QueuedRequest) {
         let refusal: HTTPClientError? = state.withLock { state in
             if state.isStopping { return HTTPClientError(.shutDown, "the HTTP client is shut down") }
             let limit = configuration.maximumConcurrentTransfers + configuration.maximumQueuedRequests
             guard state.unanswered < limit else {
-                return HTTPClientError(.queueFull, "\(state.unanswered) requests wait already")
+                return HTTPClientError(.queueFull, "\(state.unanswered) requests are waiting already")
             }
             if let multi = state.multi {
                 curl_multi_wakeup(multi)
             } else {
                 guard let multi = makeMulti() else { return HTTPClientError(.other, "libcurl cannot be set up") }
-                // Sent to one thread only, and never used by this one again without the lock.
+                // Passed to one thread only, and never used by this one again without the lock.
                 let address = UInt(bitPattern: multi)
                 guard SystemThread.start({ self.run(UnsafeMutableRawPointer(bitPattern: address)!) }) else {
                     curl_multi_cleanup(multi)
@@ -67,7 +66,7 @@ final class TransferLoop: @unchecked Sendable {
         if let refusal { request.completion(.failure(refusal)) }
     }
 
-    /// Ends the request, if it is not answered yet.
+    /// Ends the request, if it has no response yet.
     func cancel(_ id: Int) {
         state.withLock { state in
             guard let multi = state.multi else { return }
@@ -99,7 +98,7 @@ final class TransferLoop: @unchecked Sendable {
     // MARK: The loop's thread
 
     private func run(_ multi: UnsafeMutableRawPointer) {
-        logger.trace("the transfer thread starts")
+        logger.trace("starting the transfer thread")
         var idleSince: ContinuousClock.Instant?
         while true {
             let (commands, isStopping) = state.withLock { state in
@@ -134,7 +133,7 @@ final class TransferLoop: @unchecked Sendable {
         }
     }
 
-    /// - Returns: Whether the thread ends; `false` if there is something to do after all.
+    /// - Returns: Whether the thread ends; `false` if new work has arrived.
     private func leave(_ multi: UnsafeMutableRawPointer, _ isStopping: Bool) -> Bool {
         let waiters: [@Sendable () -> Void]? = state.withLock { state in
             let hasStarts = state.commands.contains { if case .start = $0 { true } else { false } }
@@ -147,7 +146,7 @@ final class TransferLoop: @unchecked Sendable {
             return state.stopWaiters
         }
         guard let waiters else { return false }
-        logger.trace("the transfer thread ends")
+        logger.trace("the transfer thread has ended")
         for waiter in waiters { waiter() }
         return true
     }
@@ -164,7 +163,7 @@ final class TransferLoop: @unchecked Sendable {
                 answer(request, .failure(HTTPClientError(.other, "libcurl cannot start a transfer")))
             }
         }
-        // Cleared in large steps: taking each off the front would move all others.
+        // Cleared in large steps: removing each from the front would move all others.
         if firstPending == pending.count {
             pending = []
             firstPending = 0
@@ -230,7 +229,7 @@ final class TransferLoop: @unchecked Sendable {
     }
 
     /// Milliseconds until a waiting request expires or the thread has been idle for long enough;
-    /// libcurl shortens it to what its own timers need.
+    /// libcurl shortens it to its own timers.
     private func pollTimeout(_ idleSince: ContinuousClock.Instant?) -> Int32 {
         var wait = Duration.seconds(60)
         let now = ContinuousClock.Instant.now

@@ -2,15 +2,15 @@ public import AgentMemory
 import BackendProtocol
 import CMemoryBackend
 
-/// What the server gives to a backend that it makes.
+/// What the server passes to a backend that it creates.
 public struct BackendContext: Sendable {
     /// The server's embedding model: the vectors of the server's own cache, service or local model.
     public let embedder: any Embedder
     public let metric: DistanceMetric
     /// How long a call may take, without its embeddings.
     public let timeout: Duration
-    /// `nil` in a server. A check gives each instance a name of its own: keep what is stored under
-    /// it apart from all else.
+    /// `nil` in a server. A check gives each instance its own name: keep what is stored under it
+    /// apart from everything else.
     public let scope: String?
     private let host: Host
 

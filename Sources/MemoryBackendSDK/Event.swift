@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// Something that a thread which may block waits for, once.
+/// An event that a thread which may block waits for, once.
 ///
 /// `@unchecked Sendable`: the mutex guards the flag. pthreads, because Swift's own library has no
 /// way to block.

@@ -10,9 +10,9 @@ final class ExportedBackend: @unchecked Sendable {
     private let database: any MemoryVectorDatabase
     private let host: Host
     private let upkeep = Mutex<Task<Void, Never>?>(nil)
-    /// What answers a call, so that it can be cancelled.
+    /// The tasks that process calls, so that they can be cancelled.
     private let tasks = Mutex<[UInt64: Task<Void, Never>]>([:])
-    /// JSON that `describe` gives, valid as long as this object.
+    /// JSON for `describe`, valid as long as this object.
     private let text: UnsafeMutableBufferPointer<UInt8>
 
     private init(_ database: any MemoryVectorDatabase, version: String?, host: Host) {
@@ -59,7 +59,7 @@ final class ExportedBackend: @unchecked Sendable {
         backend.map { Unmanaged<ExportedBackend>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// Answers a call from a task of its own, so that the server's thread is free again at once.
+    /// Processes a call in a task of its own, so that the server's thread is free again at once.
     private func answer(_ operation: BackendOperation, _ call: UInt64, _ request: [UInt8]) {
         tasks.withLock { tasks in
             tasks[call] = Task {
@@ -104,7 +104,7 @@ final class ExportedBackend: @unchecked Sendable {
         tasks.withLock { $0[call] }?.cancel()
     }
 
-    /// Runs the database's own upkeep from its first preparation to the end.
+    /// Runs the database's own maintenance from its first preparation until it is closed.
     private func startUpkeep() {
         upkeep.withLock { task in
             guard task == nil else { return }
@@ -112,16 +112,17 @@ final class ExportedBackend: @unchecked Sendable {
                 do {
                     try await self.database.run()
                 } catch is CancellationError {
-                    // The way it ends.
+                    // The normal end.
                 } catch {
                     self.host.log(
-                        BackendContext.LogLevel.error.rawValue, "the upkeep of \(self.database.name) ended: \(error)")
+                        BackendContext.LogLevel.error.rawValue,
+                        "the maintenance of \(self.database.name) ended: \(error)")
                 }
             }
         }
     }
 
-    /// Blocks until the database is closed; the server calls it on a thread that may.
+    /// Blocks until the database is closed; the server calls it on a thread that may block.
     private func close() {
         let upkeep = upkeep.withLock(\.self)
         upkeep?.cancel()

@@ -2,14 +2,14 @@ import AgentMemory
 import BackendProtocol
 import CMemoryBackend
 
-/// The functions of the server, as `memory_backend.h` gives them.
+/// The functions of the server, as `memory_backend.h` declares them.
 ///
 /// `@unchecked Sendable`: the header says that they may be called from any thread, and that the
 /// structure stays until the process ends.
 struct Host: @unchecked Sendable {
     private let structure: UnsafePointer<memory_backend_host>
 
-    /// `nil` where there is no host, or one of another version of the header.
+    /// `nil` without a host, or with one of another version of the header.
     init?(_ structure: UnsafePointer<memory_backend_host>?) {
         guard let structure, structure.pointee.magic == MEMORY_BACKEND_MAGIC,
             structure.pointee.abi_version == MEMORY_BACKEND_ABI_VERSION,
@@ -42,11 +42,11 @@ struct Host: @unchecked Sendable {
         Array(message.utf8).withText { structure.pointee.fail?(context, $0) }
     }
 
-    /// - Parameter call: the call that needs the vectors, or 0.
+    /// Embeds texts for the given call, or for none if it is 0.
     func embed(_ texts: [String], for call: UInt64) async throws -> [[Float]] {
         try await withCheckedThrowingContinuation { continuation in
             let receiver = Unmanaged.passRetained(Receiver(continuation))
-            // All texts in one piece of memory, because they must be there at the same time.
+            // All texts in one block of memory, because they must exist at the same time.
             let bytes = texts.map { Array($0.utf8) }
             let joined = Array(bytes.map { $0 + [0] }.joined())
             joined.withUnsafeBytes { memory in
@@ -62,7 +62,7 @@ struct Host: @unchecked Sendable {
         }
     }
 
-    /// Waits for embeddings; given to the server as a pointer, and taken back when they come.
+    /// Waits for embeddings; passed to the server as a pointer, and released when they arrive.
     private final class Receiver: Sendable {
         private let continuation: CheckedContinuation<[[Float]], any Error>
 
@@ -77,7 +77,7 @@ struct Host: @unchecked Sendable {
                 let code = BackendStatus(rawValue: status)?.errorCode ?? .embeddingFailed
                 let words = String(decoding: message.bytes, as: UTF8.self)
                 continuation.resume(
-                    throwing: MemoryError(code, words.isEmpty ? "the server gave no embeddings" : words))
+                    throwing: MemoryError(code, words.isEmpty ? "the server returned no embeddings" : words))
                 return
             }
             continuation.resume(

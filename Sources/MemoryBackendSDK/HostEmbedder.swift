@@ -2,8 +2,7 @@ import AgentMemory
 
 /// The server's embeddings, from inside a loaded backend.
 struct HostEmbedder: Embedder {
-    /// The call across the border that is being answered: its clock stops while the server embeds
-    /// for it.
+    /// The current call from the server: its clock stops while the server embeds for it.
     @TaskLocal static var call: UInt64 = 0
 
     let host: Host
@@ -15,6 +14,6 @@ struct HostEmbedder: Embedder {
         return try await host.embed(texts, for: Self.call)
     }
 
-    /// The server watches over its embedder itself.
+    /// The server monitors its embedder itself.
     func unavailability() async -> String? { nil }
 }

@@ -1,13 +1,13 @@
-/// Lets the writers of one key in this process run one after another, first come first served. Two
-/// writers of one session would only make each other's compare-and-set fail; writers in other
-/// processes are detected by the store.
+/// Serialises the writers of one key in this process, first come first served. Concurrent writers
+/// of one session would only make each other's compare-and-set fail; the store detects writers in
+/// other processes.
 actor KeyedLocks<Key: Hashable & Sendable> {
     private struct Waiter {
         let id: Int
         let continuation: CheckedContinuation<Void, any Error>
     }
 
-    /// The waiters of each key that is locked, in the order in which they came.
+    /// The waiters of each locked key, in the order of their arrival.
     private var waiters: [Key: [Waiter]] = [:]
     private var lastID = 0
 

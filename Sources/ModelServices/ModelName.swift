@@ -14,7 +14,7 @@ public struct ModelName: Sendable, Equatable {
     public let configured: String
     /// `nil` when the name has no such prefix.
     public let provider: Provider?
-    /// The name that the service knows.
+    /// The name that is sent to the service.
     public let name: String
 
     public init(_ configured: String) {

@@ -4,12 +4,12 @@ public import Logging
 
 /// Sends requests to one model's service.
 ///
-/// Attempts that may go better later (429, 5xx, no connection, no answer in time) are repeated with
+/// Attempts that may succeed later (429, 5xx, no connection, no response in time) are repeated with
 /// growing pauses, or after the pause that the service asks for, until the call's deadline.
 public struct RetryingClient: Sendable {
-    /// What is said of a response that is not what was asked for.
+    /// The message for an unexpected response.
     public struct UnusableResponse: Error {
-        /// Completes "the model answered …".
+        /// Completes "the model returned …".
         public let reason: String
 
         public init(reason: String) { self.reason = reason }
@@ -29,7 +29,7 @@ public struct RetryingClient: Sendable {
     private let clock: ServiceClock
     private let health: ServiceHealth
 
-    /// - Parameter client: asks the service; ending it is the owner's work.
+    /// - Parameter client: sends the requests; its owner closes it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
     public init(
         _ configuration: ServiceConfiguration, model: ModelName, purpose: ServicePurpose, client: HTTPClient,
@@ -45,15 +45,15 @@ public struct RetryingClient: Sendable {
         health = ServiceHealth(clock: clock)
     }
 
-    /// The end of a call that begins now, on the clock of this client. The requests of one call
+    /// The end of a call that starts now, on the clock of this client. The requests of one call
     /// share it.
     public func deadline() -> Duration { clock.elapsed() + configuration.deadline }
 
-    /// Sends one request, and repeats it where that may help.
+    /// Sends one request, and repeats it if that may help.
     ///
     /// - Parameters:
     ///   - body: JSON.
-    ///   - texts: what the body holds of users' texts; messages never quote them.
+    ///   - texts: the users' texts in the body; messages never quote them.
     ///   - deadline: see ``deadline()``.
     ///   - read: reads the body of a response with status 200.
     /// - Throws: ``MemoryError`` with a code of the purpose or `timedOut`; `CancellationError`.
@@ -106,13 +106,14 @@ public struct RetryingClient: Sendable {
             } catch {
                 let failure = error as? ServiceFailure
                 health.record(
-                    failure?.error.message ?? "the \(purpose.noun) model \(model.configured) could not be asked")
+                    failure?.error.message ?? "the \(purpose.noun) model \(model.configured) could not be called")
             }
         }
     }
 
-    /// What the service asked for; otherwise between half and all of a time that doubles with each
-    /// attempt, so that callers who failed together do not come back together.
+    /// The pause that the service asked for. Otherwise a random time between half and all of a
+    /// pause that doubles with each attempt, so that callers that failed together do not retry
+    /// together.
     private func pause(after attempts: Int, _ failure: ServiceFailure) -> Duration {
         if let asked = failure.retryAfter { return asked }
         let whole = min(Self.longestPause, Self.firstPause * (1 << min(attempts - 1, 10)))

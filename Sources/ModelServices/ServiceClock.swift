@@ -6,15 +6,15 @@
     import Darwin
 #endif
 
-/// Time and chance as retries and health see them; tests put in a virtual one.
+/// Time and randomness for retries and health; tests use a virtual one.
 public struct ServiceClock: Sendable {
     /// - Throws: `CancellationError`.
     public var sleep: @Sendable (Duration) async throws -> Void
-    /// Since a moment that does not change; never goes back.
+    /// The time since a fixed moment; never decreases.
     public var elapsed: @Sendable () -> Duration
     /// Seconds since 1970, for dates in headers.
     public var unixSeconds: @Sendable () -> Int
-    /// From 0 to 1.
+    /// A number from 0 to 1.
     public var chance: @Sendable () -> Double
 
     public init(

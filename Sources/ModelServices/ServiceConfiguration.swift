@@ -1,10 +1,10 @@
-/// Where a model's service is, and the limits of a call.
+/// The address of a model's service, and the limits of a call.
 public struct ServiceConfiguration: Sendable {
     /// Default: OpenAI's; for `ollama/…` a local Ollama.
     public var baseURL: String?
     /// Needed for api.openai.com only. Default: none.
     public var apiKey: String?
-    /// The header that carries the key alone, for gateways that want another than the usual ones.
+    /// The header that carries the key alone, for gateways that need another than the usual ones.
     /// Default: none.
     public var apiKeyHeader: String?
     /// Azure's `api-version`, unless the base URL has it. Default: none.
@@ -19,7 +19,7 @@ public struct ServiceConfiguration: Sendable {
     public init() {}
 }
 
-/// How messages name the fields of a configuration: as the reader of a message can set them.
+/// How messages name the fields of a configuration, so that readers know what to set.
 public struct ServiceFieldNames: Sendable {
     public var model: String
     public var apiKey: String

@@ -12,7 +12,8 @@ public import HTTPClient
 public struct ServiceEndpoint: Sendable {
     public let url: HTTPURL
     public let authentication: (name: String, value: String)?
-    /// Whether it is OpenAI's own service or Azure's, which are known to take all of the protocol.
+    /// Whether it is OpenAI's own service or Azure's, which are known to support the whole
+    /// protocol.
     public let isOpenAIOrAzure: Bool
 
     static let openAI = "https://api.openai.com/v1"
@@ -42,7 +43,7 @@ public struct ServiceEndpoint: Sendable {
             if isOpenAI {
                 throw MemoryError(
                     .misconfigured,
-                    "\(purpose.names.apiKey) is not set, and the \(purpose.noun) model \(model.configured) is asked of "
+                    "\(purpose.names.apiKey) is not set, and the \(purpose.noun) model \(model.configured) is a model of "
                         + "api.openai.com; set the key, another base URL"
                         + (purpose.alternative.map { ", or \($0) to need neither" } ?? ""))
             }
@@ -51,7 +52,8 @@ public struct ServiceEndpoint: Sendable {
         }
         guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw MemoryError(
-                .misconfigured, "the \(purpose.noun) service's API key holds a blank or another character no key has")
+                .misconfigured,
+                "the \(purpose.noun) service's API key has a blank or another character that keys cannot have")
         }
         if let header = configuration.apiKeyHeader {
             authentication = (header, key)

@@ -1,21 +1,21 @@
 import AgentMemory
 import HTTPClient
 
-/// A failed attempt: what to tell, whether another may go better, and whether the service itself is
-/// at fault.
+/// A failed attempt: the message, whether another attempt may succeed, and whether the service
+/// itself is at fault.
 struct ServiceFailure: Error {
     let error: MemoryError
     let isWorthRetrying: Bool
-    /// False when it was the texts that were refused: the service can answer others.
+    /// False if the texts were refused: the service can process others.
     let concernsService: Bool
-    /// What the service asked for.
+    /// The pause that the service asked for.
     var retryAfter: Duration?
 
     /// A call that brought no response.
     init(_ failure: HTTPClientError, model: ModelName, purpose: ServicePurpose) {
         let code: MemoryError.Code = failure.code == .timedOut ? .timedOut : purpose.failed
         error = MemoryError(
-            code, "the \(purpose.noun) model \(model.configured) could not be asked: \(failure.message)")
+            code, "the \(purpose.noun) model \(model.configured) could not be called: \(failure.message)")
         switch failure.code {
         case .couldNotConnect, .timedOut, .other, .queueFull: isWorthRetrying = true
         case .tls, .tooLarge, .invalidURL, .invalidRequest, .cancelled, .shutDown: isWorthRetrying = false
@@ -23,9 +23,9 @@ struct ServiceFailure: Error {
         concernsService = failure.code != .queueFull && failure.code != .tooLarge
     }
 
-    /// A response with status 200 that is not what was asked for.
+    /// A response with status 200 whose body is not as expected.
     init(unusable reason: String, model: ModelName, purpose: ServicePurpose) {
-        error = MemoryError(purpose.failed, "the \(purpose.noun) model \(model.configured) answered \(reason)")
+        error = MemoryError(purpose.failed, "the \(purpose.noun) model \(model.configured) returned \(reason)")
         isWorthRetrying = false
         concernsService = true
     }
@@ -40,7 +40,7 @@ struct ServiceFailure: Error {
         let advice = Self.advice(onRefusal: response.status, purpose)
         error = MemoryError(
             advice == nil ? purpose.failed : purpose.refused,
-            "the \(purpose.noun) service answered \(response.status) for the model \(model.configured)\(reason)\(advice.map { "; \($0)" } ?? "")"
+            "the \(purpose.noun) service responded with \(response.status) for the model \(model.configured)\(reason)\(advice.map { "; \($0)" } ?? "")"
         )
         // A spent quota has the status of a rate limit, but waiting does not bring it back.
         let isQuota = summary.code == "insufficient_quota"
@@ -49,8 +49,8 @@ struct ServiceFailure: Error {
         retryAfter = response.headers["retry-after"].flatMap { ServiceFailure.retryAfter($0, now: now) }
     }
 
-    /// What to look at where the service will refuse the same again; `nil` for what may go better
-    /// later.
+    /// What to check if the service will refuse the same request again; `nil` if a later attempt
+    /// may succeed.
     private static func advice(onRefusal status: Int, _ purpose: ServicePurpose) -> String? {
         let names = purpose.names
         return switch status {
@@ -69,7 +69,7 @@ struct ServiceFailure: Error {
         return HTTPDate.unixSeconds(value).map { .seconds(max(0, $0 - now)) }
     }
 
-    /// What the error body says, in at most 200 characters, without the key and without the texts
+    /// The message in the error body, at most 200 characters, without the key and without the texts
     /// that were sent.
     static func summary(
         _ body: [UInt8], texts: ArraySlice<String>, secret: String?
@@ -84,12 +84,12 @@ struct ServiceFailure: Error {
         for sent in texts {
             let start = String(sent.prefix(24))
             guard start.utf8.count >= 3, let found = text.firstRange(of: start) else { continue }
-            // From there on: how much of the text is quoted, and how it is escaped, cannot be
-            // known.
+            // Everything from there on: how much of the text is quoted, and how it is escaped, is
+            // not known.
             text = String(text[..<found.lowerBound]) + "…"
         }
         var words = text.split { $0.isWhitespace || $0.isNewline }.map { word in
-            // OpenAI quotes the key with its middle starred out.
+            // OpenAI quotes the key with its middle replaced by stars.
             word.hasPrefix("sk-") || word.contains("***") ? "***" : String(word)
         }
         words.removeAll { $0.unicodeScalars.contains { $0.value < 0x20 } }

@@ -1,11 +1,10 @@
 import Synchronization
 
-/// Whether a service responds, from the last calls or from a probe when these are too old.
+/// Whether a service responds, known from the last calls, or from a probe if these are too old.
 final class ServiceHealth: Sendable {
     /// How long a success counts.
     static let successLifetime = Duration.seconds(60)
-    /// How long a failure counts: readiness should come back soon, but not cost one request per
-    /// call.
+    /// How long a failure counts: readiness should return soon, but not cost one request per call.
     static let failureLifetime = Duration.seconds(5)
 
     private struct State {
@@ -29,9 +28,8 @@ final class ServiceHealth: Sendable {
         }
     }
 
-    /// The reason of the last failure, unless it was followed by a success. If what is known is too
-    /// old, `probe` runs first, once for all who ask meanwhile; it ends with a call of
-    /// ``record(_:)``.
+    /// The reason of the last failure, unless a success followed. If the last result is too old,
+    /// `probe` runs first, once for all concurrent callers; it ends with a call of ``record(_:)``.
     func unavailability(probe: @escaping @Sendable () async -> Void) async -> String? {
         let running: Task<Void, Never>? = state.withLock { state in
             let lifetime = state.reason == nil ? Self.successLifetime : Self.failureLifetime

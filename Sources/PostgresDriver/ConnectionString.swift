@@ -1,15 +1,15 @@
 import CPostgres
 
-/// A connection string as libpq reads it, checked for what libpq would find out too late, and for
-/// secrets that it would take for something else and repeat in its messages.
+/// A connection string as libpq reads it. It is checked for errors that libpq would report too
+/// late, and for secrets that libpq would misread and repeat in its messages.
 struct ConnectionString: Sendable {
     let text: String
-    /// To be kept out of messages.
+    /// Secrets that must not appear in messages.
     let password: String?
-    /// Whether connecting may have to go from one address to the next.
+    /// Whether there may be several addresses to try.
     let mayHaveSeveralAddresses: Bool
-    /// Whether several hosts are named without saying which of them are meant
-    /// (`target_session_attrs`).
+    /// Whether several hosts are named without `target_session_attrs`, which says which of them are
+    /// meant.
     let leavesHostOpen: Bool
 
     /// - Throws: ``PostgresError`` with code `invalidConfiguration`; its message does not repeat
@@ -28,8 +28,8 @@ struct ConnectionString: Sendable {
             && !Self.environmentChoosesHost
     }
 
-    /// Whether `PGTARGETSESSIONATTRS`, or the service that `PGSERVICE` names, says which of several
-    /// hosts are meant.
+    /// Whether `PGTARGETSESSIONATTRS`, or the service that `PGSERVICE` names, selects among several
+    /// hosts.
     private static var environmentChoosesHost: Bool {
         guard let options = PQconndefaults() else { return false }
         defer { PQconninfoFree(options) }
@@ -45,15 +45,15 @@ struct ConnectionString: Sendable {
 
     private static let schemes = ["postgresql://", "postgres://"]
 
-    /// libpq ends the user and the password of a URL at the first `@` or `/`. What follows it
-    /// counts as the host, the port or the database, which messages show.
+    /// libpq ends the user and the password of a URL at the first `@` or `/`. The rest counts as
+    /// the host, the port or the database, which messages show.
     private static func checkCredentials(of text: String) throws(PostgresError) {
         guard var rest = afterScheme(text) else { return }
         if let end = rest.firstIndex(where: { $0 == "@" || $0 == "/" }), rest[end] == "@" {
             rest = rest[rest.index(after: end)...]
         }
         guard rest.prefix(while: { $0 != "?" }).contains("@") else { return }
-        throw refusal("has more than one @: in a user name or password, @ must be written %40, / %2F and : %3A")
+        throw refusal("has more than one @: in a user name or password, write @ as %40, / %2F and : %3A")
     }
 
     private static func afterScheme(_ text: String) -> Substring? {
@@ -68,7 +68,7 @@ struct ConnectionString: Sendable {
             PQfreemem(message)
             throw refusal(
                 name.map { "has a parameter that libpq does not know: \($0)" }
-                    ?? "is not one that libpq can read (its form, or a parameter that libpq does not know)")
+                    ?? "cannot be read by libpq (its form, or a parameter that libpq does not know)")
         }
         defer { PQconninfoFree(options) }
         var values: [String: String] = [:]
@@ -90,7 +90,7 @@ struct ConnectionString: Sendable {
         else { return nil }
         let name = parts[1]
         guard !name.isEmpty, name.count <= 40, name.utf8.allSatisfy({ isNameByte($0) }) else { return nil }
-        // A password with a blank that is not quoted goes on as the next name.
+        // The rest of a password with an unquoted blank reads as the next name.
         let mayBePassword =
             afterScheme(text).map { $0.drop { $0 != "?" }.contains("@") } ?? text.contains("password")
         return mayBePassword ? nil : String(name)
@@ -110,7 +110,7 @@ struct ConnectionString: Sendable {
         "target_session_attrs": ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"],
     ]
 
-    /// libpq looks at these only when it connects, and repeats them.
+    /// libpq checks these only when it connects, and repeats them in its messages.
     private static func check(_ values: [String: String]) throws(PostgresError) {
         for port in values["port"]?.split(separator: ",") ?? [] {
             guard let number = Int(port), (1...65_535).contains(number) else {

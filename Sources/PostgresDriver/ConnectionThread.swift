@@ -3,10 +3,10 @@ import SystemThreads
 
 /// A connection and the thread that drives it.
 ///
-/// The thread sleeps in `poll` on the socket and on a wake-up pipe. It takes one job at a time;
-/// a caller waits for the job in a continuation, so no thread of Swift's pool blocks. A job
-/// that is cancelled or overdue ends at once for its caller; the thread then tells the server to
-/// stop, which may take long, and ends with its connection.
+/// The thread sleeps in `poll` on the socket and on a wake-up pipe. It takes one job at a time; a
+/// caller waits for the job in a continuation, so no thread of Swift's pool blocks. A job that is
+/// cancelled or overdue ends at once for its caller. The thread then asks the server to stop, which
+/// may take long, and closes its connection.
 final class ConnectionThread: Sendable {
     enum Work: Sendable {
         case pipeline([EncodedStatement])
@@ -30,7 +30,7 @@ final class ConnectionThread: Sendable {
         var inTransaction = false
     }
 
-    /// TLS libraries need some; the usual 8 MB would be a waste.
+    /// TLS libraries need a large stack; the usual 8 MB would be a waste.
     private static let stackSize = 1 << 20
 
     private let configuration: PostgresConfiguration
@@ -72,10 +72,10 @@ final class ConnectionThread: Sendable {
         state.withLock { $0.end == nil && !$0.closing }
     }
 
-    /// Why it ended; `nil` while it works.
+    /// Why the connection ended; `nil` while it works.
     var end: PostgresError? { state.withLock(\.end) }
 
-    /// One job; the caller sees to it that there is only one at a time.
+    /// Runs one job; the caller ensures that there is only one at a time.
     func perform(_ work: Work, deadline: Deadline) async throws -> [PostgresResult] {
         let id = state.withLock { state in
             state.lastID += 1
@@ -104,7 +104,7 @@ final class ConnectionThread: Sendable {
         }
     }
 
-    /// Ends the connection; a job under way fails.
+    /// Ends the connection; a running job fails.
     func close() {
         state.withLock { $0.closing = true }
         wakeUp.signal()
@@ -166,7 +166,7 @@ final class ConnectionThread: Sendable {
         }
     }
 
-    /// A job may have come in the moment the connection broke.
+    /// A job may have arrived just as the connection broke.
     private func end(with error: PostgresError) {
         let job = state.withLock { state in
             state.end = error
@@ -229,7 +229,7 @@ final class ConnectionThread: Sendable {
         case .cancelled:
             return (CancellationError(), PostgresError(.closed, "a query on this connection was cancelled"))
         case .timedOut:
-            let error = PostgresError(.timedOut, "PostgreSQL did not answer within the deadline")
+            let error = PostgresError(.timedOut, "PostgreSQL did not respond within the deadline")
             return (error, error)
         case .closed:
             let error = PostgresError(.closed, "the connection was closed")

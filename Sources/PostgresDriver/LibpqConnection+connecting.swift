@@ -12,13 +12,13 @@ extension LibpqConnection {
     /// Connects, which blocks.
     ///
     /// - Throws: ``Failure``; its errors show neither values of the connection string nor texts of
-    ///   the server, which may repeat them.
+    ///   the server that may repeat them.
     static func connect(
         _ configuration: PostgresConfiguration, _ target: ConnectionString, wakeUp: borrowing WakeUp,
         interruption: () -> Interruption?
     ) throws(Failure) -> OpaquePointer {
-        // Of a key given twice the last one counts: what comes before the connection string yields
-        // to it.
+        // Of a key given twice the last one counts, so the connection string overrides what is set
+        // before it.
         var settings = [
             ("connect_timeout", String(configuration.connectTimeoutSeconds)),
             ("fallback_application_name", configuration.applicationName),
@@ -26,7 +26,7 @@ extension LibpqConnection {
             ("client_encoding", "UTF8"),
         ]
         if target.leavesHostOpen {
-            // The first host may be a standby today.
+            // The first host may be a standby at present.
             settings.append(("target_session_attrs", "read-write"))
         }
         let keys = settings.map { strdup($0.0) }
@@ -39,8 +39,8 @@ extension LibpqConnection {
         }
         do throws(Failure) {
             PQsetNoticeProcessor(started, { _, _ in }, nil)
-            // Codes in place of texts: what the server says of a failed login repeats names of the
-            // connection string.
+            // Codes in place of texts: the server's message about a failed login repeats names of
+            // the connection string.
             _ = PQsetErrorVerbosity(started, PQERRORS_SQLSTATE)
             try finish(started, target, wakeUp, interruption)
             guard PQstatus(started) == CONNECTION_OK, PQsetnonblocking(started, 1) == 0,
@@ -64,12 +64,11 @@ extension LibpqConnection {
         while status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING {
             let left = end - .now
             guard left > .zero else {
-                // The blocking form alone goes on to the next address when one does not answer in
-                // time.
+                // Only the blocking form tries the next address if one does not respond in time.
                 if target.mayHaveSeveralAddresses { return PQreset(connection) }
                 throw .postgres(
                     PostgresError(
-                        .connectionFailed, "cannot connect to PostgreSQL: it did not answer in time",
+                        .connectionFailed, "cannot connect to PostgreSQL: it did not respond in time",
                         underlying: endpoint(of: connection), provablyNotExecuted: true))
             }
             let events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT
@@ -98,7 +97,7 @@ extension LibpqConnection {
     // MARK: Failures
 
     private static func failure(to connection: OpaquePointer) -> PostgresError {
-        // With several hosts there is a line for each; the last one ended it.
+        // With several hosts there is a line for each; the last one is the cause.
         let text = PQerrorMessage(connection).map { String(cString: $0) } ?? ""
         let last = text.split(separator: "\n").last { $0.first != "\t" } ?? ""
         let state = sqlState(in: last)
@@ -120,7 +119,7 @@ extension LibpqConnection {
     private static func meaning(ofState state: String) -> (PostgresError.Code, String) {
         switch state {
         case "28P01": (.loginRefused, "the server does not accept the password")
-        case "28000": (.loginRefused, "the server does not admit this user, host or database")
+        case "28000": (.loginRefused, "the server refuses this user, host or database")
         case "3D000": (.loginRefused, "the database does not exist")
         case "42501": (.loginRefused, "the user may not connect to the database")
         case "53300": (.connectionFailed, "too many connections")
@@ -129,18 +128,18 @@ extension LibpqConnection {
         }
     }
 
-    /// Of libpq's own texts only the kind is kept.
+    /// Only the kind of libpq's own texts is kept.
     private static func meaning(ofText text: String) -> (PostgresError.Code, String) {
         let kinds: [(String, PostgresError.Code, String)] = [
             ("no password supplied", .loginRefused, "the server asks for a password"),
-            ("session is read-only", .connectionFailed, "no host takes writes"),
-            ("server is in hot standby mode", .connectionFailed, "no host takes writes"),
+            ("session is read-only", .connectionFailed, "no host accepts writes"),
+            ("server is in hot standby mode", .connectionFailed, "no host accepts writes"),
             ("could not translate host name", .connectionFailed, "the host name cannot be resolved"),
-            ("timeout expired", .connectionFailed, "it did not answer in time"),
+            ("timeout expired", .connectionFailed, "it did not respond in time"),
             ("onnection refused", .connectionFailed, "the connection was refused"),
             ("No route to host", .connectionFailed, "there is no route to the host"),
             ("etwork is unreachable", .connectionFailed, "the network is unreachable"),
-            ("No such file or directory", .connectionFailed, "a socket or file is not there"),
+            ("No such file or directory", .connectionFailed, "a socket or file does not exist"),
             ("certificate", .connectionFailed, "the TLS certificate is not accepted"),
             ("SSL", .connectionFailed, "TLS could not be set up"),
             ("server closed the connection", .connectionFailed, "the server closed the connection"),
@@ -149,7 +148,7 @@ extension LibpqConnection {
         return kind.map { ($0.1, $0.2) } ?? (.connectionFailed, "libpq could not set up the connection")
     }
 
-    /// The host and port that were tried last, if they look like such.
+    /// The host and port that were tried last, if the text has them.
     private static func endpoint(of connection: OpaquePointer) -> String? {
         func text(_ pointer: UnsafeMutablePointer<CChar>?) -> String? {
             pointer.map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }

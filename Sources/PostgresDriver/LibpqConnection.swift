@@ -8,7 +8,7 @@ import CPostgres
     import Darwin
 #endif
 
-/// One connection of libpq in non-blocking mode: sends pipelines and gathers their results, on the
+/// One connection of libpq in non-blocking mode: sends pipelines and collects their results, on the
 /// thread that owns it.
 struct LibpqConnection: ~Copyable {
     /// Why waiting ended early.
@@ -26,7 +26,7 @@ struct LibpqConnection: ~Copyable {
     private var prepared: PreparedStatements
     private var sentAnything = false
 
-    /// Takes over what ``connect(_:_:wakeUp:interruption:)`` made.
+    /// Takes ownership of the connection that ``connect(_:_:wakeUp:interruption:)`` made.
     init(owning connection: OpaquePointer, secret: String?, preparedStatementLimit: Int) {
         self.connection = connection
         self.secret = secret
@@ -37,9 +37,9 @@ struct LibpqConnection: ~Copyable {
         PQfinish(connection)
     }
 
-    /// Asks the server to stop what it does, over a connection of its own, until it answers, for
-    /// two seconds at most; blocks. A request that overtakes the query that it means would be lost
-    /// if it came alone.
+    /// Asks the server over a second connection to cancel the current query, until it responds, for
+    /// two seconds at most; blocks. A request that arrives before its query has no effect, so one
+    /// alone would not be enough.
     func cancelQuery() {
         guard let cancel = PQgetCancel(connection) else { return }
         defer { PQfreeCancel(cancel) }
@@ -67,10 +67,10 @@ struct LibpqConnection: ~Copyable {
         return PQconsumeInput(connection) == 1 && PQstatus(connection) == CONNECTION_OK
     }
 
-    /// Sends all statements in one go and waits for all answers. Without a transaction around them
-    /// they are one.
+    /// Sends all statements at once and waits for all results. Without a transaction around them
+    /// they form one.
     ///
-    /// - Parameter interruption: asked each time the thread is woken up.
+    /// - Parameter interruption: called each time the thread is woken up.
     mutating func pipeline(
         _ statements: [EncodedStatement], deadline: Deadline, wakeUp: borrowing WakeUp,
         interruption: () -> Interruption?
@@ -85,9 +85,9 @@ struct LibpqConnection: ~Copyable {
         var fresh: [String: String] = [:]
         let needed = Set(statements.map(\.sql))
         let unknown = needed.count { prepared.name(for: $0) == nil }
-        // Each in a transaction of its own: statements such as BEGIN ISOLATION LEVEL must be the
-        // first of theirs. Inside a transaction of the caller's nothing is evicted; the next call
-        // outside of one makes up for it.
+        // Each in a transaction of its own, because statements such as BEGIN ISOLATION LEVEL must
+        // be the first of a transaction. Inside a transaction of the caller nothing is evicted; the
+        // next call outside of one does it.
         let evicted = unknown > 0 && alone ? prepared.makeRoom(for: unknown, sparing: needed) : []
         for name in evicted {
             try check(PQsendQueryParams(connection, "DEALLOCATE \(name)", 0, nil, nil, nil, nil, 1))
@@ -105,7 +105,7 @@ struct LibpqConnection: ~Copyable {
             }
             try check(send(statement, as: name))
             steps.append(.execute)
-            // Otherwise the server keeps its answers back until it has many, or all.
+            // Otherwise the server holds its results back until it has many, or all.
             if deadline.perStatement != nil { try check(PQsendFlushRequest(connection)) }
         }
         try check(PQpipelineSync(connection))
@@ -134,7 +134,7 @@ struct LibpqConnection: ~Copyable {
                     let error = serverError(pointer, alone: alone)
                     PQclear(pointer)
                     if failure == nil { failure = error }
-                    // The server has another idea of this statement than we have.
+                    // The server has a different definition of this statement.
                     if error.tellsStaleStatement { needed.forEach { prepared.remove($0) } }
                     if error.endsSession { throw .postgres(error) }
                 }
@@ -144,7 +144,7 @@ struct LibpqConnection: ~Copyable {
         let synchronised = PQresultStatus(sync) == PGRES_PIPELINE_SYNC
         PQclear(sync)
         if let failure { throw .postgres(failure) }
-        // An error at the commit that the synchronisation makes comes instead of its answer.
+        // An error at the commit that the synchronisation makes arrives instead of its result.
         guard synchronised, results.count == statements.count else { throw .postgres(lost()) }
         return results
     }
@@ -154,7 +154,7 @@ struct LibpqConnection: ~Copyable {
         _ deadline: ContinuousClock.Instant, _ wakeUp: borrowing WakeUp, _ interruption: () -> Interruption?
     ) throws(Failure) {
         while true {
-            // The results of a statement end with none.
+            // The results of a statement end with a null pointer.
             guard let pointer = try nextResult(deadline, wakeUp, interruption) else { continue }
             defer { PQclear(pointer) }
             switch PQresultStatus(pointer) {
@@ -167,7 +167,7 @@ struct LibpqConnection: ~Copyable {
         }
     }
 
-    /// The process that serves this connection now. In the simple protocol, which leaves no
+    /// The process that serves this connection now. Uses the simple protocol, which leaves no
     /// prepared statement behind.
     mutating func backendPID(
         deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp, interruption: () -> Interruption?
@@ -178,11 +178,11 @@ struct LibpqConnection: ~Copyable {
         return result.withBytes(0, 0) { Int32(String(decoding: $0, as: UTF8.self)) }
     }
 
-    /// The process that served it at the start, as the server, or a pooler in its place, has
-    /// announced it.
+    /// The process that served the connection at the start, as announced by the server, or by a
+    /// pooler in its place.
     var announcedPID: Int32 { PQbackendPID(connection) }
 
-    /// Runs a text of one or several statements without parameters, which answer in the text
+    /// Runs a text of one or several statements without parameters; the results are in the text
     /// format.
     @discardableResult
     mutating func script(
@@ -209,7 +209,7 @@ struct LibpqConnection: ~Copyable {
 
     private func send(_ statement: EncodedStatement, as name: String) -> Int32 {
         statement.bytes.withUnsafeBytes { buffer in
-            // An empty value must not look like a null one, so it points somewhere.
+            // An empty value must differ from a null one, so its pointer is not null.
             let base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 16)!
             let values = statement.ranges.map { range in
                 range.map { (base + $0.lowerBound).assumingMemoryBound(to: CChar.self) }
@@ -273,21 +273,20 @@ struct LibpqConnection: ~Copyable {
             provablyNotExecuted: !sentAnything)
     }
 
-    /// - Parameter alone: the pipeline was a transaction of its own, so that what ended the session
-    ///   also undid it.
+    /// - Parameter alone: the pipeline was a transaction of its own, so the end of the session also
+    ///   rolled it back.
     private func serverError(_ result: OpaquePointer, alone: Bool) -> PostgresError {
         func field(_ code: Unicode.Scalar) -> String? {
             PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) }
         }
-        // libpq makes results of its own, without a state, when the line is cut.
+        // libpq makes results of its own, without a state, when the connection is lost.
         guard let state = field("C") else { return lost() }
-        // Of the server's texts only the first line is kept, and none of class 22 (data
-        // exceptions): they quote values.
+        // Of the server's texts only the first line is kept, and no text of class 22 (data
+        // exceptions), because it quotes values.
         let text = state.hasPrefix("22") ? nil : field("M")
         return PostgresError(
             .server, "PostgreSQL refused the statement", sqlState: state, underlying: text,
-            // A transaction that met a server without writes was rolled back, whatever came before
-            // in it.
+            // A transaction on a server that refuses writes was rolled back as a whole.
             provablyNotExecuted: alone && state.hasPrefix("57P") || state == "25006")
     }
 

@@ -1,17 +1,18 @@
 import Synchronization
 
-/// Finds out whether a pooler between this side and the server gives each transaction another
-/// session, as PgBouncer does with `pool_mode = transaction`: prepared statements and settings
-/// would then be those of other clients.
+/// Detects a pooler between this client and the server that gives each transaction another session,
+/// as PgBouncer does with `pool_mode = transaction`. Prepared statements and settings would then
+/// belong to other clients.
 final class PoolerCheck: Sendable {
     private let keepsSessions = Mutex(false)
 
-    /// A client of the server itself is told the number of the process that serves it. A
-    /// pooler tells a number of its own; then two connections are used in turn. A pooler that keeps
-    /// sessions serves each of them by the same process always, and by different ones; one that
-    /// does not gives a connection what the other has just left.
+    /// Without a pooler, the process number announced at the start is that of the process that
+    /// serves the connection. A pooler announces a number of its own; then two connections are used
+    /// in turn. A pooler that keeps sessions serves each connection by the same process always, and
+    /// the two by different ones. Another pooler gives a connection the session that the other one
+    /// has just released.
     ///
-    /// - Parameter connect: makes the second connection. If it cannot, nothing is found out now.
+    /// - Parameter connect: makes the second connection. If it cannot, the check has no result now.
     /// - Throws: ``PostgresError`` with code `unsupportedPooler`.
     func check(
         _ wire: inout LibpqConnection, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp,
@@ -23,8 +24,8 @@ final class PoolerCheck: Sendable {
         do throws(LibpqConnection.Failure) {
             var other = try connect()
             var others: Int32?
-            // Twice the same one after the other, so that neither order of handing sessions out
-            // looks stable.
+            // Twice the same in succession, so that neither order of assigning sessions looks
+            // stable.
             for _ in 0..<3 {
                 for _ in 0..<2 {
                     let now = try other.backendPID(deadline: deadline, wakeUp: wakeUp, interruption: interruption)
@@ -38,7 +39,7 @@ final class PoolerCheck: Sendable {
         } catch {
             switch error {
             case .postgres(let error) where error.code == .unsupportedPooler: throw .postgres(error)
-            // Without a second connection nothing can be said.
+            // Without a second connection the check has no result.
             case .postgres, .interrupted(.timedOut): return
             case .interrupted: throw error
             }

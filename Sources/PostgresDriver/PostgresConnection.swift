@@ -1,15 +1,16 @@
-/// A connection that the caller has for itself until it gives it back to the pool.
+/// A connection that the caller has exclusively until it returns it to the pool.
 ///
 /// One call at a time. A call whose task is cancelled, or whose deadline passes, is stopped on the
-/// server too; the connection is then gone, and the pool makes another when it needs one.
+/// server too; the connection then ends, and the pool makes another when it needs one.
 public struct PostgresConnection: Sendable {
     let session: ConnectionThread
 
-    /// Sends the statements together and answers one result for each. Outside of a transaction they
-    /// are one: if one fails, none has happened.
+    /// Sends the statements together and returns one result for each. Outside of a transaction they
+    /// form one: if one fails, none takes effect.
     ///
-    /// - Parameter perStatement: what each finished statement leaves the next one at least, for
-    ///   work of any amount; `nil` for one deadline over all of them.
+    /// - Parameters:
+    ///   - perStatement: the least time that each finished statement leaves for the next one, for
+    ///     work of any amount; `nil` for one deadline over all of them.
     /// - Throws: ``PostgresError``; `CancellationError`.
     public func pipeline(
         _ statements: [PostgresStatement], deadline: ContinuousClock.Instant, perStatement: Duration? = nil
@@ -28,9 +29,9 @@ public struct PostgresConnection: Sendable {
         try await pipeline([statement], deadline: deadline)[0]
     }
 
-    /// Runs a text of one or several statements without parameters and drops their answers. Several
-    /// are one transaction; statements that cannot run in one, such as `CREATE INDEX CONCURRENTLY`,
-    /// come alone.
+    /// Runs a text of one or several statements without parameters and drops their results. Several
+    /// are one transaction; a statement that cannot run in one, such as `CREATE INDEX
+    /// CONCURRENTLY`, must be alone.
     public func script(_ sql: String, deadline: ContinuousClock.Instant) async throws {
         _ = try await session.perform(.script(sql), deadline: Deadline(instant: deadline))
     }
@@ -46,8 +47,8 @@ public struct PostgresConnection: Sendable {
             try await query(PostgresStatement("COMMIT"), deadline: deadline)
             return value
         } catch {
-            // A connection that is gone has rolled back by itself; one that cannot roll back is not
-            // used again.
+            // A closed connection has rolled back by itself; one that cannot roll back is not used
+            // again.
             if session.isAlive {
                 _ = try? await query(PostgresStatement("ROLLBACK"), deadline: .now + .seconds(5))
             }

@@ -1,19 +1,17 @@
 import DequeModule
 import Synchronization
 
-/// Connections to one database, made when they are needed and given back when they have not been
-/// for a while.
+/// Connections to one database, created when needed and closed when unused for a while.
 ///
-/// A caller waits for one until the deadline, as long as there is a connection that can come
-/// free: that the server has no room for another one fails no call. Opening is tried again with
-/// growing pauses.
+/// A caller waits for one until the deadline, as long as an existing connection can become free: a
+/// server without room for another one does not fail the call. Opening is retried with growing
+/// pauses.
 public final class PostgresPool: Sendable {
     public struct Configuration: Sendable {
         public var connection: PostgresConfiguration
-        /// Connections at the same time, at least 1.
+        /// The largest number of connections, at least 1.
         public var maximumConnections: Int
-        /// How long an unused connection is kept, as long as there is more than one.
-        /// Default 20 seconds.
+        /// How long an unused connection is kept, if there is more than one. Default 20 seconds.
         public var idleLimit: Duration
 
         public init(
@@ -25,11 +23,11 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    /// What may be sent a second time after the connection broke.
+    /// Statements that may be sent a second time after the connection broke.
     public enum Retry: Sendable {
-        /// Statements that change nothing, or that leave the same behind when they run twice.
+        /// Statements that change nothing, or that have the same effect when they run twice.
         case repeatable
-        /// Only what the server has certainly not done.
+        /// Only statements that certainly had no effect.
         case onlyIfNotExecuted
     }
 
@@ -45,25 +43,25 @@ public final class PostgresPool: Sendable {
     }
 
     private struct State {
-        /// The one used last at the end.
+        /// The most recently used one is last.
         var idle: Deque<Idle> = []
-        /// Ends idle connections when their time has come.
+        /// Closes idle connections when they expire.
         var reaper: Task<Void, Never>?
         var waiters: Deque<Waiter> = []
-        /// Connections that exist or are being made.
+        /// Connections that exist or are being created.
         var open = 0
         var opening = 0
         /// Attempts to open that failed since the last success.
         var failures = 0
         var lastFailure: PostgresError?
-        /// Whether a pause after a failed attempt runs, at whose end it is tried again.
+        /// Whether the pool is pausing after a failed attempt; it retries at the end of the pause.
         var isPausing = false
         var lastWaiter = 0
         var cancelled: Set<Int> = []
         /// Raised by ``reset()``: connections of an older generation are not used again.
         var generation = 0
         var generations: [ObjectIdentifier: Int] = [:]
-        /// When a connection's end was last taken for that of all.
+        /// When the end of one connection last ended all.
         var lastLoss: ContinuousClock.Instant?
         var closed = false
     }
@@ -75,10 +73,10 @@ public final class PostgresPool: Sendable {
 
     /// Kept however long it is unused.
     private static let minimumConnections = 1
-    /// How often the end of one connection may end all others: with a server that takes no writes,
-    /// each write does.
+    /// How often the end of one connection may end all others: with a server that refuses writes,
+    /// each write would.
     private static let lossInterval: Duration = .seconds(1)
-    /// How often work that met a conflict of transactions is tried in all.
+    /// How often work is attempted in all if transactions conflict.
     private static let conflictAttempts = 4
 
     /// - Throws: ``PostgresError`` with code `invalidConfiguration`. Nothing is connected yet.
@@ -87,10 +85,10 @@ public final class PostgresPool: Sendable {
         self.configuration = configuration
     }
 
-    /// ``PostgresConnection/pipeline(_:deadline:perStatement:)`` on any connection. If the
-    /// connection turns out to be broken, as after a restart of the server, or the server takes no
-    /// writes any more, the statements are sent once more over a new one where `retry` allows it.
-    /// Repeatable statements are also sent again, a few times, after a conflict of transactions.
+    /// Runs ``PostgresConnection/pipeline(_:deadline:perStatement:)`` on any connection. If the
+    /// connection turns out to be broken, as after a restart of the server, or the server refuses
+    /// writes, the statements are sent once more over a new one if `retry` allows it. Repeatable
+    /// statements are also sent again, a few times, after a conflict of transactions.
     ///
     /// - Throws: ``PostgresError``; `CancellationError`.
     public func pipeline(
@@ -109,7 +107,8 @@ public final class PostgresPool: Sendable {
             } catch let error as PostgresError {
                 if retry == .repeatable, error.isTransactionConflict, conflicts < Self.conflictAttempts - 1 {
                     conflicts += 1
-                    // Not in step with whom it conflicted with.
+                    // A random pause, so that the conflicting parties do not retry at the same
+                    // time.
                     try await Task.sleep(for: .milliseconds(Int.random(in: 1...10 * conflicts)))
                 } else if !hasReconnected, Self.mayRepeat(retry, after: error) {
                     hasReconnected = true
@@ -137,8 +136,8 @@ public final class PostgresPool: Sendable {
         try await pipeline([statement], retry: retry, deadline: deadline)[0]
     }
 
-    /// Lends a connection to `body`. It must be out of any transaction when `body` ends, or it is
-    /// thrown away.
+    /// Lends a connection to `body`. It must be outside of any transaction when `body` ends, or it
+    /// is closed.
     ///
     /// - Throws: ``PostgresError`` with code `poolTimedOut` if none was free before the deadline,
     ///   `connectionFailed`, `loginRefused` or `unsupportedPooler` if there is none and none can be
@@ -152,9 +151,9 @@ public final class PostgresPool: Sendable {
         return try await body(PostgresConnection(session: session))
     }
 
-    /// As ``withConnection(deadline:isolation:_:)``, and ends the connection afterwards: for
-    /// settings and locks of a session that no other user may find there. It counts as one of the
-    /// pool's, so that a server without room for more does not keep it from being made.
+    /// Lends a connection as ``withConnection(deadline:isolation:_:)`` does, and closes it
+    /// afterwards: for settings and locks of a session that no other user may inherit. It counts as
+    /// one of the pool's, so that it can be created on a server without room for more.
     public func withPrivateConnection<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> sending Value
@@ -167,15 +166,15 @@ public final class PostgresPool: Sendable {
         return try await body(PostgresConnection(session: session))
     }
 
-    /// Makes sure that connections made so far are not used by later calls, as when what `setup`
-    /// sees has changed.
+    /// Excludes existing connections from later calls, for example if the result of `setup` would
+    /// have changed.
     public func reset() {
         state.withLock { $0.generation += 1 }
         discardIdle()
     }
 
-    /// Fails the calls that wait and ends all idle connections; the others end when they are given
-    /// back.
+    /// Fails the waiting calls and closes all idle connections; the others close when they are
+    /// returned.
     public func close() {
         let (idle, waiters) = state.withLock { state in
             state.closed = true
@@ -205,7 +204,7 @@ public final class PostgresPool: Sendable {
             state.lastWaiter += 1
             return state.lastWaiter
         }
-        // A cancellation that came too late for this wait leaves its mark behind.
+        // A cancellation that came too late for this wait left its mark.
         defer { state.withLock { _ = $0.cancelled.remove(id) } }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -225,8 +224,8 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    /// Something may have become free, or the task may have been cancelled, since the caller
-    /// looked.
+    /// A connection may have become free, or the task may have been cancelled, since the caller
+    /// checked.
     private func enqueue(_ waiter: Waiter) {
         enum Next {
             case use(ConnectionThread)
@@ -309,7 +308,7 @@ public final class PostgresPool: Sendable {
 
     // MARK: Opening
 
-    /// Whether one more connection should be made for those who wait; counts it.
+    /// Whether one more connection should be created for the waiting calls; counts it.
     private func reserveSlot(_ state: inout State) -> Bool {
         guard !state.isPausing, !state.closed, state.open < configuration.maximumConnections,
             state.opening < state.waiters.count
@@ -351,8 +350,8 @@ public final class PostgresPool: Sendable {
         if state.withLock({ reserveSlot(&$0) }) { open() }
     }
 
-    /// Fails those who wait only if no connection is left that could come free, and none can be
-    /// hoped for soon.
+    /// Fails the waiting calls only if no connection is left that could become free, and none is
+    /// expected soon.
     private func openingFailed(_ error: PostgresError) {
         let (failed, pause): (Deque<Waiter>, Duration?) = state.withLock { state in
             state.open -= 1
@@ -383,7 +382,7 @@ public final class PostgresPool: Sendable {
 
     // MARK: Ending
 
-    /// The connection used last: it is the likeliest to be alive, and its plans are warm.
+    /// The most recently used connection: it is the most likely to work, and its plans are cached.
     private static func takeIdle(_ state: inout State) -> ConnectionThread? {
         while let idle = state.idle.popLast() {
             if idle.session.isUsable { return idle.session }
@@ -406,9 +405,9 @@ public final class PostgresPool: Sendable {
         idle.forEach { $0.session.close() }
     }
 
-    /// A server that ends one connection for what it is, not for what was asked, is about to end
-    /// the others, or they lead to a server that does not do its work any more: they are not used
-    /// again.
+    /// If a server ends one connection because of its own state, not because of the statement, it
+    /// is about to end the others, or they lead to a server without its former role. They are not
+    /// used again.
     private static func spread(_ end: PostgresError, _ state: inout State) {
         guard end.code == .server, end.endsSession else { return }
         if let last = state.lastLoss, .now - last < lossInterval { return }
@@ -416,7 +415,7 @@ public final class PostgresPool: Sendable {
         state.generation += 1
     }
 
-    /// Looks after idle connections from now on; the caller has just added one.
+    /// Watches idle connections from now on; the caller has just added one.
     private func reapLater(_ state: inout State) {
         guard state.reaper == nil, state.open > Self.minimumConnections else { return }
         state.reaper = Task { [weak self, limit = configuration.idleLimit] in
@@ -427,9 +426,9 @@ public final class PostgresPool: Sendable {
         }
     }
 
-    /// Ends the connections that were unused for too long.
+    /// Closes the connections that were unused for too long.
     ///
-    /// - Returns: how long until the next one; `nil` if there is none to look after.
+    /// - Returns: the time until the next one; `nil` if there is none to watch.
     private func reap() -> Duration? {
         let now = ContinuousClock.now
         let (old, pause): ([ConnectionThread], Duration?) = state.withLock { state in

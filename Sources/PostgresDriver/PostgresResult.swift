@@ -8,11 +8,11 @@ import CPostgres
     import Darwin
 #endif
 
-/// The rows that one statement answered, in binary.
+/// The rows that one statement returned, in binary.
 ///
-/// Memory of libpq is read in place; nothing is copied before a value is asked for.
-// @unchecked: libpq never changes a PGresult once it is complete, and says that it may be read from
-// any thread; the pointer is private and freed once, when the last reference goes.
+/// Memory of libpq is read in place; nothing is copied before a value is read.
+// @unchecked: libpq never changes a complete PGresult, and documents that any thread may read it;
+// the pointer is private and freed once, with the last reference.
 public final class PostgresResult: @unchecked Sendable {
     private let pointer: OpaquePointer
     public let count: Int
@@ -28,20 +28,20 @@ public final class PostgresResult: @unchecked Sendable {
         PQclear(pointer)
     }
 
-    /// How many rows an INSERT, UPDATE or DELETE has touched.
+    /// How many rows an INSERT, UPDATE or DELETE has affected.
     public var affectedRows: Int {
         PQcmdTuples(pointer).flatMap { Int(String(cString: $0)) } ?? 0
     }
 
-    /// The number of the first column of this name, for reading values of rows. It is looked for
-    /// each time: ask once for all rows of a large result.
+    /// The number of the first column of this name, for reading values of rows. Each call searches
+    /// for it: call it once for all rows of a large result.
     ///
     /// - Throws: ``PostgresError`` with code `unexpectedResult` if there is none.
     public func column(_ name: String) throws(PostgresError) -> Int {
         for column in 0..<columnCount where PQfname(pointer, Int32(column)).map({ strcmp($0, name) == 0 }) ?? false {
             return column
         }
-        throw PostgresError(.unexpectedResult, "the answer has no column \(name)")
+        throw PostgresError(.unexpectedResult, "the result has no column \(name)")
     }
 
     /// The rows from the first to the last.
@@ -59,7 +59,7 @@ public final class PostgresResult: @unchecked Sendable {
         }
     }
 
-    /// The only row of a statement that always answers one.
+    /// The only row of a statement that always returns one.
     ///
     /// - Throws: ``PostgresError`` with code `unexpectedResult`.
     public func singleRow() throws(PostgresError) -> PostgresRow {
@@ -73,7 +73,7 @@ public final class PostgresResult: @unchecked Sendable {
         PQgetisnull(pointer, Int32(row), Int32(column)) == 1
     }
 
-    /// The bytes of a value; valid while the result lives.
+    /// The bytes of a value; valid as long as the result exists.
     func withBytes<T, E: Error>(
         _ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer) throws(E) -> T
     ) throws(E) -> T {

@@ -101,6 +101,6 @@ public struct PostgresRow: Sendable {
     }
 
     private func unexpected(_ column: Int, _ what: String) -> PostgresError {
-        PostgresError(.unexpectedResult, "column \(column) of the answer \(what)")
+        PostgresError(.unexpectedResult, "column \(column) of the result \(what)")
     }
 }

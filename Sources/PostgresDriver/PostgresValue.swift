@@ -1,4 +1,4 @@
-/// A type of the server's catalogue that never changes its number.
+/// A type of the server's catalogue whose number never changes.
 public struct PostgresType: Sendable, Hashable {
     public let oid: UInt32
 
@@ -28,7 +28,7 @@ public enum PostgresValue: Sendable, Equatable {
     case int4(Int32)
     case int8(Int64)
     case float8(Double)
-    /// Must not hold NUL, which the server refuses.
+    /// Must not contain NUL, which the server refuses.
     case text(String)
     case bytes([UInt8])
     /// Microseconds since 1970-01-01T00:00:00Z.
@@ -72,7 +72,7 @@ public enum PostgresValue: Sendable, Equatable {
 
     /// Appends the binary form.
     ///
-    /// - Returns: whether there is one; a null has none.
+    /// - Returns: whether there is one; a null does not have one.
     func encode(to buffer: inout [UInt8]) -> Bool {
         switch self {
         case .null: return false
@@ -117,7 +117,7 @@ public enum PostgresValue: Sendable, Equatable {
 }
 
 extension Int64 {
-    /// Microseconds since 1970 as the server counts them; those before its first one become that
+    /// Microseconds since 1970 as the server counts them; times before its earliest one become that
     /// one.
     fileprivate var sinceServerEpoch: Int64 {
         let (shifted, overflow) = subtractingReportingOverflow(PostgresValue.epochShift)

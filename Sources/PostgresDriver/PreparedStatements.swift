@@ -1,4 +1,4 @@
-/// The prepared statements of one connection: the least recently used one makes room when there are
+/// The prepared statements of one connection; the least recently used one is evicted when there are
 /// too many.
 struct PreparedStatements {
     struct Entry {
@@ -39,9 +39,9 @@ struct PreparedStatements {
         entries[sql] = nil
     }
 
-    /// Forgets statements until `additional` more fit, sparing those in `needed`.
+    /// Evicts statements until `additional` more fit, except those in `needed`.
     ///
-    /// - Returns: the names that the server should forget too.
+    /// - Returns: the names that must be dropped on the server too.
     mutating func makeRoom(for additional: Int, sparing needed: Set<String>) -> [String] {
         var evicted: [String] = []
         while entries.count + additional > limit,

@@ -11,7 +11,7 @@ struct WakeUp: ~Copyable, Sendable {
     let readEnd: Int32
     private let writeEnd: Int32
 
-    /// `nil` when the process has no file descriptors left.
+    /// `nil` if the process has no file descriptors left.
     init?() {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { return nil }

@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension MemoryRecord {
-    /// Reads a record as a server answers it: every member must be there, whatever its value.
+    /// Reads a record from a server's response: every member must be present, with any value.
     ///
     /// - Throws: ``MemoryError`` with code `internalError` that names the member at fault.
     init(answered json: JSONValue) throws(MemoryError) {
@@ -12,7 +12,7 @@ extension MemoryRecord {
 extension MemberReader {
     fileprivate static let answer = "the server's answer"
 
-    /// A reader of an object in a server's answer.
+    /// A reader of an object in a server's response.
     init(answer json: JSONValue) {
         self.init(json, of: Self.answer)
     }

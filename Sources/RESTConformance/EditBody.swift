@@ -4,11 +4,11 @@ import MemoryConformance
 /// The body of a PATCH.
 struct EditBody {
     let json: JSONObject
-    /// As the server is given it; `nil` if it is not changed.
+    /// In the server's names; `nil` if it does not change.
     let namespace: String?
 
-    /// - Throws: ``NotApplicable`` for changes that REST has no field for. `updated_at` is no
-    ///   reason: the server sets it at every edit, and the scope shows the check its own.
+    /// - Throws: ``NotApplicable`` for changes that REST has no field for. `updated_at` does not
+    ///   count: the server sets it at every edit, and the scope shows the check its own value.
     init(_ changes: RecordChanges, _ scope: RESTScope) throws(NotApplicable) {
         for (field, isSet) in [
             ("metadata", changes.metadata != nil), ("extracted_from", changes.extractedFrom != nil),
@@ -20,8 +20,8 @@ struct EditBody {
         func list(_ values: [String]) -> JSONValue { .array(values.map { .string($0) }) }
         var json: JSONObject = [:]
         if let text = changes.text { json["text"] = .string(text) }
-        // null means "not given"; the empty string counts as absent (rule R5), and so takes a value
-        // away.
+        // null means "not given"; the empty string counts as absent (rule R5), and so removes a
+        // value.
         if case .set(let value) = changes.sessionID { json["session_id"] = .string(value ?? "") }
         if case .set(let value) = changes.userID { json["user_id"] = .string(value ?? "") }
         var namespace: String?

@@ -9,13 +9,13 @@ struct RESTConnection: Sendable {
         let body: JSONValue?
     }
 
-    /// Where the API begins, without a slash at its end.
+    /// The base URL of the API, without a slash at its end.
     let origin: HTTPURL
     private let token: String?
     private let timeout: Duration
     private let client = HTTPClient()
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` for a URL that is none.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an invalid URL.
     init(url: String, token: String?, timeout: Duration) throws(MemoryError) {
         do throws(HTTPClientError) {
             var origin = try HTTPURL(url)
@@ -40,12 +40,12 @@ struct RESTConnection: Sendable {
 
     func close() async { await client.shutdown() }
 
-    /// The answer, whatever its status.
+    /// The response, with any status.
     ///
     /// - Parameters:
     ///   - path: from `/v1` on, with its query.
-    ///   - body: sent as `application/json`, whatever it is.
-    /// - Throws: ``MemoryError`` where there is no answer: `storeUnavailable`, `timedOut`,
+    ///   - body: sent unchanged as `application/json`.
+    /// - Throws: ``MemoryError`` if there is no response: `storeUnavailable`, `timedOut`,
     ///   `misconfigured`.
     func send(_ method: HTTPClient.Method, _ path: String, body: [UInt8]? = nil) async throws -> Answer {
         var headers: HTTPHeaders = [:]
@@ -61,14 +61,14 @@ struct RESTConnection: Sendable {
         }
     }
 
-    /// The body of an answer with status 200.
+    /// The body of a response with status 200.
     ///
     /// - Throws: ``MemoryError`` by the rules of ``Answer/failure``.
     func call(_ method: HTTPClient.Method, _ path: String, _ body: JSONValue? = nil) async throws -> JSONValue {
         let answer = try await send(method, path, body: body.map { Array($0.jsonText.utf8) })
         guard answer.status == 200 else { throw answer.failure }
         guard let body = answer.body else {
-            throw MemoryError(.internalError, "\(method.rawValue) \(path) was answered 200 with what is not JSON")
+            throw MemoryError(.internalError, "\(method.rawValue) \(path) got status 200 with a body that is not JSON")
         }
         return body
     }
@@ -85,15 +85,15 @@ struct RESTConnection: Sendable {
 }
 
 extension RESTConnection.Answer {
-    /// The error that an answer other than 200 stands for, as a backend called directly would throw
-    /// it.
+    /// The error of a response with a status other than 200, as a backend called directly would
+    /// throw it.
     var failure: MemoryError {
         let entry = body?["detail"]?.arrayValue?.first
         let detail = body?["detail"]?.stringValue ?? entry?["msg"]?.stringValue ?? "status \(status)"
         switch status {
         case 422:
-            // What a backend cannot do is answered as bad input is; only the words tell the two
-            // apart.
+            // A missing capability has the same status as bad input; only the message distinguishes
+            // them.
             return MemoryError(detail.contains("not support") ? .unsupported : .invalidInput, detail, path: path(entry))
         case 413: return MemoryError(.invalidInput, detail)
         case 400: return MemoryError(.invalidCombination, detail)
@@ -105,11 +105,11 @@ extension RESTConnection.Answer {
             let ranOut = ["in time", "out of time", "too long", "deadline", "timed out"].contains(
                 where: detail.contains)
             return MemoryError(ranOut ? .timedOut : .storeUnavailable, detail)
-        default: return MemoryError(.internalError, "the server answered \(status): \(detail)")
+        default: return MemoryError(.internalError, "the server responded with \(status): \(detail)")
         }
     }
 
-    /// Where in the body the value at fault is.
+    /// The place of the value at fault in the body.
     private func path(_ entry: JSONValue?) -> [MemoryError.PathComponent] {
         (entry?["loc"]?.arrayValue ?? []).dropFirst().compactMap { step in
             step.stringValue.map { .key($0) } ?? step.intValue.map { .index($0) }

@@ -3,27 +3,26 @@ import HTTPClient
 public import MemoryConformance
 import Synchronization
 
-/// Makes scopes on a running server that speaks the REST API, whatever it is and whatever else uses
-/// it.
+/// Makes scopes on any running server that speaks the REST API, whatever else uses it.
 ///
-/// A scope is made of names alone: ids and namespaces that begin with a random prefix. No request
-/// can see or change a record outside of it, and removing it deletes every record that was added.
-/// What the server can do is asked of it once.
+/// A scope is made of names alone: ids and namespaces with a random prefix. No request can see or
+/// change a record outside of it, and removing it deletes every record that was added. The
+/// capabilities of the server are queried once.
 public final class RESTHarness: ConformanceHarness {
-    /// Where the server is, such as `http://localhost:8000`.
+    /// The address of the server, such as `http://localhost:8000`.
     public let backend: String
     private let connection: RESTConnection
     private let features = Mutex<ServerFeatures?>(nil)
     private let settling: WriteSettling?
 
     /// - Parameters:
-    ///   - url: where the server listens, such as `http://localhost:8000`; the paths of the API are
-    ///     put behind it.
-    ///   - token: sent as `Authorization: Bearer …` where given.
+    ///   - url: the address of the server, such as `http://localhost:8000`; the paths of the API
+    ///     are appended.
+    ///   - token: sent as `Authorization: Bearer …` if given.
     ///   - timeout: of one request. Default: 60 s.
-    ///   - settle: how long each write may take to be seen after its answer, for servers that store
-    ///     later; `nil` waits for none.
-    /// - Throws: ``MemoryError`` with code `misconfigured` for a URL that is none.
+    ///   - settle: how long each write may take to become visible after its response, for servers
+    ///     that store later; `nil` does not wait.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an invalid URL.
     public init(url: String, token: String? = nil, timeout: Duration = .seconds(60), settle: Duration? = nil) throws {
         connection = try RESTConnection(url: url, token: token, timeout: timeout)
         backend = connection.origin.description

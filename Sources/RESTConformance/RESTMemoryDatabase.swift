@@ -12,7 +12,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
     private let features: ServerFeatures
     private let settling: WriteSettling?
 
-    /// - Parameter settling: waits for each write; `nil` waits for none.
+    /// - Parameter settling: waits for each write; `nil` does not wait.
     init(
         _ connection: RESTConnection, scope: RESTScope, features: ServerFeatures, settling: WriteSettling? = nil
     ) {
@@ -45,7 +45,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return records.map(\.id)
     }
 
-    /// Waits until the server shows the records as they were given, of several with one id the
+    /// Waits until the server returns the records as they were given; of several with one id, the
     /// last.
     private func settle(_ records: [MemoryRecord]) async throws {
         guard let settling else { return }
@@ -62,7 +62,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         }
     }
 
-    /// The record of an id that the server has; `nil` for none.
+    /// The server's record with an id; `nil` for none.
     private func stored(_ id: String) async throws -> MemoryRecord? {
         let answer = try await connection.send(.get, "/v1/long-term-memory/\(Self.percentEncoded(id))")
         if answer.status == 404 { return nil }
@@ -70,8 +70,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return try MemoryRecord(answered: body)
     }
 
-    /// A record as the server is given it. Notes its names first: an answer that does not come says
-    /// nothing about what is stored.
+    /// A record in the server's names. Notes them first: if a request has no response, the record
+    /// may be stored all the same.
     private func memory(_ record: MemoryRecord) throws -> JSONValue {
         let id = try scope.id(record.id)
         let namespace = try scope.namespace(record.namespace)
@@ -90,7 +90,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return .object(members)
     }
 
-    /// One PATCH a record, so one after another and not all or nothing.
+    /// One PATCH per record, so one after another and not all or nothing.
     func update(_ updates: [RecordUpdate]) async throws -> Int {
         let edits = try updates.map { update in
             (update: update, id: try scope.id(update.id), body: try EditBody(update.changes, scope))
@@ -121,10 +121,10 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return deleted
     }
 
-    /// Deletes records by the ids that the server has; in several requests where the ids are too
-    /// long for one URL.
+    /// Deletes records by their ids on the server; in several requests if the ids are too long for
+    /// one URL.
     ///
-    /// - Returns: how many the server says it removed.
+    /// - Returns: how many the server reports as removed.
     static func delete(_ ids: [String], over connection: RESTConnection) async throws -> Int {
         var deleted = 0
         var query = ""
@@ -171,20 +171,20 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             let isKeyword = if case .keyword = query.ranking { true } else { false }
             if !isKeyword, page.total > SearchDepth.exactZone, SearchDepth(request) != query.depth {
                 throw NotApplicable(
-                    "REST answers 100 results a page, and pages of several depths need not fit together")
+                    "REST returns 100 results per page, and pages of several depths need not fit together")
             }
             return page
         }
     }
 
-    /// The record of an id, from the route that the reference has too.
+    /// The record with an id, from the route that the reference has too.
     private func record(_ id: String, _ page: PageRequest) async throws -> Page<MemoryRecord> {
         guard let stored = try await stored(scope.id(id)) else { return Page(items: [], total: 0, request: page) }
         return Page(items: page.offset == 0 ? [try scope.own(stored)] : [], total: 1, request: page)
     }
 
-    /// The results that `page` asks for, joined from requests of at most 100. Of a single request
-    /// everything is as it came.
+    /// The results of `page`, joined from requests of at most 100. The response to a single request
+    /// is not changed.
     private func pages<Item>(
         _ page: PageRequest, _ fetch: (PageRequest) async throws -> Page<Item>
     ) async throws -> Page<Item> {
@@ -199,8 +199,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             let next = try await fetch(request)
             items += next.items
             let known = total ?? next.total
-            // Joined by what came, not by next_offset: a wrong next_offset is the failure of the
-            // checks that look at it.
+            // Joined by the number of results, not by next_offset, because the checks of
+            // next_offset must see a wrong one.
             if next.items.count < request.limit || items.count == page.limit {
                 return Page(items: items, total: known, nextOffset: next.nextOffset)
             }
@@ -270,7 +270,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
 
     // MARK: Health
 
-    /// What `/v1/ready` says; of a server without that route, whether it answers a search.
+    /// The state in `/v1/ready`; for a server without that route, whether it responds to a search.
     func health() async -> [ComponentHealth] {
         do {
             let answer = try await connection.send(.get, "/v1/ready")

@@ -5,13 +5,13 @@ extension RESTScope {
     /// A filter as the members of a request's body, so that no record outside of this scope
     /// matches.
     ///
-    /// The scope is kept by the filter itself where it says what an id or a namespace must be.
-    /// Otherwise a condition is added: on the namespace, or on the id where the namespace has one
-    /// already that only says what it must not be.
+    /// A filter that requires an id or a namespace stays within the scope by itself. Otherwise a
+    /// condition is added: on the namespace, or on the id if the namespace already has one that
+    /// only excludes values.
     ///
     /// - Parameter hasRecordFilters: whether the server filters on id, memory_hash and
     ///   discrete_memory_extracted.
-    /// - Throws: ``NotApplicable`` for what the wire cannot say.
+    /// - Throws: ``NotApplicable`` for conditions that the API cannot express.
     func body(_ filter: MemoryFilter, hasRecordFilters: Bool) throws(NotApplicable) -> JSONObject {
         var body: JSONObject = [:]
         for (field, condition) in filter.orderedTags {
@@ -40,7 +40,7 @@ extension RESTScope {
         return body
     }
 
-    /// What a condition is made of, with the names of the server.
+    /// The parts of a condition, in the server's names.
     private struct Operands {
         var all: [String]
         var any: [[String]]
@@ -110,6 +110,6 @@ extension RESTScope {
 }
 
 extension TagCondition {
-    /// Whether the condition says what a value must be, and not only what it must not be.
+    /// Whether the condition requires values, and does not only exclude some.
     fileprivate var isPositive: Bool { !all.isEmpty || !any.isEmpty || startsWith != nil }
 }

@@ -2,23 +2,23 @@ import AgentMemory
 import MemoryConformance
 import Synchronization
 
-/// A part of a server's store that one check has for itself, made of names alone: ids and
-/// namespaces have a prefix of their own.
+/// A part of a server's store that belongs to one check, made of names alone: ids and namespaces
+/// have their own prefix.
 ///
-/// A record without a namespace gets the prefix as its namespace, one with a namespace the prefix
-/// and then that. So a condition on the namespace is enough to see this scope and nothing else, and
-/// what comes back is translated into what the check gave.
+/// A record without a namespace gets the prefix as its namespace; one with a namespace gets the
+/// prefix and then the namespace. A condition on the namespace is therefore enough to see this
+/// scope and nothing else. Records in responses are translated back into what the check sent.
 final class RESTScope: Sendable {
-    /// What only the server sets, and a check sets all the same.
+    /// Values that only the server sets, although a check sets them.
     private struct Shown {
         let persistedAt: Timestamp?
         var updatedAt: Timestamp
-        /// The time that the server's own last edit left; where it stands, `updatedAt` is shown.
+        /// The time of the server's own last edit; it is replaced by `updatedAt`.
         var editedAt: Timestamp?
     }
 
     private struct State {
-        /// As the server has them, of every record that may be stored.
+        /// In the server's names, of every record that may be stored.
         var ids: Set<ExactString> = []
         var namespaces: Set<ExactString> = []
         /// The hashes that the server computes, by the check's own.
@@ -27,8 +27,8 @@ final class RESTScope: Sendable {
         var shown: [ExactString: Shown] = [:]
     }
 
-    /// Begins every id and every namespace. 12 bytes: names of 500 bytes, which checks use, just
-    /// fit.
+    /// The prefix of every id and every namespace. 12 bytes: names of 500 bytes, which checks use,
+    /// just fit.
     let prefix: String
     private let state = Mutex(State())
 
@@ -39,10 +39,10 @@ final class RESTScope: Sendable {
 
     // MARK: Names
 
-    /// The id that the server is given.
+    /// The id on the server.
     func id(_ own: String) throws(NotApplicable) -> String { try prefixed(own, "an id") }
 
-    /// The namespace that the server is given.
+    /// The namespace on the server.
     func namespace(_ own: String?) throws(NotApplicable) -> String { try prefixed(own ?? "", "a namespace") }
 
     private func prefixed(_ own: String, _ what: String) throws(NotApplicable) -> String {
@@ -58,7 +58,7 @@ final class RESTScope: Sendable {
         return String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
     }
 
-    /// The hash that the server computed where the check computed `own`.
+    /// The hash that the server computed for the check's hash `own`.
     func hash(_ own: String) -> String { state.withLock { $0.hashes[own] ?? own } }
 
     /// Every namespace that records of this scope may have.
@@ -66,7 +66,7 @@ final class RESTScope: Sendable {
 
     // MARK: What is stored
 
-    /// What remains to be removed.
+    /// The ids that must still be removed.
     var storedIDs: [String] { state.withLock { $0.ids.sorted().map(\.value) } }
 
     /// Notes ids that the server may store from now on.
@@ -86,8 +86,7 @@ final class RESTScope: Sendable {
         }
     }
 
-    /// Notes that a record now says what `own` says: as the check has it, and as the server was
-    /// given it.
+    /// Notes that a record is now `own`: in the check's names, and in the server's.
     func willHash(_ own: MemoryRecord, storedHash: String) {
         state.withLock { $0.hashes[own.computedHash()] = storedHash }
     }
@@ -110,19 +109,19 @@ final class RESTScope: Sendable {
 
     // MARK: Translation
 
-    /// A record of the server as the check knows it.
+    /// A record of the server in the check's names.
     ///
-    /// `memory_hash` is translated if it is right for what the server stores, and left as it is
-    /// otherwise, so that a wrong one shows. `persisted_at`, and the `updated_at` that an edit
-    /// left, are the server's to set: the check sees what it gave.
+    /// `memory_hash` is translated if it is right for what the server stores, and kept otherwise,
+    /// so that a wrong one shows. `persisted_at`, and the `updated_at` of an edit, are set by the
+    /// server: the check sees the values that it sent.
     ///
-    /// - Throws: ``MemoryError`` with code `internalError` for a record that is not of this scope:
-    ///   a filter did not apply.
+    /// - Throws: ``MemoryError`` with code `internalError` for a record outside this scope: a
+    ///   filter did not apply.
     func own(_ stored: MemoryRecord) throws(MemoryError) -> MemoryRecord {
         guard let id = own(stored.id) else {
-            throw MemoryError(.internalError, "the server answered a record that the filter does not match")
+            throw MemoryError(.internalError, "the server returned a record that the filter does not match")
         }
-        // A namespace that lost its prefix is shown as it is: wrong.
+        // A namespace without its prefix is wrong, and shown as it is.
         let namespace = stored.namespace.map { own($0) ?? $0 }
         let shown = state.withLock { $0.shown[ExactString(id)] }
         let isEdited = shown?.editedAt == stored.updatedAt
@@ -134,7 +133,7 @@ final class RESTScope: Sendable {
 }
 
 extension MemoryRecord {
-    /// The record under other names; its hash is computed anew if it was right.
+    /// The record under other names; its hash is computed again if it was right.
     fileprivate func renamed(
         id: String, namespace: String?, updatedAt: Timestamp, persistedAt: Timestamp?
     ) -> MemoryRecord {

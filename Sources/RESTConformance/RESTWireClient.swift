@@ -2,7 +2,7 @@ import AgentMemory
 import HTTPClient
 import MemoryConformance
 
-/// Requests as a check wrote them, with a note of every id in them that has to be removed.
+/// Requests as a check wrote them, with a note of every id in them that must be removed.
 struct RESTWireClient: WireClient {
     private let connection: RESTConnection
     private let records: RESTScope

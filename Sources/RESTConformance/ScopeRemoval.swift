@@ -2,7 +2,7 @@ import AgentMemory
 import HTTPClient
 import MemoryConformance
 
-/// Deletes what a scope has left on the server.
+/// Deletes the records of a scope on the server.
 struct ScopeRemoval: Sendable {
     private let connection: RESTConnection
     private let scope: RESTScope
@@ -12,11 +12,11 @@ struct ScopeRemoval: Sendable {
         self.scope = scope
     }
 
-    /// Deletes what was added, then what is found under the scope's names all the same, such as a
-    /// record that the server should have refused and gave an id of its own. Tries again for a
-    /// minute while the server cannot do it.
+    /// Deletes what was added, then what is found under the scope's names, such as a record that
+    /// the server should have refused and stored under an id of its own. Retries for a minute if
+    /// the server cannot do it.
     ///
-    /// - Throws: ``MemoryError`` if something is left; its message names the prefix.
+    /// - Throws: ``MemoryError`` if records remain; its message names the prefix.
     func run() async throws {
         let deadline = ContinuousClock.now + .seconds(60)
         while true {
@@ -40,13 +40,12 @@ struct ScopeRemoval: Sendable {
             guard !found.isEmpty else { return }
             guard try await RESTMemoryDatabase.delete(found, over: connection) > 0 else {
                 throw MemoryError(
-                    .internalError, "records whose namespace begins with \(scope.prefix) are left on the server")
+                    .internalError, "records whose namespace begins with \(scope.prefix) remain on the server")
             }
         }
     }
 
-    /// Ids of records whose own namespace says that they are of this scope, whatever the server's
-    /// filter did.
+    /// Ids of records whose own namespace is in this scope, regardless of the server's filter.
     private func foundIDs() async throws -> [String] {
         let body: JSONValue = [
             "namespace": ["startswith": .string(scope.prefix)], "limit": 100, "recency_boost": false,

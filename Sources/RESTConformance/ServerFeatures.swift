@@ -1,17 +1,17 @@
 import AgentMemory
 import HTTPClient
 
-/// What a server can do, found out by asking it.
+/// The capabilities of a server, determined by requests.
 struct ServerFeatures: Sendable {
     /// Whether it has the routes list and count, and with them filters on id, memory_hash and
     /// discrete_memory_extracted, which the reference server lacks.
     let hasListing: Bool
     let capabilities: BackendCapabilities
 
-    /// Asks for nothing that any record matches: a namespace without records.
+    /// Searches a namespace without records.
     ///
     /// - Throws: ``MemoryError`` if the server cannot be reached, or refuses for a reason other
-    ///   than what was asked for.
+    ///   than the requested capability.
     static func probed(_ connection: RESTConnection, namespace: String) async throws -> ServerFeatures {
         let filter: JSONObject = ["namespace": ["eq": .string(namespace)]]
         func accepts(_ route: String, _ parameters: JSONObject) async throws -> Bool {
@@ -21,7 +21,7 @@ struct ServerFeatures: Sendable {
                 .post, "/v1/long-term-memory/\(route)", body: Array(JSONValue.object(body).jsonText.utf8))
             switch answer.status {
             case 200: return true
-            // The reference answers 500 for a scorer that it does not know.
+            // The reference responds with 500 to an unknown scorer.
             case 400, 404, 405, 422, 500, 501: return false
             default: throw answer.failure
             }
@@ -32,7 +32,7 @@ struct ServerFeatures: Sendable {
             return try await accepts("search", all)
         }
         guard try await finds("semantic") else {
-            throw MemoryError(.misconfigured, "\(connection.origin) does not answer a search as the REST API does")
+            throw MemoryError(.misconfigured, "\(connection.origin) does not respond to a search as the REST API does")
         }
         var scorers: Set<TextScorer> = []
         for scorer in TextScorer.allCases {

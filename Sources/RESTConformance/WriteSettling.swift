@@ -1,22 +1,22 @@
 import MemoryConformance
 import Synchronization
 
-/// Waits until a server shows what it has acknowledged, and counts how often it had to.
+/// Waits until a server returns what it has acknowledged, and counts how often it had to wait.
 ///
-/// A server that stores after it has answered breaks rule R6, and with that nearly every check;
-/// with this the others can be told apart.
+/// A server that stores after it has responded breaks rule R6, and with it nearly every check. With
+/// this, the other checks give useful results.
 final class WriteSettling: Sendable {
     struct Tally: Equatable {
         /// Writes that were waited for.
         var writes = 0
-        /// Those that could not be read at once.
+        /// Writes that could not be read at once.
         var late = 0
-        /// Those that could not be read within the limit.
+        /// Writes that could not be read within the limit.
         var lost = 0
         var slowest: Duration = .zero
     }
 
-    /// For one write.
+    /// Time limit for one write.
     let limit: Duration
     private let counted = Mutex(Tally())
 
@@ -24,7 +24,7 @@ final class WriteSettling: Sendable {
 
     var tally: Tally { counted.withLock(\.self) }
 
-    /// Asks again and again until the answer is yes or the limit has passed.
+    /// Repeats the question until the answer is yes or the limit has passed.
     func wait(until look: () async throws -> Bool) async throws {
         let clock = ContinuousClock()
         let start = clock.now

@@ -1,10 +1,11 @@
 import NIOCore
 import Synchronization
 
-/// Commands that are written in one piece and answered together: one call of the client.
+/// Commands that are written in one piece and whose replies are collected together: one call of the
+/// client.
 ///
-/// The caller waits on it; its connection settles it; what comes first (replies, deadline,
-/// cancellation) wins.
+/// The caller waits on it; its connection settles it; the first of replies, deadline and
+/// cancellation wins.
 final class RedisBatch: Sendable {
     private enum Outcome {
         case new
@@ -13,10 +14,10 @@ final class RedisBatch: Sendable {
     }
 
     let bytes: ByteBuffer
-    /// How many replies it needs.
+    /// The number of replies it needs.
     let count: Int
     let deadline: NIODeadline
-    /// Whether it may be sent again after a connection broke: true for reads alone.
+    /// Whether it may be sent again after a connection broke: true only for reads.
     let isRepeatable: Bool
     private let outcome = Mutex(Outcome.new)
 
@@ -30,9 +31,9 @@ final class RedisBatch: Sendable {
         self.isRepeatable = isRepeatable
     }
 
-    /// Remembers who waits.
+    /// Stores the continuation of the caller.
     ///
-    /// - Returns: whether the batch still is to be sent; if not, the continuation was resumed.
+    /// - Returns: whether the batch must still be sent; if not, the continuation was resumed.
     func begin(_ continuation: CheckedContinuation<[RedisValue], any Error>) -> Bool {
         let isNew = outcome.withLock { outcome in
             guard case .new = outcome else { return false }

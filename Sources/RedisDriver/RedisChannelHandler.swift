@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Tells a ``RedisConnection`` what happens on its channel.
+/// Passes the events of a channel to its ``RedisConnection``.
 final class RedisChannelHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

@@ -1,7 +1,7 @@
 import NIOCore
 
 extension RedisClient.Configuration {
-    /// What a new connection sends first, in one write.
+    /// The first commands of a new connection, in one write.
     func connectionCommands(for endpoint: RedisEndpoint) -> [RedisCommand] {
         var commands: [RedisCommand] = []
         if let password = endpoint.password {
@@ -14,7 +14,7 @@ extension RedisClient.Configuration {
         return commands + (setup?.commands ?? [])
     }
 
-    /// Whether the connection can be used.
+    /// Checks whether the connection can be used.
     ///
     /// - Throws: why it cannot.
     func checkConnectionReplies(_ replies: [RedisValue], for endpoint: RedisEndpoint) throws(RedisError) {
@@ -38,9 +38,8 @@ extension RedisClient.Configuration {
                     underlying: error.underlying)
             }
         }
-        // A user may lack the right to PING and to INFO; then what follows shows what is wrong, if
-        // anything is. A server that takes no writes may refuse PING too (MISCONF), but answers
-        // reads.
+        // A user may lack the right to PING and to INFO; later commands then show any problem. A
+        // server that refuses writes may refuse PING too (MISCONF), but responds to reads.
         if case .error(let error) = replies.removeFirst(), error.code != .noPermission, error.writeRefusal == nil {
             throw error
         }
@@ -48,13 +47,12 @@ extension RedisClient.Configuration {
             throw RedisError(
                 .unsupportedServer, "the Redis server is a node of a Redis Cluster, which is not supported")
         }
-        // The name is a help for the operator, no more.
+        // The name only helps the operator.
         _ = replies.removeFirst()
         if let setup { try setup.check(Array(replies)) }
     }
 
-    /// Twice as long after each failure, a random half of it at least, so that many clients do not
-    /// come at once.
+    /// Doubles after each failure, with a random half, so that many clients do not connect at once.
     func backoff(afterFailures failures: Int) -> TimeAmount {
         let full = min(TimeAmount(maximumBackoff).nanoseconds, 10_000_000 << Int64(min(failures, 12)))
         return .nanoseconds(full / 2 + Int64.random(in: 0...max(0, full / 2)))

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Connections are made when they are needed: a client that runs one call at a time has one. A call
 /// that finds the connection broken connects at once; when that fails, the call fails, and further
-/// attempts keep a growing distance.
+/// attempts follow after growing pauses.
 public final class RedisClient: Sendable {
     public struct Configuration: Sendable {
         /// Commands that every new connection runs before any call, and what their replies must be.
@@ -32,7 +32,7 @@ public final class RedisClient: Sendable {
         public var timeout: Duration = .seconds(5)
         /// How long connecting and logging in may take; default: 2 seconds.
         public var connectTimeout: Duration = .seconds(2)
-        /// Calls that one connection has sent and not got an answer to; default: 512.
+        /// Calls of one connection that were sent and have no reply yet; default: 512.
         public var maximumInFlight = 512
         /// Calls that wait for their turn on one connection; default: 8192. Further ones are
         /// refused as `overloaded`.
@@ -47,15 +47,15 @@ public final class RedisClient: Sendable {
         }
     }
 
-    /// The end of everything that the current task does with Redis, for work that takes several
-    /// calls or longer than one; `nil` leaves each call to its own timeout.
+    /// The deadline of everything that the current task does with Redis, for work of several calls,
+    /// or work that takes longer than one; `nil` leaves each call to its own timeout.
     @TaskLocal public static var deadline: ContinuousClock.Instant?
 
     public let endpoint: RedisEndpoint
     private let configuration: Configuration
     private let connections: [RedisConnection]
 
-    /// Connects to nothing yet.
+    /// A client that is not connected yet.
     ///
     /// - Throws: ``RedisError`` with code `invalidEndpoint` if the TLS files cannot be used.
     public init(configuration: Configuration, logger: Logger) throws(RedisError) {
@@ -75,7 +75,7 @@ public final class RedisClient: Sendable {
     /// - Parameters:
     ///   - isRead: the command changes nothing, so it is sent a second time if the connection
     ///     breaks.
-    ///   - timeout: instead of the configuration's.
+    ///   - timeout: replaces the configuration's.
     /// - Throws: ``RedisError``, an error reply included; `CancellationError`.
     @discardableResult
     public func send(_ command: RedisCommand, isRead: Bool = false, timeout: Duration? = nil) async throws -> RedisValue
@@ -105,7 +105,7 @@ public final class RedisClient: Sendable {
         do {
             replies = try await run(on: connection)
         } catch let error as RedisError where error.code == .connectionFailed {
-            // Nothing was sent. The server may have no room for a further client, but answer those
+            // Nothing was sent. The server may have no room for a further client, but serve those
             // that it has.
             guard let other = connections.first(where: { $0 !== connection && $0.isReady.load(ordering: .relaxed) })
             else { throw error }
@@ -135,15 +135,15 @@ public final class RedisClient: Sendable {
         case .array(let results):
             return (results, Array(replies[(outcome + 1)...]))
         case .error(let aborted):
-            // The command that was refused says more than EXECABORT.
+            // The error of the refused command says more than EXECABORT.
             for reply in replies[..<outcome] { _ = try reply.get() }
             throw aborted
         case .null, .integer, .status, .bytes:
-            throw RedisError(.protocolViolation, "the server answered a transaction with something else")
+            throw RedisError(.protocolViolation, "the server sent an unexpected reply to a transaction")
         }
     }
 
-    /// Runs a script by its hash, and sends the script itself when the server does not know it.
+    /// Runs a script by its hash, and sends the script itself if the server does not have it.
     ///
     /// - Parameter isRead: the script changes nothing, so it is sent a second time if the
     ///   connection breaks.
@@ -165,13 +165,13 @@ public final class RedisClient: Sendable {
         }
     }
 
-    /// Ends all connections; calls under way and later ones fail with code `closed`.
+    /// Closes all connections; running and later calls fail with code `closed`.
     public func close() async {
         for connection in connections { await connection.close() }
     }
 
-    /// The first of those with the fewest calls, so that a quiet client keeps to one connection.
-    /// One that is not made yet is made meanwhile, where another one can take the call.
+    /// The first of those with the fewest calls, so that a quiet client uses one connection. One
+    /// that is not open yet is opened meanwhile, if another one can take the call.
     private func leastBusy() -> RedisConnection {
         func least(_ isCandidate: (RedisConnection) -> Bool) -> RedisConnection? {
             var best: (connection: RedisConnection, load: Int)?

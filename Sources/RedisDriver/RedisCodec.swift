@@ -5,8 +5,8 @@ extension RedisCommand {
     /// Appends the command as the protocol spells it, by hiredis's formatter.
     func write(to buffer: inout ByteBuffer) {
         let formatted: UnsafeMutablePointer<CChar>? = bytes.withUnsafeBytes { raw in
-            // An empty buffer has no address, but hiredis copies zero bytes from wherever the
-            // argument is said to be.
+            // An empty buffer has no address, but hiredis copies zero bytes from the address of the
+            // argument.
             let base = raw.bindMemory(to: CChar.self).baseAddress ?? UnsafePointer(Self.nowhere)
             return withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: ends.count) { pointers in
                 withUnsafeTemporaryAllocation(of: Int.self, capacity: ends.count) { lengths in
@@ -26,7 +26,7 @@ extension RedisCommand {
                 }
             }
         }
-        // The formatter fails for one reason only: malloc did.
+        // The formatter fails only if malloc does.
         precondition(formatted != nil, "out of memory")
         redisFreeCommand(formatted)
     }
@@ -35,7 +35,7 @@ extension RedisCommand {
     nonisolated(unsafe) private static let nowhere = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
 }
 
-/// Cuts a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection keeps
+/// Splits a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection uses
 /// it on one event loop.
 final class RedisReplyReader {
     private let reader: UnsafeMutablePointer<redisReader>
@@ -53,15 +53,16 @@ final class RedisReplyReader {
         redisReaderFree(reader)
     }
 
-    /// Takes in what has arrived.
+    /// Adds received bytes.
     ///
-    /// - Throws: ``RedisError`` with code `protocolViolation`; the reader is of no use afterwards.
+    /// - Throws: ``RedisError`` with code `protocolViolation`; the reader cannot be used
+    ///   afterwards.
     func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisError) {
         guard let base = bytes.bindMemory(to: CChar.self).baseAddress else { return }
         guard redisReaderFeed(reader, base, bytes.count) == REDIS_OK else { throw violation() }
     }
 
-    /// The next reply that is complete, if there is one.
+    /// The next complete reply, if there is one.
     func next() throws(RedisError) -> RedisValue? {
         var reply: UnsafeMutableRawPointer?
         guard redisReaderGetReply(reader, &reply) == REDIS_OK else { throw violation() }
@@ -71,11 +72,11 @@ final class RedisReplyReader {
     }
 
     private func violation() -> RedisError {
-        // errstr describes the byte at fault, not the stream's content.
+        // errstr describes the wrong byte, not the stream's content.
         let text = withUnsafePointer(to: &reader.pointee.errstr) { pointer in
             pointer.withMemoryRebound(to: CChar.self, capacity: 128) { String(cString: $0) }
         }
-        return RedisError(.protocolViolation, "what the server sent is not RESP2", underlying: text)
+        return RedisError(.protocolViolation, "the server's reply is not RESP2", underlying: text)
     }
 
     private static func value(of reply: UnsafeMutablePointer<redisReply>) -> RedisValue {
@@ -99,7 +100,7 @@ final class RedisReplyReader {
                     initialized = count
                 })
         default:
-            // Only nil is left: RESP3 is never asked for.
+            // Only nil is left: RESP3 is never requested.
             return .null
         }
     }

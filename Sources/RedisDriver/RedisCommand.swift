@@ -1,8 +1,8 @@
-/// A command and its arguments, held in one piece of memory: a name and any bytes.
+/// A command and its arguments, any bytes, in one block of memory.
 public struct RedisCommand: Sendable {
     /// The arguments one after another, the command's name first.
     private(set) var bytes: [UInt8] = []
-    /// Where each argument ends in ``bytes``.
+    /// The end of each argument in ``bytes``.
     private(set) var ends: [Int] = []
 
     /// - Parameter arguments: the command's name and its first arguments.

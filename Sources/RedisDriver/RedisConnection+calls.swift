@@ -1,7 +1,7 @@
 import NIOCore
 
 extension RedisConnection {
-    // What a connection keeps of the calls that wait on it; all of it stays on its event loop.
+    // The state of a connection for the calls that wait on it; only its event loop uses it.
 
     enum Receiver {
         case call(RedisBatch)
@@ -27,8 +27,8 @@ extension RedisConnection {
     struct Pending {
         let batch: RedisBatch
         let isSecondTry: Bool
-        /// It came while an attempt to connect was under way already, whose failure says nothing
-        /// about now: it gets another.
+        /// The call arrived during an attempt to connect, whose failure says nothing about now: it
+        /// gets another attempt.
         var isLate = false
     }
 }

@@ -5,11 +5,11 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// One place for a connection that many calls share. Connects when it is first needed, and again
-/// after it broke.
+/// A slot for a connection that many calls share. Connects when it is first needed, and again after
+/// it broke.
 ///
 /// `@unchecked Sendable`: apart from `load` and `isReady` (atomics) everything mutable is read and
-/// written on `eventLoop` alone, where the channel lives too; the entry points `run`, `prepare`,
+/// written only on `eventLoop`, which also owns the channel; the entry points `run`, `prepare`,
 /// `retire` and `close` hop there.
 final class RedisConnection: @unchecked Sendable {
     private enum State {
@@ -17,14 +17,13 @@ final class RedisConnection: @unchecked Sendable {
         case connecting
         case settingUp(any Channel)
         case ready(any Channel)
-        /// The server is not to be talked to any more: what is under way is waited for, then
-        /// another connection is made.
+        /// The server must not be used any more: the connection finishes its calls, then another
+        /// one is made.
         case retiring(any Channel)
         case closed
     }
 
-    /// Calls that are under way here: the client gives the next one to the connection that has the
-    /// fewest.
+    /// Number of running calls: the client gives the next one to the connection with the fewest.
     let load = Atomic<Int>(0)
     /// Whether a call would be written at once, without connecting first.
     let isReady = Atomic<Bool>(false)
@@ -42,7 +41,7 @@ final class RedisConnection: @unchecked Sendable {
         }
     }
     private var readyAt = NIODeadline.uptimeNanoseconds(0)
-    /// Tells the events of a channel that was given up from those of its successor.
+    /// Distinguishes events of an abandoned channel from those of its successor.
     private var generation = 0
     private var reader = RedisReplyReader()
     private var inFlight: Deque<InFlight> = []
@@ -81,19 +80,19 @@ final class RedisConnection: @unchecked Sendable {
                 eventLoop.execute { self.accept(Pending(batch: batch, isSecondTry: false)) }
             }
         } onCancel: {
-            // What was written already runs on in the server; its reply is dropped when it comes.
+            // What was written already continues in the server; its reply is dropped.
             batch.settle(.failure(CancellationError()))
         }
     }
 
-    /// Connects, if there is no connection, for calls to come.
+    /// Connects, if there is no connection, for later calls.
     func prepare() {
         eventLoop.execute { self.connectIfNeeded() }
     }
 
-    /// Ends the connection once what is under way on it has been answered; the next one is looked
-    /// up anew. One that is younger than the longest pause between two attempts stays, so that a
-    /// server that takes no writes for long is not connected to with every write.
+    /// Closes the connection once its calls have ended; the next one resolves the name again. A
+    /// connection younger than the longest pause between two attempts stays, so that a server that
+    /// refuses writes for long does not cause a reconnect per write.
     func retire() {
         eventLoop.execute {
             guard case .ready(let channel) = self.state,
@@ -128,7 +127,7 @@ final class RedisConnection: @unchecked Sendable {
             return
         }
         guard pending.count < configuration.maximumPending else {
-            call.batch.settle(.failure(RedisError(.overloaded, "too many calls wait for the Redis server")))
+            call.batch.settle(.failure(RedisError(.overloaded, "too many calls are waiting for the Redis server")))
             return
         }
         var call = call
@@ -194,7 +193,7 @@ final class RedisConnection: @unchecked Sendable {
         case .tcp(let host, let port):
             bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .channelOption(.socketOption(.so_keepalive), value: 1)
-            // An address needs no look-up, whose threads may all be busy.
+            // An address needs no look-up; the threads for look-ups may all be busy.
             if let address = try? SocketAddress(ipAddress: host, port: port) {
                 future = bootstrap.connect(to: address)
             } else {
@@ -218,7 +217,7 @@ final class RedisConnection: @unchecked Sendable {
             return
         }
         guard generation == self.generation, channel.isActive else {
-            // It broke before it was of any use.
+            // It broke before it could be used.
             self.generation += 1
             channel.close(promise: nil)
             connectFailed(RedisError(.connectionFailed, "the Redis server closed the connection at once"))
@@ -296,13 +295,13 @@ final class RedisConnection: @unchecked Sendable {
         guard generation == self.generation else { return }
         let reason = breakReason ?? error.map(Self.connectError)
         breakReason = nil
-        // Events of this channel that are still to come mean nothing.
+        // Later events of this channel are ignored.
         self.generation += 1
         let broken = inFlight
         inFlight.removeAll()
         switch state {
         case .settingUp:
-            // A server that has no room for a further client says so and closes.
+            // A server without room for a further client says so and closes.
             var refusal: RedisError?
             if reason == nil, case .error(let error)? = broken.first?.replies.first { refusal = error }
             connectFailed(
@@ -334,7 +333,7 @@ final class RedisConnection: @unchecked Sendable {
 
     private func deliver(_ value: RedisValue) {
         guard !inFlight.isEmpty else {
-            give(up: RedisError(.protocolViolation, "the server sent a reply that nothing asked for"))
+            give(up: RedisError(.protocolViolation, "the server sent a reply without a request"))
             return
         }
         inFlight[0].replies.append(value)
@@ -349,14 +348,14 @@ final class RedisConnection: @unchecked Sendable {
 
     private func endIfRetired() {
         guard case .retiring(let channel) = state, inFlight.isEmpty else { return }
-        // Events of this channel that are still to come mean nothing.
+        // Later events of this channel are ignored.
         generation += 1
         state = .disconnected
         channel.close(promise: nil)
         if !pending.isEmpty { connectIfNeeded() }
     }
 
-    /// Closes a channel that is of no use any more; what waited on it is told so at once.
+    /// Closes a channel that cannot be used any more; its waiting calls fail at once.
     private func give(up error: RedisError) {
         switch state {
         case .settingUp(let channel), .ready(let channel), .retiring(let channel):
@@ -388,8 +387,8 @@ final class RedisConnection: @unchecked Sendable {
 
     // MARK: Deadlines
 
-    /// One timer for all calls: it runs at the earliest deadline and then looks at everything that
-    /// waits.
+    /// One timer for all calls: it fires at the earliest deadline and then checks all waiting
+    /// calls.
     private func watch(_ deadline: NIODeadline) {
         guard timer == nil || deadline < timerDeadline else { return }
         timer?.cancel()
@@ -402,7 +401,7 @@ final class RedisConnection: @unchecked Sendable {
         let now = NIODeadline.now()
         var next = NIODeadline.distantFuture
         var isStuck = false
-        // Replies come in order: while the first call still has time, those behind it say nothing
+        // Replies come in order: while the first call still has time, the later ones say nothing
         // about the peer.
         let isFirstOverdue = inFlight.first.map { $0.deadline <= now } ?? false
         for flight in inFlight {
@@ -414,7 +413,7 @@ final class RedisConnection: @unchecked Sendable {
             case .call(let batch): batch.settle(.failure(Self.timedOut))
             case .setup: isStuck = true
             }
-            // Nothing has come since it was written: the peer is gone, or busy beyond all patience.
+            // Nothing was received since it was written: the peer is dead, or busy for too long.
             if isFirstOverdue, lastRead < flight.writtenAt { isStuck = true }
         }
         pending.removeAll { call in
@@ -429,7 +428,7 @@ final class RedisConnection: @unchecked Sendable {
         if isStuck { give(up: Self.timedOut) }
     }
 
-    private static let timedOut = RedisError(.timedOut, "the Redis server did not answer in time")
+    private static let timedOut = RedisError(.timedOut, "the Redis server did not respond in time")
 
     private static func connectError(_ error: any Error) -> RedisError {
         if let error = error as? RedisError { return error }

@@ -3,10 +3,10 @@ extension RedisEndpoint {
     /// `unix://[user:password@]/path` (also spelt `redis+unix://`), all with percent-encoding and
     /// with the query parameters that redis-py knows: `db`, `client_name`, `ssl_cert_reqs` (none,
     /// optional, required), `ssl_check_hostname`, `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`.
-    /// Parameters that only tune redis-py are taken and have no effect.
+    /// Parameters that only tune redis-py are accepted and have no effect.
     ///
     /// - Throws: ``RedisError`` with code `invalidEndpoint`, or `unsupportedServer` for clusters
-    ///   and sentinels. Its text never shows the URL, which holds the password.
+    ///   and sentinels. Its text never shows the URL, which contains the password.
     public init(url: String) throws(RedisError) {
         guard let colon = url.range(of: "://") else {
             throw Self.invalid("begins with redis://, rediss:// or unix://")
@@ -17,7 +17,7 @@ extension RedisEndpoint {
         if let fragment = rest.firstIndex(of: "#") { rest = rest[..<fragment] }
         if let question = rest.firstIndex(of: "?") {
             let query = rest[rest.index(after: question)...]
-            // Then the question mark belongs to a password, and the rest of it must not be shown as
+            // Then the question mark is part of a password, and the rest of it must not be shown as
             // a parameter's name.
             guard !query.contains("@") else {
                 throw Self.invalid("writes ?, # and @ as %3F, %23 and %40 in credentials")
@@ -26,7 +26,7 @@ extension RedisEndpoint {
             rest = rest[..<question]
         }
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-        // A password that was not encoded may hold an @, never a /.
+        // A password that was not encoded may contain an @, never a /.
         var authority = rest[..<slash]
         let path = rest[slash...]
         var user: String?
@@ -139,7 +139,7 @@ extension RedisEndpoint {
         return number
     }
 
-    /// A number that is written with digits alone, without a sign.
+    /// A number of digits only, without a sign.
     private static func number(_ text: Substring) -> Int? {
         text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
     }
@@ -182,7 +182,7 @@ extension RedisEndpoint {
 }
 
 extension String {
-    /// The first place where `text` stands.
+    /// The first occurrence of `text`.
     fileprivate func range(of text: String) -> (lower: Index, upper: Index)? {
         var start = startIndex
         while start < endIndex {

@@ -1,11 +1,11 @@
-/// Where a Redis server is and how to log in, as a URL says it.
+/// The address of a Redis server and its login, as a URL has them.
 public struct RedisEndpoint: Sendable, Equatable {
     public enum Address: Sendable, Equatable {
         case tcp(host: String, port: Int)
         case unixSocket(path: String)
     }
 
-    /// How the server's certificate is checked and which one is shown to it.
+    /// How the server's certificate is checked, and the client certificate.
     public struct TLS: Sendable, Equatable {
         public enum Verification: Sendable, Equatable {
             case none, withoutHostname, full
@@ -37,7 +37,7 @@ public struct RedisEndpoint: Sendable, Equatable {
     public var database: Int
     /// `nil` without TLS.
     public var tls: TLS?
-    /// What `CLIENT LIST` shows; `nil` leaves it to the client's configuration.
+    /// The name in `CLIENT LIST`; `nil` leaves it to the client's configuration.
     public var clientName: String?
 
     public init(

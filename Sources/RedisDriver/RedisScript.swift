@@ -3,8 +3,7 @@ import Crypto
 /// A Lua script with the hash by which the server remembers it.
 public struct RedisScript: Sendable {
     public let source: String
-    /// 40 lower-case hex digits. Redis names scripts by SHA-1; nothing here relies on it for
-    /// safety.
+    /// 40 lower-case hex digits. Redis names scripts by SHA-1; no security depends on it.
     public let sha1: String
 
     public init(_ source: String) {

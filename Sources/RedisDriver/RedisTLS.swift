@@ -2,7 +2,8 @@ import NIOCore
 import NIOSSL
 
 extension RedisEndpoint {
-    /// What every connection's TLS handler shares; `nil` without TLS. Reads the certificate files.
+    /// The shared settings of every connection's TLS handler; `nil` without TLS. Reads the
+    /// certificate files.
     ///
     /// - Throws: ``RedisError`` with code `invalidEndpoint` if a file is missing or not PEM.
     func tlsContext() throws(RedisError) -> NIOSSLContext? {

@@ -20,7 +20,7 @@ public enum RedisValue: Sendable, Equatable {
         }
     }
 
-    /// An integer, also one that was sent as text.
+    /// An integer, also if it was sent as text.
     public var integer: Int? {
         switch self {
         case .integer(let value): Int(exactly: value)
@@ -29,7 +29,7 @@ public enum RedisValue: Sendable, Equatable {
         }
     }
 
-    /// A number, also one that was sent as text (`1.5`, `inf`, `nan`).
+    /// A number, also if it was sent as text (`1.5`, `inf`, `nan`).
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -46,7 +46,7 @@ public enum RedisValue: Sendable, Equatable {
 
     /// The value, unless it is an error.
     ///
-    /// - Throws: the error that the server answered.
+    /// - Throws: the error that the server returned.
     public func get() throws(RedisError) -> RedisValue {
         if case .error(let error) = self { throw error }
         return self

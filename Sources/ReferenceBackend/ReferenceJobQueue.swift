@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// Background jobs in memory; they end with the process.
+/// Background jobs in memory; lost when the process ends.
 public actor ReferenceJobQueue: JobQueue {
     public nonisolated let name = "reference"
 

@@ -1,6 +1,7 @@
 public import AgentMemory
 
-/// The contract in memory: every operation written as directly as the rules say it, by full scans.
+/// The contract in memory: every operation written as directly as the rules state it, by full
+/// scans.
 public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     public nonisolated let name = "reference"
     public nonisolated let capabilities = BackendCapabilities(
@@ -21,8 +22,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     private var entries: [ExactString: Entry] = [:]
     private var deletions: [ExactString: Timestamp] = [:]
 
-    /// - Parameter now: the clock that recency is measured against, and of deletions: that of the
-    ///   jobs.
+    /// - Parameter now: the clock for recency and deletions: the one that the jobs use.
     public init(
         embedder: any Embedder, metric: DistanceMetric = .cosine,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
@@ -44,7 +44,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
         let given = RecordBatch(records)
         let embedded = try await embedded(given.records)
-        // From here on no other call comes in between.
+        // No other call can interleave from here on.
         let kept = given.withoutDuplicates(
             storedIDs: Set(entries.keys),
             holders: entries.values.map { (id: $0.record.id, memoryHash: $0.record.memoryHash) })
@@ -56,7 +56,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
         var known: [ExactString: Entry] = [:]
         while true {
-            // While texts are embedded another call may change what stands against a record.
+            // While texts are embedded, another call may store a conflicting record.
             let outcomes = records.map { outcome(of: $0, handedInAt) }
             let wanted = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)
             let missing = wanted.filter { known[ExactString($0.id)] == nil }
@@ -110,7 +110,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
         case .hybrid(let alpha, let scorer):
             let vector = try await embedder.checkedEmbeddings(of: [query.text])[0]
             let required = matching.filter { entry in keywords.phrases.allSatisfy { entry.words.containsRun($0) } }
-            // A query without any word has only its vector to rank by.
+            // A query without any word is ranked by its vector alone.
             let effective = keywords.isEmpty ? 1 : alpha
             return rankedHybrid(required, vector, keywords, scorer, effective, query)
         case .blended(let ranking):
@@ -183,9 +183,8 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
         var vectors = TextVectors()
         while true {
-            // Texts are embedded outside of the write, and while that runs another call may change
-            // what is stored here; so look again afterwards whether every text that changes has its
-            // vector.
+            // Texts are embedded outside of the write, and meanwhile another call may change the
+            // records. The loop checks again that every changed text has its vector.
             let fold = UpdateFold(updates) { entries[ExactString($0)]?.record }
             let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
@@ -254,8 +253,8 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
         }
     }
 
-    /// The records that hold one of the words and every phrase, best first by the scorer over the
-    /// whole store.
+    /// The records that contain one of the words and every phrase, best first by the scorer over
+    /// the whole store.
     private func rankedByKeywords(_ matching: [Entry], _ keywords: KeywordQuery, _ scorer: TextScorer) -> [Ranked] {
         guard !keywords.isEmpty, !entries.isEmpty else { return [] }
         let averageLength = Double(entries.values.reduce(0) { $0 + $1.words.count }) / Double(entries.count)

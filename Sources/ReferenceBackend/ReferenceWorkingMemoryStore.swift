@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// Sessions in memory: every operation written as directly as the contract says it.
+/// Sessions in memory: every operation written as directly as the contract states it.
 public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
     public nonisolated let name = "reference"
 
@@ -64,7 +64,7 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
             StoredSession(
                 memory: memory, messageCount: memory.messages.count,
                 revisions: Self.history(stored?.revisions ?? [], adding: revision)))
-        // Nothing can fail from here on, and the process has both or neither.
+        // Nothing can fail from here on, so the process has both or neither.
         if !newJobs.isEmpty { await jobs.enqueue(newJobs) }
         return revision
     }

@@ -9,8 +9,7 @@
 /// Reads a `.env` file: `NAME=value` lines in UTF-8, with comments, `export`, and quotes as shells
 /// and python-dotenv read them.
 ///
-/// Everything in it is read or refused: a file that is ignored would leave the server open that it
-/// closes.
+/// Every line is read or refused: an ignored line could be the one that restricts access.
 struct EnvironmentFile {
     /// Why the file cannot be used. Never quotes a value.
     struct Failure: Error, CustomStringConvertible {
@@ -25,20 +24,20 @@ struct EnvironmentFile {
         let line: Int
         let name: String
         let value: String
-        /// Whether the value asks for another variable's (`${NAME}`) outside of single quotes. That
-        /// is not done here.
+        /// Whether the value refers to another variable (`${NAME}`) outside of single quotes.
+        /// References are not supported.
         let asksForExpansion: Bool
     }
 
-    /// In the file's order; a name may be there more than once.
+    /// In the file's order; a name may occur more than once.
     let entries: [Entry]
 
     private static let maximumBytes = 1 << 20
 
     /// - Parameter path: of a file that may be absent: then this is `nil`.
-    /// - Throws: ``Failure`` for one that is there and cannot be read.
+    /// - Throws: ``Failure`` for a file that exists and cannot be read.
     init?(readingIfPresent path: String) throws(Failure) {
-        // Of the link itself: one that leads nowhere was given, too.
+        // Of the link itself: a broken link counts as given too.
         var status = stat()
         guard lstat(path, &status) == 0 else {
             if errno == ENOENT { return nil }
@@ -67,7 +66,7 @@ struct EnvironmentFile {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             throw Failure("is UTF-16; save it as UTF-8")
         }
-        // What Windows' editors begin UTF-8 with.
+        // The byte order mark that editors of Windows write.
         let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
         var entries: [Entry] = []
         for (index, line) in Self.lines(text).enumerated() {
@@ -135,7 +134,8 @@ struct EnvironmentFile {
         return start.lastIndex { !isBlank($0) }.map { start[...$0] } ?? start[start.endIndex...]
     }
 
-    /// A blank before the # makes it a comment; without one it is part of the value, as in a URL.
+    /// A blank before the # makes it a comment; without a blank it is part of the value, as in a
+    /// URL.
     private static func unquoted(_ text: Text) -> String {
         var isAfterBlank = true
         for index in text.indices {
@@ -168,7 +168,7 @@ struct EnvironmentFile {
         guard index < text.endIndex else { throw Failure(line: line, "the quote of \(name) is not closed") }
         let rest = trimmed(text[text.index(after: index)...])
         guard rest.isEmpty || rest.first == "#" else {
-            throw Failure(line: line, "there is more behind the closing quote of \(name)")
+            throw Failure(line: line, "there is text after the closing quote of \(name)")
         }
         return String(value)
     }

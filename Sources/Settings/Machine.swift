@@ -11,7 +11,7 @@
     import Darwin
 #endif
 
-/// What defaults take from the machine.
+/// The properties of the machine that defaults depend on.
 enum Machine {
     /// The number of cores, at most `limit`.
     static func cores(atMost limit: Int) -> Int { min(ProcessInfo.processInfo.activeProcessorCount, limit) }

@@ -1,7 +1,7 @@
-/// One setting: what is declared of it, and how its value is read.
+/// One setting: its declaration, and how its value is read.
 ///
-/// The factories below are the kinds of settings that exist. Each notes what it allows in the
-/// declaration, so that the documentation says what the code checks.
+/// The factories below are the existing kinds of settings. Each records what it accepts in the
+/// declaration, so that the documentation agrees with the code.
 public struct Setting<Value: Sendable>: Sendable {
     public let declaration: SettingDeclaration
     let read: @Sendable (inout SettingsReader) -> Value
@@ -16,7 +16,7 @@ public struct Setting<Value: Sendable>: Sendable {
     }
 }
 
-/// What the documentation says of a setting.
+/// The documentation of a setting.
 public struct SettingDeclaration: Sendable {
     /// The environment variable's name.
     public let name: String
@@ -32,7 +32,7 @@ public struct SettingDeclaration: Sendable {
 /// How much of a value may be shown.
 public enum SettingVisibility: Sendable {
     case plain
-    /// A URL or connection string, of which secrets are masked.
+    /// A URL or connection string, whose secrets are masked.
     case address
     case secret
 }
@@ -45,7 +45,7 @@ enum SettingUnit: String {
 
 private func code(_ text: String?) -> String { text.map { $0.isEmpty ? "" : "`\($0)`" } ?? "" }
 
-/// Numbers as people write them: 10, not 10.0.
+/// A number without needless decimals: 10, not 10.0.
 private func plain(_ number: Double) -> String {
     Int(exactly: number).map(String.init) ?? String(number)
 }
@@ -71,7 +71,7 @@ extension Setting where Value == String {
     ///
     /// - Parameters:
     ///   - fallback: the default if none of the other variables is set.
-    ///   - derived: the default that comes from other variables.
+    ///   - derived: the default that is made from other variables.
     static func word(
         _ name: String, default fallback: String,
         from derived: @escaping @Sendable (_ variables: [String: String]) -> String?, _ summary: String
@@ -135,7 +135,7 @@ extension Setting where Value == [String] {
 // MARK: Numbers and choices
 
 extension Setting where Value == Int {
-    /// - Parameter words: says where a default comes from that depends on the machine.
+    /// - Parameter words: describes a default that depends on the machine.
     static func int(
         _ name: String, in range: ClosedRange<Int>, unit: SettingUnit = .none, default fallback: Int,
         inWords words: String? = nil, _ summary: String
@@ -150,7 +150,7 @@ extension Setting where Value == Int {
 }
 
 extension Setting where Value == Int? {
-    /// - Parameter words: where the value comes from if it is not set.
+    /// - Parameter words: describes the source of the value if it is not set.
     static func int(
         _ name: String, in range: ClosedRange<Int>, defaultInWords words: String, _ summary: String
     ) -> Setting {
@@ -198,7 +198,7 @@ extension Setting where Value == Bool {
 extension Setting where Value: Equatable {
     /// One of several words, in any case.
     ///
-    /// - Parameter allowed: what a problem says of other values; by default the choices.
+    /// - Parameter allowed: how a problem describes the permitted values; by default the choices.
     static func choice(
         _ name: String, _ choices: KeyValuePairs<String, Value>, default fallback: Value,
         otherwise allowed: String? = nil, _ summary: String

@@ -1,26 +1,27 @@
-/// Tells names that are probably meant as settings of this server, but are not read as such.
+/// Finds names that are probably meant as settings of this server, but are not read as such.
 enum SettingNameCheck {
-    /// Why a name that no setting has is worth a word.
+    /// Why a name that no setting has is reported.
     enum Suspicion: Equatable {
-        /// So near to a setting's name that it must be that one, spelt wrongly.
+        /// Close enough to a setting's name to be a misspelling of it.
         case misspelt(nearest: String)
-        /// Begins as settings of this server do.
+        /// Has a prefix of this server's settings.
         case unknown(nearest: String)
         /// A setting of redis/agent-memory-server that this version does not read.
         case unsupported
     }
 
-    /// What only settings of this server begin with.
+    /// Prefixes that only settings of this server have.
     private static let prefixes = [
         "AUTH_", "EMBEDDING_", "LOCAL_EMBEDDING_", "LOCAL_MODEL_", "MEMORY_VECTOR_DB_", "REDISVL_", "STATE_STORE_",
         "WORKING_MEMORY_",
     ]
 
-    /// Where these decide who may come in, a mistake in their names must not leave the door open.
+    /// Settings with these prefixes control access: a mistake in such a name must not leave the
+    /// server open.
     static let ofAccess: Set<String> = ["AUTH_MODE", "DISABLE_AUTH", "TOKEN_AUTH_ENABLED"]
 
     /// - Parameter known: the names that are read.
-    /// - Returns: `nil` for a name that is read, or is some other program's.
+    /// - Returns: `nil` for a name that is read, or that belongs to another program.
     static func suspicion(_ name: String, known: [String]) -> Suspicion? {
         if known.contains(name) || ofScripts.contains(name) { return nil }
         if ofReference.contains(name) { return .unsupported }
@@ -32,7 +33,7 @@ enum SettingNameCheck {
         return prefixes.contains(where: folded.hasPrefix) ? .unknown(nearest: nearest.name) : nil
     }
 
-    /// How many slips of the pen make one name of another. Short names are near to too many others.
+    /// How many typing errors turn one name into another. Short names are close to too many others.
     private static func tolerance(_ name: String) -> Int { ofAccess.contains(name) || name.utf8.count >= 12 ? 2 : 1 }
 
     /// Insertions, deletions, substitutions and swaps of neighbours between two names ("optimal
@@ -40,7 +41,7 @@ enum SettingNameCheck {
     static func distance(_ first: String, _ second: String) -> Int {
         let a = Array(first.utf8)
         let b = Array(second.utf8)
-        // None is near enough that differs this much in length.
+        // Names that differ this much in length are not close enough.
         guard abs(a.count - b.count) <= 16, a.count <= 256 else { return Int(Int32.max) }
         var beforeLast: [Int] = []
         var last = Array(0...b.count)
@@ -57,10 +58,10 @@ enum SettingNameCheck {
         return last[b.count]
     }
 
-    /// Other programs' names for what has another name here, and decides who sees the texts.
+    /// Names that other programs use for a setting that has another name here and controls access.
     private static let ofOthers = ["OPENAI_BASE_URL": "OPENAI_API_BASE"]
 
-    /// What `Scripts/run` reads.
+    /// The names that `Scripts/run` reads.
     static let ofScripts: Set<String> = ["BACKEND"]
 
     /// The settings of redis/agent-memory-server 0.15.2 that have no meaning here.

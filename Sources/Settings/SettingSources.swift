@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// Where settings come from: the command line, then the environment, then `.env`. An empty value
+/// The sources of settings: the command line, then the environment, then `.env`. An empty value
 /// counts as none.
 public struct SettingSources {
     /// By name.
@@ -19,7 +19,7 @@ public struct SettingSources {
     /// Reads the environment and the `.env` file of the working folder.
     ///
     /// - Parameter options: of the command line.
-    /// - Throws: ``SettingsError`` for an `.env` that is there and cannot be read, and for an empty
+    /// - Throws: ``SettingsError`` for an `.env` that exists and cannot be read, and for an empty
     ///   option.
     public init(overriding options: [(name: String, value: String?)] = []) throws(SettingsError) {
         let file: EnvironmentFile?
@@ -39,8 +39,8 @@ public struct SettingSources {
         self.file = file
         self.environment = environment
         for entry in file { variables[entry.name] = entry.value }
-        // An empty variable, as compose files pass one on that is not set, must not hide what the
-        // file says.
+        // An empty variable, which compose files pass on if it is not set, must not hide the value
+        // in the file.
         variables.merge(environment) { file, environment in environment.isEmpty ? file : environment }
         self.unreadable = unreadable
         for option in options {
@@ -51,11 +51,10 @@ public struct SettingSources {
         }
     }
 
-    /// Looks at the names that were given, once it is known which are read.
+    /// Checks the names that were given, once all known names have been read.
     ///
-    /// In `.env`, a name that looks like one of this server's settings is a mistake. The
-    /// environment is shared with other programs: there it is worth a warning, except where access
-    /// is decided.
+    /// In `.env`, a name that looks like one of this server's settings is an error. The environment
+    /// is shared with other programs: there it is a warning, unless the setting controls access.
     ///
     /// - Parameter known: the names of all settings.
     func check(known: [String], _ reader: inout SettingsReader) {
@@ -76,7 +75,7 @@ public struct SettingSources {
             }
             if entry.asksForExpansion {
                 reader.problem(
-                    "\(place): \(entry.name) holds ${…}, which is not replaced here; write the value out, or put it in single quotes to take it as it is"
+                    "\(place): \(entry.name) has ${…}, which is not replaced here; write the value itself, or put it in single quotes to take it literally"
                 )
             }
         }
@@ -97,8 +96,8 @@ public struct SettingSources {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// The variables of this process as they are: Foundation's form of them repairs or drops what
-    /// is not UTF-8.
+    /// The variables of this process, unchanged: Foundation repairs or drops those that are not
+    /// UTF-8.
     private static func processEnvironment() -> (variables: [String: String], unreadable: Set<String>) {
         var variables: [String: String] = [:]
         var unreadable: Set<String> = []

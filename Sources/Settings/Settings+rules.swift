@@ -1,4 +1,4 @@
-/// What concerns several settings at once, or the way in which one was given.
+/// Rules about several settings, or about the source of a value.
 extension Settings {
     static func checkTogether(_ values: SettingValues, _ reader: inout SettingsReader) {
         requireDatabase(values, &reader)
@@ -19,18 +19,22 @@ extension Settings {
         let isPathUsed = model.hasPrefix("local/") && !model.hasPrefix("local/hashing-")
         guard values.embeddings.localModelPath != nil, !isPathUsed else { return }
         reader.problem(
-            "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(model) is not a model in a folder; leave one of them out")
+            "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(model) is not a model in a folder; remove one of the two settings"
+        )
     }
 
     private static func refuseAuthentication(_ values: SettingValues, _ reader: inout SettingsReader) {
         for name in SettingNameCheck.ofAccess.sorted() where reader.variables[name]?.isEmpty == true {
-            reader.problem(name, "the value is empty, which does not say whether the server may run open; leave it out")
+            reader.problem(
+                name,
+                "the value is empty, so it is unclear whether the server may run without authentication; remove the setting"
+            )
         }
         if !values.access.isDisabled { reader.problem("DISABLE_AUTH=false: \(AccessSettings.consequence)") }
         if values.access.usesTokens { reader.problem("TOKEN_AUTH_ENABLED=true: \(AccessSettings.consequence)") }
     }
 
-    /// Values that are fine alone, of which one keeps the other from having an effect.
+    /// Values that are valid alone, but one makes the other ineffective.
     private static func warnOfBoundedTimes(_ reader: inout SettingsReader) {
         for (name, limit) in [
             ("JOB_BACKOFF_SECONDS", "JOB_BACKOFF_LIMIT_SECONDS"),

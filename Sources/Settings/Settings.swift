@@ -4,12 +4,12 @@ public struct Settings: Sendable {
     private let values: [String: any Sendable]
     /// Name and value of every setting, secrets masked.
     public let inForce: [(name: String, value: String)]
-    /// What the start should say of names and values that may be meant otherwise.
+    /// Warnings at the start about names and values that may be mistakes.
     public let warnings: [String]
 
     /// Reads the environment and, below it, the `.env` file of the working directory.
     ///
-    /// - Parameter options: values of the command line, which come before both.
+    /// - Parameter options: values of the command line, which override both.
     /// - Throws: ``SettingsError`` with every problem found.
     public static func load(
         overriding options: [(name: String, value: String?)] = []
@@ -24,7 +24,8 @@ public struct Settings: Sendable {
         if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
     }
 
-    /// - Parameter reader: what is wrong is left in it; then these settings are not to be used.
+    /// - Parameter reader: collects the problems; if there are any, these settings must not be
+    ///   used.
     private init(_ sources: SettingSources, _ reader: inout SettingsReader) {
         var values: [String: any Sendable] = [:]
         for room in SettingsCatalogue.shared.rooms {
@@ -42,12 +43,12 @@ public struct Settings: Sendable {
         SettingValues(values)[dynamicMember: room]
     }
 
-    /// What `--print-config` shows.
+    /// The output of `--print-config`.
     public var description: String {
         inForce.map { "\($0.name)=\($0.value)" }.joined(separator: "\n")
     }
 
-    /// What is in force under a name, as it may be shown.
+    /// The value in force under a name, in the form that may be shown.
     ///
     /// - Parameter onlyGiven: whether a default counts as no value.
     /// - Returns: `nil` for no value.

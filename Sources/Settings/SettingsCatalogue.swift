@@ -36,12 +36,12 @@ public struct SettingsCatalogue: Sendable {
 /// A setting of any type of value.
 protocol ReadableSetting: Sendable {
     var declaration: SettingDeclaration { get }
-    /// Reads the value, notes what is wrong in the reader, and returns a ``SettingValue``.
+    /// Reads the value, reports problems to the reader, and returns a ``SettingValue``.
     func value(_ reader: inout SettingsReader) -> any Sendable
 }
 
-/// The value of a setting. Its own type, because an optional that is `nil` cannot be told from
-/// "no such value" behind `any`.
+/// The value of a setting. A separate type, because behind `any` an optional that is `nil` cannot
+/// be distinguished from "no such value".
 struct SettingValue<Value: Sendable>: Sendable {
     let value: Value
 }

@@ -1,16 +1,16 @@
-/// What is wrong with the settings, all of it at once.
+/// All problems of the settings.
 public struct SettingsError: Error, CustomStringConvertible {
     public let problems: [String]
     public var description: String { problems.joined(separator: "\n") }
 }
 
-/// Reads settings by their environment names, notes what is wrong, and remembers what is in force.
+/// Reads settings by their environment names, and collects the problems and the values in force.
 struct SettingsReader {
     let variables: [String: String]
     private let unreadable: Set<String>
-    /// What is wrong, with the name of the setting where it is about one.
+    /// Problems, with the name of the setting if they are about one.
     private(set) var faults: [(name: String?, text: String)] = []
-    /// What may be meant otherwise than it is read.
+    /// Values that may be mistakes.
     private(set) var warnings: [String] = []
     /// Every name that was read, in order.
     private(set) var names: [String] = []
@@ -31,7 +31,7 @@ struct SettingsReader {
     }
 
     /// An empty value counts as not set, as in compose files that pass a variable on. A value that
-    /// cannot be meant is refused without being shown, for it may be another setting's.
+    /// cannot be intended is refused without being shown, because it may be another setting's.
     private mutating func raw(_ name: String) -> String? {
         names.append(name)
         if unreadable.contains(name) {
@@ -40,12 +40,12 @@ struct SettingsReader {
         }
         guard let value = variables[name], let first = value.first, let last = value.last else { return nil }
         if value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
-            problem(name, "the value holds a line break or another control character")
+            problem(name, "the value has a line break or another control character")
             return nil
         }
         if first.isWhitespace || last.isWhitespace {
             problem(
-                name, value.allSatisfy(\.isWhitespace) ? "the value is blank" : "the value begins or ends with a blank")
+                name, value.allSatisfy(\.isWhitespace) ? "the value is blank" : "the value starts or ends with a blank")
             return nil
         }
         return value
@@ -69,26 +69,25 @@ struct SettingsReader {
         return value
     }
 
-    /// A value that is no URL. One that is given all the same may hold a password, and is not
-    /// shown.
+    /// A value that is not a URL. A URL given by mistake may contain a password, and is not shown.
     private mutating func word(_ name: String) -> String? {
         guard let value = raw(name) else { return nil }
         guard !value.contains("://") else {
-            problem(name, "the value is a URL, which this setting does not take")
+            problem(name, "the value is a URL, which this setting does not accept")
             return nil
         }
         return value
     }
 
-    /// A word that is given to another program's format, such as a header's name.
+    /// A word that becomes part of another program's format, such as a header's name.
     ///
-    /// - Parameter what: what it is, for the problem that a value with other characters is.
+    /// - Parameter what: the kind of value, for the problem of one with other characters.
     mutating func token(_ name: String, _ what: String, of characters: (Unicode.Scalar) -> Bool) -> String? {
         guard let value = raw(name) else {
             inForce.append((name, ""))
             return nil
         }
-        // What begins so is a key of OpenAI's in the wrong place.
+        // A prefix of OpenAI's keys: a key in the wrong place.
         guard value.unicodeScalars.allSatisfy(characters), !value.hasPrefix("sk-") else {
             problem(name, "the value is not \(what)")
             return nil
@@ -182,7 +181,7 @@ struct SettingsReader {
 
     /// One of `choices`, in any case.
     ///
-    /// - Parameter allowed: what to say of other values; by default the choices.
+    /// - Parameter allowed: how a problem describes the permitted values; by default the choices.
     mutating func choice<Value: Equatable>(
         _ name: String, _ choices: KeyValuePairs<String, Value>, default fallback: Value,
         otherwise allowed: String? = nil
@@ -199,7 +198,7 @@ struct SettingsReader {
         return choice.value
     }
 
-    /// Notes a value that is not allowed; one that looks as if it held a secret is not shown.
+    /// Reports a value that is not allowed; one that seems to contain a secret is not shown.
     private mutating func problem(_ name: String, _ value: String, _ allowed: String) {
         let isShown =
             value.utf8.count <= 64 && !value.contains("://") && !value.contains("@") && !value.hasPrefix("sk-")
@@ -207,12 +206,12 @@ struct SettingsReader {
         faults.append((name, isShown ? "\(name)=\(value): \(reason)" : "\(name): the value is \(reason)"))
     }
 
-    /// Notes what is wrong with a setting, without its value.
+    /// Reports a problem of a setting, without its value.
     mutating func problem(_ name: String, _ text: String) {
         faults.append((name, "\(name): \(text)"))
     }
 
-    /// Notes a problem that is not about one value's form.
+    /// Reports a problem that is not about one value's form.
     mutating func problem(_ text: String) {
         faults.append((nil, text))
     }

@@ -1,9 +1,9 @@
-/// What may be shown of a URL or a libpq connection string: its parts without their secrets, if
-/// every part of it is understood; otherwise nothing of it, because a part that is not understood
+/// The part of a URL or a libpq connection string that may be shown: its parts without their
+/// secrets, if every part is understood. Otherwise nothing, because a part that is not understood
 /// may be the rest of a password.
 public enum ShownAddress {
-    /// Stands for a text that is not understood.
-    static let notUnderstood = "(set, not shown: not understood)"
+    /// Replaces a text that is not understood.
+    static let notUnderstood = "(set, not shown: unknown form)"
 
     public static func of(_ text: String) -> String {
         let scalars = text.unicodeScalars[...]
@@ -19,8 +19,7 @@ public enum ShownAddress {
         "redis", "rediss", "unix", "postgresql", "postgres", "http", "https",
     ]
 
-    /// Parameters of which the value may be shown: libpq's, and those that Redis and embedding
-    /// services have.
+    /// Parameters whose value may be shown: libpq's, and those of Redis and embedding services.
     private static let plainParameters: Set<String> = [
         "api-version", "application_name", "channel_binding", "client_encoding", "connect_timeout", "db", "dbname",
         "fallback_application_name", "gssdelegation", "gssencmode", "gsslib", "host", "hostaddr", "keepalives",
@@ -44,7 +43,7 @@ public enum ShownAddress {
         let scheme = String(text[..<colon.lowerBound])
         guard schemes.contains(scheme) else { return nil }
         var rest = text[colon.upperBound...].unicodeScalars
-        // More than one, or one behind the authority: something before it should have been escaped.
+        // More than one, or one after the authority: something before it should have been escaped.
         guard rest.count(where: { $0 == "@" }) <= 1, !rest.contains("#") else { return nil }
         var query: Text?
         if let mark = rest.firstIndex(of: "?") {
@@ -78,7 +77,7 @@ public enum ShownAddress {
         return "\(name.allSatisfy(isPlain) ? String(name) : hidden):\(hidden)"
     }
 
-    /// Redis has the number of a database there and nothing else.
+    /// In a Redis URL this is only the number of a database.
     private static func isPath(_ text: Text, _ scheme: String) -> Bool {
         !scheme.hasPrefix("redis") || text.dropFirst().allSatisfy { ("0"..."9").contains($0) }
     }
@@ -99,7 +98,7 @@ public enum ShownAddress {
             guard name.first == ":" else { return false }
         }
         let colon = name.firstIndex(of: ":") ?? name.endIndex
-        // The folder of a socket is the one thing that is escaped in a host's place.
+        // Only the folder of a socket may be escaped in the place of a host.
         let host = String(name[..<colon]).replacing("%2F", with: "").replacing("%2f", with: "")
         guard host.unicodeScalars.allSatisfy(isPlain) else { return false }
         guard colon < name.endIndex else { return true }
@@ -162,7 +161,7 @@ public enum ShownAddress {
         guard isQuoted else { return String(value) }
         guard rest.first == "'" else { return nil }
         rest = rest.dropFirst()
-        // libpq would read on, but a value that goes on behind its quote is not meant.
+        // libpq would read on, but a value that continues after its quote is a mistake.
         return rest.first.map(isBlank) ?? true ? String(value) : nil
     }
 

@@ -6,8 +6,8 @@
     import Darwin
 #endif
 
-/// Starts threads of the system, for code that blocks or computes for long: Swift's own threads
-/// must not.
+/// Starts threads of the system, for code that blocks or computes for long, which must not run on
+/// Swift's own threads.
 public enum SystemThread {
     private final class Body {
         let run: @Sendable () -> Void
@@ -17,9 +17,9 @@ public enum SystemThread {
     /// Runs `body` on a new detached thread.
     ///
     /// Signals to the process are blocked in the thread from its first instruction: a write to a
-    /// closed connection raises SIGPIPE in the thread that wrote, and the others belong to the
-    /// process's own handling. Signals of faults are not blocked, so that a crash in the thread is
-    /// reported as one anywhere else.
+    /// closed connection raises SIGPIPE in the thread that wrote, and the process handles the
+    /// others itself. Signals of faults are not blocked, so that a crash in the thread is reported
+    /// like any other.
     ///
     /// - Parameter stackSize: in bytes; `nil` for the system's own size.
     /// - Returns: Whether the system could make the thread; if not, `body` never runs.
@@ -30,7 +30,7 @@ public enum SystemThread {
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         if let stackSize { pthread_attr_setstacksize(&attributes, stackSize) }
-        // A thread inherits the mask of the one that makes it.
+        // A thread inherits the signal mask of the thread that creates it.
         var blocked = sigset_t()
         var previous = sigset_t()
         sigfillset(&blocked)

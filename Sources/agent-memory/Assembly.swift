@@ -13,7 +13,7 @@ import Settings
 struct Assembly {
     let settings: Settings
     let logger: Logger
-    // The connections for all that is kept in one server; nothing is connected before it is used.
+    // The connections of all stores on one server; they connect on first use.
     private let redis: Result<RedisDatabase, any Error>
     private let postgres: Result<PostgresDatabase, any Error>
 
@@ -27,7 +27,7 @@ struct Assembly {
     }
 
     /// - Parameters:
-    ///   - client: asks embedding services; its owner ends it.
+    ///   - client: calls embedding services; its owner closes it.
     ///   - readsModel: whether the weights of a local model may be read at once.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
     func makeEmbedder(client: HTTPClient, readsModel: Bool = true) throws(MemoryError) -> any Embedder {
@@ -36,7 +36,7 @@ struct Assembly {
         return try EmbedderFactory.make(configuration, client: client, logger: logger)
     }
 
-    /// The length of the vectors of the configured model, found out without asking a service.
+    /// The length of the vectors of the configured model, determined without a call of a service.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
     func dimensions() throws(MemoryError) -> Int { try EmbedderFactory.dimensions(embedderConfiguration) }
@@ -89,8 +89,8 @@ struct Assembly {
         return BackendLoader(configuration, logger: logger)
     }
 
-    /// Where sessions and background jobs are kept: beside the memories of a built-in backend,
-    /// where STATE_STORE_URL says with a loaded one.
+    /// The stores of sessions and background jobs: next to the memories of a built-in backend, at
+    /// STATE_STORE_URL with a loaded one.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured`, or ``BackendFactoryError``, that names
     ///   the setting.
@@ -105,7 +105,7 @@ struct Assembly {
         return StateStores(sessions: ReferenceWorkingMemoryStore(jobs: jobs), jobs: jobs)
     }
 
-    /// The stores of the settings, if they outlive the server.
+    /// The stores of the settings, if they persist after the server ends.
     ///
     /// - Throws: as ``stateStores()``.
     func durableStateStores() throws -> StateStores? {
@@ -113,7 +113,7 @@ struct Assembly {
         if builtIn != nil, settings.stores.stateURL != nil {
             throw MemoryError(
                 .misconfigured,
-                "STATE_STORE_URL is set, but MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory) keeps sessions and jobs itself; leave one of them out"
+                "STATE_STORE_URL is set, but MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory) stores sessions and jobs itself; remove one of the two settings"
             )
         }
         switch builtIn {
@@ -143,7 +143,7 @@ struct Assembly {
     private func stateStores(in database: RedisDatabase) -> StateStores {
         var sessions = RedisWorkingMemoryStore.Configuration()
         sessions.indexName = settings.redis.sessionIndexName
-        // The reference's setting ends with the colon that stands between all parts of a key.
+        // The reference's setting includes the colon that separates all parts of a key.
         let prefix = settings.redis.sessionKeyPrefix
         sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
         sessions.jobsKeyPrefix = settings.redis.jobsKeyPrefix
@@ -159,7 +159,7 @@ struct Assembly {
             sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database))
     }
 
-    /// What applies the migrations of DATABASE_URL.
+    /// Applies the migrations of DATABASE_URL.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if DATABASE_URL or POSTGRES_SCHEMA
     ///   cannot be used.
@@ -178,11 +178,11 @@ struct Assembly {
             database: try redis.get(), configuration: redisConfiguration, embedder: embedder, logger: logger)
     }
 
-    /// Makes the place and the index of the vectors that servers with these settings need, as the
+    /// Creates the place and the index of the vectors that servers with these settings need, as the
     /// database's user.
     ///
-    /// - Throws: ``MemoryError`` if the embedding model is not known, or does not go with what the
-    ///   store holds.
+    /// - Throws: ``MemoryError`` if the embedding model is not known, or does not fit what the
+    ///   store contains.
     func prepareVectors(client: HTTPClient) async throws {
         let database = try pgvector(makeEmbedder(client: client, readsModel: false))
         do {

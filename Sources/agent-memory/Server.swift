@@ -10,13 +10,13 @@ import ServiceLifecycle
 import Settings
 import UnixSignals
 
-/// Puts the parts together and runs them.
+/// Assembles the parts and runs them.
 struct Server {
     let settings: Settings
     let logger: Logger
 
-    /// How long the first `prepare()` may hold up listening: a store that is down must not keep
-    /// `/v1/health` from answering.
+    /// How long the first `prepare()` may delay listening: `/v1/health` must respond even if a
+    /// store is down.
     private static let preparationLimit: Duration = .milliseconds(200)
     /// How long requests in flight may take after SIGTERM.
     private static let shutdownLimit: Duration = .seconds(10)
@@ -50,7 +50,8 @@ struct Server {
         } catch {
             await database.close()
             await stores.close()
-            // Found out before or after the start: the backend cannot go with what the store holds.
+            // Determined before or after the start: the backend does not fit what the store
+            // contains.
             guard let error = error as? MemoryError else { throw error }
             throw Refusal("MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): \(error.messageNamingSetting)")
         }
@@ -98,7 +99,7 @@ struct Server {
                 "embedding_model": "\(embedder.model)",
                 "dimensions": "\(embedder.dimensions)",
             ])
-        // Services end in reverse order: the API drains before what it stands on goes away.
+        // Services end in reverse order: the API drains before the services that it uses end.
         var configuration = ServiceGroupConfiguration(
             services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) } + [
                 .init(service: recorder), .init(service: worker), .init(service: application),
@@ -124,7 +125,7 @@ struct Server {
                     try await AcceptGuard.install(
                         on: channel, limit: limit, limitName: Settings.names.http.maximumConnections, logger: logger)
                 } catch {
-                    // The server's channel has been closed already: a signal came during the start.
+                    // The server's channel was closed already: a signal came during the start.
                     logger.debug("connections are not limited", metadata: ["error": "\(error)"])
                 }
                 logger.info(

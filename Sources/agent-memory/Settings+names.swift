@@ -4,7 +4,7 @@ import Embeddings
 import MemoryHTTP
 import Settings
 
-/// The names of settings for the messages of modules, which do not know them.
+/// The names of settings for the messages of modules that do not know them.
 extension Settings {
     static var embedderFieldNames: EmbedderFieldNames {
         var names = EmbedderFieldNames()

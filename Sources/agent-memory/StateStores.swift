@@ -1,6 +1,6 @@
 import AgentMemory
 
-/// Where what is not long-term memory is kept.
+/// The stores of everything except long-term memory.
 struct StateStores {
     let sessions: any WorkingMemoryStore
     let jobs: any JobQueue

@@ -15,8 +15,8 @@ struct StoreService: Service {
         self.logger = logger
     }
 
-    /// Prepares the store, but waits no longer than `limit`: one that is slow or down is prepared
-    /// by ``run()`` later.
+    /// Prepares the store, but waits no longer than `limit`: ``run()`` prepares a store that is
+    /// slow or down later.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured`: then the server must not start.
     func prepare(within limit: Duration) async throws {
@@ -38,7 +38,7 @@ struct StoreService: Service {
         }
         let timer = Task {
             try await Task.sleep(for: limit)
-            continuation.yield(.later("it has not answered within \(limit)"))
+            continuation.yield(.later("it did not respond within \(limit)"))
         }
         defer { timer.cancel() }
         for await outcome in outcomes {
@@ -47,7 +47,7 @@ struct StoreService: Service {
             case .refused(let error): throw error
             case .later(let reason):
                 logger.warning(
-                    "a store is not ready yet; requests that need it answer 503 until it is",
+                    "a store is not ready yet; requests that need it get a 503 until it is",
                     metadata: ["component": "\(component)", "reason": "\(reason)"])
                 return
             }
@@ -59,7 +59,7 @@ struct StoreService: Service {
             do {
                 try await store.run()
             } catch is CancellationError {
-                // The way it ends.
+                // The normal end.
             }
         }
     }

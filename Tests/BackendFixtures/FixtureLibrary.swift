@@ -32,7 +32,7 @@ public enum FixtureLibrary {
     public static func misbehaving() async throws -> String { try await library("misbehaving", ["misbehaving.c"]) }
     /// `lifetimes.c`: factories that count themselves, or that do not end.
     public static func lifetimes() async throws -> String { try await library("lifetimes", ["lifetimes.c"]) }
-    /// Uses a function that nobody has.
+    /// Uses a function that no library has.
     public static func undefinedSymbol() async throws -> String {
         try await library("undefined", ["undefined_symbol.c"])
     }
@@ -44,7 +44,7 @@ public enum FixtureLibrary {
         return try await library("hello", files.map { folder.appendingPathComponent($0).path }, ["-O2", "-lm"])
     }
 
-    /// Needs a second library, which is gone.
+    /// Needs a second library, which was deleted.
     public static func missingDependency() async throws -> String {
         try await once("dependent") {
             let dependency = folder.appendingPathComponent("libmissing_dep.so").path

@@ -164,7 +164,7 @@ LATE_OPERATIONS(slowly, 300)
 FACTORY(create_other_thread) { return elsewhere_table(good_instance(host)); }
 FACTORY(create_slow) { return slowly_table(good_instance(host)); }
 
-/* MARK: Too often, or for nobody */
+/* MARK: Too often, or for no call */
 
 OPERATION(answer_twice) {
     answer(self, call, no_hits);

@@ -1,4 +1,4 @@
-/* A library that needs a function which nobody has: RTLD_NOW finds out when the library is opened. */
+/* A library that needs a function that no library has: RTLD_NOW detects it when the library is opened. */
 #include "base.h"
 
 extern void acme_function_of_another_version(void);

@@ -37,7 +37,7 @@ import Testing
             ["for another kind of machine", "x86-64", "ARM64"])
     }
 
-    @Test func `a file that is no library`() async throws {
+    @Test func `a file that is not a library`() async throws {
         let file = FixtureLibrary.folder.appendingPathComponent("text.so")
         try Data("a text".utf8).write(to: file)
         try await expect("\(file.path):create_good", .importError, ["is not a shared library"])
@@ -49,7 +49,7 @@ import Testing
             ["acme_function_of_another_version"])
     }
 
-    @Test func `a name without a path that nobody has`() async throws {
+    @Test func `an unknown name without a path`() async throws {
         try await expect(
             "libnobodyhasthis.so:create", .importError, ["plugin folders", "libnobodyhasthis.so"])
     }
@@ -93,7 +93,7 @@ import Testing
     @Test(arguments: [
         ("create_null", ["NULL", "host->fail"]), ("create_wrong_magic", ["12345678", "MEMORY_BACKEND_MAGIC"]),
         ("create_wrong_version", ["version 2", "version 1"]), ("create_too_small", ["sizeof(memory_backend)"]),
-        ("create_without_search", ["without search"]), ("create_bad_description", ["gives no JSON"]),
+        ("create_without_search", ["without search"]), ("create_bad_description", ["returns no JSON"]),
         ("create_nameless", ["name"]), ("create_empty_description", ["no JSON"]),
     ])
     func `a table that is wrong`(_ symbol: String, _ parts: [String]) async throws {

@@ -39,7 +39,7 @@ import Testing
     @Test func `no answer`() async throws {
         try await with("create_silent", timeout: .milliseconds(300)) { (backend, fixture) async throws in
             #expect(await failureCode { _ = try await backend.search(query) } == .timedOut)
-            #expect(try await fixture.log.has("backend=fixture", "has not answered search within 0.3 seconds"))
+            #expect(try await fixture.log.has("backend=fixture", "did not respond to search within 0.3 seconds"))
             // Answered after its time, because it was cancelled: too late for the call, and no
             // harm.
             #expect(await failureCode { _ = try await backend.list(list) } == .timedOut)
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func `answers that are no answers`() async throws {
+    @Test func `malformed answers`() async throws {
         try await with("create_bad_json") { (backend, fixture) async throws in
             #expect(await failureCode { _ = try await backend.search(query) } == .internalError)
             #expect(await failureCode { _ = try await backend.list(list) } == .internalError)
@@ -136,7 +136,7 @@ import Testing
             #expect(await failureCode { _ = try await backend.count(.everything) } == .internalError)
             #expect(await failureCode { _ = try await backend.add([record]) } == .storeUnavailable)
             #expect(await failureCode { _ = try await backend.delete(["a"]) } == .storeUnavailable)
-            // Nobody cancelled this call.
+            // This call was not cancelled.
             #expect(
                 await failureCode {
                     _ = try await backend.update([RecordUpdate(id: "a", changes: RecordChanges(pinned: true))])

@@ -7,7 +7,7 @@ import Testing
 
 /// Backends in Python: the four failures, and a program that dies.
 @Suite(.tags(.alone)) struct PythonBackendTests {
-    /// A folder in which the interpreters that tests start look for modules, beside that of the
+    /// A folder in which the interpreters that tests start look for modules, next to that of the
     /// example.
     private static let modules: URL = {
         let folder = FixtureLibrary.folder.appendingPathComponent("modules")

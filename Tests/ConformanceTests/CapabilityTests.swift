@@ -3,7 +3,7 @@ import MemoryConformance
 import ReferenceBackend
 import Testing
 
-/// A backend need not have every capability: what it does not have and refuses is no failure.
+/// A backend need not have every capability: refusing what it does not have is not a failure.
 @Suite struct CapabilityTests {
     /// The reference with less.
     struct LimitedDatabase: MemoryVectorDatabase {
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Missing.allCases) func `what is refused is no failure`(_ missing: Missing) async {
+    @Test(arguments: Missing.allCases) func `a refused request is not a failure`(_ missing: Missing) async {
         // Size and recall take their time.
         let checks = ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) }
         let harness = Harness(capabilities: missing.capabilities)

@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func `remarks and blank lines are no steps`() throws {
+    @Test func `remarks and blank lines are not steps`() throws {
         let history = try History(
             script: """
                 # a remark
@@ -53,7 +53,7 @@ import Testing
         ("{\"search\":{\"text\":\"a\"}}", 1, "has no mode"),
         ("{\"search\":{\"text\":\"a\",\"mode\":\"fuzzy\"}}", 1, "mode is one of"),
     ])
-    func `what is no history is refused with its line`(_ script: String, _ line: Int, _ message: String) {
+    func `an invalid history is refused with its line`(_ script: String, _ line: Int, _ message: String) {
         let error = #expect(throws: HistoryScriptError.self) { try History(script: script) }
         #expect(error?.line == line)
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "no error")")

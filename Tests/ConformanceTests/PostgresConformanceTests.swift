@@ -6,8 +6,8 @@ import TestServices
 import TestSupport
 import Testing
 
-/// The pgvector backend, and the stores of sessions and jobs beside it, keep the contract, on the
-/// server of TEST_DATABASE_URL.
+/// The pgvector backend, and the stores of sessions and jobs next to it, follow the contract, on
+/// the server of TEST_DATABASE_URL.
 @Suite(.tags(.store)) struct PostgresConformanceTests {
     struct Harness: ConformanceHarness {
         let backend = "pgvector"

@@ -36,7 +36,7 @@ import Testing
         #expect(own.memoryHash == record.computedHash())
     }
 
-    @Test func `a record of somebody else is not shown`() throws {
+    @Test func `a record outside the scope is not shown`() throws {
         let error = #expect(throws: MemoryError.self) {
             try scope.own(try MemoryRecord(id: "a", text: "somebody's secret"))
         }

@@ -6,7 +6,7 @@ import TestServices
 import TestSupport
 import Testing
 
-/// The Redis backend, and the stores of sessions and jobs beside it, keep the contract, on the
+/// The Redis backend, and the stores of sessions and jobs next to it, follow the contract, on the
 /// server of TEST_REDIS_URL.
 @Suite(.tags(.store)) struct RedisConformanceTests {
     struct Harness: ConformanceHarness {

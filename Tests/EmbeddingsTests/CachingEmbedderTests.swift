@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Caching embedder")
 struct CachingEmbedderTests {
-    /// Answers when it is told to.
+    /// Returns on command.
     private final class GatedEmbedder: Embedder {
         struct State {
             var calls: [[String]] = []

@@ -60,7 +60,7 @@ struct OpenAICompatibleEmbedderTests {
         }
     }
 
-    @Test func `asks nobody for nothing`() async throws {
+    @Test func `sends no request for an empty list`() async throws {
         try await withEmbedder { embedder, server, _ in
             try await #expect(embedder.embed([]) == [])
             try await #expect(server.stats().requests == 0)
@@ -213,9 +213,9 @@ struct OpenAICompatibleEmbedderTests {
     @Test(arguments: [
         ("wrong_count", "0 vectors for 1 texts"), ("wrong_length", "65 dimensions where 64"),
         ("nan", "not a finite number"), ("zero", "zeros"), ("null", "not a finite number"),
-        ("truncated_json", "not JSON"), ("not_json", "not JSON"),
+        ("truncated_json", "invalid JSON"), ("not_json", "invalid JSON"),
     ])
-    func `refuses what is no embedding`(mode: String, reason: String) async throws {
+    func `refuses an invalid embedding`(mode: String, reason: String) async throws {
         try await withEmbedder { embedder, server, time in
             try await server.control(["mode": mode])
             let error = await failure(embedder)

@@ -1,7 +1,7 @@
 import ModelServices
 import Synchronization
 
-/// Time that passes only while someone sleeps, and then at once.
+/// Time that passes only while a task sleeps, and then at once.
 final class VirtualTime: Sendable {
     private let state = Mutex<(elapsed: Duration, sleeps: [Duration])>((.zero, []))
 

@@ -67,7 +67,7 @@ import Testing
 
     /// What the embedding service refuses for good is not "try again"; what it may do later is.
     @Test(arguments: ["reference", "python"])
-    func `a refusal of the embedding service is no reason to try again`(_ backend: String) async throws {
+    func `a refusal of the embedding service is not retried`(_ backend: String) async throws {
         try await FakeEmbeddingsServer.run(["--dimensions", "32"]) { embeddings in
             var environment = ["MEMORY_VECTOR_DB_FACTORY": "reference"]
             if backend == "python" { environment = try await LoadedBackendTests.Example.python.environment() }

@@ -5,7 +5,7 @@ import Testing
 /// fails.
 @Suite(.tags(.server)) struct FuzzTests {
     @Test(arguments: Store.allCases)
-    func `requests that nobody sends on purpose are answered`(_ store: Store) async throws {
+    func `malformed requests get a response`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             try await OfficialClientTests.python(
                 "../Fuzz/fuzz_requests.py",

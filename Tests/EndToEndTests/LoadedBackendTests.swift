@@ -184,7 +184,7 @@ import Testing
         }
     }
 
-    /// Where nobody collects it, a process that has ended stays in the list.
+    /// A process that has ended stays in the list until it is reaped.
     private static func isZombie(_ process: Int32) -> Bool { status(process)?.contains("\nState:\tZ") != false }
 
     private static func status(_ process: Int32) -> String? {

@@ -19,7 +19,7 @@ import Testing
         let schema = try #require(environment["POSTGRES_SCHEMA"])
         let up = try await ServerProcess.command(["migrate", "up"], environment)
         #expect(up.status == 0)
-        #expect(up.output.contains("the vector index is there"), "\(up.output)")
+        #expect(up.output.contains("the vector index exists"), "\(up.output)")
         try await administer(
             """
             CREATE ROLE \(schema) LOGIN; GRANT USAGE ON SCHEMA \(schema) TO \(schema);
@@ -41,7 +41,7 @@ import Testing
         environment["EMBEDDING_MODEL"] = "local/hashing-64"
         environment["PORT"] = "0"
         for (wrong, expected) in [
-            (url.replacing("agent_memory@", with: "hunter2:hunter2@"), "does not admit this user"),
+            (url.replacing("agent_memory@", with: "hunter2:hunter2@"), "refuses this user"),
             (url.replacing("agent_memory@", with: "me:hun@hunter2@"), "%40"), (url + "?sslmod=require", "sslmod"),
         ] {
             environment["DATABASE_URL"] = wrong

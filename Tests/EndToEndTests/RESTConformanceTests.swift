@@ -19,7 +19,7 @@ import Testing
     ]
 
     /// Every check over one store, and over the others what the wire adds: what a backend answers
-    /// is asked of the backend itself, without a server between, by a suite of its own.
+    /// is measured on the backend itself, without a server between, by a suite of its own.
     static let asked: [(ServedStore, ConformanceCheck)] = ServedStore.allCases.flatMap { store in
         ConformanceCheck.all.filter { store == .redis || $0.needs.contains(.wire) }.map { (store, $0) }
     }

@@ -144,7 +144,7 @@ import Testing
         #expect(gone.status == 200, "\(gone.detail)")
     }
 
-    /// The new server beside the old one: each finds everything, also what the other writes.
+    /// The new server next to the old one: each finds everything, also what the other writes.
     private static func useBoth(_ settings: [String: String], _ old: RESTClient) async throws {
         try await ServerProcess.run(settings) { server in
             let new = server.client

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `agent-memory conformance --url` against a server that somebody uses.
+/// `agent-memory conformance --url` against a server in use.
 @Suite(.tags(.server)) struct ServerInUseTests {
     /// Records that a scope's names could be mistaken for are among them.
     private static let records: [JSONValue] = [

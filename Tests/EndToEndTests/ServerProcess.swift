@@ -27,7 +27,7 @@ final class ServerProcess: Sendable {
     static let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("agent-memory")
 
-    /// Runs `body` beside a server and ends the server, whatever happens.
+    /// Runs `body` with a server and ends the server in every case.
     static func run<Value>(
         _ environment: [String: String], _ body: (ServerProcess) async throws -> Value
     ) async throws -> Value {
@@ -49,7 +49,7 @@ final class ServerProcess: Sendable {
         }
     }
 
-    /// Runs `body` beside a server, and kills the server (SIGKILL) the moment `body` returns.
+    /// Runs `body` with a server, and kills the server (SIGKILL) the moment `body` returns.
     static func runAndKill(_ environment: [String: String], _ body: (ServerProcess) async throws -> Void) async throws {
         let process = try await RunningProcess.start(
             binary, ["api"], environment: defaults.merging(environment) { $1 })

@@ -2,7 +2,7 @@ import Foundation
 import TestServices
 import Testing
 
-/// A store as a server is told of it.
+/// A store in the form of a server's settings.
 enum Store: String, CaseIterable, CustomTestStringConvertible, Sendable {
     case redis, pgvector
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sends requests that nobody would send on purpose, and fails where the server answers them badly.
+"""Sends malformed requests, and fails if the server responds to them badly.
 
     fuzz_requests.py URL [--requests N] [--seed N] [--connections N] [--pid PID] [--slowest SECONDS]
                          [--memory MEGABYTES]

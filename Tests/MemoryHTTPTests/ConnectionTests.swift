@@ -133,7 +133,7 @@ import Testing
         #expect(!connection.isOpen)
     }
 
-    @Test func `a client that asks is told to continue`() throws {
+    @Test func `a client that asks gets a 100`() throws {
         let connection = try ConnectionFixture()
         let head = "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
         connection.receive(head)

@@ -58,8 +58,8 @@ import Testing
         #expect(try await memory.count(.everything) == 3)
     }
 
-    /// What a call replaces is no reason to drop what the call brings.
-    @Test func `replacements are no duplicates`() async throws {
+    /// A record that a call replaces is not a reason to drop a record of the call.
+    @Test func `replacements are not duplicates`() async throws {
         func create(_ texts: (id: String, text: String, topics: [String])...) async throws -> [String] {
             try await memory.create(
                 texts.map { try MemoryRecord(id: $0.id, text: $0.text, topics: $0.topics) }, deduplicate: true)

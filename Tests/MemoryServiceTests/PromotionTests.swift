@@ -78,7 +78,7 @@ import Testing
         #expect(try await memory.record(id: "a").text == "edited")
     }
 
-    @Test func `a session that is gone loses nothing`() async throws {
+    @Test func `a deleted session loses nothing`() async throws {
         let sessions = sessions()
         _ = try await sessions.put(try put(["a"]))
         try await sessions.delete(try SessionSelector(sessionID: "s"))
@@ -161,7 +161,7 @@ import Testing
         #expect(policy.delay(afterAttempt: .max, random: 1) == .seconds(10))
     }
 
-    /// Runs a worker beside `body`.
+    /// Runs a worker during `body`.
     private func withWorker(
         attempts: Int = 3, memory: LongTermMemory? = nil,
         _ body: () async throws -> Void

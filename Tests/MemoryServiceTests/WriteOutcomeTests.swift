@@ -5,7 +5,7 @@ import MemoryService
 import ReferenceBackend
 import Testing
 
-/// What a client is told about a write that failed: "nothing was written" only where that is
+/// What the response to a failed write says: "nothing was written" only where that is
 /// certain.
 @Suite struct WriteOutcomeTests {
     /// A backend of which every write fails, and reads too where the test says so.
@@ -84,7 +84,7 @@ import Testing
         #expect(message == "\(Self.lost.message); nothing was written")
         // A read has written nothing, and says nothing of it.
         #expect(await told(Self.lost) { _ = try await $0.count(.everything) } == Self.lost.message)
-        // What the client did wrong is no matter of chance either.
+        // An error of the client is certain too.
         let wrong = MemoryError(.unsupported, "not here")
         #expect(await told(wrong) { try await $0.create([record], deduplicate: true) } == wrong.message)
     }

@@ -81,7 +81,7 @@ import Testing
             #expect(try await lease(other).isEmpty)
             try await letTimePass(queue)
             #expect(try await queue.counts().leased == 0)
-            // Nobody took it: its worker may go on.
+            // No other worker took it: its worker may continue.
             #expect(try await queue.extend(lost, for: Self.minute))
             #expect(try await lease(other).isEmpty)
             try await letTimePass(queue)
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func `the dead are kept until somebody asks for them`() async throws {
+    @Test func `dead jobs are kept until they are requeued`() async throws {
         try await TestStore.withQueues { queue, other in
             let ids = try await queue.enqueue((0..<5).map { NewJob(kind: "k", payload: ["n": .int($0)]) })
             for job in try await lease(queue, limit: 4) { #expect(try await queue.bury(job, reason: "no \(job.id)")) }

@@ -33,7 +33,7 @@ import Testing
                 try await interrupted.embedMissing(from: 0, limit: 20)
                     == .init(found: 20, embedded: 20, position: 21, isLast: false))
             #expect(try await interrupted.reembeddingProgress() == .init(done: 20, total: 50))
-            // Half done is no model to serve with.
+            // A server must not use a half-filled model.
             let refused = await steps.refusal(of: try steps.open(Steps.newModel, dimensions))
             #expect(refused?.message.contains("run it (again)") == true)
             try await steps.expectNearest(steps.text(3), "r3", total: 50, in: steps.old)
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func `a vector is only stored beside its text`() async throws {
+    @Test func `a vector is only stored with its text`() async throws {
         try await withStore(records: 1) { steps in
             let new = try steps.open(Steps.newModel, 64)
             _ = try await new.beginReembedding()
@@ -133,8 +133,8 @@ import Testing
             // As an older version left the store.
             _ = try await steps.old.ask("DELETE FROM vector_spaces")
             let error = await steps.refusal(of: try steps.open(Steps.newModel, 128))
-            #expect(error?.message.contains("not on record") == true && error?.message.contains("64") == true)
-            // Of equal length, but it was asked to embed anew.
+            #expect(error?.message.contains("not recorded") == true && error?.message.contains("64") == true)
+            // Of equal length, but the texts must be embedded again.
             try await steps.reembed(try steps.open(Steps.newModel, 64))
             try await steps.open(Steps.oldModel, 64).prepare()
             let models = try await steps.old.ask("SELECT model FROM vector_spaces ORDER BY number")

@@ -47,7 +47,7 @@ import Testing
                 "SELECT count(persisted_at) FROM session_messages"
             ).singleRow().int(0)
             #expect(marked == 0)
-            // A write makes it anew, with nothing of the old one.
+            // A write creates it again, with nothing of the old one.
             let anew = try await store.create(Sample.session(key, [try Sample.message("new")]))
             #expect(anew.number > first.number)
             let stored = try #require(try await store.read(key, lastMessages: nil))
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func `every write sets the time anew`() async throws {
+    @Test func `every write restarts the time to live`() async throws {
         try await TestStore.withSessions { store in
             let key = try SessionKey(sessionID: "s")
             /// Seconds that are left, by the server's clock.
@@ -72,7 +72,7 @@ import Testing
                 Sample.session(key, ttlSeconds: 5000, step: 1), expecting: .revision(revision.number), writerStamp: nil)
             #expect(try await (4900...5000).contains(left()))
             try await store.database.ask("UPDATE sessions SET expires_at = clock_timestamp() + interval '1 minute'")
-            // A mark is no write.
+            // A mark is not a write.
             try await store.markPersisted(memoryIDs: ["a"], messageIDs: ["a"], at: .now(), in: key)
             #expect(try await left() <= 60)
             let appended = try #require(try await store.append(SessionAppend([], at: .now()), to: key))

@@ -156,7 +156,7 @@ import Testing
             #expect(try await store.delete(key, expectedRevision: second.number))
             #expect(try await store.read(key, lastMessages: nil) == nil)
             #expect(try await store.delete(key, expectedRevision: second.number) == false)
-            // Made anew, it does not count through the same numbers.
+            // Created again, it does not repeat the same numbers.
             #expect(try await store.create(Sample.session(key)).number > second.number)
         }
     }

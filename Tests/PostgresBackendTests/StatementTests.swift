@@ -12,7 +12,7 @@ import Testing
         return (sql, builder.parameters)
     }
 
-    @Test func `no filter is no condition`() {
+    @Test func `an empty filter makes no condition`() {
         #expect(conditions(.everything).sql.isEmpty)
         #expect(SearchSQL.count(.everything).sql.contains("memory_totals"))
     }

@@ -11,7 +11,7 @@ import TestSupport
 enum TestStore {
     static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    /// A schema name that nobody else has; the schema is dropped at the end.
+    /// A unique schema name; the schema is dropped at the end.
     static func withSchema<Value>(_ body: (String) async throws -> sending Value) async throws -> sending Value {
         let schema = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
         let pool = try PostgresPool(.init(connection: .init(connectionString: try SharedServer.postgresURL())))

@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test func `a login that the server refuses is told from a server that is down`() async throws {
+    @Test func `a refused login differs from a server that is down`() async throws {
         for url in [
             try SharedServer.postgresURL(user: "nobody_of_that_name"),
             try SharedServer.postgresURL(database: "hunter2"),

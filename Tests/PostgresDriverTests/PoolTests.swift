@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test func `a server without room fails nobody while connections come free`() async throws {
+    @Test func `a server without room fails no call while connections become free`() async throws {
         try await TestServer.withUser(connections: 2) { url in
             try await TestServer.withPool(url: url, connections: 8) { pool in
                 let done = try await withThrowingTaskGroup(of: Int.self) { group in

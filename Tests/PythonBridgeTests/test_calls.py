@@ -1,4 +1,4 @@
-"""Calls beside the good case: errors, cancellation, the end, methods without `async`, totals, filters that are refused."""
+"""Calls other than the good case: errors, cancellation, the end, methods without `async`, totals, filters that are refused."""
 
 import os
 import signal
@@ -222,7 +222,7 @@ create_my_backend = Changed
             server.send({"type": "cancel", "call": call})
         for call in (waiting, blocked, embedding, at_once):
             self.assertEqual(server.answer(call)["status"], "cancelled")
-        # The answer to embeddings for which nobody waits any more does no harm.
+        # A late answer to embeddings does no harm.
         server.fault = None
         server.embed(server.embedded[0])
         self.assertEqual(server.add(record("a")), ["a"])

@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test func `stands beside the references own`() async throws {
+    @Test func `coexists with the index of the reference`() async throws {
         try await TestStore.run { store in
             try await createReferenceIndex(store)
             for i in 0..<450 {
@@ -292,7 +292,7 @@ import Testing
         }
     }
 
-    /// Another program's value at the key of a record is no record, and no error.
+    /// Another program's value at the key of a record is neither a record nor an error.
     @Test func `leaves keys of other types alone`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in

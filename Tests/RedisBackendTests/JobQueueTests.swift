@@ -72,7 +72,7 @@ extension TestStore {
                 #expect(first.map(\.id) == [ids[0]])
                 try await store.client.send(RedisCommand("XGROUP", "DESTROY", stream, "workers"))
                 try await store.client.send(RedisCommand("DEL", "\(store.jobPrefix):job:\(ids[1])"))
-                // A new group begins with every job anew; the one without content is left out.
+                // A new group starts with every job again; the one without content is left out.
                 let again = try await queue.lease(kinds: ["a"], limit: 9, for: .seconds(60))
                 #expect(again.map(\.id) == [ids[0], ids[2]] && again.map(\.attempt) == [2, 1])
                 #expect(try await !queue.complete(first[0]))

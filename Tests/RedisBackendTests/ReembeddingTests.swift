@@ -32,7 +32,7 @@ import Testing
                 try await interrupted.embedMissing(from: 0, limit: 20)
                     == .init(found: 20, embedded: 20, position: 0, isLast: false))
             #expect(try await interrupted.reembeddingProgress() == .init(done: 20, total: 50))
-            // Half done is no model to serve with.
+            // A server must not use a half-filled model.
             let refused = await steps.refusal(of: try steps.open(Steps.newModel, dimensions))
             #expect(refused?.message.contains("run it (again)") == true)
             // The old server goes on writing, also to what was embedded already.
@@ -134,8 +134,8 @@ import Testing
             // As an older version left the store.
             try await store.client.send(RedisCommand("DEL", "\(store.index)_spaces"))
             let error = await steps.refusal(of: try steps.open(Steps.newModel, 16))
-            #expect(error?.message.contains("not on record") == true && error?.message.contains("(8 dim") == true)
-            // Of equal length, but it was asked to embed anew.
+            #expect(error?.message.contains("not recorded") == true && error?.message.contains("(8 dim") == true)
+            // Of equal length, but the texts must be embedded again.
             try await steps.reembed(try steps.open(Steps.newModel, 8))
             let again = try steps.open(Steps.oldModel, 8)
             try await again.prepare()

@@ -8,7 +8,7 @@ import Testing
 
 /// Finding and listing sessions, and what can happen to the index and to the server.
 @Suite(.tags(.store)) struct SessionIndexTests {
-    @Test func `stands beside the references own`() async throws {
+    @Test func `coexists with the index of the reference`() async throws {
         try await TestStore.run { store in
             var command = RedisCommand(
                 "FT.CREATE", store.sessionIndex, "ON", "JSON", "PREFIX", "1", "\(store.sessionPrefix):", "SCORE", "1.0",

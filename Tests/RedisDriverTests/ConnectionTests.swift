@@ -14,7 +14,7 @@ import Testing
     ) throws -> RedisClient {
         var configuration = RedisClient.Configuration(endpoint: endpoint)
         configuration.connections = connections
-        // A busy machine is no failure; tests of deadlines set their own.
+        // A busy machine is not a failure; tests of deadlines set their own.
         configuration.timeout = .seconds(30)
         configuration.connectTimeout = .seconds(30)
         change(&configuration)
@@ -133,7 +133,7 @@ import Testing
     /// A server that lost its role answers on every connection that was made before; those made
     /// later lead elsewhere.
     @Test(arguments: ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "UNBLOCKED", "CLUSTERDOWN"])
-    func `looks the server up anew when its role has changed`(_ word: String) async throws {
+    func `looks the server up again when its role has changed`(_ word: String) async throws {
         let made = Mutex(0)
         let answer: FakeServer.Answer = { command in
             switch command[0] {
@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    @Test func `says that nobody listens`() async throws {
+    @Test func `reports a refused connection`() async throws {
         let client = try client(RedisEndpoint(.tcp(host: "127.0.0.1", port: 1), password: "hunter2"))
         let error = await #expect(throws: RedisError.self) { try await client.send(RedisCommand("GET")) }
         #expect(error?.code == .connectionFailed)
@@ -230,7 +230,7 @@ import Testing
                     #expect(try await client.send(RedisCommand("GET")).string == "OK")
                     await client.close()
                 }
-                // Nobody vouches for the certificate.
+                // No authority has signed the certificate.
                 let strict = try client(try RedisEndpoint(url: "rediss://localhost:\(port)"))
                 #expect(await code { try await strict.send(RedisCommand("GET")) } == .connectionFailed)
                 await strict.close()

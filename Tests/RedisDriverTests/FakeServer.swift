@@ -25,7 +25,7 @@ final class FakeServer: Sendable {
         self.channel = channel
     }
 
-    /// Runs `body` beside a server and ends it.
+    /// Runs `body` with a server and ends the server.
     static func run(
         unixSocket: String? = nil, tls: NIOSSLContext? = nil, info: String = "cluster_enabled:0",
         answer: @escaping Answer,

@@ -206,7 +206,7 @@ struct DamagedModelTests {
         }
     }
 
-    @Test func `weights that are no numbers are found when they are read`() async throws {
+    @Test func `weights that are not numbers are found when they are read`() async throws {
         try await ModelFixtures.withCopy(of: "tiny-cls-f16") { folder in
             let path = folder.appendingPathComponent("model.safetensors")
             var data = try Data(contentsOf: path)

@@ -18,7 +18,7 @@ public struct OwnServer: Sendable {
     private let folder: URL
     private let options: [String]
 
-    /// Runs `body` beside a server of its own, and stops that server whatever happens.
+    /// Runs `body` with a server of its own, and stops that server in every case.
     ///
     /// - Parameters:
     ///   - durable: whether it keeps what it has acknowledged over a crash; throw-away servers are

@@ -137,8 +137,8 @@ public struct ReembeddingSteps<Database: ReembeddableDatabase>: Sendable {
         return new
     }
 
-    /// Expects that the server whose model was dropped is told so and writes nothing, and that the
-    /// store can be changed to a third model in the same way.
+    /// Expects that the server whose model was dropped gets an error and writes nothing, and that
+    /// the store can be changed to a third model in the same way.
     ///
     /// - Parameter new: the server that dropped it.
     public func expectDropped(by new: Database) async throws {

@@ -1,7 +1,7 @@
 public import Testing
 
-/// Why a suite does not run beside all others. swift-testing selects tests by name alone, so
-/// `Scripts/test` names what has these tags, and a test compares.
+/// Why a suite does not run at the same time as all others. swift-testing selects tests by name
+/// alone, so `Scripts/test` names what has these tags, and a test compares.
 extension Tag {
     /// Needs a Redis or a Postgres.
     @Tag public static var store: Self

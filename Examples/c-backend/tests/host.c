@@ -158,7 +158,7 @@ struct answer *host_ask(struct host *host, void *self, memory_backend_operation 
     uint64_t call = ++host->last_call;
     pthread_mutex_unlock(&host->lock);
     struct answer *answer = &host->answers[call];
-    /* A copy that is gone when the operation has returned, as the real one is. */
+    /* A copy that is freed when the operation has returned, as the real one is. */
     char *copy = strdup(request);
     operation(self, call, 10000, (memory_backend_text){copy, strlen(copy)});
     free(copy);

@@ -26,9 +26,8 @@ public struct Caller: Sendable, Equatable {
     private let namespaces: PermittedValues
     private let users: PermittedValues
 
-    /// - Parameters:
-    ///   - namespaces: those that it may reach; `nil` is all, and what has none.
-    ///   - users: the user ids that it may reach; `nil` is all, and what has none.
+    /// A caller with the given rights. `namespaces` and `users` are those that it may reach; `nil`
+    /// permits all of them, and records that have none.
     public init(subject: String, namespaces: [String]? = nil, users: [String]? = nil, rights: Rights) {
         self.subject = subject
         self.rights = rights
@@ -44,7 +43,9 @@ public struct Caller: Sendable, Equatable {
 
     /// - Throws: ``MemoryError`` with code `forbidden`.
     public func require(_ right: Rights) throws(MemoryError) {
-        guard rights.isSuperset(of: right) else { throw MemoryError(.forbidden, "this caller has no right to do that") }
+        guard rights.isSuperset(of: right) else {
+            throw MemoryError(.forbidden, "this caller does not have the right to do that")
+        }
     }
 
     // MARK: Reading
@@ -167,7 +168,7 @@ private struct PermittedValues: Sendable, Equatable {
     /// The value, if there is only one.
     var only: String? { values?.count == 1 ? values?[0] : nil }
 
-    /// What has no value is reached only by who reaches everything.
+    /// A record without a value in the field is in reach only of a caller without limits.
     func contains(_ value: String?) -> Bool {
         guard values != nil else { return true }
         return value.map { exact.contains(ExactString($0)) } ?? false

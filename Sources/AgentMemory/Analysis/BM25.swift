@@ -13,20 +13,21 @@ import Foundation
 /// here, from 8.0 on 0.75. It holds its constants as 32-bit floats, so that its scores agree with
 /// these to about seven digits.
 public struct BM25: Sendable {
-    /// How fast more occurrences of one word stop adding to the score.
+    /// How soon further occurrences of one word stop adding to the score.
     public static let k1 = 1.2
 
     /// How much a document's length counts: 0 not at all, 1 in full proportion.
     public static let b = 0.5
 
-    /// How much a word tells, by how few documents hold it: `ln(1 + (documents - containing + 0.5)
-    /// / (containing + 0.5))`, which is never negative.
+    /// The weight of a word; the fewer documents contain it, the larger: `ln(1 + (documents -
+    /// containing + 0.5) / (containing + 0.5))`, which is never negative.
     ///
     /// - Parameters:
-    ///   - documents: the number of documents in the whole store, whatever the query filters.
-    ///   - containing: the number of those that hold the word. A number above `documents`, which
-    ///     statistics that are kept apart can show for a moment, counts as `documents` documents
-    ///     that all hold it, as in RediSearch 8.
+    ///   - documents: the number of documents in the whole store, independent of the query's
+    ///     filter.
+    ///   - containing: the number of those that contain the word. A number above `documents`, which
+    ///     separately kept statistics can show for a moment, counts as `documents`, as in
+    ///     RediSearch 8.
     public static func inverseDocumentFrequency(documents: Int, containing: Int) -> Double {
         let total = Double(max(documents, containing))
         let holding = Double(containing)
@@ -38,15 +39,15 @@ public struct BM25: Sendable {
     ///
     /// - Parameters:
     ///   - idf: the word's ``inverseDocumentFrequency(documents:containing:)``.
-    ///   - frequency: how often the document holds the word, not normalised.
+    ///   - frequency: how often the document contains the word, not normalised.
     ///   - documentLength: the document's number of words, repeated ones included.
     ///   - averageDocumentLength: the sum of the lengths of all documents in the store divided by
     ///     their number.
-    /// - Returns: 0 when the document does not hold the word.
+    /// - Returns: 0 if the document does not contain the word.
     public static func termScore(
         idf: Double, frequency: Int, documentLength: Int, averageDocumentLength: Double
     ) -> Double {
-        // An average of zero means that no document holds any word.
+        // An average of zero means that no document contains any word.
         guard frequency > 0, averageDocumentLength > 0 else { return 0 }
         let occurrences = Double(frequency)
         let relativeLength = Double(documentLength) / averageDocumentLength

@@ -3,9 +3,9 @@
 ///
 /// Foundation normalises too, but its composition takes a minute for half a megabyte of combining
 /// marks, reads a character beyond the Basic Multilingual Plane as another one (U+10430 U+0308
-/// becomes U+04D3, in Swift 6.3 on Linux) and is slow on text that needs nothing. So the algorithm
-/// of UAX #15 is written out here, over ``CompositionData``, and it runs only on the few characters
-/// around those that normalisation may concern.
+/// becomes U+04D3, in Swift 6.3 on Linux) and is slow on text that needs no change. So the
+/// algorithm of UAX #15 is implemented here, over ``CompositionData``, and it runs only on the few
+/// characters around those that normalisation may concern.
 enum CanonicalComposition {
     /// The composed form of `bytes`, which are valid UTF-8, or nil if they are in that form already
     /// because all their scalars are inert.
@@ -43,10 +43,10 @@ enum CanonicalComposition {
         return output
     }
 
-    /// Whether `scalar` keeps its form and its place whatever stands around it: it is a starter
-    /// (combining class 0) whose quick-check property NFC_QC is Yes. The answer may be no for a
-    /// scalar that is inert, which costs time only: where exceptions are scattered the whole range
-    /// is looked at closely, and so is what the future may bring.
+    /// Whether `scalar` keeps its form and its place next to any other scalar: it is a starter
+    /// (combining class 0) whose quick-check property NFC_QC is Yes. `false` for an inert scalar
+    /// costs only time: ranges with scattered exceptions, and those that Unicode may still assign,
+    /// count as not inert as a whole.
     static func isInert(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x300:
@@ -96,8 +96,7 @@ enum CanonicalComposition {
                 continue
             }
             let end = segment[index...].firstIndex { $0.combiningClass == 0 } ?? segment.count
-            // A sort in Swift does not promise to keep the order of equals, so the place is part of
-            // the key.
+            // Sorting in Swift is not guaranteed to be stable, so the position is part of the key.
             let marks = segment[index..<end].enumerated().map { (key: ($1.combiningClass, $0), scalar: $1) }
             for (offset, mark) in marks.sorted(by: { $0.key < $1.key }).enumerated() {
                 segment[index + offset] = mark.scalar
@@ -106,7 +105,7 @@ enum CanonicalComposition {
         }
     }
 
-    /// Appends `segment`, decomposed and in order, with everything composed that can be.
+    /// Appends `segment`, decomposed and in order, composed as far as possible.
     private static func appendComposed(_ segment: [Unicode.Scalar], to output: inout [UInt8]) {
         var starter: Unicode.Scalar?
         // The marks that follow the starter and did not compose with it.

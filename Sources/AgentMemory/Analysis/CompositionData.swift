@@ -3,9 +3,9 @@ import Foundation
 /// Which characters are canonically equivalent to which sequences: the data of Unicode
 /// normalisation.
 ///
-/// The standard library keeps these data to itself. They are asked of Foundation, one character at
-/// a time, which it answers well. It takes some 20 milliseconds, when the first text comes that
-/// needs them.
+/// The standard library does not publish these data. Foundation normalises single characters
+/// correctly, so the data are taken from it, one character at a time. This takes about 20
+/// milliseconds, when the first text needs them.
 struct CompositionData: Sendable {
     static let shared = CompositionData()
 
@@ -35,7 +35,8 @@ struct CompositionData: Sendable {
 
     // MARK: Asking Foundation
 
-    /// Where characters with a decomposition are, generously. Hangul syllables are computed.
+    /// The ranges of characters with a decomposition, generously bounded. Hangul syllables are
+    /// computed.
     private static let ranges: [ClosedRange<UInt32>] = [
         0xC0...0x30FF, 0xF900...0xFB4F, 0x10500...0x16FFF, 0x1D15E...0x1D1C0, 0x2F800...0x2FA1F,
     ]
@@ -47,11 +48,11 @@ struct CompositionData: Sendable {
             let parts = Array(text.decomposedStringWithCanonicalMapping.unicodeScalars)
             guard parts != [scalar] else { continue }
             decompositions[scalar] = parts
-            // Some characters are decomposed for good: those that are excluded from composition.
+            // Characters that are excluded from composition stay decomposed.
             guard let second = parts.last, parts.count > 1,
                 text.precomposedStringWithCanonicalMapping.unicodeScalars.elementsEqual([scalar])
             else { continue }
-            // The first part may have parts itself, but as a primary composite it is one character.
+            // The first part may itself be composed; here it is one character.
             var prefix = String.UnicodeScalarView()
             prefix.append(contentsOf: parts.dropLast())
             let first = Array(String(prefix).precomposedStringWithCanonicalMapping.unicodeScalars)
@@ -66,7 +67,7 @@ private enum Hangul {
     private static let syllables: UInt32 = 0xAC00
     private static let leads: UInt32 = 0x1100
     private static let vowels: UInt32 = 0x1161
-    /// One before the first final consonant, so that 0 is a syllable that has none.
+    /// One before the first final consonant, so that 0 is a syllable without one.
     private static let tails: UInt32 = 0x11A7
     private static let leadCount: UInt32 = 19
     private static let vowelCount: UInt32 = 21

@@ -1,9 +1,9 @@
 /// The English stemmer of Snowball 2.2.0, known as Porter2, written from the description of the
 /// algorithm at https://snowballstem.org/algorithms/english/stemmer.html. Later versions of
-/// Snowball stem some words otherwise, so the version is part of what a stored index means.
+/// Snowball stem some words differently, so a stored index depends on the version.
 ///
-/// Words are in lower case. Whatever is not one of `aeiouy` counts as a consonant: digits and
-/// letters beyond ASCII too.
+/// Words are in lower case. Everything except `aeiouy` counts as a consonant, digits and letters
+/// beyond ASCII included.
 struct EnglishStemmer: Sendable {
     /// The stem of `word`.
     func stem(_ word: String) -> String {
@@ -18,8 +18,8 @@ struct EnglishStemmer: Sendable {
             Self.stemUnits(&word)
             return
         }
-        // The algorithm counts characters. A character beyond ASCII is one unit while it runs; none
-        // is ever added, removed or moved, so that they can be put back in their order.
+        // The algorithm counts characters. A character beyond ASCII is one unit while it runs. None
+        // is ever added, removed or moved, so that they can be restored in their order.
         var units = word.filter { $0 < 0x80 || $0 >= 0xC0 }
         for index in units.indices where units[index] >= 0x80 { units[index] = Self.beyondASCII }
         Self.stemUnits(&units)
@@ -100,7 +100,7 @@ struct EnglishStemmer: Sendable {
         }
     }
 
-    /// Words that look like inflected ones and are not.
+    /// Words that look inflected but are not.
     private static func isKeptAfterPlural(_ word: [UInt8]) -> Bool {
         switch word.count {
         case 6: word.equals("inning") || word.equals("outing") || word.equals("exceed")
@@ -113,8 +113,8 @@ struct EnglishStemmer: Sendable {
 
     // MARK: Preparation
 
-    /// Drops an apostrophe in front and writes each y that is a consonant, at the start or after a
-    /// vowel, as Y. Returns whether there is one.
+    /// Removes an apostrophe at the start and writes each y that is a consonant, at the start or
+    /// after a vowel, as Y. Returns whether there is one.
     private static func markConsonantYs(_ word: inout [UInt8]) -> Bool {
         if word.first == UInt8(ascii: "'") { word.removeFirst() }
         var marked = false

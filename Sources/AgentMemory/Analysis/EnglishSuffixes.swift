@@ -1,6 +1,6 @@
-/// A step of the English stemmer that is a table: the longest suffix of the table that a word ends
-/// in is replaced if it lies in the step's region and what precedes it allows. If not, no shorter
-/// suffix is tried.
+/// A step of the English stemmer that is a table. The longest suffix of the table that a word ends
+/// in is replaced if it is in the step's region and the letters before it permit. If not, no
+/// shorter suffix is tried.
 struct EnglishSuffixes: Sendable {
     struct Rule: Sendable {
         let suffix: StaticString
@@ -18,7 +18,7 @@ struct EnglishSuffixes: Sendable {
         case always, afterL, afterSOrT, afterValidLi, inR2
     }
 
-    /// In order of falling length, so that the first that fits is the longest.
+    /// Longest first, so that the first match is the longest.
     let rules: [Rule]
 
     /// Step 2.
@@ -107,7 +107,7 @@ extension [UInt8] {
         let length = part.utf8CodeUnitCount
         guard start >= 0, start + length <= count else { return false }
         return part.withUTF8Buffer { bytes in
-            // From the end, where the suffixes of a table differ first.
+            // Compares from the end, where the suffixes of a table differ first.
             for offset in (0..<length).reversed() where self[start + offset] != bytes[offset] { return false }
             return true
         }

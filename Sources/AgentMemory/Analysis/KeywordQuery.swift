@@ -1,8 +1,8 @@
-/// A keyword query as ``TextAnalyzer/query(_:)`` understood it: the words to look for and the
-/// phrases to insist on.
+/// A keyword query as ``TextAnalyzer/query(_:)`` understood it: the words to search for and the
+/// phrases that must occur.
 ///
-/// A record matches when it holds at least one of ``words``, and every one of ``phrases`` as
-/// consecutive words. The value holds analysed words only, never the query's punctuation.
+/// A record matches if it contains at least one of ``words``, and every one of ``phrases`` as
+/// consecutive words. The value has analysed words only, never the query's punctuation.
 public struct KeywordQuery: Sendable, Equatable {
     /// The distinct words, in order of first appearance. The words of phrases are among them.
     public let words: [String]
@@ -11,7 +11,7 @@ public struct KeywordQuery: Sendable, Equatable {
     /// and none is listed twice.
     public let phrases: [[String]]
 
-    /// Whether there is nothing to look for. Such a query matches no record.
+    /// Whether the query has no words. Such a query matches no record.
     public var isEmpty: Bool { words.isEmpty }
 
     public init(words: [String], phrases: [[String]]) {
@@ -27,7 +27,7 @@ public struct KeywordQuery: Sendable, Equatable {
 }
 
 extension [String] {
-    /// Whether `run` stands somewhere in the words, without a gap.
+    /// Whether `run` occurs in the words, without a gap.
     public func containsRun(_ run: [String]) -> Bool {
         guard !run.isEmpty, run.count <= count else { return run.isEmpty }
         return (0...count - run.count).contains { start in

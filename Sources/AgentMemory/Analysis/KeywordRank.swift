@@ -2,17 +2,17 @@ import Foundation
 
 /// The rank value of one record in keyword search, by each scorer that a request can name.
 ///
-/// BM25STD is what rule S5 means. The others rank the same matches by the formula that RediSearch
-/// has under that name. Redis runs RediSearch's own functions, some of which also divide by how far
-/// the words stand apart, so that only BM25STD promises the same order everywhere.
+/// BM25STD is the rank of rule S5. The others rank the same matches by the formula that RediSearch
+/// has under that name. Redis runs RediSearch's own functions, some of which also divide by the
+/// distance between the words, so that only BM25STD guarantees the same order in every store.
 ///
 /// Source: RediSearch, `src/ext/default.c`.
 public struct KeywordRank: Sendable {
-    /// A word of the query that the record holds.
+    /// A word of the query that the record contains.
     public struct Word: Sendable {
-        /// ``BM25/inverseDocumentFrequency(documents:containing:)``
+        /// The word's ``BM25/inverseDocumentFrequency(documents:containing:)``.
         public let idf: Double
-        /// How often the record holds it; at least 1.
+        /// How often the record contains it; at least 1.
         public let frequency: Int
 
         public init(idf: Double, frequency: Int) {
@@ -21,15 +21,18 @@ public struct KeywordRank: Sendable {
         }
     }
 
-    /// What BM25STD.TANH divides by before it takes the hyperbolic tangent: the default of
-    /// RediSearch's BM25STD_TANH_FACTOR.
+    /// The divisor of BM25STD.TANH before the hyperbolic tangent: the default of RediSearch's
+    /// BM25STD_TANH_FACTOR.
     public static let tanhFactor = 4.0
 
+    /// The rank value of a record.
+    ///
     /// - Parameters:
-    ///   - words: those of the query that the record holds, each once.
+    ///   - scorer: the formula.
+    ///   - words: the words of the query that the record contains, each once.
     ///   - documentLength: the record's number of words, repeated ones included.
-    ///   - averageDocumentLength: that of all records in the store.
-    /// - Returns: 0 where the record holds no word of the query.
+    ///   - average: the average number of words of all records in the store.
+    /// - Returns: 0 if the record contains no word of the query.
     public static func value(
         _ scorer: TextScorer, words: [Word], documentLength: Int, averageDocumentLength average: Double
     ) -> Double {
@@ -54,7 +57,7 @@ public struct KeywordRank: Sendable {
         case .tfidf: return sum { $0 * $1 } / most
         case .tfidfDocnorm: return sum { $0 * $1 } / Double(documentLength)
         case .dismax: return most
-        // Every record has the same score of its own. HAMMING is none of ``TextScorer/offered``.
+        // A document score, the same for every record. HAMMING is not among ``TextScorer/offered``.
         case .docscore, .hamming: return 1
         }
     }

@@ -1,27 +1,27 @@
 /// Turns texts and keyword queries into words: the one analyser of all backends.
 ///
-/// The words of a text are found so:
+/// The words of a text are found in three steps:
 /// 1. the text is brought to Unicode normalisation form C, case is folded in full, and form C is
-///    restored;
+///   restored;
 /// 2. it is split at everything that is not a letter (general categories L*), a decimal digit (Nd)
-///    or a combining mark (M*), so that `snake_case` is two words and an apostrophe separates; a
-///    run without a letter or digit is not a word;
+///   or a combining mark (M*), so that `snake_case` is two words and an apostrophe separates; a run
+///   without a letter or digit is not a word;
 /// 3. each word is stemmed by the English stemmer of Snowball 2.2.0, and a very long one is
-///    replaced by a shorter name of it (``maximumBytesPerWord``).
+///   replaced by a shorter form (``maximumBytesPerWord``).
 ///
-/// No word is a stop word. The contract that backends build on: the result depends on the text
-/// alone, not on the locale, the time or earlier calls, and it is found in the same way for texts
-/// and for queries. A word holds letters, digits and marks only, so no quoting is ever needed.
-/// Unicode's data are those of the Swift runtime and of Foundation; for characters that are
-/// assigned their folding and composition never change between versions.
+/// There are no stop words. Backends rely on this: the result depends on the text alone, not on the
+/// locale, the time or earlier calls, and texts and queries are analysed in the same way. A word
+/// has letters, digits and marks only, so it never needs quoting. Unicode's data are those of the
+/// Swift runtime and of Foundation; for characters that are assigned their folding and composition
+/// never change between versions.
 public struct TextAnalyzer: Sendable {
-    /// The number of words of one text that count; those after them are not found by keyword.
+    /// The number of words of one text that count; later ones are not found by keyword.
     public static let maximumWordsPerText = 10_000
 
-    /// The UTF-8 bytes that a word has at most. A longer one (a text without blanks makes such)
-    /// becomes its beginning and 32 hex digits of its SHA-256, so that it is still found whole and
-    /// is no other word: RediSearch indexes no more of a word (`MAX_NORMALIZE_SIZE` in its
-    /// `src/tokenize.c`), and Postgres takes no lexeme above 2,046 bytes.
+    /// The largest number of UTF-8 bytes of a word. A longer one, as in a text without blanks,
+    /// becomes its beginning and 32 hex digits of its SHA-256: it is still found whole and matches
+    /// no other word. RediSearch indexes no more of a word (`MAX_NORMALIZE_SIZE` in its
+    /// `src/tokenize.c`), and Postgres refuses lexemes above 2,046 bytes.
     public static let maximumBytesPerWord = 128
 
     private let stemmer = EnglishStemmer()
@@ -30,15 +30,15 @@ public struct TextAnalyzer: Sendable {
 
     /// The words of `text` in their order, repeated ones included, at most ``maximumWordsPerText``.
     ///
-    /// It takes time linear in the length of the text, whatever its characters are.
+    /// The time is linear in the length of the text, for all characters.
     public func words(in text: String) -> [String] {
         words(in: text, limit: Self.maximumWordsPerText)
     }
 
-    /// Reads a keyword query. What stands between two ASCII double quotes is a phrase; a quote
-    /// without a partner is punctuation, and so are all other quotation marks. A phrase without a
-    /// word is dropped, and so is a phrase that was there before. Of a query, too, only the first
-    /// ``maximumWordsPerText`` words count.
+    /// Reads a keyword query. The text between two ASCII double quotes is a phrase; a quote without
+    /// a partner is punctuation, and so are all other quotation marks. A phrase without words is
+    /// dropped, and so is a repeated phrase. As in texts, only the first ``maximumWordsPerText``
+    /// words count.
     public func query(_ text: String) -> KeywordQuery {
         let parts = text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
         var remaining = Self.maximumWordsPerText
@@ -50,7 +50,7 @@ public struct TextAnalyzer: Sendable {
             let found = self.words(in: String(Substring(part)), limit: remaining)
             remaining -= found.count
             words += found.filter { seenWords.insert($0).inserted }
-            // Every second part is quoted, but for the last one, which no quote closes.
+            // Every second part is quoted, except the last one, which no quote closes.
             let isPhrase = index % 2 == 1 && index < parts.count - 1
             if isPhrase, !found.isEmpty, seenPhrases.insert(found).inserted {
                 phrases.append(found)

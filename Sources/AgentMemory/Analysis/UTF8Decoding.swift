@@ -1,4 +1,4 @@
-/// Reading scalars from the bytes of a string without making characters of them.
+/// Reads scalars from the bytes of a string without making characters of them.
 enum UTF8Decoding {
     /// The scalar whose first byte is at `index`, and the number of bytes it takes. `bytes` are
     /// valid UTF-8, as those of a `String` always are.

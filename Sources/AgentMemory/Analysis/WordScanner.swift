@@ -3,8 +3,8 @@ import Crypto
 /// One pass over a text in normalisation form C: folds case, splits, and stems each word as it
 /// ends.
 ///
-/// It works on bytes and keeps one buffer for the word at hand, so that ASCII text costs no
-/// allocation but the words themselves.
+/// It works on bytes and keeps one buffer for the current word, so that ASCII text costs no
+/// allocation except the words themselves.
 struct WordScanner {
     private(set) var words: [String] = []
 
@@ -70,7 +70,7 @@ struct WordScanner {
     private mutating func endWord() {
         guard !word.isEmpty else { return }
         if holdsLetterOrDigit {
-            // Folding can undo form C, because a small letter may compose with a mark where its
+            // Folding can undo form C, because a small letter may compose with a mark although its
             // capital does not.
             if caseChanged, mayCompose, let composed = word.withUnsafeBufferPointer(CanonicalComposition.compose) {
                 word = composed

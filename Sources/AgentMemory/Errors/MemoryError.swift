@@ -1,8 +1,8 @@
 /// The one error type that crosses module borders: what went wrong, where in the input, and why, in
 /// words that are safe to show to a client.
 ///
-/// `message` never holds a secret or a stored text: it is what REST answers and what logs print.
-/// Whatever a driver said in detail goes to `underlying`, which only logs see.
+/// `message` never holds a secret or a stored text: it is what REST responds and what logs print.
+/// The details that a driver reported go to `underlying`, which only logs show.
 public struct MemoryError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure this is; a transport maps each to one status.
     public enum Code: String, Sendable, CaseIterable {
@@ -11,7 +11,7 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         /// Values that are fine alone but not together, such as a distance threshold in keyword
         /// mode. REST: 400.
         case invalidCombination
-        /// The caller has no right to do that, or not there. REST: 403.
+        /// The caller does not have the right to do this, or not in this place. REST: 403.
         case forbidden
         /// The record does not exist. REST: 404.
         case notFound
@@ -26,17 +26,17 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         /// The store cannot be reached, refused the work, or is still building its index. REST:
         /// 503.
         case storeUnavailable
-        /// The deadline passed before the store or the service had answered. REST: 503.
+        /// The deadline passed before the store or the service responded. REST: 503.
         case timedOut
-        /// The embedding service is down, refused the work, or answered something that is not an
+        /// The embedding service is down, refused the work, or returned something that is not an
         /// embedding. REST: 503.
         case embeddingFailed
-        /// The embedding service refuses the key, the model, the address or the texts, and will
-        /// until a setting changes; asking again does not help. REST: 502.
+        /// The embedding service refuses the key, the model, the address or the texts until a
+        /// setting changes; a retry does not help. REST: 502.
         case embeddingRefused
         /// A setting is wrong, or does not fit what the store holds. Stops start-up; REST: 500.
         case misconfigured
-        /// The server broke a rule of its own. REST: 500.
+        /// The server broke one of its own rules. REST: 500.
         case internalError
     }
 
@@ -58,20 +58,20 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     }
 
     public let code: Code
-    /// One sentence for people, without secrets and without stored texts.
+    /// One sentence for readers, without secrets and without stored texts.
     public let message: String
     /// Where in the input the value at fault is; empty when the failure is not about one value.
     public let path: [PathComponent]
     /// The setting to change; `nil` if the error is not about one.
     public let setting: Setting?
-    /// The error below this one, in its own words; for logs only.
+    /// The message of the underlying error; for logs only.
     public let underlying: String?
-    /// Whether a write that failed so may have been done all the same, because only its answer was
-    /// lost. `false` is certain: nothing was written. Says nothing of reads.
+    /// Whether a failed write may have taken effect all the same, because only the response was
+    /// lost. `false` is certain: nothing was written. Has no meaning for reads.
     public let mayHaveBeenDone: Bool
 
-    /// - Parameter mayHaveBeenDone: what the code alone says if absent: a store that fell silent
-    ///   may have done its work.
+    /// An error. Without `mayHaveBeenDone` the code decides: a store that did not respond may have
+    /// done its work.
     public init(
         _ code: Code, _ message: String, path: [PathComponent] = [], setting: Setting? = nil,
         underlying: String? = nil, mayHaveBeenDone: Bool? = nil

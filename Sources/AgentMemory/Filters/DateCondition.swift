@@ -1,4 +1,4 @@
-/// What the value of one date field must be. All bounds apply (rule F7); there is at least one.
+/// The condition on one date field. All bounds apply (rule F7); there is at least one.
 public struct DateCondition: Sendable, Equatable {
     public enum Comparison: String, Sendable, CaseIterable {
         case gt, gte, lt, lte, eq, ne
@@ -13,7 +13,7 @@ public struct DateCondition: Sendable, Equatable {
             self.value = value
         }
 
-        /// A missing date matches `ne` alone.
+        /// A missing date matches only `ne`.
         public func matches(_ date: Timestamp?) -> Bool {
             guard let date else { return comparison == .ne }
             return switch comparison {

@@ -23,8 +23,8 @@ public struct MemoryFilter: Sendable, Equatable {
         DateField.allCases.compactMap { field in dates[field].map { (field, $0) } }
     }
 
-    /// The id, if the filter asks for exactly one record by its id and for nothing else: backends
-    /// may read it directly.
+    /// The id, if the filter asks for exactly one record by its id and has no other condition:
+    /// backends may read it directly.
     public var soleID: String? {
         guard dates.isEmpty, tags.count == 1, let condition = tags[.id], condition.all.count == 1,
             condition.any.isEmpty, condition.none.isEmpty

@@ -1,8 +1,8 @@
-/// What the values of one tag field must be. All parts that are given apply (rule F3).
+/// The condition on the values of one tag field. All parts that are given apply (rule F3).
 ///
-/// The operators of the wire come down to four: `eq` is "has all of one value", `ne` is "has none
-/// of one value". Backends need to know only these four; the rules about what may be combined were
-/// checked when the condition was made.
+/// The operators of the API come down to four: `eq` is "has all of one value", `ne` is "has none of
+/// one value". Backends need to know only these four; which of them can be combined was checked
+/// when the condition was made.
 public struct TagCondition: Sendable, Equatable {
     /// Every one of these is among the field's values (`eq`, `all`). Two different values never
     /// match a single-valued field (rule F5).
@@ -12,7 +12,7 @@ public struct TagCondition: Sendable, Equatable {
     /// None of these is among the field's values; an absent field matches (`ne`, `not_in`, `none`;
     /// rule F4).
     public let none: [String]
-    /// Some value begins with this, code point by code point; never empty.
+    /// A prefix of at least one value, compared code point by code point; never empty.
     public let startsWith: String?
 
     /// Combines the operators of one filter on `field`.
@@ -90,8 +90,8 @@ public struct TagCondition: Sendable, Equatable {
             }
             return value
         }
-        // An id is taken as it is; a tag value is trimmed like the stored one, so that what was
-        // stored is found.
+        // An id is taken as it is; a tag value is trimmed as the stored one was, so that they
+        // match.
         if field == .id { return try FieldRules.checkedID(value, field: name) }
         guard let tag = try FieldRules.tag(value, field: name) else {
             throw .invalid(name, "\(name) must not be empty")

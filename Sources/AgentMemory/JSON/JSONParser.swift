@@ -3,7 +3,7 @@ public struct JSONSyntaxError: Error, Sendable, Equatable {
     /// Bytes from the start of the text.
     public let offset: Int
     public let message: String
-    /// Whether the bytes are not even UTF-8.
+    /// Whether the bytes are not valid UTF-8.
     public let isEncodingError: Bool
 
     init(offset: Int, message: String, isEncodingError: Bool = false) {
@@ -14,21 +14,20 @@ public struct JSONSyntaxError: Error, Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// Nesting deeper than this is refused: a parser that follows its input down would run out of
+    /// Nesting deeper than this is refused, because the parser is recursive and would run out of
     /// stack.
     public static let maximumDepth = 256
 
     /// What is done with an object that has one name twice, with different values.
     public enum RepeatedNames: Sendable {
         case lastCounts
-        /// For requests: one of the two may be what keeps other people's data out of the answer.
+        /// For requests: one of the two may be a filter that limits what the caller sees.
         case refused
     }
 
-    /// Parses one JSON text (RFC 8259) in UTF-8.
+    /// Parses one JSON text (RFC 8259) in UTF-8. `maximumDepth` is the number of levels of nesting;
+    /// callers raise it only for envelopes around values that were accepted before.
     ///
-    /// - Parameter maximumDepth: levels of nesting; more only for what wraps values that were
-    ///   accepted before.
     /// - Throws: ``JSONSyntaxError``.
     public init(
         parsing bytes: some Sequence<UInt8>, maximumDepth: Int = JSONValue.maximumDepth,
@@ -214,7 +213,7 @@ private struct JSONParser {
             if escaped {
                 try unescape(raw, at: start)
             } else if raw.allSatisfy({ $0 < 0x80 }) {
-                // What most strings are, and much quicker made.
+                // The common case, and much faster.
                 String(decoding: raw, as: UTF8.self)
             } else {
                 String(validating: raw, as: UTF8.self)

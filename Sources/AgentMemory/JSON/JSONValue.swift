@@ -1,9 +1,9 @@
-/// A JSON value that keeps what was written: numbers stay the digits that came in, and object
-/// members keep their order.
+/// A JSON value that keeps what was written: the digits of numbers, and the order of object
+/// members.
 ///
-/// Metadata must come back as the same JSON value (rule R4). Foundation's coders turn every number
-/// into a `Double` or an `Int` and lose the rest, and they do not say where in a body a syntax
-/// error lies, which the REST answers need.
+/// Metadata must be returned as the same JSON value (rule R4). Foundation's coders turn every
+/// number into a `Double` or an `Int` and lose the rest. They also do not report where in a body a
+/// syntax error is, which the REST responses need.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -18,7 +18,7 @@ public struct JSONNumber: Sendable, Equatable {
     /// The digits, in JSON's own grammar.
     public let literal: String
 
-    /// Trusts that `literal` follows JSON's grammar of numbers.
+    /// A number whose `literal` is known to follow JSON's grammar.
     package init(uncheckedLiteral literal: String) {
         self.literal = literal
     }
@@ -27,7 +27,7 @@ public struct JSONNumber: Sendable, Equatable {
         literal = String(value)
     }
 
-    /// A number that is not finite has no JSON form and becomes 0; callers that can meet one check
+    /// A number that is not finite has no JSON form and becomes 0; callers that can have one check
     /// first.
     public init(_ value: Double) {
         literal = value.isFinite ? value.description : "0"
@@ -49,11 +49,11 @@ public struct JSONNumber: Sendable, Equatable {
     }
 }
 
-/// The members of a JSON object in the order they were written; of a name given twice the last
-/// value counts.
+/// The members of a JSON object in the order in which they were written; of a name given twice the
+/// last value counts.
 public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     public private(set) var members: [(name: String, value: JSONValue)] = []
-    /// Made once there are more members than a linear scan likes.
+    /// Created once there are more members than a linear search handles well.
     private var positions: [ExactString: Int]?
 
     public init() {}
@@ -122,7 +122,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     public var doubleValue: Double? { if case .number(let value) = self { value.double } else { nil } }
     public var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
     public var arrayValue: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
-    /// The elements of an array of strings alone.
+    /// The elements of an array that has only strings.
     public var stringsValue: [String]? {
         guard let elements = arrayValue else { return nil }
         let strings = elements.compactMap(\.stringValue)

@@ -1,5 +1,5 @@
-/// Writes JSON text straight into a byte buffer: answers hold a hundred records at a time, and
-/// building a tree of values first costs more than the search.
+/// Writes JSON text straight into a byte buffer: a response has a hundred records, and building a
+/// tree of values first would cost more than the search.
 public struct JSONWriter: Sendable {
     public private(set) var bytes: [UInt8] = []
     /// Whether a comma belongs before the next element or member.

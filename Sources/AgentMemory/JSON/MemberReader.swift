@@ -1,18 +1,16 @@
-/// Takes the members of one JSON object by name and type, for answers and requests of other
+/// Reads the members of one JSON object by name and type, for responses and requests of other
 /// programs.
 ///
-/// Throws at the first member at fault. What clients send is read by `BodyReader` of MemoryAPI,
-/// which notes every fault. Members that are not asked for are passed over; ``JSONObject`` is there
-/// for who must refuse them.
+/// Throws at the first wrong member. `BodyReader` of MemoryAPI reads what clients send, and notes
+/// every fault. Members that are not read are ignored; a caller that must refuse them uses
+/// ``JSONObject``.
 public struct MemberReader: Sendable {
     private let json: JSONValue
     private let source: String
     private let code: MemoryError.Code
 
-    /// - Parameters:
-    ///   - json: anything but an object has no members.
-    ///   - source: what an error says the object is, such as `the server's answer`.
-    ///   - code: the code of the errors.
+    /// A reader of `json`; a value that is not an object has no members. `source` is what an error
+    /// calls the object, such as `the server's answer`, and `code` is the code of the errors.
     public init(_ json: JSONValue, of source: String, failing code: MemoryError.Code = .internalError) {
         self.json = json
         self.source = source
@@ -20,7 +18,7 @@ public struct MemberReader: Sendable {
     }
 
     /// - Throws: ``MemoryError`` with the code given to the initializer, which names the member, if
-    ///   it is absent or `convert` does not take it.
+    ///   it is absent or `convert` returns `nil`.
     public func required<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value {
         guard let value = json[name].flatMap(convert) else { throw unreadable(name) }
         return value
@@ -28,7 +26,7 @@ public struct MemberReader: Sendable {
 
     /// `nil` for a member that is `null` or absent.
     ///
-    /// - Throws: as ``required(_:_:)`` for one that `convert` does not take.
+    /// - Throws: as ``required(_:_:)`` if `convert` returns `nil`.
     public func optional<Value>(_ name: String, _ convert: (JSONValue) -> Value?) throws(MemoryError) -> Value? {
         guard let member = json[name], !member.isNull else { return nil }
         guard let value = convert(member) else { throw unreadable(name) }

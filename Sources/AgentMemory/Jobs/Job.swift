@@ -1,6 +1,7 @@
 /// Work to be done in the background.
 public struct NewJob: Sendable, Equatable {
-    /// Which handler does it, such as `promotion`: 1 to 64 letters, digits, `-`, `_` or `.`.
+    /// The handler that processes the job, such as `promotion`: 1 to 64 letters, digits, `-`, `_`
+    /// or `.`.
     public let kind: String
     public let payload: JSONObject
     /// How long the job waits before it may be leased, by the queue's clock.
@@ -15,12 +16,12 @@ public struct NewJob: Sendable, Equatable {
 
 /// A job that a worker holds for a while.
 public struct LeasedJob: Sendable, Equatable {
-    /// What the queue calls the job; given back unchanged, of any form.
+    /// The queue's identifier of the job, in a form that only the queue interprets; handed back
+    /// unchanged.
     public let id: String
     public let kind: String
     public let payload: JSONObject
-    /// 1 when it is leased for the first time, one more with every lease, however the last one
-    /// ended.
+    /// Number of leases so far, this one included, however the earlier ones ended.
     public let attempt: Int
     public let enqueuedAt: Timestamp
     /// Tells this lease from every other lease of the job; opaque, made by the queue.
@@ -36,9 +37,9 @@ public struct LeasedJob: Sendable, Equatable {
     }
 }
 
-/// Where a job is.
+/// The state of a job.
 public enum JobState: String, Sendable, CaseIterable {
-    /// To be leased, now or after its delay. A job whose lease has run out counts here or as leased
+    /// Can be leased, now or after its delay. A job whose lease has ended counts here or as leased
     /// until it is leased again.
     case waiting
     case leased
@@ -46,12 +47,12 @@ public enum JobState: String, Sendable, CaseIterable {
     case dead
 }
 
-/// A job as operators see it; never shows the payload, which holds users' texts.
+/// A job as operators see it; never shows the payload, which contains users' texts.
 public struct JobSummary: Sendable, Equatable {
     public let id: String
     public let kind: String
     public let state: JobState
-    /// Leases so far.
+    /// Number of leases so far.
     public let attempts: Int
     public let enqueuedAt: Timestamp
     /// Why the last attempt failed; `nil` when none did.

@@ -1,5 +1,5 @@
-/// Turns texts into vectors. Backends call it; which model answers is decided where the server is
-/// put together.
+/// Turns texts into vectors. Backends call it; the assembly of the server decides which model is
+/// behind it.
 public protocol Embedder: Sendable {
     /// The model's name as the settings spell it, such as `text-embedding-3-small` or
     /// `local/hashing-1024`.
@@ -10,7 +10,7 @@ public protocol Embedder: Sendable {
     /// One vector for each text, in order, each of ``dimensions`` finite values that are not all
     /// zero.
     ///
-    /// An empty list gives an empty list without asking anyone.
+    /// An empty list gives an empty list without a call of the model.
     ///
     /// - Throws: ``MemoryError`` with code `embeddingFailed`, `embeddingRefused` or `timedOut`;
     ///   `CancellationError`.
@@ -25,8 +25,7 @@ public protocol Embedder: Sendable {
     /// The ``TokenBits/modelTag`` of the tokens that ``encode(_:)`` gives; `nil` if it gives none.
     var tokenModelTag: UInt32? { get }
 
-    /// Whether the model can answer now; `nil` when it can, otherwise why not, in one sentence
-    /// without secrets.
+    /// Why the model cannot respond now, in one sentence without secrets; `nil` if it can.
     func unavailability() async -> String?
 }
 
@@ -37,7 +36,7 @@ extension Embedder {
         try await embed(texts).map { TextEncoding(vector: $0) }
     }
 
-    /// ``embed(_:)`` with the answer checked against the contract (rule R7): the number of vectors,
+    /// ``embed(_:)`` with its result checked against the contract (rule R7): the number of vectors,
     /// their length, their values.
     ///
     /// - Throws: ``MemoryError`` with code `embeddingFailed` that names the model and both lengths.
@@ -60,20 +59,20 @@ extension Embedder {
         guard vectors.count == texts.count else {
             throw MemoryError(
                 .embeddingFailed,
-                "the embedding model \(model) answered \(vectors.count) vectors for \(texts.count) texts")
+                "the embedding model \(model) returned \(vectors.count) vectors for \(texts.count) texts")
         }
         for vector in vectors {
             guard vector.count == dimensions else {
                 throw MemoryError(
                     .embeddingFailed,
-                    "the embedding model \(model) answered a vector of \(vector.count) dimensions, the index has \(dimensions)"
+                    "the embedding model \(model) returned a vector of \(vector.count) dimensions, the index has \(dimensions)"
                 )
             }
             guard vector.allSatisfy(\.isFinite) else {
-                throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a value that is not finite")
+                throw MemoryError(.embeddingFailed, "the embedding model \(model) returned a value that is not finite")
             }
             guard vector.contains(where: { $0 != 0 }) else {
-                throw MemoryError(.embeddingFailed, "the embedding model \(model) answered a vector of zeros")
+                throw MemoryError(.embeddingFailed, "the embedding model \(model) returned a vector of zeros")
             }
         }
     }

@@ -1,4 +1,4 @@
-/// What vectors must share to be compared: the model that made them, and their length.
+/// What vectors must share to be comparable: the model that made them, and their length.
 public struct EmbeddingSpace: Sendable, Hashable, CustomStringConvertible {
     /// As the settings spell it; `nil` for vectors that were stored before models were put on
     /// record.
@@ -17,14 +17,14 @@ public struct EmbeddingSpace: Sendable, Hashable, CustomStringConvertible {
 
     /// Such as `local/hashing-64 (64 dimensions)`.
     public var description: String {
-        "\(model ?? "a model that is not on record") (\(dimensions) dimensions)"
+        "\(model ?? "a model that is not recorded") (\(dimensions) dimensions)"
     }
 }
 
 /// A space as a store has it on record.
 public struct RecordedSpace: Sendable, Equatable {
-    /// 1 for the first of a store. Never used for two, so that a server that knows an old one
-    /// cannot write into a new one.
+    /// 1 for the first space of a store. A number is never used twice, so that a server that knows
+    /// an old space cannot write into a new one.
     public let number: Int
     public let space: EmbeddingSpace
     /// Whether servers may search in it: `false` until `agent-memory reembed` has filled it.
@@ -38,17 +38,16 @@ public struct RecordedSpace: Sendable, Equatable {
 }
 
 extension Sequence where Element == RecordedSpace {
-    /// The one whose vectors a server with this model searches and writes; `nil` if there is none
-    /// yet.
+    /// The space that a server with this model searches and writes; `nil` if there is none yet.
     ///
-    /// Vectors whose model is not on record count as the server's own if their length fits: nobody
-    /// can know better.
+    /// Vectors without a recorded model count as the server's own if their length fits, because
+    /// nothing more is known about them.
     public func usable(for space: EmbeddingSpace) -> RecordedSpace? {
         if let own = first(where: { $0.space == space }) { return own.isReady ? own : nil }
         return first { $0.isReady && $0.space.model == nil && $0.space.dimensions == space.dimensions }
     }
 
-    /// Why a server with this model must not start over the store, and what to do.
+    /// Why a server with this model must not start on the store, and what to do about it.
     public func refusal(of space: EmbeddingSpace) -> MemoryError {
         if contains(where: { $0.space == space && !$0.isReady }) {
             return MemoryError(

@@ -24,10 +24,10 @@ public struct PageRequest: Sendable, Equatable {
     }
 }
 
-/// One page of a result that is `total` long.
+/// One page of a result that has `total` elements.
 public struct Page<Element: Sendable>: Sendable {
     public let items: [Element]
-    /// How many records match, whatever the page (rule P2).
+    /// How many records match, independent of the page (rule P2).
     public let total: Int
     /// Where the next page begins; `nil` when there is none (rule P3).
     public let nextOffset: Int?
@@ -38,7 +38,7 @@ public struct Page<Element: Sendable>: Sendable {
         self.nextOffset = request.end < total ? request.end : nil
     }
 
-    /// A page as another server answered it, for databases that pass calls on.
+    /// A page as another server returned it, for databases that pass calls on.
     public init(items: [Element], total: Int, nextOffset: Int?) {
         self.items = items
         self.total = total

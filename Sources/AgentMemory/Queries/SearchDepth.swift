@@ -1,14 +1,14 @@
-/// How far down a ranking a search reaches, which decides how many candidates an approximate engine
-/// must look at.
+/// How far down a ranking a search reaches; this decides how many candidates an approximate engine
+/// must examine.
 ///
-/// The candidates depend on the depth alone, never on limit or offset within it: so pages of one
-/// depth fit together (rule P5).
+/// The candidates depend on the depth alone, never on limit or offset within it, so that pages of
+/// one depth fit together (rule P5).
 public enum SearchDepth: Sendable, Equatable, CaseIterable {
-    /// offset + limit up to 100
+    /// offset + limit up to 100.
     case shallow
-    /// up to 1,000
+    /// offset + limit up to 1,000.
     case deep
-    /// beyond: the engine scans exactly, however slow that is
+    /// offset + limit above 1,000: the engine scans exactly, however slow that is.
     case full
 
     public init(_ page: PageRequest) {
@@ -19,19 +19,19 @@ public enum SearchDepth: Sendable, Equatable, CaseIterable {
         }
     }
 
-    /// A filter that matches at most this many records is in the exact zone: it is answered by an
-    /// exact scan (rule S4).
+    /// A filter that matches at most this many records is in the exact zone: an exact scan finds
+    /// its results (rule S4).
     public static let exactZone = 1000
 
-    /// The most candidates at one distance with which the answer of a graph index (HNSW) is
-    /// trusted; with more of them every match is measured.
+    /// The most candidates at one distance with which the result of a graph index (HNSW) is
+    /// trusted. With more of them every match is measured.
     ///
     /// A record of the graph has this many links in its lowest layer: twice M, whose default is 16
     /// in RediSearch and in pgvector. All links of equal vectors may lead to one another, so that a
     /// search neither leaves nor reaches them.
     public static let trustedEquals = 32
 
-    /// Candidates of a plain semantic search; `nil` is all.
+    /// Candidates of a plain semantic search; `nil` means all.
     public var semanticCandidates: Int? {
         switch self {
         case .shallow: 100
@@ -40,7 +40,7 @@ public enum SearchDepth: Sendable, Equatable, CaseIterable {
         }
     }
 
-    /// Candidates of each of the two lists of a hybrid search (rule S6); `nil` is all.
+    /// Candidates of each of the two lists of a hybrid search (rule S6); `nil` means all.
     public var hybridCandidates: Int? {
         switch self {
         case .shallow: 200
@@ -49,7 +49,7 @@ public enum SearchDepth: Sendable, Equatable, CaseIterable {
         }
     }
 
-    /// Nearest candidates that recency re-orders (rule S7); `nil` is all.
+    /// Nearest candidates that recency re-orders (rule S7); `nil` means all.
     public var recencyCandidates: Int? {
         switch self {
         case .shallow: 400

@@ -1,6 +1,6 @@
 /// A ranked search: what to look for, how to rank, among which records, and which page.
 public struct SearchQuery: Sendable, Equatable {
-    /// How the matching records are ranked; each case has what only it needs.
+    /// How the matching records are ranked; each case has its own parameters.
     public enum Ranking: Sendable, Equatable {
         /// Nearest first. `distanceThreshold` keeps records with dist <= threshold (0 or more).
         case semantic(distanceThreshold: Double?)
@@ -84,8 +84,8 @@ public enum TextScorer: String, Sendable, CaseIterable, Hashable {
     case docscore = "DOCSCORE"
     case hamming = "HAMMING"
 
-    /// What the backends of this package take, all of them the same. HAMMING compares payloads,
-    /// which records do not have.
+    /// The scorers that the backends of this package accept, the same in each. HAMMING compares
+    /// payloads, which records do not have.
     public static let offered = Set(allCases).subtracting([.hamming])
 }
 

@@ -8,7 +8,7 @@ public struct BlendedOrder: Sendable {
         public internal(set) var date = 0.0
         public internal(set) var late = 0.0
         public internal(set) var spread = 0.0
-        /// The id of the record beside it that gave ``spread``.
+        /// The id of the neighbouring record that gave ``spread``.
         public internal(set) var giver: String?
         /// Their sum.
         public internal(set) var value = 0.0
@@ -56,7 +56,7 @@ public struct BlendedOrder: Sendable {
         sort(0..<tier)
     }
 
-    /// Lets the best records give to those beside them in their sessions: what a record is better
+    /// Lets the best records give to their neighbours in their sessions: what a record is better
     /// than the 20th, times `share`, less with every step of distance. A record gets the greatest
     /// of what it is given, never the sum: many weak neighbours say nothing.
     mutating func spread(share: Double) {

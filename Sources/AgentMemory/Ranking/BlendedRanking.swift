@@ -1,6 +1,6 @@
-/// How a search weighs what speaks for a record (rule S9): the similarity of the texts, the words
-/// that they share, the date that the query names, the tokens one by one, and the records beside it
-/// in its session.
+/// The weights of a blended search (rule S9): of the similarity of the texts, the words that they
+/// share, the date that the query names, the tokens one by one, and the neighbouring records in the
+/// session.
 public struct BlendedRanking: Sendable, Equatable {
     /// What the other parts are added to.
     public enum Base: Sendable, Equatable {
@@ -12,7 +12,7 @@ public struct BlendedRanking: Sendable, Equatable {
     public let base: Base
     /// Weight of the late interaction; 0 leaves it out.
     public let lateInteraction: Double
-    /// Share of a good record's value that the records beside it in its session get; 0 leaves it
+    /// Share of a good record's value that its neighbours in the session get; 0 leaves it
     /// out.
     public let contextWeight: Double
     /// What a record gets whose date the query names; 0 leaves it out.
@@ -64,7 +64,7 @@ public struct BlendedRanking: Sendable, Equatable {
 
     /// The best records by the sum of the first parts, among which late interaction decides.
     static let lateDepth = 200
-    /// The best records that give to those beside them.
+    /// The best records that give to their neighbours.
     static let givers = 20
     /// How far a record gives within its session.
     static let reach = 3

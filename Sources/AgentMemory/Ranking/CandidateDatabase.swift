@@ -13,7 +13,7 @@ public protocol CandidateDatabase: MemoryVectorDatabase {
     /// The bits of these records' tokens; those that have none of this model are left out.
     func tokenBits(of ids: [String], modelTag: UInt32) async throws -> [ExactString: TokenBits]
 
-    /// These records; one that is gone by now is left out.
+    /// The records with these ids; a record that was deleted meanwhile is left out.
     func records(withIDs ids: [String]) async throws -> [ExactString: MemoryRecord]
 }
 

@@ -3,7 +3,7 @@
 /// - A day (`7 May 2023`, `the 7th of May`, `May 7, 2023`, `2023-05-07`) spans one day before it to
 ///   three days after it, because what is said of a day is often said later.
 /// - A month (`May 2023`, `May`) spans that month. Without a year any year is meant. The lower-case
-///   word `may` without a number beside it is no month.
+///   word `may` without an adjacent number does not count as a month.
 /// - A year from 2000 to 2099 that belongs to neither of these spans that year.
 ///
 /// All of it in UTC.
@@ -86,8 +86,7 @@ public struct DateWindows: Sendable, Equatable {
         /// The month of a full name.
         var month: Int64? { Self.months.firstIndex(of: text.lowercased()).map { Int64($0) + 1 } }
 
-        /// The month of a full name or of one that is cut short, for places where a day stands
-        /// beside it.
+        /// The month of a full or a short name, for places next to a day.
         var shortMonth: Int64? {
             if let month { return month }
             let name = text.lowercased()

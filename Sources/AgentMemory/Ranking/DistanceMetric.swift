@@ -2,7 +2,7 @@
 public enum DistanceMetric: String, Sendable, CaseIterable {
     /// 1 - cosine of the angle: 0 to 2.
     case cosine = "COSINE"
-    /// The square of the Euclidean distance: 0 on.
+    /// The square of the Euclidean distance: 0 and above.
     case l2 = "L2"
     /// 1 - inner product.
     case innerProduct = "IP"
@@ -31,8 +31,8 @@ public enum DistanceMetric: String, Sendable, CaseIterable {
         }
     }
 
-    /// What stands for the distance of a record that has no vector yet: not nearer than any other,
-    /// and finite.
+    /// The substitute distance of a record that has no vector yet: not nearer than any other, and
+    /// finite.
     public var farthest: Double {
         switch self {
         case .cosine, .innerProduct: 2
@@ -40,9 +40,9 @@ public enum DistanceMetric: String, Sendable, CaseIterable {
         }
     }
 
-    /// A similarity between 0 and 1 for rankings that add it to something else (rules S6, S7): 1 -
+    /// A similarity between 0 and 1 for rankings that add it to other values (rules S6, S7): 1 -
     /// distance/2 for cosine and inner product (of unit vectors), 1/(1 + distance) for L2, whose
-    /// distance has no upper end.
+    /// distance has no upper limit.
     public func similarity(ofDistance distance: Double) -> Double {
         switch self {
         case .cosine, .innerProduct: min(1, max(0, 1 - distance / 2))

@@ -13,7 +13,7 @@ public struct RankExplanation: Sendable, Equatable {
     public let date: Double
     public let late: Double
     public let spread: Double
-    /// The id of the record beside it in its session that gave ``spread``.
+    /// The id of the neighbouring record in the session that gave ``spread``.
     public let spreadFrom: String?
 
     init(_ entry: BlendedOrder.Entry, words: [String]) {

@@ -49,8 +49,8 @@ public struct CandidateQuery: Sendable {
     public let phrases: [[String]]
     /// The words whose frequencies are wanted.
     public let words: [String]
-    /// Those of ``words`` by which records are found besides the nearest; none where only
-    /// similarity finds.
+    /// Those of ``words`` by which records are found in addition to the nearest ones; none where
+    /// only similarity finds.
     public let keywords: [String]
     public let depth: SearchDepth
 

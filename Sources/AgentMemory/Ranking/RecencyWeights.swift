@@ -12,17 +12,17 @@ public struct RecencyWeights: Sendable, Equatable {
     public let semantic: Double
     /// Weight of the recency as a whole; default 0.2.
     public let recency: Double
-    /// Within recency, the weight of how lately the record was accessed; default 0.6.
+    /// Within recency, the weight of the last access; default 0.6.
     public let freshness: Double
-    /// Within recency, the weight of how lately the record was created; default 0.4.
+    /// Within recency, the weight of the creation; default 0.4.
     public let novelty: Double
     /// Days in which the freshness halves; default 7.
     public let halfLifeLastAccessDays: Double
     /// Days in which the novelty halves; default 30.
     public let halfLifeCreatedDays: Double
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight or a half-life beyond what
-    ///   engines can compute with; the path names the parameter as REST spells it.
+    /// - Throws: ``MemoryError`` with code `invalidInput` for a weight or a half-life that engines
+    ///   cannot compute with; the path names the parameter as REST spells it.
     public init(
         semantic: Double = 0.8, recency: Double = 0.2, freshness: Double = 0.6, novelty: Double = 0.4,
         halfLifeLastAccessDays: Double = 7, halfLifeCreatedDays: Double = 30
@@ -67,9 +67,8 @@ public struct RecencyWeights: Sendable, Equatable {
             + novelty * exp2(-createdAt.days(until: now) / halfLifeCreatedDays)
     }
 
-    /// The rank value of rule S7, which the backend computes over its candidates.
-    ///
-    /// - Parameter similarity: between 0 and 1 (``DistanceMetric/similarity(ofDistance:)``).
+    /// The rank value of rule S7, which the backend computes over its candidates. The `similarity`
+    /// is between 0 and 1 (``DistanceMetric/similarity(ofDistance:)``).
     public func serverSideScore(
         similarity: Double, lastAccessed: Timestamp, createdAt: Timestamp, now: Timestamp
     ) -> Double {
@@ -77,8 +76,8 @@ public struct RecencyWeights: Sendable, Equatable {
             + recency * recencyOf(lastAccessed: lastAccessed, createdAt: createdAt, now: now)
     }
 
-    /// The rank value by which `recency_boost` re-orders a page: similarity is 1 - distance and the
-    /// recency is held between 0 and 1.
+    /// The rank value by which `recency_boost` re-orders a page: similarity is 1 - distance, and
+    /// the recency is limited to the range from 0 to 1.
     public func boostScore(distance: Double, of record: MemoryRecord, now: Timestamp) -> Double {
         let recencyOf = recencyOf(lastAccessed: record.lastAccessed, createdAt: record.createdAt, now: now)
         return semantic * (1 - distance) + recency * min(1, max(0, recencyOf))

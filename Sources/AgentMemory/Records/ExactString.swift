@@ -1,8 +1,8 @@
 /// A string that is compared and ordered by its UTF-8 bytes.
 ///
-/// Swift's own `==` and hashing hold canonically equivalent strings equal ("é" in one or in two
-/// code points); ids and tag values are compared code point by code point (rule F1) and ordered by
-/// bytes (rule P1). Use this as a dictionary's key, in sets, and to sort by id.
+/// Swift's own `==` and hashing treat canonically equivalent strings as equal ("é" in one or in two
+/// code points). Ids and tag values are compared code point by code point (rule F1) and ordered by
+/// bytes (rule P1). Use this type as a dictionary's key, in sets, and to sort by id.
 public struct ExactString: Sendable, Hashable, Comparable {
     public let value: String
 
@@ -12,7 +12,7 @@ public struct ExactString: Sendable, Hashable, Comparable {
 
     public static func == (a: ExactString, b: ExactString) -> Bool {
         guard a.value.utf8.count == b.value.utf8.count else { return false }
-        // Over the bytes in memory, many times as quick as over the views' own iterators.
+        // Compares the bytes in memory, many times as fast as with the views' own iterators.
         let isEqual = a.value.utf8.withContiguousStorageIfAvailable { first in
             b.value.utf8.withContiguousStorageIfAvailable { second in first.elementsEqual(second) }
         }

@@ -1,5 +1,5 @@
-/// The rules that a record's values keep (R1, R4, R5), in one place: whoever makes a record, a
-/// change or a filter goes through these.
+/// The rules for a record's values (R1, R4, R5), in one place: every record, change and filter is
+/// made through these functions.
 enum FieldRules {
     /// UTF-8 bytes that an id or a tag value may have.
     static let maximumBytes = 512
@@ -18,7 +18,7 @@ enum FieldRules {
         return text
     }
 
-    /// The value trimmed of surrounding white space; `nil` where nothing is left, which counts as
+    /// The value trimmed of surrounding white space; `nil` if nothing remains, which counts as
     /// absent.
     static func tag(_ value: String?, field: String) throws(MemoryError) -> String? {
         guard let value else { return nil }

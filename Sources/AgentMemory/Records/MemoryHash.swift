@@ -1,11 +1,12 @@
 import Crypto
 
-/// The hash that tells whether two records say the same in the same scope (rule R8).
+/// The hash by which two records are compared: equal hashes mean the same content in the same scope
+/// (rule R8).
 public enum MemoryHash {
-    /// SHA-256, in lower-case hex, of what Python's `json.dumps(fields, sort_keys=True)` prints for
-    /// memory_type, namespace, session_id, text and user_id: ASCII only, `", "` and `": "` between
-    /// the parts, `null` for what is absent. The reference server hashes the same bytes, so its
-    /// data and ours agree.
+    /// SHA-256, in lower-case hex, of the output of Python's `json.dumps(fields, sort_keys=True)`
+    /// for memory_type, namespace, session_id, text and user_id: ASCII only, `", "` and `": "`
+    /// between the parts, `null` for what is absent. The reference server hashes the same bytes, so
+    /// its data and ours agree.
     public static func compute(
         text: String, userID: String?, sessionID: String?, namespace: String?, memoryType: MemoryType
     ) -> String {
@@ -32,8 +33,8 @@ public enum MemoryHash {
 
     private static let hexDigits = Array("0123456789abcdef".utf8)
 
-    /// A string as Python's `json.dumps` escapes it with `ensure_ascii`: code units of UTF-16
-    /// outside of blank to `~`.
+    /// A string as Python's `json.dumps` escapes it with `ensure_ascii`: UTF-16 code units outside
+    /// of the range from blank to `~`.
     private static func appendPythonString(_ string: String, to json: inout [UInt8]) {
         json.append(UInt8(ascii: "\""))
         for scalar in string.unicodeScalars {

@@ -12,9 +12,9 @@ extension MemoryRecord {
         return writer
     }
 
-    /// The record that ``json`` shows.
+    /// Reads the record that ``json`` writes. `source` is what an error calls the object, such as
+    /// `the server's answer`.
     ///
-    /// - Parameter source: what an error says the object is, such as `the server's answer`.
     /// - Throws: ``MemoryError`` with code `internalError` that names the member at fault.
     public init(json: JSONValue, of source: String) throws(MemoryError) {
         var members = RecordMembers(json, .api, of: source)

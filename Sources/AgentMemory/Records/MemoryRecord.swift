@@ -1,6 +1,6 @@
-/// One long-term memory: a text, whose it is, what it is about, and when.
+/// One long-term memory: a text, its owner, its subject, and its dates.
 ///
-/// A record made with the throwing initializer keeps the rules R1, R4 and R5: its id and its tag
+/// A record made with the throwing initializer follows the rules R1, R4 and R5: its id and its tag
 /// values are trimmed and bounded, its text is not blank. Backends need not check them again.
 public struct MemoryRecord: Sendable, Equatable {
     /// 1 to 512 bytes of UTF-8 without control characters; the identity of the record.
@@ -13,7 +13,7 @@ public struct MemoryRecord: Sendable, Equatable {
     public private(set) var memoryType: MemoryType
     public private(set) var topics: [String]
     public private(set) var entities: [String]
-    /// The ids of the messages that this memory was taken from.
+    /// The ids of the messages that this memory was extracted from.
     public private(set) var extractedFrom: [String]
     /// Whether the extraction of single facts has been done (`t` on the wire) or is still due
     /// (`f`).
@@ -21,7 +21,7 @@ public struct MemoryRecord: Sendable, Equatable {
     public private(set) var extractionStrategy: String
     public private(set) var extractionStrategyConfig: JSONObject
     public private(set) var metadata: JSONObject
-    /// 64 lower-case hex digits where the server computed it (``MemoryHash``).
+    /// 64 lower-case hex digits if the server computed it (``MemoryHash``).
     public private(set) var memoryHash: String
     /// A pinned record is never forgotten by a policy.
     public private(set) var pinned: Bool
@@ -32,17 +32,14 @@ public struct MemoryRecord: Sendable, Equatable {
     public private(set) var updatedAt: Timestamp
     /// When the server stored the record.
     public private(set) var persistedAt: Timestamp?
-    /// When the thing happened that the text tells.
+    /// When the event that the text describes happened.
     public private(set) var eventDate: Timestamp?
 
-    /// A record from a client: every value is checked and normalised.
+    /// A record from a client: every value is checked and normalised. An absent `memoryHash` is
+    /// computed; absent values of `createdAt`, `lastAccessed` and `updatedAt` become `now`.
     ///
-    /// - Parameters:
-    ///   - memoryHash: computed when absent.
-    ///   - createdAt: `now` when absent, and so for `lastAccessed` and `updatedAt`.
-    ///   - now: what "absent" dates become.
-    /// - Throws: ``MemoryError`` with code `invalidInput`, its path naming the field in the
-    ///   spelling of the wire.
+    /// - Throws: ``MemoryError`` with code `invalidInput`, its path naming the field as the API
+    ///   spells it.
     public init(
         id: String, text: String, sessionID: String? = nil, userID: String? = nil, namespace: String? = nil,
         memoryType: MemoryType = .semantic, topics: [String] = [], entities: [String] = [],
@@ -77,8 +74,8 @@ public struct MemoryRecord: Sendable, Equatable {
         self.memoryHash = try FieldRules.tag(memoryHash, field: "memory_hash") ?? computedHash()
     }
 
-    /// A record as a store gives it back: nothing is checked, so that data of an older or of
-    /// another server stays readable.
+    /// A record as a store returns it: nothing is checked, so that data of an older or of another
+    /// server stays readable.
     public init(
         storedID id: String, text: String, sessionID: String?, userID: String?, namespace: String?,
         memoryType: MemoryType, topics: [String], entities: [String], extractedFrom: [String],
@@ -112,7 +109,7 @@ public struct MemoryRecord: Sendable, Equatable {
     /// The `extraction_strategy` of a record that names none.
     public static let defaultExtractionStrategy = "discrete"
 
-    /// The hash of what the record says now.
+    /// The hash of the current values.
     public func computedHash() -> String {
         MemoryHash.compute(
             text: text, userID: userID, sessionID: sessionID, namespace: namespace, memoryType: memoryType)
@@ -144,8 +141,8 @@ public struct MemoryRecord: Sendable, Equatable {
         metadata = try source.object(.metadata)
     }
 
-    /// Sets the given fields, and computes the hash anew if one of those it is made of was among
-    /// them.
+    /// Sets the given fields, and computes the hash again if one of the fields that it is made of
+    /// changes.
     public mutating func apply(_ changes: RecordChanges) {
         for field in RecordField.allCases { set(field, from: changes) }
         if changes.touchesHash { memoryHash = computedHash() }
@@ -168,7 +165,7 @@ public struct MemoryRecord: Sendable, Equatable {
         case .eventDate: if case .set(let value) = changes.eventDate { eventDate = value }
         case .updatedAt: updatedAt = changes.updatedAt ?? updatedAt
         case .lastAccessed: lastAccessed = changes.access?.at ?? lastAccessed
-        // What is stored may have been written by anyone.
+        // Stored values may have been written by any program.
         case .accessCount: if changes.access != nil { accessCount = accessCount == .max ? .max : accessCount + 1 }
         case .id, .createdAt, .persistedAt, .memoryHash, .extractionStrategy, .extractionStrategyConfig: break
         }

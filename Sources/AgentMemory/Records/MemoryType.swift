@@ -1,6 +1,6 @@
 /// What kind of memory a record is.
 public enum MemoryType: String, Sendable, CaseIterable {
-    /// A fact or a preference that holds without a time.
+    /// A fact or a preference that is not tied to a time.
     case semantic
     /// Something that happened, usually with an event date.
     case episodic

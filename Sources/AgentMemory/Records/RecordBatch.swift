@@ -1,4 +1,4 @@
-/// The records of one call as the store is to have them: of an id given twice the last record
+/// The records of one call as the store must have them: of an id given twice the last record
 /// counts.
 public struct RecordBatch: Sendable {
     /// The ids in the order given, one for each record given.
@@ -40,8 +40,8 @@ public struct RecordBatch: Sendable {
 }
 
 extension Sequence {
-    /// The elements in the order of the bytes of their ids: all writers take records in this order,
-    /// so that none waits for another in a circle.
+    /// The elements in the order of the bytes of their ids. All writers take records in this order,
+    /// so that they cannot deadlock.
     public func inOrder(ofID id: (Element) -> String) -> [Element] {
         sorted { ExactString(id($0)) < ExactString(id($1)) }
     }

@@ -1,4 +1,4 @@
-/// What becomes of one field in a partial update.
+/// The change of one field in a partial update.
 public enum FieldChange<Value: Sendable & Equatable>: Sendable, Equatable {
     case unchanged
     case set(Value)
@@ -14,8 +14,8 @@ public struct RecordChanges: Sendable, Equatable {
     /// A search has shown the record: sets `last_accessed` and adds 1 to `access_count`.
     public struct Access: Sendable, Equatable {
         public let at: Timestamp
-        /// The record is left alone, and not counted as changed, if its `last_accessed` is less
-        /// than this many seconds before `at`. 0 touches always.
+        /// The record is not changed, and not counted as changed, if its `last_accessed` is less
+        /// than this many seconds before `at`. 0 always applies the access.
         public let minimumIntervalSeconds: Int
 
         public init(at: Timestamp, minimumIntervalSeconds: Int = 900) {

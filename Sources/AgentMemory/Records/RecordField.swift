@@ -1,8 +1,8 @@
 /// The fields of a memory record, each once, in the order in which the REST API shows them.
 ///
-/// Whatever stores, sends or reads records goes through this list: ``MemoryRecord/value(of:)`` and
-/// ``RecordChanges/value(of:)`` give the values, ``RecordSource`` reads them. The raw value is the
-/// position in `allCases`.
+/// All code that stores, sends or reads records goes through this list: ``MemoryRecord/value(of:)``
+/// and ``RecordChanges/value(of:)`` return the values, ``RecordSource`` reads them. The raw value
+/// is the position in `allCases`.
 public enum RecordField: Int, Sendable, CaseIterable {
     case id
     case text
@@ -26,7 +26,7 @@ public enum RecordField: Int, Sendable, CaseIterable {
     case extractionStrategyConfig
     case metadata
 
-    /// The spelling in JSON and in columns; hashes in Redis differ in that of the id.
+    /// The spelling in JSON and in columns. Redis hashes differ only in the name of the id.
     public var name: String {
         switch self {
         case .id: "id"
@@ -101,7 +101,7 @@ extension MemoryRecord {
     }
 }
 
-/// Where the fields of a stored record are read from; one method for each kind of value
+/// A reader of the fields of a stored record, with one method for each kind of value
 /// (``RecordValue``).
 ///
 /// Conforming types know how the values are stored; ``MemoryRecord/init(reading:)`` knows which

@@ -1,10 +1,10 @@
 /// How JSON spells the values of a record.
 public enum RecordSpelling: Sendable {
-    /// As the REST API: dates in ISO 8601. A reader takes `null` for an empty list and for no
-    /// memory hash.
+    /// The REST API: dates in ISO 8601. A reader accepts `null` for an empty list and for no memory
+    /// hash.
     case api
-    /// As the protocol of loaded backends: dates in microseconds since 1970. A reader insists on
-    /// every member.
+    /// The protocol of loaded backends: dates in microseconds since 1970. A reader requires every
+    /// member.
     case backend
 }
 
@@ -36,18 +36,17 @@ extension JSONWriter {
 
 /// Reads the fields of a record, or of its changes, from the members of a JSON object.
 ///
-/// Members most likely come in the order in which they are asked for, or nearly so: the search for
-/// each begins behind the last one that was found. (Looking each up from the beginning costs more
-/// than all else about a record.) Any order is as good.
+/// Members usually come in the order in which they are read, or nearly so. The search for each
+/// therefore starts after the last one that was found: looking each up from the start would cost
+/// more than the rest of reading a record. Every order gives the same result.
 public struct RecordMembers: RecordSource {
     private let members: [(name: String, value: JSONValue)]
     private let reader: MemberReader
     private let spelling: RecordSpelling
     private var next = 0
 
-    /// - Parameters:
-    ///   - source: what an error says the object is.
-    ///   - code: the code of the errors.
+    /// A reader of the members of `json`. `source` is what an error calls the object, and `code` is
+    /// the code of the errors.
     public init(
         _ json: JSONValue, _ spelling: RecordSpelling, of source: String,
         failing code: MemoryError.Code = .internalError
@@ -107,7 +106,7 @@ public struct RecordMembers: RecordSource {
         try optional(field, spelling.date)
     }
 
-    /// Whether there is such a member, and whether it is `null`.
+    /// Whether the member exists, and whether it is `null`.
     mutating func presence(of field: RecordField) -> (isThere: Bool, isNull: Bool) {
         guard let index = find(field.name) else { return (false, false) }
         return (true, members[index].value.isNull)

@@ -1,26 +1,29 @@
-/// What the updates of one call make of the records that are stored (rules U1, U2).
+/// Applies the updates of one call to the stored records (rules U1, U2).
 ///
 /// Several updates of an id apply in their order. An update of an unknown id is left out, and so is
 /// one whose ``RecordChanges/Access`` is not due.
 public struct UpdateFold: Sendable {
     /// A record that changes.
     public struct Change: Sendable {
-        /// As the updates name the record.
+        /// The id as the updates spell it.
         public let id: String
-        /// As it is stored.
+        /// The stored record.
         public let before: MemoryRecord
         public fileprivate(set) var after: MemoryRecord
         /// The changes that apply, in their order.
         public fileprivate(set) var applied: [RecordChanges]
 
-        /// The text, if it is another one than before: only then the record needs a new vector.
+        /// The text, if it changes: only then the record needs a new vector.
         public var newText: String? { ExactString(before.text) == ExactString(after.text) ? nil : after.text }
     }
 
     /// Each record once, in the order in which the updates first name them.
     public private(set) var changes: [Change] = []
 
-    /// - Parameter stored: the record with this id, or `nil`; asked once for each id.
+    /// The changes that `updates` make. `stored` returns the record with an id, or `nil`; it is
+    /// called once for each id.
+    ///
+    /// - Throws: what `stored` throws.
     public init(_ updates: [RecordUpdate], stored: (String) throws -> MemoryRecord?) rethrows {
         /// The position of each record that changes, and the records that do not change so far.
         var positions: [ExactString: Int] = [:]
@@ -55,7 +58,7 @@ public struct UpdateFold: Sendable {
         self.init(updates) { stored[ExactString($0)] }
     }
 
-    /// The texts that need a vector and have none among `vectors`, each once.
+    /// The texts that need a vector and are not among `vectors`, each once.
     public func textsToEmbed(besides vectors: TextVectors) -> [String] {
         changes.compactMap(\.newText).exactlyDistinct().filter { vectors[$0] == nil }
     }
@@ -63,8 +66,8 @@ public struct UpdateFold: Sendable {
 
 /// The encodings of texts, compared by their bytes, that one call has embedded so far.
 ///
-/// Texts are embedded outside of transactions and locks. Meanwhile other calls may change what is
-/// stored, so a call looks again until every text that it writes has its vector.
+/// Texts are embedded outside of transactions and locks. Other calls may change the stored records
+/// meanwhile, so a call reads them again until every text that it writes has its vector.
 public struct TextVectors: Sendable {
     private var encodings: [ExactString: TextEncoding] = [:]
 

@@ -1,5 +1,5 @@
-/// How memories are to be extracted from a session's messages; kept with the session for whoever
-/// extracts.
+/// How memories are to be extracted from a session's messages; stored with the session for the
+/// extraction.
 public struct MemoryStrategy: Sendable, Equatable {
     public enum Name: String, Sendable, CaseIterable {
         case discrete, summary, preferences, custom

@@ -6,7 +6,7 @@ public struct SessionKey: Sendable, Hashable, Comparable {
     /// Trimmed and not empty, 512 bytes at most, without control characters; `nil` where the
     /// session has none.
     public let namespace: String?
-    /// As `namespace`.
+    /// Follows the rules of `namespace`.
     public let userID: String?
 
     /// - Throws: ``MemoryError`` with code `invalidInput` that names `session_id`, `namespace` or
@@ -17,8 +17,8 @@ public struct SessionKey: Sendable, Hashable, Comparable {
         self.userID = try FieldRules.tag(userID, field: "user_id")
     }
 
-    /// A key as a store gives it back: nothing is checked but that an empty part counts as absent,
-    /// so that data of another server stays readable.
+    /// A key as a store returns it. Nothing is checked, so that data of another server stays
+    /// readable; an empty part counts as absent.
     public init(storedSessionID sessionID: String, namespace: String?, userID: String?) {
         self.sessionID = sessionID
         self.namespace = namespace.flatMap { $0.isEmpty ? nil : $0 }

@@ -20,7 +20,7 @@ extension SessionMemory {
         }
     }
 
-    /// What the client says with the memory, without dates and marks.
+    /// What the client sent with the memory, without dates and marks.
     func writeContent(to writer: inout JSONWriter) {
         func member(_ name: String, _ write: (inout JSONWriter) -> Void) {
             writer.name(name)
@@ -46,13 +46,13 @@ extension SessionMemory {
         member("metadata") { $0.value(.object(record.metadata)) }
     }
 
-    /// Reads what ``write(to:)`` or the reference wrote; what is missing gets the default of the
-    /// wire. A memory without dates gets `fallbackDate`.
+    /// Reads what ``write(to:)`` or the reference wrote; missing members get the defaults of the
+    /// API. A memory without dates gets `fallbackDate`.
     ///
-    /// - Throws: ``MemoryError`` with code `internalError` for what is no memory.
+    /// - Throws: ``MemoryError`` with code `internalError` if the value is not a memory.
     public init(stored value: JSONValue, fallbackDate: Timestamp) throws(MemoryError) {
         guard let id = value["id"]?.stringValue, let text = value["text"]?.stringValue else {
-            throw MemoryError(.internalError, "a stored session holds a memory that cannot be read")
+            throw MemoryError(.internalError, "a stored session has a memory that cannot be read")
         }
         var given: GivenLists = []
         func list(_ name: String, _ flag: GivenLists) -> [String] {

@@ -1,7 +1,7 @@
 /// A structured memory that a client put into a session. It goes to long-term memory under its own
 /// id; until then `persistedAt` is `nil`.
 public struct SessionMemory: Sendable, Equatable {
-    /// The lists that the client gave: the others are `null` on the wire, not `[]`.
+    /// The lists that the client sent: the others are `null` on the wire, not `[]`.
     public struct GivenLists: OptionSet, Sendable, Hashable {
         public let rawValue: UInt8
         public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -11,12 +11,12 @@ public struct SessionMemory: Sendable, Equatable {
         public static let extractedFrom = GivenLists(rawValue: 4)
     }
 
-    /// The memory as the client gave it: session id, user id and namespace are its own, not yet the
+    /// The memory as the client sent it: session id, user id and namespace are its own, not yet the
     /// session's.
     public let record: MemoryRecord
     public let givenLists: GivenLists
-    /// When the memory was stored in long-term memory; `nil` while it is not there.
-    /// (`record.persistedAt` is not used.)
+    /// When the memory was stored in long-term memory; `nil` until then. (`record.persistedAt` is
+    /// not used.)
     public var persistedAt: Timestamp?
 
     public init(_ record: MemoryRecord, givenLists: GivenLists, persistedAt: Timestamp?) {
@@ -27,7 +27,7 @@ public struct SessionMemory: Sendable, Equatable {
 
     public var id: String { record.id }
 
-    /// Whether both say the same under the same id, whatever dates and marks they carry.
+    /// Whether both have the same id and content, whatever their dates and marks.
     public func saysTheSame(as other: SessionMemory) -> Bool {
         func bytes(_ memory: SessionMemory) -> [UInt8] {
             var writer = JSONWriter(capacity: 512)

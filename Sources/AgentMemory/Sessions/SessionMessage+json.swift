@@ -21,11 +21,11 @@ extension SessionMessage {
     /// Reads what ``write(to:)`` or the reference wrote. A message without a date gets
     /// `fallbackDate`.
     ///
-    /// - Throws: ``MemoryError`` with code `internalError` for what is no message.
+    /// - Throws: ``MemoryError`` with code `internalError` if the value is not a message.
     public init(stored value: JSONValue, fallbackDate: Timestamp) throws(MemoryError) {
         guard let id = value["id"]?.stringValue, let role = value["role"]?.stringValue,
             let content = value["content"]?.stringValue
-        else { throw MemoryError(.internalError, "a stored session holds a message that cannot be read") }
+        else { throw MemoryError(.internalError, "a stored session has a message that cannot be read") }
         self.init(
             storedID: id, role: role, content: content,
             createdAt: Timestamp(stored: value["created_at"]) ?? fallbackDate,

@@ -8,7 +8,7 @@ public struct SessionMessage: Sendable, Equatable {
     /// Never blank, never with NUL; otherwise byte for byte what the client sent.
     public let content: String
     public let createdAt: Timestamp
-    /// When the message was stored in long-term memory; `nil` while it is not there.
+    /// When the message was stored in long-term memory; `nil` until then.
     public var persistedAt: Timestamp?
     /// Whether the extraction of single facts has been done (`t` on the wire) or is still due
     /// (`f`).
@@ -16,8 +16,8 @@ public struct SessionMessage: Sendable, Equatable {
 
     /// A message from a client.
     ///
-    /// - Throws: ``MemoryError``: `invalidCombination` for blank content, which REST answers with
-    ///   400 as clients expect; `invalidInput` that names `id`, `role` or `content` otherwise.
+    /// - Throws: ``MemoryError``: `invalidCombination` for blank content (REST responds with 400,
+    ///   as clients expect); `invalidInput` that names `id`, `role` or `content` otherwise.
     public init(
         id: String, role: String, content: String, createdAt: Timestamp, persistedAt: Timestamp? = nil,
         discreteMemoryExtracted: Bool = false
@@ -36,7 +36,7 @@ public struct SessionMessage: Sendable, Equatable {
         self.discreteMemoryExtracted = discreteMemoryExtracted
     }
 
-    /// A message as a store gives it back: nothing is checked.
+    /// A message as a store returns it: nothing is checked.
     public init(
         storedID id: String, role: String, content: String, createdAt: Timestamp, persistedAt: Timestamp?,
         discreteMemoryExtracted: Bool
@@ -49,7 +49,7 @@ public struct SessionMessage: Sendable, Equatable {
         self.discreteMemoryExtracted = discreteMemoryExtracted
     }
 
-    /// Whether both say the same under the same id, whatever the server noted about them since.
+    /// Whether both have the same id, role and content, whatever the server noted about them since.
     public func saysTheSame(as other: SessionMessage) -> Bool {
         ExactString(id) == ExactString(other.id) && ExactString(role) == ExactString(other.role)
             && ExactString(content) == ExactString(other.content)

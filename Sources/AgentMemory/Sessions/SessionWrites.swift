@@ -1,6 +1,6 @@
 /// What a write expects to find.
 public enum SessionExpectation: Sendable, Equatable {
-    /// No session under the key; one that has expired is none.
+    /// No session under the key; an expired one does not count.
     case absent
     /// A session whose current ``SessionRevision/number`` is this one.
     case revision(Int)
@@ -17,14 +17,14 @@ public struct SessionAppend: Sendable, Equatable {
     public let writerStamp: Timestamp?
     /// The new value of ``WorkingMemory/tokens``; `nil` leaves it.
     public let tokens: Int?
-    /// Whether messages that the session has already are left out, so that an append can be sent
-    /// again. The ids of ``messages`` are all different then.
+    /// Whether messages that the session has already are left out, so that an append can be
+    /// retried. The ids of ``messages`` are all different then.
     public let skipsRepeats: Bool
-    /// What is enqueued together with the write.
+    /// Jobs that are enqueued together with the write.
     public let jobs: [NewJob]
 
-    /// How many of the last messages of a session are looked through for repeats: a bound, so that
-    /// an append to a long session costs no more than one to a short session.
+    /// How many of the last messages of a session are searched for repeats. The bound keeps an
+    /// append to a long session as cheap as one to a short session.
     public static let repeatWindow = 1000
 
     public init(
@@ -42,7 +42,7 @@ public struct SessionAppend: Sendable, Equatable {
 }
 
 extension SessionAppend {
-    /// What a store says of an append that would give two meanings to one id.
+    /// The error of a store for an append that would give one id two meanings.
     public static let repeatConflict = MemoryError(
         .conflict,
         "The session has a message of the same id with another role or content: give a new message a new id; to change one, PUT the session"

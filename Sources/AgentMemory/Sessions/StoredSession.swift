@@ -1,6 +1,6 @@
-/// A session as a store holds it: its content with its place in the history of its writes.
+/// A session as a store has it: its content with its place in the history of its writes.
 public struct StoredSession: Sendable, Equatable {
-    /// `messages` holds the last ones only, where only these were asked for.
+    /// `messages` has only the last ones if only these were requested.
     public var memory: WorkingMemory
     /// Messages of the whole session.
     public var messageCount: Int
@@ -8,7 +8,7 @@ public struct StoredSession: Sendable, Equatable {
     /// most ``SessionRevision/kept``.
     public var revisions: [SessionRevision]
 
-    /// - Parameter revisions: at least one.
+    /// A session with at least one revision.
     public init(memory: WorkingMemory, messageCount: Int, revisions: [SessionRevision]) {
         precondition(!revisions.isEmpty, "a stored session has a revision")
         self.memory = memory
@@ -23,14 +23,14 @@ public struct StoredSession: Sendable, Equatable {
 /// One write of a session.
 public struct SessionRevision: Sendable, Equatable {
     /// Counts the writes of the session. The first write after the session was absent starts at 1
-    /// (or, so that a number is not seen twice, at any higher one); every further write adds 1. 0
+    /// (or at any higher number, so that a number is not seen twice); every further write adds 1. 0
     /// for a document of the reference, which has no revisions.
     public let number: Int
     /// What clients see as `last_accessed`: no two revisions of a session share it, and later ones
     /// have later stamps.
     public let stamp: Timestamp
-    /// The `last_accessed` that the writer's request carried, where it was of the writer's own
-    /// clock: a writer that sends it again works from what it wrote here. `nil` where the request
+    /// The `last_accessed` that the writer's request carried, if it came from the writer's own
+    /// clock: a writer that sends it again started from what it wrote here. `nil` if the request
     /// carried none, or the stamp of a revision.
     public let writerStamp: Timestamp?
     /// Messages of the session after the write.
@@ -55,8 +55,8 @@ public struct SessionRevision: Sendable, Equatable {
         ]
     }
 
-    /// Numbers beyond this one are not ours: the next ones could not be told apart in a double, as
-    /// Redis counts.
+    /// Numbers above this one were not made here: Redis counts in doubles, which could not tell the
+    /// next ones apart.
     private static let largestNumber = 1 << 53
 
     /// Reads ``json``; `nil` for anything else.

@@ -1,12 +1,12 @@
-/// What an agent holds of one session: the conversation, structured memories, data of its own, and
-/// a summary of what was said before.
+/// The memory of one session: the conversation, structured memories, the client's own data, and a
+/// summary of the earlier conversation.
 public struct WorkingMemory: Sendable, Equatable {
     public var key: SessionKey
     /// In the order of the conversation, which is the order the client gave, not that of their
     /// dates.
     public var messages: [SessionMessage]
     public var memories: [SessionMemory]
-    /// Anything the client keeps with the session; `nil` where it gave none. Comes back as the same
+    /// Anything the client stores with the session; `nil` if it sent none. Returned as the same
     /// JSON value.
     public var data: JSONObject?
     /// A summary of the earlier conversation.
@@ -14,13 +14,12 @@ public struct WorkingMemory: Sendable, Equatable {
     /// A count that clients keep; the server only stores it.
     public var tokens: Int
     public var strategy: MemoryStrategy
-    /// Seconds from the last write after which the session is gone, at least 1; `nil` keeps it for
-    /// ever.
+    /// Seconds from the last write until the session expires, at least 1; `nil` keeps it for ever.
     public var ttlSeconds: Int?
     public var createdAt: Timestamp
     public var updatedAt: Timestamp
-    /// The stamp of the revision (``SessionRevision/stamp``), which clients send back with their
-    /// next PUT.
+    /// The stamp of the revision (``SessionRevision/stamp``), which clients send with their next
+    /// PUT.
     public var lastAccessed: Timestamp
 
     public init(

@@ -1,40 +1,43 @@
 /// A backend that decides in the store itself, together with the write, which records of a call are
-/// stored, so that no other writer of any process comes in between.
+/// stored, so that no writer of any process can come in between.
 ///
-/// Besides, its ``MemoryVectorDatabase/delete(_:)`` notes the ids with the time of the store,
-/// whether there are such records or not, and keeps the notes for ``DeletionNote/keptSeconds``, so
-/// that ``promote(_:handedInAt:)`` can tell what was never stored from what has been deleted since.
+/// Its ``MemoryVectorDatabase/delete(_:)`` also notes the ids with the time of the store, whether
+/// such records exist or not, and keeps the notes for ``DeletionNote/keptSeconds``. They let
+/// ``promote(_:handedInAt:)`` tell a record that was never stored from one that was deleted since.
 ///
-/// For other backends the service does what it can from outside: see `LongTermMemory`.
+/// For other backends the service checks before the write, without that guarantee: see
+/// `LongTermMemory`.
 public protocol AtomicMemoryDatabase: MemoryVectorDatabase {
-    /// As ``MemoryVectorDatabase/add(_:)``, but leaves out each record whose memory hash another id
-    /// has, in the store or earlier in the call. A record whose own id is stored is a replacement,
-    /// never a duplicate; what a record of the call replaces is no reason to leave out another. Of
-    /// calls that run at once with one memory hash under different ids, one stores it.
+    /// Stores records as ``MemoryVectorDatabase/add(_:)`` does, but leaves out each record whose
+    /// memory hash another id has, in the store or earlier in the call.
+    ///
+    /// A record whose own id is stored is a replacement, never a duplicate. A record that the call
+    /// replaces is not a reason to leave out another one. Of concurrent calls with one memory hash
+    /// under different ids, one stores it.
     ///
     /// - Returns: the ids that were stored, in the order given, each once.
     func addDistinct(_ records: [MemoryRecord]) async throws -> [String]
 
-    /// Stores those of the records that nothing stands against, all of them or none; replaces
-    /// nothing.
+    /// Stores the records that may be stored (see ``PromotionOutcome``), all of them or none;
+    /// replaces nothing.
     ///
     /// - Parameters:
     ///   - records: of different ids.
     ///   - handedInAt: when they were handed in for promotion, by the store's clock. What was
     ///     deleted then or later is not stored.
-    /// - Returns: what became of each record.
+    /// - Returns: the outcome for each record.
     func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome]
 }
 
-/// What became of a record that was to be promoted.
+/// The outcome for a record that was to be promoted.
 public enum PromotionOutcome: Sendable, Equatable {
     case stored
-    /// The user and namespace of the record have its id already, perhaps edited since: left as it
-    /// is.
+    /// A record of the same user and namespace has the id already, perhaps edited since; it stays
+    /// as it is.
     case present
     /// The id was deleted after the record had been handed in.
     case deleted
-    /// The id is that of a record of another user or namespace: not stored.
+    /// A record of another user or namespace has the id; the new one is not stored.
     case taken
 }
 

@@ -12,7 +12,7 @@ public struct CheckedDatabase: MemoryVectorDatabase {
         self.database = (database as? CheckedDatabase)?.database ?? database
     }
 
-    /// The writes that the backend decides in its store; `nil` if it is not an
+    /// The writes whose conditions the backend checks in its store; `nil` if it is not an
     /// ``AtomicMemoryDatabase``.
     public var atomicWrites: CheckedAtomicWrites? {
         (database as? any AtomicMemoryDatabase).map(CheckedAtomicWrites.init)

@@ -1,17 +1,17 @@
 /// A durable queue of background jobs that any number of processes share.
 ///
 /// A job is done at least once: a worker leases it, and completes, retries or buries it before the
-/// lease ends; a lease that ends without a word (its worker died) lets any worker lease the job
-/// again. Of two workers never two hold a lease of one job at the same time. Times are those of the
-/// store's own clock where it has one, so that replicas agree.
+/// lease ends. If a lease ends without that (its worker died), any worker may lease the job again.
+/// Two workers never hold a lease of one job at the same time. Times are those of the store's own
+/// clock if it has one, so that replicas agree.
 ///
 /// ``Store/health()`` has the component `jobs`.
 ///
 /// All calls may run at the same time, from several processes. Each call ends within the deadline
 /// that the queue was configured with, and a cancelled task ends its call early with
 /// `CancellationError`; every other failure is a ``MemoryError`` (`storeUnavailable` or
-/// `timedOut`). A cancelled or failed ``lease(kinds:limit:for:)`` may have leased jobs that nobody
-/// heard of: they come back when the lease ends.
+/// `timedOut`). A cancelled or failed ``lease(kinds:limit:for:)`` may have leased jobs without
+/// returning them: they can be leased again when the lease ends.
 public protocol JobQueue: Store, DeletionNotes {
     /// Adds jobs, all or none. Once this returns they survive a crash of this process (and of the
     /// store, as far as the store keeps anything it has acknowledged).
@@ -20,35 +20,38 @@ public protocol JobQueue: Store, DeletionNotes {
     @discardableResult
     func enqueue(_ jobs: [NewJob]) async throws -> [String]
 
-    /// Takes up to `limit` jobs that are due, roughly the oldest first: jobs that wait and whose
-    /// delay has passed, and jobs whose lease has ended. Does not wait for jobs to appear.
+    /// Takes up to `limit` jobs that are due, roughly the oldest first: waiting jobs whose delay
+    /// has passed, and jobs whose lease has ended. Does not wait for jobs to appear.
     ///
     /// - Parameters:
     ///   - kinds: only jobs of these kinds; not empty.
+    ///   - limit: the largest number of jobs.
     ///   - duration: how long the lease lasts, at least one second.
     func lease(kinds: [String], limit: Int, for duration: Duration) async throws -> [LeasedJob]
 
-    /// Makes the lease last `duration` from now.
+    /// Extends the lease to `duration` from now.
     ///
-    /// - Returns: `false`, changing nothing, if this is not the job's lease any more: it ended and
-    ///   another worker took the job, or the job is gone.
+    /// - Returns: `false`, changing nothing, if this is no longer the job's lease: it ended and
+    ///   another worker took the job, or the job was deleted.
     func extend(_ job: LeasedJob, for duration: Duration) async throws -> Bool
 
     /// Removes the job: it is done.
     ///
-    /// - Returns: `false`, changing nothing, if this is not the job's lease any more. (A lease that
-    ///   has ended but that no other worker took may still complete.) So do
+    /// - Returns: `false`, changing nothing, if this is no longer the job's lease. A lease that has
+    ///   ended can still complete if no other worker has taken the job. The same holds for
     ///   ``retry(_:after:reason:)`` and ``bury(_:reason:)``.
     func complete(_ job: LeasedJob) async throws -> Bool
 
-    /// Gives the job back; it can be leased again once `delay` has passed. Its attempts go on
-    /// counting.
+    /// Returns the job to the queue; it can be leased again once `delay` has passed. Its number of
+    /// attempts is kept.
     ///
-    /// - Parameter reason: why it failed, 1,000 bytes at most, without secrets and without stored
-    ///   texts.
+    /// - Parameters:
+    ///   - job: the lease that the worker holds.
+    ///   - delay: until the next attempt.
+    ///   - reason: why it failed, 1,000 bytes at most, without secrets and without stored texts.
     func retry(_ job: LeasedJob, after delay: Duration, reason: String) async throws -> Bool
 
-    /// Moves the job to the dead-letter list, payload and all.
+    /// Moves the job with its payload to the dead-letter list.
     func bury(_ job: LeasedJob, reason: String) async throws -> Bool
 
     func counts() async throws -> JobCounts

@@ -4,16 +4,16 @@
 /// ``Store/name`` is the name that the factory setting uses. ``Store/health()`` has the components
 /// `store` and `index`.
 ///
-/// The six operations mean what the project's contract (`Documentation/contract.md`) says, rule by
-/// rule; the conformance kit proves it. Values that reach a backend are valid by construction, so a
+/// The project's contract (`Documentation/contract.md`) defines the six operations, rule by rule;
+/// the conformance kit checks them. Values that reach a backend are valid by construction, so a
 /// backend checks nothing about them again.
 ///
 /// All calls may run at the same time. Each call ends within the deadline that the backend was
 /// configured with, and a cancelled task ends its call early with `CancellationError`; every other
 /// failure is a ``MemoryError``.
 public protocol MemoryVectorDatabase: Store {
-    /// What the backend can do beyond semantic search and filters. A request for what is missing is
-    /// refused with code `unsupported`, never ignored.
+    /// What the backend can do in addition to semantic search and filters. A request for a
+    /// capability that it does not have is refused with code `unsupported`, never ignored.
     var capabilities: BackendCapabilities { get }
 
     /// Stores records whole, replacing those whose id exists; of an id given twice the last one
@@ -37,25 +37,25 @@ public protocol MemoryVectorDatabase: Store {
     func delete(_ ids: [String]) async throws -> Int
 
     /// Changes single fields, each record atomically against updates of its other fields; all or
-    /// nothing per call. Embeds again only where the text changes; computes the memory hash again
-    /// where one of its fields changes.
+    /// nothing per call. Embeds again only if the text changes; computes the memory hash again if
+    /// one of its fields changes.
     ///
-    /// - Returns: how many records changed. An unknown id is not created and not counted, nor is a
-    ///   record whose ``RecordChanges/Access`` is not due.
+    /// - Returns: how many records changed. An unknown id is not created and not counted. A record
+    ///   whose ``RecordChanges/Access`` is not due is not counted either.
     func update(_ updates: [RecordUpdate]) async throws -> Int
 }
 
-/// What a backend can do beyond the core.
+/// What a backend can do in addition to the core.
 public struct BackendCapabilities: Sendable, Equatable {
     public let keywordSearch: Bool
     public let hybridSearch: Bool
-    /// Rule S7.
+    /// Recency ranking inside the backend (rule S7).
     public let serverSideRecency: Bool
     public let distanceThreshold: Bool
     /// Whether ``MemoryVectorDatabase/search(_:)`` takes the ranking `blended`. For other backends
     /// the candidates are found by its semantic and its keyword search.
     public let blendedSearch: Bool
-    /// The scorers that keyword and hybrid search take; `bm25std` is always among them where there
+    /// The scorers that keyword and hybrid search accept; `bm25std` is always among them if there
     /// is keyword search.
     public let textScorers: Set<TextScorer>
 
@@ -71,7 +71,7 @@ public struct BackendCapabilities: Sendable, Equatable {
         self.textScorers = textScorers
     }
 
-    /// Refuses what the backend does not have.
+    /// Refuses a query that needs a capability the backend does not have.
     ///
     /// - Throws: ``MemoryError`` with code `unsupported` that names the parameter.
     public func check(_ ranking: SearchQuery.Ranking, backend: String) throws(MemoryError) {

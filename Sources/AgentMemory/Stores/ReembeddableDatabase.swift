@@ -1,18 +1,19 @@
-/// A backend that can make the vectors of its records anew with another embedding model while
-/// servers with the old one go on.
+/// A backend that can embed its records again with another model while servers with the old model
+/// keep running.
 ///
-/// The vectors of each model lie apart. A write of a text makes the vector of the writer's model
-/// and removes the record's vectors of other models, so that what is out of date is missing, and
-/// what is missing is made here. All calls are about the model of the backend's own embedder; none
-/// of them needs ``MemoryVectorDatabase/prepare()``. Several processes may do the same at once.
+/// The vectors of each model are stored apart. A write of a text makes the vector of the writer's
+/// model and removes the record's vectors of other models. An outdated vector therefore becomes a
+/// missing one, and these calls fill in what is missing. All calls are about the model of the
+/// backend's own embedder; none of them needs ``Store/prepare()``. Several processes may run them
+/// at the same time.
 public protocol ReembeddableDatabase: MemoryVectorDatabase {
-    /// Puts the model on record, not ready, unless it is there already, and makes a place for its
+    /// Records the model as not ready, unless it is recorded already, and creates the place for its
     /// vectors.
     ///
-    /// - Returns: all models on record, this one among them.
+    /// - Returns: all recorded models, this one included.
     func beginReembedding() async throws -> [RecordedSpace]
 
-    /// How far the work is.
+    /// The progress so far.
     func reembeddingProgress() async throws -> ReembeddingProgress
 
     /// Embeds records that lack a vector, and stores each vector if the record's text is still the
@@ -23,7 +24,7 @@ public protocol ReembeddableDatabase: MemoryVectorDatabase {
     ///   - limit: how many records at most.
     func embedMissing(from position: Int, limit: Int) async throws -> ReembeddingStep
 
-    /// Makes the vector index, or waits until it is complete; searches of other models go on
+    /// Creates the vector index, or waits until it is complete; searches of other models continue
     /// meanwhile.
     func indexReembedded() async throws
 
@@ -54,7 +55,7 @@ public struct ReembeddingProgress: Sendable, Equatable {
 public struct ReembeddingStep: Sendable, Equatable {
     /// Records without a vector that were looked at.
     public let found: Int
-    /// Those that have one now; the others were changed at the same moment.
+    /// Those that have one now; the others were changed at the same time.
     public let embedded: Int
     /// Where the next step of the pass begins.
     public let position: Int
@@ -72,20 +73,20 @@ public struct ReembeddingStep: Sendable, Equatable {
 /// The whole of `agent-memory reembed`: from a model that the store does not know to one that
 /// servers can use.
 ///
-/// It can be ended at any moment, and begun again: only what is missing is made.
+/// It can be stopped at any time and started again: it makes only what is missing.
 public struct Reembedding: Sendable {
     private let database: any ReembeddableDatabase
     private let batchSize: Int
 
-    /// - Parameter batchSize: texts that are embedded and written together.
+    /// A run of the command on `database`, which embeds and writes `batchSize` texts at a time.
     public init(_ database: any ReembeddableDatabase, batchSize: Int) {
         self.database = database
         self.batchSize = batchSize
     }
 
-    /// What is told while it runs.
+    /// Progress of the run.
     public enum Event: Sendable {
-        /// With all models that are on record.
+        /// With all recorded models.
         case began([RecordedSpace])
         case progress(ReembeddingProgress)
         case indexing
@@ -99,14 +100,14 @@ public struct Reembedding: Sendable {
         try await embedAll(&progress, tell)
         tell(.indexing)
         try await database.indexReembedded()
-        // What was written while the index was made.
+        // What was written while the index was created.
         try await embedAll(&progress, tell)
         try await database.finishReembedding()
         tell(.progress(try await database.reembeddingProgress()))
     }
 
-    /// Removes what all other models have, and makes the vectors that are missing then: what their
-    /// servers stored last, nobody else would find.
+    /// Removes the vectors of all other models, and then makes the vectors that are missing: texts
+    /// that servers with those models stored last would not be found otherwise.
     ///
     /// - Returns: the models whose vectors were removed.
     /// - Throws: as ``ReembeddableDatabase/dropOtherSpaces()``; ``MemoryError``;
@@ -118,8 +119,9 @@ public struct Reembedding: Sendable {
         return dropped
     }
 
-    /// Until nothing is missing; where servers go on writing, until three passes have found hardly
-    /// anything. The rest is made by the upkeep of the servers that start with the new model.
+    /// Runs passes until nothing is missing. If servers keep writing, it stops after three passes
+    /// that found hardly anything. Servers that start with the new model make the rest as part of
+    /// their maintenance.
     private func embedAll(_ progress: inout ReembeddingProgress, _ tell: (Event) -> Void) async throws {
         var shortPasses = 0
         while shortPasses < 3 {

@@ -1,41 +1,45 @@
-/// A store of sessions, with the queue of jobs that lies in the same place (``JobQueue``).
+/// A store of sessions. The queue of jobs (``JobQueue``) is in the same place.
 ///
-/// A session whose `ttlSeconds` have passed since its last write is gone: no read, list, append or
-/// expectation sees it, whether or not the store has removed it yet. The time is that of the
-/// store's own clock where it has one (so that replicas agree), else the process's.
+/// A session whose `ttlSeconds` have passed since its last write does not exist: no read, list,
+/// append or expectation sees it, whether or not the store has removed it yet. The time is that of
+/// the store's own clock if it has one (so that replicas agree), else the process's.
 ///
-/// ``Store/run()`` removes expired sessions where the store does not do so by itself;
+/// ``Store/run()`` removes expired sessions if the store does not do so by itself;
 /// ``Store/health()`` has the component `sessions`.
 ///
 /// All calls may run at the same time, from several processes. Each write is atomic: readers see
 /// the session before or after it. Each call ends within the deadline that the store was configured
 /// with, and a cancelled task ends its call early with `CancellationError`; every other failure is
-/// a ``MemoryError`` (`storeUnavailable`, `timedOut`, or what is said below).
+/// a ``MemoryError`` (`storeUnavailable`, `timedOut`, or one that the call lists).
 public protocol WorkingMemoryStore: Store {
     /// The keys that `reference` matches (``SessionReference/matches(_:)``), in the order of
     /// ``SessionKey``, the first `limit` of them.
     func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey]
 
-    /// The session, or `nil` where there is none.
+    /// The session, or `nil` if there is none.
     ///
-    /// - Parameter lastMessages: reads only that many messages, the last ones in their order, at a
-    ///   cost that does not grow with the session (0 reads none); `nil` reads all.
-    ///   ``StoredSession/messageCount`` is that of the whole session either way.
+    /// - Parameters:
+    ///   - key: the identity of the session.
+    ///   - lastMessages: reads only that many messages, the last ones in their order, at a cost
+    ///     that does not grow with the session (0 reads none); `nil` reads all.
+    ///     ``StoredSession/messageCount`` counts the whole session either way.
     func read(_ key: SessionKey, lastMessages: Int?) async throws -> StoredSession?
 
     /// Replaces the whole session, or creates it.
     ///
-    /// Stores `memory` exactly as given, `lastAccessed` included (the caller makes it later than
-    /// the stamp of the revision that it expects), as a new revision whose stamp is
-    /// `memory.lastAccessed`; keeps the last ``SessionRevision/kept`` revisions of before (none
-    /// where it expects `.absent`). The session expires `memory.ttlSeconds` (at least 1) from now,
-    /// or never. A store that keeps messages apart must not write again those that have not
-    /// changed.
+    /// Stores `memory` exactly as given, `lastAccessed` included, as a new revision whose stamp is
+    /// `memory.lastAccessed`. (The caller makes it later than the stamp of the revision that it
+    /// expects.) Keeps the last ``SessionRevision/kept`` earlier revisions, or none if it expects
+    /// `.absent`. The session expires `memory.ttlSeconds` (at least 1) from now, or never. A store
+    /// that keeps messages apart must not write unchanged ones again.
     ///
-    /// - Parameter jobs: enqueued together with the write: a crash at any moment leaves both or
-    ///   neither.
+    /// - Parameters:
+    ///   - memory: the new content.
+    ///   - expecting: the state that must be stored.
+    ///   - writerStamp: the ``SessionRevision/writerStamp`` of the new revision.
+    ///   - jobs: enqueued together with the write: a crash at any moment leaves both or neither.
     /// - Returns: the new revision.
-    /// - Throws: ``MemoryError`` with code `conflict` if what is stored is not what is expected;
+    /// - Throws: ``MemoryError`` with code `conflict` if the stored state is not the expected one;
     ///   then nothing has changed.
     @discardableResult
     func write(
@@ -43,44 +47,45 @@ public protocol WorkingMemoryStore: Store {
     ) async throws -> SessionRevision
 
     /// Adds messages at the end of a session, as a new revision, at a cost that does not grow with
-    /// the session; appends that run at the same time all arrive, each one's messages together and
-    /// in order.
+    /// the session. Concurrent appends all take effect, the messages of each together and in order.
     ///
-    /// Message ids are compared only where the append says so (``SessionAppend/skipsRepeats``):
+    /// Message ids are compared only if the append asks for it (``SessionAppend/skipsRepeats``):
     /// then a message that is among the last ``SessionAppend/repeatWindow`` ones, with the same
-    /// role and content, is left out. An append of which nothing is left changes nothing: it makes
-    /// no revision and enqueues no job.
+    /// role and content, is left out. An append without any remaining message changes nothing: it
+    /// makes no revision and enqueues no job.
     ///
     /// ``SessionAppend/jobs`` are enqueued together with the write, as those of a write.
     ///
     /// `updatedAt` becomes `append.at`; `lastAccessed` and the revision's stamp become `append.at`,
     /// or one microsecond after the current stamp if that is later. The session's time to live
-    /// starts anew.
+    /// starts again.
     ///
     /// - Returns: the session after it, without its messages (``StoredSession/messageCount`` counts
-    ///   them); `nil` where there is no session: none is created.
+    ///   them); `nil` if there is no session: none is created.
     /// - Throws: ``MemoryError`` with code `conflict` if the current revision is not the expected
-    ///   one, or, where repeats are skipped, a message of the session has the id of a new one but
+    ///   one, or, if repeats are skipped, a message of the session has the id of a new one but
     ///   another role or content; then nothing has changed.
     func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession?
 
     /// Removes a session.
     ///
-    /// - Parameter expectedRevision: `nil` removes whatever is stored.
+    /// - Parameters:
+    ///   - key: the identity of the session.
+    ///   - expectedRevision: the revision that must be stored; `nil` removes any.
     /// - Returns: whether there was one.
     /// - Throws: ``MemoryError`` with code `conflict` if there is a session whose current revision
     ///   is not the expected one.
     func delete(_ key: SessionKey, expectedRevision: Int?) async throws -> Bool
 
     /// The ids of the sessions that have the given namespace and user id (`nil`: any or none), each
-    /// once however many namespaces or users share it, in the order of their bytes, with the exact
-    /// total.
+    /// once even if several namespaces or users share it, in the order of their bytes, with the
+    /// exact total.
     func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String>
 
     /// Notes that messages and memories of a session are in long-term memory: sets `persistedAt` to
     /// `at` on those of these ids whose `persistedAt` is `nil`. Changes nothing else, makes no
-    /// revision, leaves the time to live; a write that runs at the same time is not undone. Ids
-    /// that are not there are ignored, and so is a session that is gone.
+    /// revision, keeps the time to live; a concurrent write is not undone. Ids that do not exist
+    /// are ignored, and so is a session that was deleted.
     func markPersisted(memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey) async throws
 }
 

@@ -2,7 +2,7 @@ import AgentMemory
 import BackendProtocol
 import CMemoryBackend
 
-/// The table of functions that a factory returned, checked before anything else of it is used.
+/// The table of functions that a factory returned, checked before any other use.
 ///
 /// `@unchecked Sendable`: `memory_backend.h` says that its functions may be called from any thread.
 struct BackendTable: @unchecked Sendable {
@@ -20,8 +20,7 @@ struct BackendTable: @unchecked Sendable {
             throw refuse(
                 "NULL and gave no reason. It must return a memory_backend, or call host->fail before it returns NULL.")
         }
-        // The four numbers at the beginning are the same in every version; what follows is read
-        // once they fit.
+        // The first four numbers are the same in every version; the rest is read once they fit.
         let head = UnsafeRawPointer(pointer)
         let magic = head.loadUnaligned(fromByteOffset: 0, as: UInt32.self)
         let version = head.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
@@ -68,14 +67,14 @@ struct BackendTable: @unchecked Sendable {
         of table: memory_backend, _ refuse: (String) -> BackendFactoryError
     ) throws(BackendFactoryError) -> BackendDescription {
         guard let bytes = table.describe(table.`self`).bytes else {
-            throw refuse("a memory_backend whose describe gives no text.")
+            throw refuse("a memory_backend whose describe returns no text.")
         }
         do {
             return try BackendDescription(json: try JSONValue(fromBorder: bytes))
         } catch let error as MemoryError {
             throw refuse("a memory_backend whose description does not fit the schema: \(error.message).")
         } catch {
-            throw refuse("a memory_backend whose describe gives no JSON.")
+            throw refuse("a memory_backend whose describe returns no JSON.")
         }
     }
 
@@ -96,8 +95,8 @@ struct BackendTable: @unchecked Sendable {
 }
 
 extension memory_backend_text {
-    /// A copy; `nil` for a text that is not there, or whose size cannot be: of more than a
-    /// gigabyte, or of -1 as C functions say that they failed.
+    /// A copy; `nil` for a missing text, or an impossible size: more than a gigabyte, or -1, with
+    /// which C functions report a failure.
     var bytes: [UInt8]? {
         guard let data else { return size == 0 ? [] : nil }
         guard (0...(1 << 30)).contains(size) else { return nil }

@@ -2,13 +2,13 @@ import NIOPosix
 import Synchronization
 
 /// The threads on which loaded backends are called: their functions may block, which Swift's own
-/// threads must not. Started with their first use.
+/// threads must not. Started on first use.
 final class BackendThreads: Sendable {
     private struct Pools {
-        /// For operations; as many may block at the same time.
+        /// For operations; the largest number that may block at the same time.
         let operations: NIOThreadPool
-        /// For embeddings that are handed over, and for the two functions that end things: never
-        /// waits behind an operation.
+        /// For passing embeddings, and for the two functions that end things: never waits for an
+        /// operation.
         let deliveries: NIOThreadPool
     }
 
@@ -25,7 +25,7 @@ final class BackendThreads: Sendable {
         running.operations.submit { _ in work() }
     }
 
-    /// Runs what must not wait for operations.
+    /// Runs work that must not wait for operations.
     func deliver(_ work: @escaping @Sendable () -> Void) {
         running.deliveries.submit { _ in work() }
     }
@@ -66,7 +66,8 @@ final class BackendThreads: Sendable {
     }
 
     deinit {
-        // A pool must be told to end before it goes; its threads end when what they run has ended.
+        // A pool must be shut down before it is released; its threads end when their current work
+        // has ended.
         pools.withLock { pools in
             pools?.operations.shutdownGracefully { _ in }
             pools?.deliveries.shutdownGracefully { _ in }

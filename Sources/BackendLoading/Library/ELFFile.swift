@@ -4,9 +4,8 @@
     import Foundation
 #endif
 
-/// What a shared library's file says of itself (ELF, little-endian, 64 bits), so that a refusal can
-/// say more than the loader does: glibc reports a library for another machine as a file that is not
-/// there.
+/// What the file of a shared library contains (ELF, little-endian, 64 bits), so that an error can
+/// say more than the loader: glibc reports a library for another machine as a missing file.
 struct ELFFile {
     private static let header = 64
     private static let dynamicSymbols: UInt32 = 11  // SHT_DYNSYM
@@ -33,7 +32,7 @@ struct ELFFile {
         machine = Self.number(data, at: 18) ?? 0
     }
 
-    /// The machine that this program runs on; `nil` where that cannot be read.
+    /// The machine of this program; `nil` if that cannot be read.
     static var ownMachine: UInt16? { try? ELFFile(path: "/proc/self/exe").machine }
 
     static func name(ofMachine machine: UInt16) -> String {
@@ -47,7 +46,7 @@ struct ELFFile {
         }
     }
 
-    /// The functions that the library offers to others; empty for a damaged file.
+    /// The functions that the library exports; empty for a damaged file.
     func exportedFunctions() -> [String] {
         guard let sections: UInt64 = Self.number(data, at: 40), let count: UInt16 = Self.number(data, at: 60) else {
             return []

@@ -2,32 +2,32 @@ import AgentMemory
 import BackendProtocol
 import Synchronization
 
-/// The embeddings that a backend will most likely ask for: those of the texts in the request.
+/// The embeddings that a backend will probably request: those of the texts in the request.
 ///
-/// When it asks, the way through the server's threads and back costs more than all else about a
-/// short call. So what a backend has asked for once with an operation is made before its next call,
-/// and is there when it asks. A backend that never asks, because it embeds by other means, costs
-/// nothing; one that stops asking is noticed with the first call.
+/// A request for them through the server's threads and back costs more than the rest of a short
+/// call. So if a backend has requested them once in an operation, they are computed before its next
+/// call. A backend that never requests them, because it embeds by other means, causes no cost; one
+/// that stops requesting them is noticed at the first call.
 final class ExpectedEmbeddings: Sendable {
     private struct Expectation {
         let operation: BackendOperation
         let texts: [String]
-        /// `nil` where they were not made in advance.
+        /// `nil` if they were not computed in advance.
         let vectors: [[Float]]?
         var wasAsked = false
     }
 
     private struct State {
-        /// Operations with which the backend asked for the texts of the request.
+        /// Operations in which the backend requested the embeddings of the texts.
         var asking: Set<BackendOperation> = []
         var calls: [UInt64: Expectation] = [:]
     }
 
     private let state = Mutex(State())
 
-    /// The vectors of `texts`, if they are worth making before the call.
+    /// The vectors of `texts`, if they are likely to be needed.
     ///
-    /// - Throws: what the embedder throws: then the call would fail, too.
+    /// - Throws: the embedder's error: then the call would fail too.
     func vectors(
         of texts: [String], for operation: BackendOperation, by embedder: any Embedder
     ) async throws -> [[Float]]? {
@@ -35,13 +35,13 @@ final class ExpectedEmbeddings: Sendable {
         return try await embedder.checkedEmbeddings(of: texts)
     }
 
-    /// The call with this number begins.
+    /// Starts the call with this number.
     func begin(_ call: UInt64, _ operation: BackendOperation, texts: [String], vectors: [[Float]]?) {
         guard !texts.isEmpty else { return }
         state.withLock { $0.calls[call] = Expectation(operation: operation, texts: texts, vectors: vectors) }
     }
 
-    /// The vectors that were made in advance, if the backend asks for just these texts.
+    /// The vectors that were computed in advance, if the backend requests exactly these texts.
     func take(_ call: UInt64, texts: [String]) -> [[Float]]? {
         state.withLock { state in
             guard let expectation = state.calls[call],

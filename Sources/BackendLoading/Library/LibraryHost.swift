@@ -4,22 +4,22 @@ import CMemoryBackend
 import Logging
 import Synchronization
 
-/// The server's half of `memory_backend.h`: what the functions of the host structure do.
+/// The server's half of `memory_backend.h`: the functions of the host structure.
 ///
-/// One exists for every backend that was made, until the process ends: a library may call it at any
-/// time, so nobody could say when it is no longer used.
+/// There is one for every backend, until the process ends: a library may call it at any time, so
+/// the end of its use is never known.
 final class LibraryHost: Sendable {
     let calls: PendingCalls
     let expected = ExpectedEmbeddings()
     let embedder: any Embedder
     private let logger: Logger
-    /// Embeddings are delivered on threads apart from those on which operations may wait for them.
+    /// Embeddings are delivered on other threads than those on which operations may wait for them.
     private let threads: BackendThreads
     private let backendName: Mutex<String>
     private let failure = Mutex<String?>(nil)
 
     /// - Parameters:
-    ///   - name: what logs call the backend until it has told its own.
+    ///   - name: the backend's name in logs until it has reported its own.
     ///   - timeout: of each call, without its embeddings.
     init(name: String, embedder: any Embedder, timeout: Duration, threads: BackendThreads, logger: Logger) {
         calls = PendingCalls(timeout: timeout)
@@ -34,10 +34,10 @@ final class LibraryHost: Sendable {
         set { backendName.withLock { $0 = newValue } }
     }
 
-    /// What the factory said before it returned NULL.
+    /// The factory's message before it returned NULL.
     var reportedFailure: String? { failure.withLock(\.self) }
 
-    /// The structure that the factory is given. Never freed, like this object.
+    /// The structure that the factory gets. Never freed, like this object.
     func structure(settings: BackendSettings) -> UnsafePointer<memory_backend_host> {
         var writer = JSONWriter(capacity: 256)
         settings.write(to: &writer)
@@ -74,14 +74,14 @@ final class LibraryHost: Sendable {
         switch calls.answer(call, PendingCalls.Reply(status: status, content: .text(json ?? []))) {
         case .taken: break
         case .late:
-            warn("the backend answered a call that has ended already: twice, or after its time", ["call": "\(call)"])
-        case .neverMade: warn("the backend answered a call that was never made", ["call": "\(call)"])
+            warn("the backend responded to a call that has ended already: twice, or too late", ["call": "\(call)"])
+        case .neverMade: warn("the backend responded to a call that was never made", ["call": "\(call)"])
         }
     }
 
     // MARK: Embeddings
 
-    /// Where embeddings go.
+    /// The receiver of embeddings.
     ///
     /// `@unchecked Sendable`: `memory_backend.h` says that the function is called from any thread,
     /// once.
@@ -165,7 +165,7 @@ final class LibraryHost: Sendable {
         failure.withLock { $0 = String(decoding: message ?? [], as: UTF8.self) }
     }
 
-    /// - Returns: 0, or -1 if `json` is no record or there is no room to write to.
+    /// - Returns: 0, or -1 if `json` is not a record or there is no room for the result.
     private static func writeHash(of json: [UInt8]?, to hash: UnsafeMutablePointer<CChar>?) -> Int32 {
         guard let json, let hash, let record = try? JSONValue(fromBorder: json),
             let text = record["text"]?.stringValue,

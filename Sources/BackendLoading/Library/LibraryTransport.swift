@@ -12,7 +12,7 @@ final class LibraryTransport: BackendTransport {
     /// How long `close` of the backend may take before the server ends without it.
     private static let closingLimit: Duration = .seconds(5)
 
-    /// How long operations that are still at work may hold up `close`.
+    /// How long running operations may delay `close`.
     private static let leavingLimit: Duration = .seconds(1)
 
     private struct Gate {
@@ -33,10 +33,10 @@ final class LibraryTransport: BackendTransport {
         description = backend.description
     }
 
-    /// Opens the library and has its factory make a backend.
+    /// Opens the library and calls its factory.
     ///
     /// - Parameters:
-    ///   - path: of the library; a name without a slash is left to the system's loader.
+    ///   - path: of the library; the system's loader searches for a name without a slash.
     ///   - setting: the value of the factory setting, for errors.
     /// - Throws: ``BackendFactoryError``: one of the four failures.
     static func make(
@@ -94,7 +94,7 @@ final class LibraryTransport: BackendTransport {
     }
 
     func run() async throws {
-        // A library needs no keeping alive: wait to be cancelled, as a long-running part should.
+        // A library needs no supervision: waits to be cancelled, as a long-running part must.
         let (stream, continuation) = AsyncStream<Never>.makeStream()
         await withTaskCancellationHandler {
             for await _ in stream {}
@@ -103,7 +103,7 @@ final class LibraryTransport: BackendTransport {
         }
     }
 
-    /// Calls a function of the backend, unless that is closed.
+    /// Calls a function of the backend, unless the backend is closed.
     private func entering(_ body: () -> Void) {
         let isOpen = gate.withLock { gate in
             if !gate.isClosed { gate.inside += 1 }

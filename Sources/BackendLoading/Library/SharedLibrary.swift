@@ -14,7 +14,7 @@ import CMemoryBackend
     import Darwin
 #endif
 
-/// A shared library that was opened and is never closed again: its threads may outlive every call.
+/// A shared library that is never closed once opened: its threads may run longer than every call.
 struct SharedLibrary {
     private let handle: UnsafeMutableRawPointer
     private let path: String
@@ -30,7 +30,7 @@ struct SharedLibrary {
         func refuse(_ reason: String) -> BackendFactoryError {
             BackendFactoryError(.importError, setting: setting, reason)
         }
-        // A bare name is left to the loader, which has folders of its own to look in.
+        // The loader resolves a bare name, in its own folders.
         if path.contains("/") {
             guard Self.exists(path) else {
                 throw refuse("there is no file \(path). Name an existing library, as an absolute path if in doubt.")
@@ -48,8 +48,7 @@ struct SharedLibrary {
         self.setting = setting
     }
 
-    /// - Throws: ``BackendFactoryError`` with code `functionNotFound` that lists what could have
-    ///   been meant.
+    /// - Throws: ``BackendFactoryError`` with code `functionNotFound` that lists similar names.
     func factory(_ symbol: String) throws(BackendFactoryError) -> memory_backend_factory {
         if let function = dlsym(handle, symbol) { return unsafeBitCast(function, to: memory_backend_factory.self) }
         let offered = Self.factoryLike((try? ELFFile(path: path))?.exportedFunctions() ?? [])
@@ -61,7 +60,7 @@ struct SharedLibrary {
             .functionNotFound, setting: setting, "\(path) was loaded, but has no function \(symbol). \(hint)")
     }
 
-    /// Plain C names with a word in them that factories have.
+    /// Plain C names that contain a word typical of factories.
     static func factoryLike(_ names: [String]) -> [String] {
         names.filter { name in
             let isMangled = name.hasPrefix("$s") || name.hasPrefix("_Z") || name.hasPrefix("_R")
@@ -83,7 +82,7 @@ struct SharedLibrary {
             case .unreadable: "\(path) cannot be read. Give the server's user the right to read it."
             case .notELF: "\(path) is not a shared library."
             case .foreignLayout:
-                "\(path) is for another kind of machine (not 64 bits, little-endian). Build it for this machine."
+                "\(path) is for another type of machine (not 64 bits, little-endian). Build it for this machine."
             }
         }
     }

@@ -5,7 +5,7 @@ import NIOCore
 struct FrameDecoder: ByteToMessageDecoder {
     typealias InboundOut = ByteBuffer
 
-    /// A longer frame is taken for a broken stream.
+    /// A longer frame counts as a broken stream.
     static let maximumLength = 1 << 30
 
     struct TooLong: Error {}
@@ -32,7 +32,7 @@ struct FrameEncoder {
     }
 }
 
-/// Hands frames over in their order, and tells when the stream has ended.
+/// Passes frames on in their order, and reports the end of the stream.
 final class FrameReceiver: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -52,7 +52,7 @@ final class FrameReceiver: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The stream cannot be read on from here.
+        // The stream cannot be read any further.
         context.close(promise: nil)
     }
 }

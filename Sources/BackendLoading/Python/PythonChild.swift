@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// One running Python program with the user's backend in it, from its start to its end.
+/// One running Python program with the user's backend, from its start to its end.
 final class PythonChild: Sendable {
     let description: BackendDescription
 
@@ -17,12 +17,12 @@ final class PythonChild: Sendable {
         self.description = description
     }
 
-    /// Starts the program, and has it make the backend.
+    /// Starts the program, and has it create the backend.
     ///
     /// - Parameters:
     ///   - setting: the value of the factory setting, for errors.
-    ///   - limit: how long importing the module and making the backend may take together.
-    ///   - receive: is given what the program says from then on, in its order; must not block.
+    ///   - limit: how long importing the module and creating the backend may take together.
+    ///   - receive: gets later messages of the program, in their order; must not block.
     /// - Throws: ``BackendFactoryError``: one of the four failures.
     static func start(
         factory: String, setting: String, settings: BackendSettings, interpreter: String, within limit: Duration,
@@ -57,7 +57,7 @@ final class PythonChild: Sendable {
             process.kill()
             _ = await process.ending()
             throw BackendFactoryError(
-                .importError, setting: setting, "the Python interpreter could not be talked to: \(error)")
+                .importError, setting: setting, "the Python interpreter could not be reached: \(error)")
         }
         let send: @Sendable ([UInt8]) -> Void = { json in
             channel.writeAndFlush(FrameEncoder.frame(json, allocator: channel.allocator), promise: nil)
@@ -76,7 +76,7 @@ final class PythonChild: Sendable {
                     logger.warning(
                         "the Python program sent a frame that cannot be read",
                         metadata: ["backend": "\(factory)", "error": "\(error)"])
-                    // A description is not said twice, so waiting for it would be in vain.
+                    // A description is not sent twice, so waiting for it would be in vain.
                     if let error = error as? MemoryError, error.code == .misconfigured {
                         started.yield(
                             .failure(BackendFactoryError(.invalidReturnType, setting: setting, error.message)))
@@ -100,8 +100,7 @@ final class PythonChild: Sendable {
                         .runtimeError, setting: setting, "\(factory) has not made a backend within \(limit)")))
         }
         defer { timer.cancel() }
-        // The stream of frames ends soon after the program, unless a process that it has forked
-        // keeps it open.
+        // The stream of frames ends soon after the program, unless a forked process keeps it open.
         let ends = Self.ends(of: process, channel)
         let watch = Task {
             for await _ in ends {}
@@ -130,14 +129,14 @@ final class PythonChild: Sendable {
         channel.writeAndFlush(FrameEncoder.frame(json, allocator: channel.allocator), promise: nil)
     }
 
-    /// Waits until the program has ended, or can no longer be talked to; returns early when the
-    /// task is cancelled.
+    /// Waits until the program has ended, or cannot be reached any more; returns early if the task
+    /// is cancelled.
     func waitForEnd() async {
         for await _ in Self.ends(of: process, channel) {}
     }
 
-    /// Ends once the program has ended, and what it said last has been read, or once it can no
-    /// longer be talked to.
+    /// Ends once the program has ended and its last messages have been read, or once it cannot be
+    /// reached any more.
     private static func ends(of process: PythonProcess, _ channel: any Channel) -> AsyncStream<Never> {
         let (ends, continuation) = AsyncStream<Never>.makeStream()
         channel.closeFuture.whenComplete { _ in continuation.finish() }
@@ -147,11 +146,11 @@ final class PythonChild: Sendable {
         return ends
     }
 
-    /// How long what an ended program has said may take to be read.
+    /// Time limit for reading the messages of an ended program.
     private static let lastWordsLimit: TimeAmount = .milliseconds(500)
 
-    /// Waits for the end of the program, which cannot be talked to any more, and ends it if need
-    /// be.
+    /// Waits for the end of the program, which cannot be reached any more, and kills it if
+    /// necessary.
     ///
     /// - Returns: how it ended, such as `signal 9`.
     func collect() async -> String {
@@ -160,7 +159,7 @@ final class PythonChild: Sendable {
         return await process.ending()
     }
 
-    /// Asks the program to end, and ends it when that takes longer than `limit`.
+    /// Asks the program to end, and kills it if that takes longer than `limit`.
     func close(within limit: Duration) async {
         send(PythonFrame.close())
         let timer = Task { [process] in

@@ -7,9 +7,9 @@ import BackendProtocol
     import Foundation
 #endif
 
-/// What the server tells the Python program, as JSON.
+/// The server's messages to the Python program, as JSON.
 enum PythonFrame {
-    /// The first one: the program itself.
+    /// The first one: the source of the program.
     static func modules(_ modules: [(name: String, source: String)], main: String) -> [UInt8] {
         object { writer in
             writer.name("modules")
@@ -33,7 +33,7 @@ enum PythonFrame {
         }
     }
 
-    /// - Parameter request: JSON, which goes in as it is.
+    /// - Parameter request: JSON, embedded unchanged.
     static func call(
         _ number: UInt64, _ operation: BackendOperation, timeoutMilliseconds: Int, request: [UInt8]
     ) -> [UInt8] {
@@ -105,7 +105,7 @@ enum PythonFrame {
     }
 }
 
-/// What the Python program tells the server.
+/// The Python program's messages to the server.
 enum PythonMessage {
     case started(BackendDescription)
     /// The factory gave no backend.
@@ -128,7 +128,7 @@ enum PythonMessage {
                 message: try reader.required("message", \.stringValue))
         case "answer":
             let status = try reader.required("status") { $0.stringValue }
-            // Without a known status this is an answer all the same, and the call ends with it.
+            // Without a known status it still counts as a reply that ends the call.
             let number = BackendStatus(word: status)?.rawValue ?? -1
             let value = number == BackendStatus.ok.rawValue ? frame["answer"] : frame
             self = .answer(

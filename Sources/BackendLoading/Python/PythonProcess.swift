@@ -12,11 +12,11 @@ import Synchronization
 
 /// A child process that runs Python, with one end of a socket pair as its descriptor 3.
 ///
-/// Its end is what the kernel says of it, not the end of the socket: a process that it has forked
-/// may hold that open for long.
+/// The kernel's report determines its end, not the end of the socket: a forked process may hold
+/// that open for long.
 final class PythonProcess: Sendable {
     let identifier: pid_t
-    /// Our end of the socket pair; its owner closes it.
+    /// This side's end of the socket pair; its owner closes it.
     let socket: Int32
 
     private struct State {
@@ -28,15 +28,15 @@ final class PythonProcess: Sendable {
     private let state = Mutex(State())
 
     enum StartError: Error {
-        /// There is no such interpreter.
+        /// The interpreter does not exist.
         case noInterpreter
         case system(String)
     }
 
     /// Starts `interpreter -c program` with the environment and the working folder of this process.
-    /// What it prints goes to our standard error.
+    /// Its output goes to this process's standard error.
     ///
-    /// - Parameter interpreter: a path, or a name that is looked for in PATH.
+    /// - Parameter interpreter: a path, or a name that is searched in PATH.
     /// - Throws: ``StartError``.
     init(interpreter: String, program: String) throws(StartError) {
         var ends: [Int32] = [-1, -1]
@@ -47,8 +47,8 @@ final class PythonProcess: Sendable {
         #endif
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw .system(Self.systemError(errno)) }
         defer { close(ends[1]) }
-        // No other child of this process may hold our end open: its closing is how this one knows
-        // that we are gone.
+        // No other child of this process may hold this end open: its closing tells the child that
+        // the server has ended.
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
 
         #if canImport(Darwin)
@@ -64,15 +64,16 @@ final class PythonProcess: Sendable {
             posix_spawn_file_actions_destroy(&actions)
             posix_spawnattr_destroy(&attributes)
         }
-        // Through a high number first: the target 3 may be in use by us, and a duplicate of itself
+        // Through a high number first: descriptor 3 may be in use here, and a duplicate of itself
         // would stay closed on exec.
         posix_spawn_file_actions_adddup2(&actions, ends[1], 63)
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, 2, 1)
         posix_spawn_file_actions_adddup2(&actions, 63, 3)
         posix_spawn_file_actions_addclose(&actions, 63)
-        // A process group of its own, so that a Ctrl-C ends the server first, which then ends this
-        // in order; and no signal blocked, as they are on the threads that start this.
+        // A process group of its own, so that Ctrl-C ends the server first, which then ends this
+        // process in order. Signals are unblocked, because they are blocked on the threads that
+        // start it.
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
@@ -90,7 +91,7 @@ final class PythonProcess: Sendable {
         }
         self.identifier = identifier
         socket = ends[0]
-        // A thread of its own, which waits for as long as the process runs.
+        // A separate thread, which waits for as long as the process runs.
         let watcher = NIOThreadPool(numberOfThreads: 1)
         watcher.start()
         watcher.submit { [self] _ in
@@ -99,10 +100,9 @@ final class PythonProcess: Sendable {
         }
     }
 
-    /// Ends the process and those of its group at once.
+    /// Kills the process and its group at once.
     func kill() {
-        // Under the lock, and only while it is not collected: later, the number may be another
-        // process's.
+        // Under the lock, and only before it is reaped: later, the number may be another process's.
         state.withLock { state in
             if state.ending == nil { signalGroup(SIGKILL) }
         }
@@ -124,13 +124,12 @@ final class PythonProcess: Sendable {
         }
     }
 
-    /// Waits for the end of the process, ends what it has left behind in its group, and collects
-    /// it.
+    /// Waits for the end of the process, kills the rest of its group, and reaps it.
     private func awaitEnd() {
         var information = siginfo_t()
         while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
         let (ending, waiters) = state.withLock { state in
-            // Not collected yet, so its number, which is the group's, is still its own.
+            // Not reaped yet, so its number, which is the group's, is still valid.
             signalGroup(SIGKILL)
             var status: Int32 = 0
             var collected = waitpid(identifier, &status, 0)

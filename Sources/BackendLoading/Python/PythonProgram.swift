@@ -1,10 +1,10 @@
-/// The Python program that carries a user's backend: it is part of this binary, and goes over the
-/// socket to the interpreter, so that no file has to be found or written where the server runs.
+/// The Python program that carries a user's backend. It is part of this binary, and sent over the
+/// socket to the interpreter, so that no file is needed where the server runs.
 enum PythonProgram {
     /// The text for `python3 -c`.
     static let bootstrap = text(PackageResources.bootstrap_py)
 
-    /// The module that is run.
+    /// The main module.
     static let main = "bridge"
 
     /// The sources by the names of their files.

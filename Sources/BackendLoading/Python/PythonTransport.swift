@@ -3,7 +3,7 @@ import BackendProtocol
 import Logging
 import Synchronization
 
-/// Calls a backend in a Python program beside the server. Where the program ends, calls fail with
+/// Calls a backend in a separate Python program. If the program ends, calls fail with
 /// `storeUnavailable` until it runs again.
 final class PythonTransport: BackendTransport {
     /// How the program is started, each time.
@@ -23,7 +23,7 @@ final class PythonTransport: BackendTransport {
         var ending = ""
     }
 
-    /// How long importing the module and making the backend may take together.
+    /// Time limit for importing the module and creating the backend together.
     private static let startLimit: Duration = .seconds(120)
     /// How long the backend may take to close itself.
     private static let closingLimit: Duration = .seconds(5)
@@ -49,7 +49,7 @@ final class PythonTransport: BackendTransport {
         state = Mutex(State(child: child))
     }
 
-    /// Starts Python and has the factory make a backend.
+    /// Starts Python and calls the factory.
     ///
     /// - Parameters:
     ///   - factory: the dotted name of a function.
@@ -79,8 +79,8 @@ final class PythonTransport: BackendTransport {
                     if reception != .taken {
                         logger.warning(
                             reception == .late
-                                ? "the backend answered a call that has ended already: twice, or after its time"
-                                : "the backend answered a call that was never made",
+                                ? "the backend responded to a call that has ended already: twice, or too late"
+                                : "the backend responded to a call that was never made",
                             metadata: ["backend": "\(recipe.factory)", "call": "\(number)"])
                     }
                 case .embed(let request, let call, let texts):
@@ -115,13 +115,13 @@ final class PythonTransport: BackendTransport {
         guard let child else {
             throw MemoryError(
                 .storeUnavailable,
-                "the Python program of the backend \(description.name) has ended (\(ending)) and is being started again"
+                "the Python program of the backend \(description.name) has ended (\(ending)) and is being restarted"
             )
         }
         let reply = try await calls.perform(operation, backend: description.name) { number in
             guard let left = calls.start(number) else { return }
             child.send(PythonFrame.call(number, operation, timeoutMilliseconds: left, request: request))
-            // Its end may have come before this call was there to be failed by it.
+            // The program may have ended before this call was registered.
             if state.withLock({ $0.child !== child }) { calls.failAll(Self.gone(description.name)) }
         } giveUp: { number in
             child.send(PythonFrame.cancel(number))
@@ -133,7 +133,7 @@ final class PythonTransport: BackendTransport {
         MemoryError(.storeUnavailable, "the Python program of the backend \(name) ended during the call")
     }
 
-    /// Watches over the program, and starts it again when it ends, after pauses that double.
+    /// Watches the program, and restarts it when it ends, after pauses that double.
     func run() async throws {
         var pause = Self.shortestPause
         while !Task.isCancelled {
@@ -147,7 +147,7 @@ final class PythonTransport: BackendTransport {
             let ending = await child.collect()
             state.withLock { $0.ending = ending }
             logger.error(
-                "the Python program of the backend ended and is started again",
+                "the Python program of the backend has ended and is being restarted",
                 metadata: ["backend": "\(recipe.factory)", "ended_with": "\(ending)"])
             try await restart(&pause)
         }
@@ -172,7 +172,7 @@ final class PythonTransport: BackendTransport {
                 return
             } catch {
                 logger.error(
-                    "the Python program could not be started again, trying again",
+                    "the Python program could not be restarted, trying again",
                     metadata: ["backend": "\(recipe.factory)", "error": "\(error)"])
             }
         }

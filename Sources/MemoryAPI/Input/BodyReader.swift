@@ -1,22 +1,20 @@
 public import AgentMemory
 
-/// Reads the members of a JSON object that a client sent, and notes everything in it that does not
-/// fit.
+/// Reads the members of a JSON object that a client sent, and collects everything that is invalid.
 ///
 ///     let body = BodyReader(json)
 ///     let text = body.string("text")
 ///     try body.finish()
 ///
 /// Spellings are read as leniently as pydantic reads them ("5" is an integer, "yes" is true). A
-/// member that is `null` counts as absent. A member that does not fit reads as `nil`, like one that
-/// is absent; ``finish()`` then throws what was noted by this reader and by all readers of objects
-/// inside.
+/// member that is `null` counts as absent. An invalid member reads as `nil`, like an absent one;
+/// ``finish()`` then throws the issues of this reader and of all readers of objects inside.
 ///
-/// A reader of its own next to `MemberReader`: that one reads what programs of this project wrote,
-/// and throws at the first member at fault. A client is to see every mistake at once, in the words
-/// of the reference.
+/// It exists in addition to `MemberReader`, which reads what programs of this project wrote, and
+/// throws at the first invalid member. A client sees every mistake at once, in the words of the
+/// reference.
 public struct BodyReader {
-    /// The object's members; none where the value is not an object.
+    /// The object's members; none if the value is not an object.
     public let members: JSONObject
     /// Where the object is: `body` or `query`, then names and positions.
     public let location: [MemoryError.PathComponent]
@@ -25,7 +23,7 @@ public struct BodyReader {
     private let issuesBefore: Int
 
     /// A reader of a whole body. A value that is not an object is one issue, and its members are
-    /// not asked for.
+    /// not read.
     public init(_ json: JSONValue, at location: [MemoryError.PathComponent] = [.key("body")]) {
         self.init(json, at: location, noting: IssueList())
     }
@@ -48,7 +46,7 @@ public struct BodyReader {
 
     // MARK: Issues
 
-    /// Whether anything was noted since this reader was made.
+    /// Whether there are issues since this reader was made.
     public var hasIssues: Bool { issues.count > issuesBefore }
 
     /// Ends the reading.
@@ -58,16 +56,16 @@ public struct BodyReader {
         try issues.check()
     }
 
-    /// The value that reading ends with.
+    /// The value at the end of the reading.
     ///
-    /// - Throws: ``ValidationFailure`` with all issues, if there are any; they are the reason for a
-    ///   value that is `nil`.
+    /// - Throws: ``ValidationFailure`` with all issues, if there are any; they explain a value that
+    ///   is `nil`.
     public func finish<Value>(with value: Value?) throws(ValidationFailure) -> Value {
         guard let value, !issues.hasAny else { throw ValidationFailure(issues: issues.issues) }
         return value
     }
 
-    /// Notes an issue.
+    /// Adds an issue.
     public func note(
         _ type: String, at location: [MemoryError.PathComponent], _ message: String, input: JSONValue? = nil,
         context: JSONObject? = nil
@@ -75,7 +73,7 @@ public struct BodyReader {
         issues.add(ValidationIssue(type, at: location, message, input: input, context: context))
     }
 
-    /// Notes a broken rule of the domain.
+    /// Adds the issue of a broken rule of the domain.
     ///
     /// - Parameter location: where; the object itself if absent.
     /// - Throws: any error that is not about a value.
@@ -83,12 +81,12 @@ public struct BodyReader {
         try issues.add(error, at: location ?? self.location)
     }
 
-    /// Notes the issues of another request that is a part of this one.
+    /// Adds the issues of another request that is a part of this one.
     public func note(_ failure: ValidationFailure) {
         for issue in failure.issues { issues.add(issue) }
     }
 
-    /// Makes a value of the domain, and notes the rule that it breaks.
+    /// Makes a value of the domain, and adds an issue if it breaks a rule.
     ///
     /// - Parameters:
     ///   - location: where the value is; the object itself if absent.
@@ -120,25 +118,24 @@ public struct BodyReader {
         return value
     }
 
-    /// Notes that the member is missing.
+    /// Adds the issue of a missing member.
     public func noteMissing(_ name: String) {
         guard isObject else { return }
         note("missing", at: location(of: name), "Field required", input: .object(members))
     }
 
-    /// A reader of the object in the member; `nil` if it is absent or `null`. It notes its issues
+    /// A reader of the object in the member; `nil` if it is absent or `null`. It adds its issues
     /// here.
     public func object(_ name: String) -> BodyReader? {
         member(name).map { BodyReader($0, at: location(of: name), noting: issues) }
     }
 
-    /// Reads each object of the list in the member, until there are as many issues as an answer
-    /// lists.
+    /// Reads each object of the list in the member, until the limit of listed issues is reached.
     ///
     /// - Parameters:
-    ///   - variant: what issues name after the position, for a list whose elements have several
-    ///     shapes.
-    ///   - body: is given a reader for each element; it notes its issues here.
+    ///   - variant: the name that issues have after the position, for a list whose elements have
+    ///     several shapes.
+    ///   - body: gets a reader for each element; it adds its issues here.
     public func forEachObject(
         in name: String, as variant: String? = nil, _ body: (BodyReader) throws -> Void
     ) rethrows {
@@ -148,12 +145,12 @@ public struct BodyReader {
         }
     }
 
-    /// A text.
+    /// A string.
     public func string(_ name: String) -> String? {
         member(name).flatMap { string($0, at: location(of: name)) }
     }
 
-    /// A text that must be given; an explicit `null` is of the wrong type.
+    /// A required string; an explicit `null` is of the wrong type.
     public func requiredString(_ name: String) -> String? {
         guard let value = members[name] else {
             noteMissing(name)
@@ -170,7 +167,7 @@ public struct BodyReader {
         return string
     }
 
-    /// A list of texts; `nil` if any element is not a text.
+    /// A list of strings; `nil` if any element is not a string.
     public func strings(_ name: String) -> [String]? {
         guard let elements = array(name) else { return nil }
         var strings: [String] = []
@@ -190,7 +187,7 @@ public struct BodyReader {
         return elements
     }
 
-    /// A list that must be given; an explicit `null` is of the wrong type.
+    /// A required list; an explicit `null` is of the wrong type.
     public func requireArray(_ name: String) {
         if members[name] == nil {
             noteMissing(name)
@@ -199,7 +196,7 @@ public struct BodyReader {
         }
     }
 
-    /// An object of which nothing is known.
+    /// An object with any members.
     public func dictionary(_ name: String) -> JSONObject? {
         guard let value = member(name) else { return nil }
         guard case .object(let object) = value else {
@@ -231,8 +228,8 @@ public struct BodyReader {
         "false": false, "f": false, "no": false, "n": false, "off": false, "0": false,
     ]
 
-    /// An integer within `range`. Whole numbers beyond 64 bits are held at the largest integer, so
-    /// that every offset has an answer.
+    /// An integer within `range`. Whole numbers beyond 64 bits become the largest integer, so that
+    /// every offset has a response.
     public func int(_ name: String, in range: ClosedRange<Int>) -> Int? {
         guard let value = member(name) else { return nil }
         let parsed: Int
@@ -333,8 +330,8 @@ public struct BodyReader {
         }
     }
 
-    /// A text that narrows a request to one user or one namespace. An empty or blank one is
-    /// refused: it would narrow nothing, and the answer would be about everybody.
+    /// A string that limits a request to one user or one namespace. An empty or blank one is
+    /// refused: it would limit nothing, and the response would be about all of them.
     public func scope(_ name: String) -> String? {
         guard let value = string(name) else { return nil }
         guard !SearchQuery.isBlank(value) else {

@@ -1,14 +1,14 @@
 public import AgentMemory
 
-/// One entry of a 422 answer's `detail`, in the shape that FastAPI and pydantic gave it.
+/// One entry of the `detail` of a 422 response, in the shape of FastAPI and pydantic.
 public struct ValidationIssue: Sendable, Equatable {
     /// A machine-readable kind, such as `missing` or `value_error`.
     public let type: String
     /// Where: `body` or `query`, then names and positions.
     public let location: [MemoryError.PathComponent]
-    /// A sentence for people.
+    /// A sentence for readers.
     public let message: String
-    /// What the client sent there; left out where it is long.
+    /// What the client sent there; left out if it is long.
     public let input: JSONValue?
     /// The bounds that were broken, such as `{"ge": 1}`.
     public let context: JSONObject?
@@ -47,7 +47,7 @@ public struct ValidationIssue: Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// Whether the JSON text is about this long or shorter, found out without writing it.
+    /// Whether the JSON text is about this long or shorter, estimated without writing it.
     fileprivate func isSmall(_ limit: Int) -> Bool {
         var left = limit
         return take(&left)
@@ -72,7 +72,7 @@ extension JSONValue {
     }
 }
 
-/// What is wrong with a request, all of it: a client sees every mistake at once.
+/// All problems of a request, so that a client sees every mistake at once.
 public struct ValidationFailure: Error, Sendable {
     public let issues: [ValidationIssue]
 
@@ -85,7 +85,7 @@ public struct ValidationFailure: Error, Sendable {
 public final class IssueList {
     public private(set) var issues: [ValidationIssue] = []
 
-    /// An answer lists no more: a small request must not make a huge answer.
+    /// The limit of listed issues: a small request must not cause a huge response.
     private static let limit = 100
 
     public init() {}
@@ -94,14 +94,14 @@ public final class IssueList {
 
     var hasAny: Bool { !issues.isEmpty }
 
-    /// Whether reading on would tell nothing more.
+    /// Whether further reading would add nothing.
     public var isFull: Bool { issues.count >= Self.limit }
 
     public func add(_ issue: ValidationIssue) {
         issues.append(issue)
     }
 
-    /// Notes a broken rule of the domain under `location`.
+    /// Adds the issue of a broken rule of the domain under `location`.
     ///
     /// - Throws: any error that is not about a value.
     func add(_ error: MemoryError, at location: [MemoryError.PathComponent], input: JSONValue? = nil) throws {

@@ -19,8 +19,8 @@ public struct CreateRequest {
         self.records = records
     }
 
-    /// One memory as a client gives it. `persisted_at` and `memory_hash` are the server's to say:
-    /// what the client sends there is read, so that a wrong type is told, and dropped.
+    /// One memory as a client sends it. `persisted_at` and `memory_hash` are set by the server:
+    /// what the client sends there is checked for its type and dropped.
     private static func record(_ memory: BodyReader, now: Timestamp) throws -> MemoryRecord? {
         let id = memory.requiredString("id")
         let fields = RecordFields(memory)

@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// The body of PATCH /v1/long-term-memory/{id}: what is given is set, `null` counts as not given.
+/// The body of PATCH /v1/long-term-memory/{id}: given members are set, `null` counts as not given.
 public struct EditRequest {
     private let text: String?
     private let sessionID: String?
@@ -25,7 +25,7 @@ public struct EditRequest {
         entities = body.strings("entities")
         pinned = body.bool("pinned")
         eventDate = body.date("event_date")
-        // The rules of the domain are tried here too, so that one answer holds every mistake.
+        // The rules of the domain are applied here too, so that one response lists every mistake.
         if !body.hasIssues {
             _ = try body.make(echoing: true) { () throws(MemoryError) in try changes(updatedAt: .earliest) }
         }
@@ -37,7 +37,7 @@ public struct EditRequest {
 
     /// The changes that the body asks for.
     ///
-    /// - Throws: nothing for a request that was read; its rules have been tried.
+    /// - Throws: nothing for a request that was read, because its rules have been applied.
     public func changes(updatedAt: Timestamp?) throws(MemoryError) -> RecordChanges {
         try RecordChanges(
             text: text, sessionID: Self.change(sessionID), userID: Self.change(userID),

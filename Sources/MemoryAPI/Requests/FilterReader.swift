@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// Reads the filters of a search, list or count request. Everything in a filter must be known: a
-/// misspelt operator that was ignored would show records that should not be shown.
+/// Reads the filters of a search, list or count request. Every part of a filter must be known:
+/// ignoring a misspelt operator would show records that should not be shown.
 struct FilterReader {
     /// The filters that a request may carry under these names.
     static let tagFields: [TagField] = TagField.allCases
@@ -36,7 +36,7 @@ struct FilterReader {
         let startsWith = reader.string("startswith")
         guard !reader.hasIssues else { return nil }
         return try reader.make(echoing: true) { () throws(MemoryError) in
-            // An empty list must be refused also where a second spelling gives values.
+            // An empty list must be refused even if a second spelling has values.
             if none.contains([]) { throw .invalid("none", "none must not be an empty list") }
             if equal != nil, !unequal.isEmpty {
                 throw MemoryError(.invalidInput, "the filter on \(field.rawValue) cannot combine eq with ne")

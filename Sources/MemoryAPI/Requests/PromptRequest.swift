@@ -7,12 +7,12 @@ public enum PromptRequest {
     ///
     /// - Parameter summarizationThreshold: the share of the context window at which conversations
     ///   are summarised.
-    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` where there
-    ///   is neither a session nor a search.
+    /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` if there is
+    ///   neither a session nor a search.
     public static func read(_ json: JSONValue, summarizationThreshold: Double) throws -> MemoryPrompt.Request {
         let body = BodyReader(json)
-        // A name that is none of these might be a user or a namespace misspelt: the prompt would
-        // hold what others said.
+        // An unknown name might be a misspelt user or namespace: the prompt would show the memories
+        // of others.
         body.refuseUnknown(["query", "session", "long_term_search"], "Unknown field")
         let query = body.requiredString("query")
         let session = try body.object("session").flatMap { try readSession($0, summarizationThreshold) }

@@ -45,13 +45,13 @@ struct RecordFields {
         updatedAt = reader.date("updated_at")
         eventDate = reader.date("event_date")
         persistedAt = reader.date("persisted_at")
-        // Computed by the server: read only so that a wrong type is told.
+        // Computed by the server: read only to check the type.
         _ = reader.string("memory_hash")
     }
 
-    /// The record; `nil`, with an issue noted, where a value breaks a rule.
+    /// The record; `nil`, with an issue, if a value breaks a rule.
     ///
-    /// - Parameters: what the route takes for fields that are absent.
+    /// - Parameters: the route's values for absent fields.
     func record(
         id: String, memoryType standardType: MemoryType, discreteMemoryExtracted: Bool, persistedAt: Timestamp?,
         now: Timestamp
@@ -70,7 +70,7 @@ struct RecordFields {
     }
 }
 
-/// The wire's spelling of `discreteMemoryExtracted`.
+/// The API's spelling of `discreteMemoryExtracted`.
 enum DiscreteExtraction: String, CaseIterable {
     case done = "t"
     case due = "f"

@@ -7,9 +7,9 @@ public enum SearchRequest {
         case semantic, keyword, hybrid
     }
 
-    /// What a search takes beside its filters. A name that is none of these might be a filter
-    /// misspelt: it is refused, because a filter that is ignored shows records that should not be
-    /// shown (rule F9).
+    /// The members of a search in addition to its filters. An unknown name might be a misspelt
+    /// filter: it is refused, because ignoring a filter shows records that should not be shown
+    /// (rule F9).
     private static let parameters = [
         "text", "search_mode", "hybrid_alpha", "text_scorer", "distance_threshold", "limit", "offset", "recency_boost",
         "recency_semantic_weight", "recency_recency_weight", "recency_freshness_weight", "recency_novelty_weight",
@@ -17,14 +17,14 @@ public enum SearchRequest {
         "late_interaction", "context_weight", "date_weight", "explain",
     ]
 
-    /// The query string of searches and prompts. `optimize_query` asks for a model, which this
-    /// version does not have, to make the text easier to find: clients of the reference send it,
-    /// and it changes nothing yet.
+    /// The query string of searches and prompts. `optimize_query` asks a language model to make the
+    /// text easier to find. This version does not have one, and the parameter has no effect yet;
+    /// clients of the reference send it.
     public static let parametersOfQuery = ParameterNames(taken: ["optimize_query"])
 
     /// Checks the query string of searches and prompts.
     ///
-    /// - Throws: ``ValidationFailure`` for what is not a boolean.
+    /// - Throws: ``ValidationFailure`` for a value that is not a boolean.
     public static func check(_ query: BodyReader) throws {
         _ = query.bool("optimize_query")
         try query.finish()
@@ -36,11 +36,10 @@ public enum SearchRequest {
     /// Reads a search.
     ///
     /// - Parameters:
-    ///   - location: where in the request the search stands.
-    ///   - replacement: takes the place of the search's own text, where a search is part of another
-    ///     request.
+    ///   - location: the search's place in the request.
+    ///   - replacement: replaces the search's own text if a search is part of another request.
     /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` for
-    ///   parameters that only another mode takes.
+    ///   parameters of another mode.
     public static func read(
         _ body: JSONValue, at location: [MemoryError.PathComponent] = [.key("body")],
         replacingText replacement: String? = nil
@@ -105,7 +104,7 @@ public enum SearchRequest {
                 dateWeight: date ?? BlendedRanking.defaultDateWeight)
             ranking = blended.isClassic ? blended.classic : .blended(blended)
         }
-        // Ranked by recency in the engine already, the page must not be re-ordered once more.
+        // A page that the engine ranked by recency must not be re-ordered again.
         let reorder = boost && !serverSide
         let search = try reader.make(echoing: true) { () throws(MemoryError) in
             try MemorySearch(
@@ -115,8 +114,8 @@ public enum SearchRequest {
         return try reader.finish(with: search)
     }
 
-    /// The body of POST /v1/long-term-memory/list: filters, limit, offset. Anything else is
-    /// refused: it may be meant for a search.
+    /// The body of POST /v1/long-term-memory/list: filters, limit, offset. Other members are
+    /// refused, because they may be meant for a search.
     ///
     /// - Throws: ``ValidationFailure``.
     public static func readList(_ body: JSONValue) throws -> ListQuery {

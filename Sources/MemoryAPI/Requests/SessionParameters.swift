@@ -1,7 +1,7 @@
 public import AgentMemory
 public import MemoryService
 
-/// What the routes under /v1/working-memory take in the query string.
+/// The query parameters of the routes under /v1/working-memory.
 public struct SessionParameters {
     public let namespace: String?
     public let userID: String?
@@ -11,8 +11,8 @@ public struct SessionParameters {
 
     private static let scope = ["namespace", "user_id"]
 
-    /// What the routes take. JavaScript clients of the reference send `background` with a PUT,
-    /// which has never meant anything.
+    /// The parameters of the routes. JavaScript clients of the reference send `background` with a
+    /// PUT, which has never had an effect.
     public static let ofList = ParameterNames(taken: scope + ["limit", "offset"])
     public static let ofGet = ParameterNames(
         taken: scope + ["model_name", "context_window_max", "recent_messages_limit"])
@@ -21,14 +21,14 @@ public struct SessionParameters {
     public static let ofAppend = ParameterNames(taken: scope)
     public static let ofDelete = ParameterNames(taken: scope)
 
-    /// - Throws: ``ValidationFailure`` for a model that is not known, or what is not a number.
+    /// - Throws: ``ValidationFailure`` for an unknown model, or a value that is not a number.
     public init(_ query: BodyReader) throws {
         namespace = query.string("namespace")
         userID = query.string("user_id")
         model = query.choice("model_name", ModelName.self)
         contextWindowMaximum = query.int("context_window_max", in: Int.min...Int.max)
-        // The reference takes any number. No session has more messages than this, and stores can
-        // count on it.
+        // The reference accepts any number. No session has more messages than this, and stores rely
+        // on it.
         recentMessagesLimit = query.int("recent_messages_limit", in: Int.min...Int.max).map { min($0, Int(Int32.max)) }
         try query.finish()
     }
@@ -42,14 +42,14 @@ public struct SessionParameters {
         let limit = query.int("limit", in: 1...100) ?? 20
         let offset = query.int("offset", in: 0...Int.max) ?? 0
         let list = try query.make { () throws(MemoryError) in
-            // The rules of a key tell what can be a namespace or a user id.
+            // The rules of a key define what is valid as a namespace or a user id.
             let key = try SessionKey(sessionID: "any", namespace: namespace, userID: userID)
             return (key.namespace, key.userID, try PageRequest(limit: limit, offset: offset))
         }
         return try query.finish(with: list)
     }
 
-    /// The session that the parameters and the id of the path mean.
+    /// The session that the parameters and the id in the path name.
     ///
     /// - Throws: ``ValidationFailure``.
     public func selector(sessionID: String) throws -> SessionSelector {

@@ -1,12 +1,12 @@
 public import AgentMemory
 public import MemoryService
 
-/// What messages must be like, in addition to the rules that they always keep.
+/// Rules for messages, in addition to those that always apply.
 public struct MessageRules: Sendable, Equatable {
-    /// How far in the future a message's date may lie: clocks differ.
+    /// How far in the future the date of a message may be, because clocks differ.
     public var maximumFutureSeconds: Int
-    /// Whether a message without a date is refused; else it gets the time of the request, and the
-    /// answer says that this will end.
+    /// Whether a message without a date is refused; if not, it gets the time of the request, and
+    /// the response warns that this will end.
     public var requiresDates: Bool
 
     public init(maximumFutureSeconds: Int = 300, requiresDates: Bool = false) {
@@ -21,13 +21,13 @@ public struct SessionRequest {
     private let rules: MessageRules
     private let now: Timestamp
 
-    /// - Parameter now: the date of messages and memories that have none.
+    /// - Parameter now: the date of messages and memories without one.
     public init(rules: MessageRules, now: Timestamp) {
         self.rules = rules
         self.now = now
     }
 
-    /// A body that was read, and whether one of its messages had no date.
+    /// The result of reading a body, and whether one of its messages had no date.
     public struct Reading<Content> {
         public let content: Content
         public let lacksDates: Bool
@@ -35,15 +35,14 @@ public struct SessionRequest {
 
     /// A whole session.
     ///
-    /// - Parameter parameters: user id and namespace of the query string, for a body that names
-    ///   none.
+    /// - Parameter parameters: user id and namespace of the query string, for a body without them.
     /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` for a
     ///   message without content.
     public func put(
         _ json: JSONValue, sessionID: String, parameters: SessionParameters, condition: WriteCondition
     ) throws -> Reading<SessionPut> {
         let body = BodyReader(json)
-        // Of what is not an object, nothing else is said.
+        // A value that is not an object has no further issues.
         try body.finish()
         let messages = try readMessages(body)
         let memories = try readMemories(body)
@@ -101,8 +100,8 @@ public struct SessionRequest {
     private struct Messages {
         var all: [SessionMessage] = []
         var lackDates = false
-        /// The first message without content. It is reported after what is of the wrong form, with
-        /// another status.
+        /// The first message without content. It is reported after issues of form, with another
+        /// status.
         var blank: MemoryError?
     }
 
@@ -149,7 +148,7 @@ public struct SessionRequest {
 
     private func readMemories(_ body: BodyReader) throws -> [SessionMemory] {
         var memories: [SessionMemory] = []
-        // Clients know two shapes of a memory here, and errors name the one they are about.
+        // Clients know two shapes of a memory here, and errors name the right one.
         try body.forEachObject(in: "memories", as: "MemoryRecord") { reader in
             let id = reader.string("id")
             let fields = RecordFields(reader)

@@ -2,7 +2,7 @@ public import AgentMemory
 
 /// The JSON body of a response.
 public protocol APIResponse {
-    /// About how many bytes the body has.
+    /// The approximate number of bytes of the body.
     var estimatedBytes: Int { get }
 
     /// Writes the body, one JSON value.

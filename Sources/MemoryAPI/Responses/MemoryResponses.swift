@@ -13,7 +13,7 @@ public struct RecordResponse: APIResponse {
     }
 }
 
-/// A page of memories, with the rank of each where they were searched for.
+/// A page of memories, with the rank of each if they were searched for.
 public struct MemoryPageResponse<Item: Sendable>: APIResponse {
     private let page: Page<Item>
     private let writeMembers: (Item, inout JSONWriter) -> Void

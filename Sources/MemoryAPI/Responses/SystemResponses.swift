@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// That the process works, with its clock in milliseconds since the epoch.
+/// Confirms that the process works, with its clock in milliseconds since the epoch.
 public struct HealthResponse: APIResponse {
     private let now: Timestamp
 
@@ -15,7 +15,7 @@ public struct HealthResponse: APIResponse {
     }
 }
 
-/// Whether the server can do its work, and the state of each part.
+/// Whether the server can work, and the state of each part.
 public struct ReadinessResponse: APIResponse {
     private let backend: String
     private let embeddingModel: String

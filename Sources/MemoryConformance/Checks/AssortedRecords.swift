@@ -1,8 +1,8 @@
 import AgentMemory
 
-/// Records that differ in every field that filters know, and filters of every field and operator,
-/// none of which matches all records or no record: a filter that is dropped, whole or in part,
-/// shows.
+/// Records that differ in every field that filters know, and filters of every field and operator.
+/// Each filter matches some records but not all, so that a filter that is dropped, in whole or in
+/// part, shows.
 enum AssortedRecords {
     /// 36 records whose texts share the word "common".
     static func records() throws -> [MemoryRecord] {

@@ -1,7 +1,6 @@
 import AgentMemory
 
-/// Rules R9, J7, W12 and W13: what is decided and written in one step, whatever others do at the
-/// same moment.
+/// Rules R9, J7, W12 and W13: what is decided and written in one step, with any concurrent writes.
 extension ConformanceCheck {
     enum AtomicityChecks {
         static let checks: [ConformanceCheck] = [
@@ -50,7 +49,7 @@ extension ConformanceCheck {
                 try scope.expect("answers that say stored", stored.count, 1)
                 try scope.expect("stored", try await scope.listed(tag(.id, startsWith: "\(round)-")), stored)
             }
-            // One after the other, with replacements, scopes and texts that come twice.
+            // One after the other, with replacements, scopes and repeated texts.
             let first = try await writes.addDistinct([
                 record("a"), record("b"), record("c", user: "v"), record("d", "[1] d"),
             ])
@@ -115,7 +114,7 @@ extension ConformanceCheck {
             try scope.expect(
                 "what a client has created again",
                 try await writes.promote([try record("a", "third")], handedInAt: later), [.present])
-            // A deletion comes before a promotion or after it, and either way the record is gone.
+            // A deletion comes before a promotion or after it; in both cases the record is deleted.
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for i in 0..<30 {
                     group.addTask {
@@ -160,7 +159,7 @@ extension ConformanceCheck {
                     NewJob(kind: "k", payload: ["name": .string(name), "text": "é\n\"", "n": .int($0)])
                 }
             }
-            /// Takes and ends what there is.
+            /// Takes and completes the existing jobs.
             func taken() async throws -> [String] {
                 let jobs = try await queue.lease(kinds: ["k"], limit: 99, for: .seconds(60))
                 for job in jobs { try scope.expect("completed", try await queue.complete(job)) }
@@ -236,8 +235,8 @@ extension ConformanceCheck {
             }
             try scope.expect(
                 "nothing was added", try await stored().map(\.id), ["m0", "m1", "é", "e\u{301}", "m2", "m3"])
-            // Other dates and marks are no other meaning; a repeat is found among the last
-            // messages, however long the session is.
+            // Other dates and marks do not change the meaning; a repeat is found among the last
+            // messages of a session of any length.
             try await store.markPersisted(memoryIDs: [], messageIDs: ["m3"], at: at(50), in: key)
             let many = try (0..<SessionAppend.repeatWindow - 1).map { try message("x\($0)") }
             try scope.expect(

@@ -1,8 +1,8 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// What a backend declares works, and what it does not declare is refused: the rules S2, S5, S6
-    /// and S7, from both sides.
+    /// Declared capabilities work, and undeclared ones are refused: the rules S2, S5, S6 and S7,
+    /// from both sides.
     enum CapabilityChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -109,7 +109,7 @@ extension ConformanceCheck {
         scope.database.capabilities.hybridSearch ? [.hybrid(alpha: 0.5, scorer)] : []
     }
 
-    /// The error must say which parameter of the request the backend does not have.
+    /// The error must name the parameter that the backend does not support.
     private static func expectRefused(
         _ scope: CheckScope, _ ranking: SearchQuery.Ranking, naming parameter: String
     ) async throws {

@@ -2,7 +2,7 @@ import AgentMemory
 import Synchronization
 
 extension ConformanceCheck {
-    /// The rules R2, R7, U1 and D1 while 16 clients write and read at once.
+    /// The rules R2, R7, U1 and D1 with 16 concurrent clients that write and read.
     enum ConcurrencyChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -207,8 +207,7 @@ extension ConformanceCheck {
                 for client in 0..<16 {
                     group.addTask {
                         var removed = 0
-                        // Every id is deleted by four clients, which go through them in different
-                        // orders.
+                        // Every id is deleted by four clients, each in a different order.
                         let mine = ids.enumerated().filter { $0.offset % 4 == client % 4 }.map(\.element)
                         let ordered = client < 8 ? mine : mine.reversed()
                         for start in stride(from: 0, to: ordered.count, by: 12) {
@@ -225,7 +224,7 @@ extension ConformanceCheck {
         }
     }
 
-    /// One way to see how many records there are, a different one for each of four readers.
+    /// A way to count the records, a different one for each of four readers.
     private static func look(_ scope: CheckScope, _ reader: Int) async throws -> (what: String, total: Int) {
         switch reader % 4 {
         case 0: return ("count", try await scope.database.count(.everything))

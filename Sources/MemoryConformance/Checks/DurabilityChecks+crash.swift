@@ -5,7 +5,7 @@ extension ConformanceCheck.DurabilityChecks {
     /// Makes the call of this number.
     typealias Writer = @Sendable (Int) async throws -> Void
 
-    /// Adds records with new ids in every call, which bears its name in their namespace.
+    /// Adds records with new ids in every call; their namespace has the call's name.
     static func adder(_ scope: CheckScope, _ writer: Int, recordsACall size: Int) -> Writer {
         { call in
             _ = try await scope.database.add(
@@ -17,10 +17,10 @@ extension ConformanceCheck.DurabilityChecks {
         }
     }
 
-    /// Lets writers write at once, each call after call, ends the store once so many calls have
-    /// been answered, and starts it again.
+    /// Runs concurrent writers, each with one call after another, kills the store after the given
+    /// number of responses, and restarts it.
     ///
-    /// - Returns: how many calls of each writer were answered.
+    /// - Returns: how many calls of each writer returned.
     static func untilTheCrash(
         _ scope: CheckScope, after calls: Int, _ writers: [Writer]
     ) async throws -> [Int] {
@@ -65,19 +65,19 @@ extension ConformanceCheck.DurabilityChecks {
         error.code == .storeUnavailable || error.code == .timedOut
     }
 
-    /// Expects the typed error of a store that is down, in time.
+    /// Expects the typed error of a store that is down, within the time limit.
     static func expectDown(
         _ what: String, _ scope: CheckScope, _ call: @Sendable () async throws -> Void
     ) async throws {
         let clock = ContinuousClock()
         let start = clock.now
         try await scope.expectError(what, .storeUnavailable, .timedOut) { try await call() }
-        // With room for a busy machine.
+        // With a margin for a busy machine.
         let limit = try scope.faults.deadline + .seconds(5)
         try scope.expect("\(what): ended in \(clock.now - start) of \(limit)", clock.now - start <= limit)
     }
 
-    /// Does something while the database's own upkeep runs, as in a server.
+    /// Runs a body while the database's own maintenance runs, as in a server.
     static func whileRunning(_ scope: CheckScope, _ body: () async throws -> Void) async throws {
         let upkeep = Task { try await scope.database.run() }
         do {
@@ -93,8 +93,8 @@ extension ConformanceCheck.DurabilityChecks {
         }
     }
 
-    /// The first answer of a store that is coming back. Until then only the errors that say so are
-    /// right.
+    /// The first result of a restarting store. Until then only the errors of an unavailable store
+    /// are right.
     static func recovered<Answer: Sendable>(
         _ scope: CheckScope, _ call: () async throws -> Answer
     ) async throws -> Answer {

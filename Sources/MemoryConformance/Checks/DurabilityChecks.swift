@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// The rules R6, R7, E1 and E3 when the store dies and comes back.
+    /// The rules R6, R7, E1 and E3 if the store crashes and restarts.
     enum DurabilityChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -78,7 +78,7 @@ extension ConformanceCheck {
             for ranking in scope.rankings {
                 calls.append(("search, \(ranking)", { _ = try await scope.search("[1] word", ranking, filter) }))
             }
-            // The second time what the backend knew of its connections is no surprise any more.
+            // The second time, the backend's state of its connections is already known to be stale.
             for time in ["first", "second"] {
                 for (what, call) in calls {
                     try await expectDown("\(what) for the \(time) time", scope, call)
@@ -109,7 +109,7 @@ extension ConformanceCheck {
                 try await scope.faults.crash()
                 try await scope.faults.restart()
                 try await whileRunning(scope) {
-                    // What answers at all answers right, from the first answer on.
+                    // Every response must be correct, from the first one on.
                     let count = try await recovered(scope) { try await scope.database.count(.everything) }
                     try scope.expect("count", count, 50 * (round + 1))
                     let filter = try tag(.userID, eq: "u\(round)")
@@ -166,8 +166,8 @@ extension ConformanceCheck {
             let old = (0..<400).map { "old\($0)" }
             _ = try await scope.database.add(
                 try old.map { try MemoryRecord(id: $0, text: "[1] old", userID: "before") })
-            // The first half of the old records is changed, as far as it reaches, the second half
-            // deleted.
+            // The first half of the old records is changed, as far as the calls got; the second
+            // half is deleted.
             let updater: Writer = { call in
                 let change = RecordUpdate(id: "old\(call % 200)", changes: try RecordChanges(topics: ["c\(call)"]))
                 _ = try await scope.database.update([change])
@@ -194,7 +194,7 @@ extension ConformanceCheck {
                 }
                 for call in 0..<min(written[6], 200) {
                     let latest = stride(from: call, to: written[6], by: 200).map { $0 }.last ?? call
-                    // The next change was on its way, or not.
+                    // The next change may or may not have been sent.
                     let possible = [["c\(latest)"], ["c\(latest + 200)"]]
                     guard let topics = topics["old\(call)"], possible.contains(topics) else {
                         throw Mismatch("the acknowledged change of old\(call) is lost")

@@ -1,8 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Rules E1 and E2 without taking the store away; what needs that is in the chapter of
-    /// durability.
+    /// Rules E1 and E2 without killing the store; the durability chapter has the checks that do.
     enum FailureChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -70,7 +69,7 @@ extension ConformanceCheck {
                 await opened.close()
             }
             try expectNamed([scope.embedder.dimensions, other.dimensions], in: error)
-            // The attempt has changed nothing for those who are there already.
+            // The attempt has not changed existing records.
             _ = try await scope.database.add([try MemoryRecord(id: "more", text: "[0, 1] more")])
             try scope.expect("ids", try await scope.search("[1] q").items.map(\.record.id), ["kept", "more"])
         }

@@ -26,7 +26,7 @@ extension ConformanceCheck {
                 run: inEveryRanking),
             ConformanceCheck(
                 "filter/F4-absent-matches-ne", hint: "ne skips records where the field is absent", run: absentMatchesNe),
-            // What rule F5 is about matches nothing.
+            // A filter as in rule F5 matches nothing.
             ConformanceCheck(
                 "filter/F5-all-of-two-on-one-value", hint: "all on a single-valued field behaves as any",
                 run: allOfTwoOnOneValue),
@@ -274,7 +274,7 @@ extension ConformanceCheck {
         }
     }
 
-    /// A record that has these values in one field and is the same as others in the rest.
+    /// A record with these values in one field, equal to others in the rest.
     static func record(_ id: String, _ field: TagField, _ values: [String]) throws(MemoryError) -> MemoryRecord {
         let first = values.first
         return try MemoryRecord(

@@ -1,4 +1,4 @@
-/// Values that break software which reads them as syntax, folds them, or cuts them.
+/// Values that break software that reads them as syntax, folds them, or truncates them.
 enum HostileStrings {
     /// Distinct code point by code point; valid as ids, tag values (no comma, no surrounding
     /// blanks) and filter values.
@@ -18,7 +18,7 @@ enum HostileStrings {
         String(repeating: "ü", count: 250),
     ]
 
-    /// Texts that must come back byte for byte.
+    /// Texts that must be returned byte for byte.
     static let texts: [String] =
         tags + [
             " leading and trailing ", "tab\tnew\nline\r\nreturn", "\u{1}\u{1F}control", "comma, comma",

@@ -1,6 +1,6 @@
 import AgentMemory
 
-/// Rules J1 to J5: a queue that forgets nothing and gives nothing to two.
+/// Rules J1 to J5: a queue loses no job and gives none to two workers.
 extension ConformanceCheck {
     enum JobChecks {
         static let checks: [ConformanceCheck] = [
@@ -13,7 +13,8 @@ extension ConformanceCheck {
                 hint: "a job whose worker died is never leased again, or its lease is not measured by its length",
                 run: lostLease),
             ConformanceCheck(
-                "jobs/J2-late-but-first", hint: "a lease that has ended counts as lost though nobody took the job",
+                "jobs/J2-late-but-first",
+                hint: "a lease that has ended counts as lost although no other worker took the job",
                 run: lateButFirst),
             ConformanceCheck(
                 "jobs/J4-delays", hint: "a delay is not kept, or a job is lost while it waits", run: delays),

@@ -209,7 +209,7 @@ extension ConformanceCheck {
             try await expectWords(scope, "inside", ["long"])
             try await expectWords(scope, "outside", [])
             try await expectWords(scope, "\"w48 inside\"", ["long"])
-            // Of a query too.
+            // The same limit applies to a query.
             let absent = (0..<9_999).map { "absent\($0 % 50)" }.joined(separator: " ")
             try await expectWords(scope, "\(absent) nothing inside", ["short"])
         }

@@ -1,8 +1,8 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// How much of the truth an approximate index finds: the rules S2 and S4 outside of the exact
-    /// zone, and S5's order across backends.
+    /// The recall of an approximate index: the rules S2 and S4 outside of the exact zone, and S5's
+    /// order across backends.
     enum RecallChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -32,7 +32,7 @@ extension ConformanceCheck {
             let dimensions = corpusDimensions(scope)
             let corpus = VectorCorpus(clustered: size, clusters: clusters, dimensions: dimensions)
             try await addShares(of: corpus, to: scope)
-            // From the middle of clusters; and from one that the filters by namespace leave out.
+            // From the middle of clusters, and from one that the filters by namespace leave out.
             let queries = (0..<25).map { VectorCorpus.point(in: 10 + $0, 500_000 + $0, dimensions) }
             try await measureRecall(scope, corpus, queries, try shares())
         }
@@ -62,13 +62,13 @@ extension ConformanceCheck {
                 let query = VectorCorpus.point(in: number, 500_000 + number, dimensions)
                 scope.embedder.assign(query, to: "query \(number)")
                 let sorted = corpus.distances(to: query).sorted()
-                // Halfway between two records, so that no rounding decides.
+                // Halfway between two records, so that rounding does not decide.
                 let threshold = (sorted[rank - 1] + sorted[rank]) / 2
                 let found = try await scope.search(
                     "query \(number)", .semantic(distanceThreshold: threshold), limit: 10)
                 worst = min(worst, Double(found.total) / Double(rank))
                 try scope.expect("records on the page", found.items.count, 10)
-                // Two distances that only a double can tell apart may fall on the other side.
+                // Two distances that differ only in double precision may be on the other side.
                 try scope.expect("no more than \(rank) within the threshold: \(found.total)", found.total <= rank + 2)
             }
             scope.report("least part found within a threshold", worst)
@@ -95,10 +95,10 @@ extension ConformanceCheck {
     /// Longer vectors of a backend end with zeros.
     private static func corpusDimensions(_ scope: CheckScope) -> Int { min(dimensions, scope.embedder.dimensions) }
 
-    /// A filter, which of the records it matches, and its name in the report.
+    /// A filter, the records that it matches, and its name in the report.
     private typealias Share = (name: String, filter: MemoryFilter, matches: @Sendable (Int) -> Bool)
 
-    /// Filters that match 100 %, 30 %, 10 %, 1 % and 0.1 %, by chance and by whole clusters. Those
+    /// Filters that match 100 %, 30 %, 10 %, 1 % and 0.1 %, at random and by whole clusters. Those
     /// of 1 % and 0.1 % are in the exact zone.
     private static func shares() throws -> [Share] {
         [
@@ -112,7 +112,7 @@ extension ConformanceCheck {
         ]
     }
 
-    /// Stores the vectors as records v0, v1, … that the filters of ``shares()`` know.
+    /// Stores the vectors as records v0, v1, … that the filters of ``shares()`` use.
     private static func addShares(of corpus: VectorCorpus, to scope: CheckScope) async throws {
         for start in stride(from: 0, to: corpus.count, by: 500) {
             _ = try await scope.database.add(
@@ -129,8 +129,8 @@ extension ConformanceCheck {
         }
     }
 
-    /// Compares the first ten of every query with those of an exact scan. A record as near as the
-    /// tenth one counts as found, whichever of several at the same distance it is.
+    /// Compares the first ten results of every query with those of an exact scan. A record as near
+    /// as the tenth one counts as found, whichever of several at the same distance it is.
     private static func measureRecall(
         _ scope: CheckScope, _ corpus: VectorCorpus, _ queries: [[Float]], _ shares: [Share]
     ) async throws {
@@ -168,8 +168,8 @@ extension ConformanceCheck {
 
     // MARK: Agreement of backends
 
-    /// Asks both databases, which hold the same texts, the same questions, and reports how much of
-    /// the first ten they share.
+    /// Runs the same queries on both databases with the same texts, and reports the overlap of the
+    /// first ten results.
     private static func compareTops(_ scope: CheckScope, with oracle: any MemoryVectorDatabase) async throws {
         let sentences = SentenceCorpus(count: 2000, dimensions: corpusDimensions(scope))
         for start in stride(from: 0, to: sentences.texts.count, by: 500) {

@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Rules R1 to R8: what is stored is what comes back.
+    /// Rules R1 to R8: records are returned as they were stored.
     enum RecordChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -149,8 +149,8 @@ extension ConformanceCheck {
                 try scope.expect("updated_at", record.updatedAt, date)
                 try scope.expect("event_date", record.eventDate, date)
             }
-            // Beyond the years that a double of seconds holds to the microsecond, a millisecond is
-            // enough.
+            // For years in which a double of seconds does not reach the microsecond, a millisecond
+            // is enough.
             let far = [Timestamp(parsing: "0001-01-01T00:00:00Z"), Timestamp(parsing: "9999-12-31T23:59:59.123Z")]
                 .compactMap(\.self)
             _ = try await scope.database.add(

@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// The limits of the rules R1 and R5, and what rule R8 fills in.
+    /// The limits of the rules R1 and R5, and the values that rule R8 computes.
     enum RecordLimitChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -19,7 +19,7 @@ extension ConformanceCheck {
                 run: longestValues),
             ConformanceCheck(
                 "record/R8-filled-in",
-                hint: "a date or the hash that nobody gave is missing, or is not the time of the call", run: filledIn),
+                hint: "an absent date or hash is not filled in, or is not the time of the call", run: filledIn),
         ]
 
         @Sendable static func longestIds(_ scope: CheckScope) async throws {
@@ -27,8 +27,8 @@ extension ConformanceCheck {
             let ids = [
                 bytes, bytes + "a", bytes + "b", String(repeating: "é", count: 256),
                 String(repeating: "🙂", count: 128),
-                // As long, but composed in another way: canonically equal to the é's, and another
-                // id.
+                // Equally long, but composed differently: canonically equivalent to the é's, and
+                // another id.
                 String(repeating: "e\u{301}", count: 170),
             ]
             _ = try await scope.database.add(try ids.map { try MemoryRecord(id: $0, text: "[1] x") })
@@ -71,7 +71,7 @@ extension ConformanceCheck {
             let empty = try await scope.record("empty")
             try scope.expect("an empty user_id", empty.userID, nil)
             try scope.expect("an empty namespace", empty.namespace, nil)
-            // Filter values are trimmed alike, so that what was stored is found.
+            // Filter values are trimmed alike, so that they match stored values.
             for (field, value) in [
                 (TagField.userID, "ada"), (.sessionID, "s"), (.namespace, "n"), (.topics, "t"), (.entities, "e"),
             ] {

@@ -97,7 +97,7 @@ extension ConformanceCheck {
             for (threshold, expected) in [
                 (0.001, ["a"]), (0.1, ["a", "b"]), (0.5, ["a", "b", "c"]), (1.5, ["a", "b", "c", "d"]),
                 (2.5, ["a", "b", "c", "d", "e"]),
-                // Distances that no precision rounds: what lies on the threshold belongs to it.
+                // Distances without rounding: a record at the threshold is included.
                 (1, ["a", "b", "c", "d"]), (2, ["a", "b", "c", "d", "e"]),
             ] {
                 let found = try await scope.search("[1] q", .semantic(distanceThreshold: threshold))
@@ -154,7 +154,7 @@ extension ConformanceCheck {
             // 0.8 * 1 + 0.2 * (0.6 * 2^0 + 0.4 * 2^(-1/30))
             try scope.expect("score", standard.items.first?.score ?? 0, near: 0.998172, within: 1e-3)
             try scope.expect("dist", standard.items.first?.distance ?? 9, near: 0)
-            // Ages of many half-lives count as nothing, and are no error.
+            // Ages of many half-lives count as zero, and are not an error.
             _ = try await scope.database.add([
                 try MemoryRecord(id: "ancient", text: "[-1] x", createdAt: .earliest, lastAccessed: .earliest)
             ])

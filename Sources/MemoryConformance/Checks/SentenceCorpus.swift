@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// Short memories as agents keep them, of words that are as unevenly frequent as those of a
-/// language, and questions about them.
+/// Short memories as agents store them, with words as unevenly frequent as in a language, and
+/// questions about them.
 struct SentenceCorpus: Sendable {
     let texts: [String]
     let queries: [String]
@@ -14,7 +14,7 @@ struct SentenceCorpus: Sendable {
             var words = [Self.pick(Self.people, &random), Self.pick(Self.verbs, &random), "the"]
             for _ in 0..<(2 + random.next(14)) { words.append(Self.pick(Self.things, &random)) }
             words += ["in", Self.pick(Self.places, &random)]
-            // A number tells apart what would be the same sentence.
+            // A number distinguishes otherwise equal sentences.
             return words.joined(separator: " ") + " \(index)"
         }
         queries = (0..<40).map { index in

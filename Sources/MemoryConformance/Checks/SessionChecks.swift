@@ -1,6 +1,6 @@
 import AgentMemory
 
-/// Rules W1 to W4 and W9: which session is which, and what comes back.
+/// Rules W1 to W4 and W9: the identity of sessions, and their content when read.
 extension ConformanceCheck {
     enum SessionChecks {
         static let checks: [ConformanceCheck] = [
@@ -102,7 +102,7 @@ extension ConformanceCheck {
             var memory = session(
                 key,
                 messages: try texts.enumerated().map { i, text in
-                    // The dates run backwards, and an id comes twice.
+                    // The dates decrease, and an id occurs twice.
                     try SessionMessage(
                         id: "m\(i / 2)", role: ["user", "assistant", "tool", "a \"role\""][i % 4], content: text,
                         createdAt: at(Int64(-i), Int64(i)), persistedAt: i % 3 == 0 ? at(5, 123_456) : nil,
@@ -158,7 +158,7 @@ extension ConformanceCheck {
             for (i, value) in try clientValues().enumerated() {
                 var memory = session(key, messages: [])
                 memory.data = value
-                // The value is a level deeper in each of these.
+                // The value is one level deeper in each of these.
                 if let value, depth(.object(value)) <= JSONValue.maximumDepth - 3 {
                     memory.strategy = MemoryStrategy(.custom, config: value)
                     memory.memories = [
@@ -241,7 +241,7 @@ extension ConformanceCheck {
     }
 }
 
-/// What a client may keep in a session: none, and values that stores change.
+/// Values of session data: none, and values that stores tend to change.
 private func clientValues() throws -> [JSONObject?] {
     let numbers = [
         "0", "-0", "0.0", "-0.0", "1", "1.0", "1.00", "-1", "1e0", "1E2", "1e+2", "1.5e3", "0.1", "0.10", "1e-7",
@@ -265,7 +265,7 @@ private func clientValues() throws -> [JSONObject?] {
     for text in texts { values += [try JSONValue(parsing: text).objectValue, nil] }
     values.append(named)
     values.append(["texts": .array(HostileStrings.texts.map { .string($0) })])
-    // The request that carries data is one level more.
+    // The request that carries data adds one level.
     for levels in [100, 101, 120, 127, 128, 129, JSONValue.maximumDepth - 3, JSONValue.maximumDepth - 1] {
         var list: JSONValue = []
         for _ in 0..<levels - 2 { list = [list] }
@@ -276,7 +276,7 @@ private func clientValues() throws -> [JSONObject?] {
     return values
 }
 
-/// How many arrays and objects a value is nested in, itself among them.
+/// The depth of nested arrays and objects, the value itself included.
 private func depth(_ value: JSONValue) -> Int {
     switch value {
     case .null, .bool, .number, .string: 0

@@ -68,7 +68,7 @@ extension ConformanceCheck {
             let stores = try [scope.sessions.first, scope.sessions.second]
             let key = try SessionKey(sessionID: "s")
             let first = try await stores[0].write(session(key, messages: []), expecting: .absent, writerStamp: nil)
-            // Of many that expect the same, one gets through.
+            // Of many writers that expect the same state, one succeeds.
             let winners = try await withThrowingTaskGroup(of: Int.self) { group in
                 for i in 0..<50 {
                     group.addTask {
@@ -85,14 +85,14 @@ extension ConformanceCheck {
                 return try await group.reduce(0, +)
             }
             try scope.expect("writers that got through", winners, 1)
-            // Writers that read, change and try again lose nothing.
+            // Writers that read, change and retry lose nothing.
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for i in 0..<100 {
                     group.addTask {
                         let store = stores[i % 2]
                         while true {
                             guard let read = try await store.read(key, lastMessages: nil) else {
-                                throw Mismatch("the session is gone")
+                                throw Mismatch("the session has expired")
                             }
                             var memory = read.memory
                             memory.messages.append(try message("m\(i)"))
@@ -132,7 +132,7 @@ extension ConformanceCheck {
                 try scope.expect("updated_at", session?.memory.updatedAt, date)
             }
             try await append(at: at(100, 5), stamp: at(100, 5))
-            // A clock that runs behind.
+            // A clock that is behind.
             try await append(at: at(50), stamp: at(100, 6))
             try await append(at: at(100, 6), stamp: at(100, 7))
             for i in 0..<300 { try await append(at: at(200 + Int64(i)), stamp: at(200 + Int64(i))) }
@@ -200,7 +200,7 @@ extension ConformanceCheck {
             let reference = try SessionReference(sessionID: "s", namespace: "n")
             let key = try SessionKey(sessionID: "s", namespace: "n")
             let kept = try SessionKey(sessionID: "s", namespace: "n", userID: "kept")
-            // The session that is kept had a time to live, the shorter one, and loses it before its end.
+            // The kept session had a time to live, the shorter one, and loses it before it ends.
             try await withTimeToLive { ttl in
                 var other = session(kept)
                 other.ttlSeconds = ttl
@@ -224,7 +224,7 @@ extension ConformanceCheck {
             var longest = session(endless)
             longest.ttlSeconds = .max
             try await store.write(longest, expecting: .absent, writerStamp: nil)
-            try await scope.eventually("the session is gone") {
+            try await scope.eventually("the session has expired") {
                 try await store.read(key, lastMessages: nil) == nil
             }
             try scope.expect("matching", try await store.matching(reference, limit: 9), [kept])
@@ -248,29 +248,32 @@ extension ConformanceCheck {
                 var memory = session(key)
                 memory.ttlSeconds = ttl
                 try await store.write(memory, expecting: .absent, writerStamp: nil)
-                // Together longer than the session would last by itself.
+                // In total longer than the session would last by itself.
                 for _ in 0..<4 {
                     let last = ContinuousClock.now
                     try await Task.sleep(for: .seconds(ttl) / 3)
                     let after = try await store.append(SessionAppend([try message("x")], at: at(10)), to: key)
                     guard after == nil else { continue }
-                    // The time to live runs from the append before, which ended just before the pause.
+                    // The time to live starts at the previous append, which ended just before the
+                    // pause.
                     guard ContinuousClock.now - last > .seconds(ttl) - .milliseconds(100) else {
-                        throw Mismatch("the session is gone although it was appended to less than \(ttl) seconds ago")
+                        throw Mismatch(
+                            "the session has expired although it was appended to less than \(ttl) seconds ago")
                     }
                     return false
                 }
                 let read = try await store.read(key, lastMessages: 0)
                 try scope.expect("messages", read?.messageCount, 5)
-                try await scope.eventually("the session is gone", within: .seconds(ttl + 20)) {
+                try await scope.eventually("the session has expired", within: .seconds(ttl + 20)) {
                     try await store.read(key, lastMessages: 0) == nil
                 }
                 return true
             }
         }
 
-        /// Runs a check that has to act before a session expires, with a time to live of 3 seconds. Where the machine
-        /// was slower than that (`body` returns false), it runs again with four times as long.
+        /// Runs a check that must act before a session expires, with a time to live of 3 seconds.
+        /// If the machine is slower than that (`body` returns false), it runs again with four times
+        /// as long.
         private static func withTimeToLive(_ body: (_ seconds: Int) async throws -> Bool) async throws {
             for seconds in [3, 12, 48] where try await body(seconds) { return }
             throw NotApplicable("the machine is too busy to act within 48 seconds")

@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// The rules P4 and C1 at sizes where the default caps of engines would show.
+    /// The rules P4 and C1 at sizes where the default limits of engines would show.
     enum SizeChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -26,7 +26,7 @@ extension ConformanceCheck {
             }
             try scope.expect("totals of the list", list.totals, [count])
             try scope.expect("the joined pages of the list are the list", list.ids == newestFirst)
-            // A few pages of another size, out of order, across the caps.
+            // A few pages of another size, out of order, across the limits.
             for (limit, offset) in [(100, 24_950), (7, 9_997), (10_000, 9_000), (1, 24_999), (100, 10_000)] {
                 let page = try await scope.database.list(ListQuery(page: PageRequest(limit: limit, offset: offset)))
                 let expected = newestFirst[offset..<min(offset + limit, count)]
@@ -35,7 +35,7 @@ extension ConformanceCheck {
                 try scope.expect("its next_offset", page.nextOffset, offset + limit < count ? offset + limit : nil)
             }
             // 20,000 of them by searches with a filter. Pages fit together within one depth (rule
-            // P5), which begins at 1,000 here.
+            // P5), which starts at 1,000 here.
             let filter = try tag(.userID, ne: "few")
             let matching = Set((0..<count).filter { $0 % 5 != 0 }.map { "c\($0)" })
             let deep = try await joined(from: 1000, limit: 2000) { page in
@@ -47,7 +47,7 @@ extension ConformanceCheck {
             try scope.expect("records of the search from 1,000 on", deep.ids.count, 19_000)
             try scope.expect("the joined pages of the search show no record twice", Set(deep.ids).count, 19_000)
             try scope.expect("the search shows matching records only", Set(deep.ids).isSubset(of: matching))
-            // A keyword search has no depths: its pages fit together from the first on.
+            // A keyword search has no depths: all of its pages fit together.
             guard scope.hasKeywordSearch else { return }
             let words = try await joined(limit: 2000) { page in
                 let found = try await scope.search(
@@ -100,7 +100,7 @@ extension ConformanceCheck {
         }
     }
 
-    /// All pages from an offset to the last one, one after the other as `next_offset` leads.
+    /// All pages from an offset to the last one, following `next_offset`.
     private static func joined(
         from start: Int = 0, limit: Int, _ page: (PageRequest) async throws -> (ids: [String], total: Int, next: Int?)
     ) async throws -> (ids: [String], totals: Set<Int>) {

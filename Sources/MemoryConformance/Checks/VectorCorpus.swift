@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// Unit vectors with known neighbours: the kit's own exact scan, which the answers of an
-/// approximate index are compared with.
+/// Unit vectors with known neighbours: the kit's own exact scan, with which results of an
+/// approximate index are compared.
 struct VectorCorpus: Sendable {
     let dimensions: Int
     let count: Int
@@ -15,8 +15,7 @@ struct VectorCorpus: Sendable {
         self.init(count: count, dimensions: dimensions) { Self.point(in: $0 % clusters, $0, dimensions) }
     }
 
-    /// Equal vectors by the hundred: vector `i` is the same as every other one with the same `i %
-    /// distinct`.
+    /// Hundreds of equal vectors: vector `i` equals every other one with the same `i % distinct`.
     init(repeating distinct: Int, count: Int, dimensions: Int) {
         self.init(count: count, dimensions: dimensions) { Self.point(in: $0 % distinct, $0 % distinct, dimensions) }
     }

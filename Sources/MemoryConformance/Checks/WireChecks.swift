@@ -1,8 +1,8 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// What only a request can say: spellings, wrong input, statuses. Answers are judged by their
-    /// status and by where a 422 says that the mistake is, not by the words.
+    /// Rules about requests: spellings, wrong input, statuses. Responses are judged by their status
+    /// and by the place that a 422 names, not by their texts.
     static let wireChecks: [ConformanceCheck] =
         WireFilterChecks.checks + WireRecordChecks.checks + WirePageChecks.checks
 

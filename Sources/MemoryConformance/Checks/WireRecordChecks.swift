@@ -38,8 +38,8 @@ extension ConformanceCheck {
                 ("access_count", -1),
             ] as [(String, JSONValue)] {
                 let good = wire.memory("good")
-                // An id that must be refused may break the rule of the scope: were it stored, its
-                // namespace would tell whose it is.
+                // An id that must be refused may be outside of the scope: if it were stored, its
+                // namespace would identify its scope.
                 let bad = value == "a\u{7}b" ? wire.memory("a\u{7}b") : wire.memory("bad", [field: value])
                 let shown = value.jsonText.prefix(40)
                 let answer = try await wire.create([good, bad])

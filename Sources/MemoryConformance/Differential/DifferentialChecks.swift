@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Random histories, of which the oracle knows the answers.
+    /// Checks that replay random histories and compare with the oracle.
     static let differentialChecks: [ConformanceCheck] = HistoryGenerator.Theme.allCases.map { theme in
         ConformanceCheck(theme.checkID, needs: [.oracle, .steeredEmbeddings], hint: theme.hint) { scope in
             try await compareHistories(theme, in: scope)
@@ -25,7 +25,7 @@ extension ConformanceCheck {
     private static func compareHistories(
         _ theme: HistoryGenerator.Theme, in scope: CheckScope, with oracle: HistoryReplay.Side
     ) async throws {
-        // Not over the log: thousands of calls would drown those that matter.
+        // Without the log: thousands of calls would hide those that matter.
         let replay = HistoryReplay(
             tested: .init(database: scope.scoped.database, embedder: scope.embedder), oracle: oracle)
         let count = theme.share(of: scope.settings.histories)
@@ -35,7 +35,7 @@ extension ConformanceCheck {
             guard let divergence = try await replay.run(history) else { continue }
             var shrinker = HistoryShrinker(history, divergence) { try await replay.run($0) }
             try await shrinker.run()
-            // Once more over the log, for the evidence.
+            // Replayed once more with the log, for the evidence.
             let logged = HistoryReplay(
                 tested: .init(database: scope.database, embedder: scope.embedder), oracle: oracle)
             let repeats = try await logged.run(shrinker.smallest) != nil
@@ -50,7 +50,7 @@ extension ConformanceCheck {
 }
 
 extension HistoryGenerator.Theme {
-    /// Each names the rule that most of its calls are about.
+    /// Each names the rule that most of its calls test.
     var checkID: String {
         switch self {
         case .filters: "differential/F3-filters"

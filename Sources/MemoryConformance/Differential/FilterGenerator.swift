@@ -105,7 +105,7 @@ struct FilterGenerator {
         }
     }
 
-    /// A date in use, or one a microsecond beside it.
+    /// A date in use, or one that is a microsecond off.
     private mutating func date(_ field: DateField) -> Timestamp {
         var date = random.pick(pool.dates)
         if !stored.isEmpty, random.chance(75), let used = field.value(of: random.pick(stored)) { date = used }

@@ -3,8 +3,8 @@ import AgentMemory
 extension History {
     /// Reads the text form of a history (``script``).
     ///
-    /// - Throws: ``HistoryScriptError`` with the line, for what is not JSON, a call or a member
-    ///   that is not known, or a value that the contract refuses.
+    /// - Throws: ``HistoryScriptError`` with the line, for invalid JSON, an unknown call or member,
+    ///   or a value that the contract refuses.
     public init(script: String) throws(HistoryScriptError) {
         steps = []
         let lines = script.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

@@ -1,6 +1,6 @@
 import AgentMemory
 
-/// The text form of a history: one JSON object a line, each with one member that names the call.
+/// The text form of a history: one JSON object per line, each with one member that names the call.
 ///
 ///     # a line that begins with # is a remark
 ///     {"add":[{"id":"a","text":"[1, 0.5] quick fox","user_id":"alice"}]}
@@ -11,15 +11,15 @@ import AgentMemory
 ///     {"search":{"text":"quick","mode":"keyword","filter":{"topics":{"any":["t"],"none":["u"]}},"limit":3,"in_pages":true}}
 ///
 /// Records, changes and filters are spelled as in the REST API. A member that is absent has its
-/// default: of a record the one of the API, but for its dates (``History/defaultDate``); no filter;
+/// default: of a record the one of the API, except its dates (``History/defaultDate``); no filter;
 /// limit 10; offset 0. A text `[1, 0.5] …` has the vector (1, 0.5, 0, …).
 extension History {
-    /// The history as text in ASCII, for ``init(script:)`` and for people.
+    /// The history as text in ASCII, for ``init(script:)`` and for readers.
     public var script: String {
         lines.map { Self.ascii($0.jsonText) + "\n" }.joined()
     }
 
-    /// The lines of the script, one a step.
+    /// The lines of the script, one per step.
     var lines: [JSONValue] { steps.map(Self.line) }
 
     private static func line(_ step: Step) -> JSONValue {
@@ -183,7 +183,7 @@ extension History {
     }
 
     /// The same JSON with everything beyond ASCII as `\uXXXX`: copying a script through a terminal
-    /// or a mail must not compose, reorder or drop what the failure may hang on.
+    /// or a mail must not compose, reorder or drop characters that the failure may depend on.
     private static func ascii(_ json: String) -> String {
         var ascii = ""
         for unit in json.utf16 {

@@ -1,20 +1,20 @@
 public import AgentMemory
 
-/// A sequence of calls, which two backends must answer alike.
+/// A sequence of calls to which two backends must respond alike.
 ///
-/// Its vectors are in its texts: whoever replays it embeds with a ``SteeredEmbedder``. Its text
-/// form is ``script``.
+/// Its vectors are in its texts: a replay embeds with a ``SteeredEmbedder``. Its text form is
+/// ``script``.
 public struct History: Sendable, Equatable {
     public enum Step: Sendable, Equatable {
-        /// With a fault, the embedder fails in this way for the length of the call.
+        /// With a fault, the embedder fails in this way during the call.
         case add([MemoryRecord], SteeredEmbedder.Fault? = nil)
         case update([RecordUpdate], SteeredEmbedder.Fault? = nil)
         case delete([String])
         case count(MemoryFilter)
         case list(ListQuery)
         case search(SearchQuery)
-        /// All pages, each as long as the query's limit, one after the other; compared with one
-        /// large page too (rule P5).
+        /// All pages, each as long as the query's limit, one after the other; also compared with
+        /// one large page (rule P5).
         case listInPages(ListQuery)
         case searchInPages(SearchQuery)
     }
@@ -25,6 +25,6 @@ public struct History: Sendable, Equatable {
         self.steps = steps
     }
 
-    /// The date that a record has where nothing else is said, so that no clock enters a history.
+    /// The date of a record without another one, so that a history does not depend on a clock.
     public static let defaultDate = at(0)
 }

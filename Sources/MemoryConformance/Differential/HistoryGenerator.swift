@@ -2,10 +2,10 @@ import AgentMemory
 
 /// Makes random histories: the same ones for the same seed, on every platform.
 ///
-/// It keeps a plain model of what is stored, only to draw values that hit: what the calls must
-/// answer is the oracle's business.
+/// It keeps a plain model of what is stored, only to draw values that match; the oracle decides
+/// what the calls must return.
 struct HistoryGenerator {
-    /// Which calls a history has most of.
+    /// The kind of calls that a history has most of.
     enum Theme: String, CaseIterable, Sendable {
         case filters, updates, searches
     }
@@ -19,7 +19,7 @@ struct HistoryGenerator {
     private var random: SplitMix64
     private(set) var stored: [MemoryRecord] = []
 
-    /// - Parameter number: which of the seed's histories.
+    /// The history of the seed with this number.
     static func history(_ theme: Theme, seed: UInt64, number: Int) throws(MemoryError) -> History {
         let streams = Theme.allCases.count
         let stream = number * streams + (Theme.allCases.firstIndex(of: theme) ?? 0)
@@ -145,7 +145,7 @@ struct HistoryGenerator {
     }
 
     private mutating func changes() throws(MemoryError) -> RecordChanges {
-        // Mostly few fields at once; sometimes none at all, and sometimes every one.
+        // Mostly few fields at once; sometimes none, and sometimes all.
         let percent = random.weighted([(70, 18), (15, 50), (10, 100), (5, 0)])
         func maybe<Value>(_ random: inout SplitMix64, _ value: (inout SplitMix64) -> Value) -> Value? {
             random.chance(percent) ? value(&random) : nil
@@ -220,7 +220,7 @@ struct HistoryGenerator {
         return try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)
     }
 
-    /// A threshold that lies well between the distances of this history's texts.
+    /// A threshold clearly between the distances of this history's texts.
     private mutating func distanceThreshold(_ query: String) -> Double {
         let vectors = SteeredEmbedder()
         let center = vectors.vector(query)
@@ -230,7 +230,7 @@ struct HistoryGenerator {
         return random.pick(candidates.isEmpty ? [3] : candidates)
     }
 
-    /// A filter; mostly one that some of the stored records match and others do not.
+    /// A filter that usually matches some of the stored records and not others.
     private mutating func filter() throws(MemoryError) -> MemoryFilter {
         var filter = MemoryFilter.everything
         for _ in 0..<6 {

@@ -32,12 +32,12 @@ extension HistoryReplay {
             try position.expect("total of the page at \(request.offset)", answer.total, whole.total)
             return answer
         }
-        // The clock goes on from page to page, and with it what is nearly equal changes places.
+        // The clock advances from page to page, which re-orders nearly equal records.
         if case .semanticWithRecency(let weights) = query.ranking, weights.recency != 0 { return }
         try position.expect("ids of the joined pages", ids: joined.map(\.record.id), got.items.map(\.record.id))
     }
 
-    /// The pages from the first to the last, as `next_offset` leads.
+    /// The pages from the first to the last, following `next_offset`.
     func joined<Item: Sendable>(
         _ limit: Int, at position: Position, id: (Item) -> String, _ page: (PageRequest) async throws -> Page<Item>
     ) async throws -> [Item] {
@@ -64,7 +64,7 @@ extension HistoryReplay {
 
     // MARK: Beginning and end
 
-    /// Removes what both databases hold, and expects that nothing is left.
+    /// Removes the records of both databases, and expects that none remain.
     func empty() async throws {
         let position = Position(step: 0)
         let everything = ListQuery(page: try PageRequest(limit: PageRequest.maximumLimit))

@@ -1,26 +1,26 @@
 public import AgentMemory
 
-/// Runs histories step by step on two databases and compares what they answer.
+/// Runs histories step by step on two databases and compares the results.
 ///
-/// Both databases embed with a steered embedder of their own. Each run begins by emptying them, and
-/// looks whether they are empty then.
+/// Each database embeds with its own steered embedder. Each run starts by emptying both, and checks
+/// that they are empty.
 public struct HistoryReplay: Sendable {
     /// One of the two databases.
     public struct Side: Sendable {
         let database: any MemoryVectorDatabase
         let embedder: SteeredEmbedder
 
-        /// - Parameter embedder: the one that `database` embeds with.
+        /// A database, and the embedder that it uses.
         public init(database: any MemoryVectorDatabase, embedder: SteeredEmbedder) {
             self.database = database
             self.embedder = embedder
         }
     }
 
-    /// Where the database under test answered otherwise than the oracle.
+    /// The place where the result of the database under test differs from the oracle's.
     public struct Divergence: Error, Sendable, CustomStringConvertible {
-        /// The number of the step, from 1 on; 0 where the database could not be emptied, and one
-        /// more than there are steps where what is left in the end differs.
+        /// The number of the step, from 1 on. 0 if the database could not be emptied; one more than
+        /// the number of steps if the records that remain at the end differ.
         public let step: Int
         public let what: String
         public let expected: String
@@ -40,14 +40,14 @@ public struct HistoryReplay: Sendable {
     /// Replays a history, such as one from a report, on new databases of two harnesses, and removes
     /// them again.
     ///
-    /// - Returns: the first difference, or `nil` where both agree to the end.
+    /// - Returns: the first difference, or `nil` if there is none.
     /// - Throws: as ``run(_:)``, and what making and removing the databases throws.
     public static func run(
         _ history: History, on harness: any ConformanceHarness, oracle: any ConformanceHarness
     ) async throws -> Divergence? {
         let dimensions = harness.dimensions ?? SteeredEmbedder.usualDimensions
         let embedders = (SteeredEmbedder(dimensions: dimensions), SteeredEmbedder(dimensions: dimensions))
-        // Made and removed in tasks of their own, so that cancelling leaves no scope behind.
+        // Created and removed in tasks of their own, so that cancelling leaves no scope behind.
         let tested = try await Task { try await harness.makeDatabase(embedder: embedders.0) }.value
         let result: Result<Divergence?, any Error>
         do {
@@ -69,8 +69,8 @@ public struct HistoryReplay: Sendable {
         return try result.get()
     }
 
-    /// - Returns: the first difference, or `nil` where both agree to the end.
-    /// - Throws: whatever is no answer to compare: cancellation, a failure of the oracle,
+    /// - Returns: the first difference, or `nil` if there is none.
+    /// - Throws: everything that cannot be compared: cancellation, a failure of the oracle,
     ///   ``NotApplicable``.
     public func run(_ history: History) async throws -> Divergence? {
         do {
@@ -154,7 +154,7 @@ public struct HistoryReplay: Sendable {
         }
     }
 
-    /// What both databases answer to one call; `nil` where both refuse it with the same code.
+    /// The results of both databases for one call; `nil` if both refuse it with the same code.
     func both<Answer: Sendable>(
         _ call: String, at position: Position, fault: SteeredEmbedder.Fault? = nil,
         body: (any MemoryVectorDatabase) async throws -> Answer
@@ -190,7 +190,7 @@ public struct HistoryReplay: Sendable {
         return (answers.got, answers.expected)
     }
 
-    /// What the database under test must answer to a ranking that it does not declare.
+    /// What the database under test must return for a ranking that it does not declare.
     private func refusal(of ranking: SearchQuery.Ranking) -> MemoryError? {
         do throws(MemoryError) {
             try tested.database.capabilities.check(ranking, backend: tested.database.name)

@@ -2,11 +2,11 @@ import AgentMemory
 
 /// Makes a failing history smaller while it still fails.
 ///
-/// It works on the JSON of the script, which has no knowledge of what a step is: it drops lines,
-/// then elements, members and characters, and whatever is no history any more is no candidate. So
-/// every part of every call can go, those of calls to come too.
+/// It works on the JSON of the script, without knowledge of the steps: it drops lines, then
+/// elements, members and characters. A result that is not a valid history is not a candidate. This
+/// way every part of every call can be removed, including those of calls that are added later.
 struct HistoryShrinker {
-    /// What came of a candidate: `nil` where both databases agree.
+    /// The result of a candidate: `nil` if both databases agree.
     typealias Replay = (History) async throws -> HistoryReplay.Divergence?
 
     private let replay: Replay
@@ -16,8 +16,8 @@ struct HistoryShrinker {
     private(set) var divergence: HistoryReplay.Divergence
 
     /// - Parameters:
-    ///   - divergence: what `history` fails with.
-    ///   - time: after this time no further candidate is begun.
+    ///   - divergence: the failure of `history`.
+    ///   - time: no further candidate is tried after it.
     init(
         _ history: History, _ divergence: HistoryReplay.Divergence, time: Duration = .seconds(20), attempts: Int = 3000,
         replay: @escaping Replay
@@ -30,7 +30,7 @@ struct HistoryShrinker {
     }
 
     mutating func run() async throws {
-        // What came after the step that failed has no part in it.
+        // Steps after the one that failed are not needed.
         if divergence.step < smallest.steps.count {
             _ = try await accept(History(steps: Array(smallest.steps.prefix(divergence.step))))
         }
@@ -97,8 +97,8 @@ struct HistoryShrinker {
         }
     }
 
-    /// The elements without those that are not needed: halves are tried first, then quarters, and
-    /// in the end single ones.
+    /// The elements without those that are not needed: first halves are left out, then quarters,
+    /// and finally single ones.
     private mutating func reduced<Element>(
         _ elements: [Element], _ place: ([Element]) -> JSONValue
     ) async throws -> [Element] {
@@ -116,7 +116,8 @@ struct HistoryShrinker {
         return kept
     }
 
-    /// Gives ids and other values that stand in several places a short name in all of them.
+    /// Replaces ids and other values that occur in several places by a short name, the same in all
+    /// of them.
     private mutating func shortenNames() async throws {
         var names: [String] = []
         for line in smallest.lines { Self.strings(in: line) { names.append($0) } }

@@ -1,19 +1,19 @@
 import AgentMemory
 
-/// Holds one page of a ranked search against the oracle's whole ranking, as strictly as the
+/// Compares one page of a ranked search with the oracle's whole ranking, as strictly as the
 /// contract fixes it.
 ///
-/// Which records match, their number and their fields must be the oracle's. A distance or a score
-/// must be near the oracle's, and a place in the order must be taken by a record whose value is
-/// near the value of the record that the oracle has there: so engines that compute in single
-/// precision may differ in near ties. Records that tie exactly must come in the order of their ids.
+/// The matching records, their number and their fields must be the oracle's. A distance or a score
+/// must be near the oracle's. A place in the order must be taken by a record whose value is near
+/// that of the oracle's record there, so that engines with single precision may differ in near
+/// ties. Records that tie exactly must be in the order of their ids.
 struct RankedComparison {
     private let query: SearchQuery
     private let whole: Page<SearchHit>
     private let position: HistoryReplay.Position
     private let places: [ExactString: Int]
     private let vectors: SteeredEmbedder
-    /// How far apart two values may be whose order may differ; `nil` where the contract does not
+    /// The largest difference of two values whose order may differ; `nil` if the contract does not
     /// fix the order.
     private let orderTolerance: Double?
     /// Whether a record is so near the distance threshold that rounding decides.
@@ -21,7 +21,7 @@ struct RankedComparison {
 
     /// Single precision over 16 dimensions leaves six digits.
     private static let distanceTolerance = 1e-5
-    /// Of a score that is a quotient, or hangs on the clock.
+    /// For a score that is a quotient, or depends on the clock.
     private static let scoreTolerance = 1e-4
 
     init(
@@ -46,8 +46,8 @@ struct RankedComparison {
         case .semantic: orderTolerance = Self.distanceTolerance
         case .semanticWithRecency: orderTolerance = Self.scoreTolerance
         // Engines differ in the constants of BM25, and many count the words of replaced and deleted
-        // texts until they tidy up: after a history of those, ranks of words are no figures to
-        // compare. Checks of their own do that, each on a new database.
+        // texts until they are cleaned up. Ranks of words after such a history cannot be compared.
+        // Separate checks compare them, each on a new database.
         case .keyword: orderTolerance = nil
         case .hybrid(let alpha, _):
             let ranksByVectors = alpha == 1 || TextAnalyzer().query(query.text).isEmpty
@@ -65,8 +65,8 @@ struct RankedComparison {
         let range = min(query.page.offset, whole.total)..<min(query.page.end, whole.total)
         let ids = page.items.map { ExactString($0.record.id) }
         guard ids.count == range.count, Set(ids).count == ids.count, ids.allSatisfy({ places[$0] != nil }),
-            // The whole at once must be the same records; a part of it may be another part where
-            // ranks are near.
+            // The whole result must have the same records; a part of it may differ if ranks are
+            // near.
             range.count < whole.total || Set(ids) == Set(places.keys)
         else {
             throw position.differs(
@@ -129,7 +129,7 @@ struct RankedComparison {
 
     // MARK: Order
 
-    /// By what the records are ordered: a distance or a score.
+    /// The value that orders the records: a distance or a score.
     private func rankValue(_ hit: SearchHit) -> Double {
         if case .semantic = query.ranking { return hit.distance }
         return hit.score ?? 0
@@ -182,7 +182,7 @@ struct RankedComparison {
         case .semanticWithRecency:
             return TieKey(vector: vectors.vector(record.text), dates: [record.createdAt, record.lastAccessed])
         case .keyword: return TieKey(text: ExactString(record.text))
-        // Much besides the text makes the value: the id stands for all of it.
+        // The value depends on more than the text: the id stands for all of it.
         case .blended: return TieKey(text: ExactString(record.id))
         case .hybrid:
             // Where all values are 0, all records tie.

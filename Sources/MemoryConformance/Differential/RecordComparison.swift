@@ -1,6 +1,6 @@
 import AgentMemory
 
-/// What of two records differs, field by field: strings by their bytes, JSON as values.
+/// The differences of two records, field by field: strings by their bytes, JSON as values.
 enum RecordComparison {
     struct Difference {
         /// As the REST API spells it.
@@ -11,7 +11,7 @@ enum RecordComparison {
 
     /// The first field that differs; `nil` if none does.
     static func difference(_ got: MemoryRecord, _ expected: MemoryRecord) -> Difference? {
-        // Equal to the byte is the common case, and quick to see.
+        // Equal bytes are the common case, and quick to compare.
         if got == expected { return nil }
         let (gotMembers, expectedMembers) = (members(of: got), members(of: expected))
         for member in expectedMembers.members {
@@ -29,8 +29,8 @@ enum RecordComparison {
     }
 
     /// Whether two JSON values are the same: objects whatever the order of their members, strings
-    /// code point by code point, numbers by their exact decimal value (`1e2` is `100`; no double is
-    /// in between).
+    /// code point by code point, numbers by their exact decimal value (`1e2` is `100`; without
+    /// conversion to a double).
     static func same(_ a: JSONValue, _ b: JSONValue) -> Bool {
         switch (a, b) {
         case (.null, .null): true

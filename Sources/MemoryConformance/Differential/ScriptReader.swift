@@ -2,15 +2,15 @@ import AgentMemory
 
 /// Where and why a text is not the script of a history.
 public struct HistoryScriptError: Error, Sendable, CustomStringConvertible {
-    /// From 1 on.
+    /// The number of the line, from 1 on.
     public let line: Int
     public let message: String
 
     public var description: String { "line \(line): \(message)" }
 }
 
-/// Reads the members of one JSON object of a script: each by its name and type, and in the end none
-/// may be left over.
+/// Reads the members of one JSON object of a script by name and type; `finish` refuses those that
+/// were not read.
 struct ScriptReader {
     private var rest: JSONObject
     /// What the object is, for messages.
@@ -33,7 +33,7 @@ struct ScriptReader {
         return rest[name]
     }
 
-    /// The member, read with `read`; `nil` where it is absent.
+    /// The member, read with `read`; `nil` if it is absent.
     mutating func optional<Value>(
         _ name: String, _ type: String, _ read: (JSONValue) -> Value?
     ) throws(HistoryScriptError) -> Value? {
@@ -88,7 +88,7 @@ struct ScriptReader {
         try optional(name, "a date", Self.date)
     }
 
-    /// A value out of a fixed set.
+    /// A value of a fixed set.
     mutating func choice<Value: RawRepresentable>(
         _ name: String, _ type: Value.Type
     ) throws(HistoryScriptError) -> Value? where Value.RawValue == String {
@@ -105,12 +105,12 @@ struct ScriptReader {
         return .set(read)
     }
 
-    /// - Throws: if a member was not asked for.
+    /// - Throws: if a member was not read.
     func end() throws(HistoryScriptError) {
         if let member = rest.members.first { throw wrong("\(what) has an unknown member \(member.name)") }
     }
 
-    /// Runs the domain's own checks, and says in which line they refused something.
+    /// Runs the domain's own checks, and adds the number of the line to their errors.
     func checked<Value>(_ body: () throws(MemoryError) -> Value) throws(HistoryScriptError) -> Value {
         do {
             return try body()

@@ -1,9 +1,9 @@
-/// A small generator of random numbers that gives the same numbers on every platform and in every
+/// A small generator of random numbers that returns the same numbers on every platform and in every
 /// version.
 ///
 /// Sebastiano Vigna's splitmix64 (https://prng.di.unimi.it/splitmix64.c). The standard library's
 /// own ways to turn random bits into a number in a range are not used: they may change between
-/// versions, and a seed in a report must stay good.
+/// versions, and a seed in a report must stay valid.
 struct SplitMix64: Sendable {
     private var state: UInt64
 
@@ -11,7 +11,7 @@ struct SplitMix64: Sendable {
         state = seed
     }
 
-    /// A generator of its own for each of several streams that share one seed.
+    /// A separate generator for each of several streams that share one seed.
     init(seed: UInt64, stream: Int) {
         var seeds = SplitMix64(seed: seed ^ UInt64(truncatingIfNeeded: stream) &* 0xD1B5_4A32_D192_ED03)
         state = seeds.next()
@@ -25,8 +25,8 @@ struct SplitMix64: Sendable {
         return z ^ (z >> 31)
     }
 
-    /// A number from 0 up to, but without, `bound`; its bias is below 2^-40 for the small bounds
-    /// used here.
+    /// A number from 0 up to, but not including, `bound`; its bias is below 2^-40 for the small
+    /// bounds used here.
     mutating func below(_ bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(bound)).high)
     }
@@ -47,7 +47,7 @@ struct SplitMix64: Sendable {
         return (0..<min(count, values.count)).map { _ in rest.remove(at: below(rest.count)) }
     }
 
-    /// One of several things, each as often as its weight says.
+    /// One of several values, each as often as its weight says.
     mutating func weighted<Element>(_ choices: [(weight: Int, value: Element)]) -> Element {
         var ticket = below(choices.reduce(0) { $0 + $1.weight })
         for choice in choices {

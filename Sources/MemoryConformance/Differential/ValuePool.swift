@@ -23,8 +23,8 @@ struct ValuePool: Sendable {
         ids =
             values((0..<30).map { "r\($0)" }, random.between(6, 18), hostile: random.between(1, 4), &random)
             + random.sample(idsBeyondTags, random.below(2))
-        // Values that differ by case, by normal form, by a comma, or where one begins as the other
-        // does.
+        // Values that differ by case, by normal form or by a comma, and values with a common
+        // prefix.
         users = values(["alice", "Alice", "alic", "é", "e\u{301}", "a,b", "a"], 3, hostile: 2, &random)
         sessions = values(["s1", "s11", "S1", "s,1", "s 1"], 2, hostile: 1, &random)
         namespaces = values(["n", "n|m", "n,m", "N", "nn"], 2, hostile: 1, &random)
@@ -61,7 +61,7 @@ struct ValuePool: Sendable {
         metadata = random.sample(Self.metadata, 3)
     }
 
-    /// Directions in a plane and out of it: some are equal but for their length, some are mirror
+    /// Directions in and out of a plane: some are equal except for their length, some are mirror
     /// images.
     private static let vectors = [
         "[1]", "[2]", "[0, 1]", "[1, 1]", "[1, -1]", "[0.5, 0.5]", "[1, 0.5]", "[1, 0.2]", "[-1]", "[-1, 0.2]",

@@ -1,16 +1,16 @@
 public import AgentMemory
 
-/// Makes the databases that checks run on; the author of a backend provides one of these.
+/// Creates the databases that checks run on; the author of a backend provides one.
 public protocol ConformanceHarness: Sendable {
     /// The backend's name as a report shows it.
     var backend: String { get }
 
-    /// The length of vectors that the backend is set up for, where it can have no other; by default
-    /// `nil`: each check has its own.
+    /// The only length of vectors that the backend is set up for; `nil`, the default, if each check
+    /// can choose its own.
     var dimensions: Int? { get }
 
-    /// What a report should say about the whole run, such as how the harness has helped the
-    /// backend; by default nothing.
+    /// Remarks for the report about the whole run, such as how the harness has helped the backend;
+    /// by default none.
     var notes: [String] { get }
 
     /// An empty database in a scope of its own (an index prefix, a schema), prepared and ready for
@@ -31,39 +31,37 @@ public struct ScopedDatabase: Sendable {
     public typealias Reopen = @Sendable (any Embedder) async throws -> any MemoryVectorDatabase
 
     public let database: any MemoryVectorDatabase
-    /// Opens the same scope once more; `nil` where there is no second way in.
+    /// Opens the same scope once more; `nil` if that is not possible.
     public let reopen: Reopen?
-    /// Ends and starts the store below the database; `nil` where the harness does not own that
+    /// Kills and restarts the store of the database; `nil` if the harness does not control that
     /// store.
     public let faults: StoreFaults?
-    /// Sends requests as they are to a server of the REST API; `nil` where the database is called
-    /// directly.
+    /// Sends raw requests to a server of the REST API; `nil` if the database is called directly.
     public let wire: (any WireClient)?
-    /// Whether the database embeds with the embedder it was given. Where it does not, checks that
-    /// decide what is near do not apply.
+    /// Whether the database embeds with the embedder it was given. If not, checks that decide which
+    /// texts are near do not apply.
     public let embedsAsGiven: Bool
-    /// Whether the index is new and of this scope alone. Where it is not, checks of figures that an
-    /// engine computes over all records, those of others and those already deleted too, do not
-    /// apply.
+    /// Whether the index is new and of this scope alone. If not, checks of values that an engine
+    /// computes over all records, including those of others and deleted ones, do not apply.
     public let isAlone: Bool
-    /// Whether each call is one call of the store. Where a long page is put together from several
-    /// answers, or an update of many records sent as several requests, checks that look at calls
-    /// halfway do not apply.
+    /// Whether each call is one call of the store. If a long page is composed of several responses,
+    /// or an update of many records sent as several requests, checks that read in the middle of a
+    /// call do not apply.
     public let passesCallsWhole: Bool
-    /// Writes so far that were answered before they could be read, where the harness has waited for
-    /// them; `nil` where it does not wait.
+    /// Number of writes so far that returned before they could be read, if the harness waited for
+    /// them; `nil` if it does not wait.
     public let lateWrites: (@Sendable () -> Int)?
-    /// A store of sessions that holds none, prepared; `nil` where there is none to check.
+    /// A prepared store without sessions; `nil` if there is none to check.
     public let sessions: Shared<any WorkingMemoryStore>?
-    /// An empty queue of jobs, prepared; `nil` where there is none to check.
+    /// A prepared, empty queue of jobs; `nil` if there is none to check.
     public let jobs: Shared<any JobQueue>?
-    /// Closes what was opened and removes everything that the scope holds.
+    /// Closes what was opened and removes everything in the scope.
     public let remove: @Sendable () async throws -> Void
 
-    /// One store as two server processes have it.
+    /// One store as two server processes use it.
     public struct Shared<Store: Sendable>: Sendable {
         public let first: Store
-        /// Over connections of its own where the store has any.
+        /// Over connections of its own if the store has any.
         public let second: Store
 
         public init(_ first: Store, _ second: Store) {
@@ -93,18 +91,19 @@ public struct ScopedDatabase: Sendable {
     }
 }
 
-/// Ways to take the store away from under a database, for the checks of durability.
+/// Ways to take the store away from a database, for the checks of durability.
 public struct StoreFaults: Sendable {
-    /// Ends the store as a crash would (SIGKILL); returns once it is gone.
+    /// Kills the store as a crash would (SIGKILL); returns once its process has ended.
     public let crash: @Sendable () async throws -> Void
-    /// Starts the store again at the same address with what it has kept; returns once it answers.
+    /// Starts the store again at the same address with the data it has kept; returns once it
+    /// responds.
     public let restart: @Sendable () async throws -> Void
-    /// Throws away what the store has kept; called between a crash and a restart only.
+    /// Deletes the data that the store has kept; called only between a crash and a restart.
     public let empty: @Sendable () async throws -> Void
-    /// How long a call of the database may take, as it was configured.
+    /// The configured limit for a call of the database.
     public let deadline: Duration
 
-    /// - Parameter deadline: default 10 seconds, as that of the server.
+    /// Faults of a store. The default deadline is 10 seconds, as that of the server.
     public init(
         crash: @escaping @Sendable () async throws -> Void, restart: @escaping @Sendable () async throws -> Void,
         empty: @escaping @Sendable () async throws -> Void, deadline: Duration = .seconds(10)
@@ -116,17 +115,19 @@ public struct StoreFaults: Sendable {
     }
 }
 
-/// Sends requests to a server of the REST API, for the checks of what only the wire can say.
+/// Sends requests to a server of the REST API, for checks of the API itself.
 public protocol WireClient: Sendable {
-    /// What the ids and the namespaces of the scope begin with on the server. A record that the
-    /// database adds without a namespace has this as its namespace there. Whatever a check writes
-    /// must begin so too: that is what is removed in the end.
+    /// The prefix of the ids and the namespaces of the scope on the server. A record that the
+    /// database adds without a namespace has this as its namespace there. Everything that a check
+    /// writes must have this prefix, because it is what the harness removes at the end.
     var scope: String { get }
 
+    /// Sends one request.
+    ///
     /// - Parameters:
+    ///   - method: such as `POST`.
     ///   - path: from `/v1` on, with its query.
-    ///   - bytes: sent as `application/json`, whatever they are; `nil` for a request without a
-    ///     body.
-    /// - Returns: the status, and the body where it is JSON.
+    ///   - bytes: sent unchanged as `application/json`; `nil` for a request without a body.
+    /// - Returns: the status, and the body if it is JSON.
     func send(_ method: String, _ path: String, bytes: [UInt8]?) async throws -> (status: Int, body: JSONValue?)
 }

@@ -4,10 +4,10 @@ import Synchronization
 /// An embedder whose vectors a check decides: a text `[0.5, 1] anything` gets the vector (0.5, 1,
 /// 0, 0, ...); any other text gets a unit vector made from its bytes, the same on every platform.
 ///
-/// It counts what it is asked and can be told to fail.
+/// It counts its calls and can be told to fail.
 public final class SteeredEmbedder: Embedder {
     public enum Fault: String, Sendable {
-        /// Throws as a service does that is down.
+        /// Throws as if the service were down.
         case down
         case wrongLength
         case zero
@@ -24,9 +24,9 @@ public final class SteeredEmbedder: Embedder {
     public let dimensions: Int
     private let state = Mutex(State())
 
-    /// The length of vectors where nothing asks for another.
+    /// The default length of vectors.
     public static let usualDimensions = 16
-    /// Checks steer into as many directions, and need room for texts beside them.
+    /// Checks use as many directions, and need room for other texts.
     public static let fewestDimensions = 8
 
     public init(dimensions: Int = usualDimensions) {
@@ -36,13 +36,13 @@ public final class SteeredEmbedder: Embedder {
     /// Every text that was embedded so far.
     public var embeddedTexts: [String] { state.withLock(\.texts) }
 
-    /// What happens at the following calls; `nil` for answers as they should be.
+    /// The fault of the following calls; `nil` for none.
     public func fail(_ fault: Fault?) {
         state.withLock { $0.fault = fault }
     }
 
-    /// Gives a text a vector without putting numbers, which are words too, into it; shorter vectors
-    /// are filled up with zeros.
+    /// Assigns a vector to a text without writing numbers, which are words too, into it; shorter
+    /// vectors are filled up with zeros.
     public func assign(_ vector: [Float], to text: String) {
         state.withLock { $0.assigned[ExactString(text)] = vector }
     }

@@ -1,7 +1,7 @@
 extension ConformanceReport {
-    /// The report as JUnit XML: a test suite a backend, a test case a check. A shortfall and an
-    /// expected failure are shown as skipped, with their reason, as is what does not apply: none of
-    /// them fails the run.
+    /// The report as JUnit XML: one test suite per backend, one test case per check. A shortfall,
+    /// an expected failure and a check that does not apply are shown as skipped, with their reason:
+    /// none of them fails the run.
     public var junit: String {
         var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>"]
         let failures = backends.reduce(0) { $0 + $1.count(.failed) }
@@ -28,7 +28,7 @@ extension ConformanceReport {
         "    <testcase name=\"\(escaped(name))\"><error message=\"\(escaped(message))\"/></testcase>"
     }
 
-    /// Text as XML may hold it; control characters, which XML cannot hold, become U+FFFD.
+    /// Text as valid XML: control characters, which XML does not permit, become U+FFFD.
     fileprivate static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {

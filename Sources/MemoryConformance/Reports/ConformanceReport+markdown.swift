@@ -1,7 +1,7 @@
 extension ConformanceReport {
-    /// The report as Markdown, fit for a README: what was asked of which versions, a row a check, a
-    /// column a backend, then what was measured, then the evidence of every failure. It holds no
-    /// durations and no dates, so that it changes only with the results.
+    /// The report as Markdown, suitable for a README: the settings and versions, one row per check
+    /// and one column per backend, then the measurements, then the evidence of every failure. It
+    /// has no durations and no dates, so that it changes only with the results.
     public var markdown: String {
         var lines = ["Contract version \(Self.contractVersion), kit \(Self.kitVersion).", ""]
         lines += Self.table(
@@ -41,7 +41,7 @@ extension ConformanceReport {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// A row for everything that any check measured, a column for every backend.
+    /// One row per measurement, one column per backend.
     var figureRows: [[String]] {
         checks.flatMap { check in
             let names = Set(backends.flatMap { $0.report(of: check)?.result.figures.keys.map(\.self) ?? [] }).sorted()

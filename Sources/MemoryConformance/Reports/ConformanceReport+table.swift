@@ -1,6 +1,6 @@
 extension ConformanceReport {
-    /// The report for a terminal: of one backend a row a chapter, of several a row a check and a
-    /// column a backend; then what was measured and the evidence of every failure.
+    /// The report for a terminal: one row per chapter for one backend; one row per check and one
+    /// column per backend for several; then the measurements and the evidence of every failure.
     public var table: String {
         var lines: [String] = []
         for backend in backends {

@@ -1,8 +1,8 @@
 public import AgentMemory
 
-/// What came of a run: every check on every backend.
+/// The results of a run: every check on every backend.
 public struct ConformanceReport: Sendable {
-    /// The version of the JSON form; it changes when a member changes its meaning or goes away.
+    /// The version of the JSON form; it changes if a member changes its meaning or is removed.
     public static let schemaVersion = 1
     /// The version of the checks.
     public static let kitVersion = "1.0.0"
@@ -13,13 +13,13 @@ public struct ConformanceReport: Sendable {
     public let duration: Duration
     public let settings: CheckSettings
     public let backends: [BackendReport]
-    /// Expected failures that did not come true; each fails the run.
+    /// Expected failures that did not occur; each fails the run.
     public let staleExpectations: [ExpectedFailures.Entry]
     /// Whether the run was ended before its last check.
     public let interrupted: Bool
 
-    /// Whether every MUST held on every backend, every expected failure came true, and the run came
-    /// to its end.
+    /// Whether every MUST held on every backend, every expected failure occurred, and the run was
+    /// completed.
     public var succeeded: Bool {
         !interrupted && staleExpectations.isEmpty
             && backends.allSatisfy { $0.failure == nil && !$0.checks.contains { $0.verdict == .failed } }
@@ -32,16 +32,16 @@ public struct ConformanceReport: Sendable {
     }
 }
 
-/// What came of a run on one backend.
+/// The results of a run on one backend.
 public struct BackendReport: Sendable {
     public let name: String
-    /// What answered, such as `PostgreSQL 18.4, pgvector 0.8.5`.
+    /// The products that responded, such as `PostgreSQL 18.4, pgvector 0.8.5`.
     public let versions: [String]
     /// `nil` if no database could be made.
     public let capabilities: BackendCapabilities?
     /// Why no check could run at all.
     public let failure: String?
-    /// What is to be known about the whole run on this backend.
+    /// Remarks about the whole run on this backend.
     public let notes: [String]
     public let checks: [CheckReport]
 
@@ -54,13 +54,13 @@ public struct BackendReport: Sendable {
     }
 }
 
-/// A result, and what it means for the run.
+/// A result, and its meaning for the run.
 public struct CheckReport: Sendable {
     public let result: CheckResult
     public let verdict: Verdict
 }
 
-/// What a result means for the run.
+/// The meaning of a result for the run.
 public enum Verdict: String, Sendable, CaseIterable {
     case passed
     /// A MUST that does not hold: the run fails.
@@ -85,7 +85,7 @@ public enum Verdict: String, Sendable, CaseIterable {
             }
     }
 
-    /// As tables show it.
+    /// The mark in tables.
     var mark: String {
         switch self {
         case .passed: "pass"

@@ -1,9 +1,9 @@
-/// What came of one check on one backend.
+/// The result of one check on one backend.
 public struct CheckResult: Sendable {
     public enum Outcome: Sendable {
         case passed
         case failed(Evidence)
-        /// Why the check could not be asked of this backend.
+        /// Why the check does not apply to this backend.
         case notApplicable(String)
     }
 
@@ -17,7 +17,7 @@ public struct CheckResult: Sendable {
     public var passed: Bool { if case .passed = outcome { true } else { false } }
     public var failed: Bool { if case .failed = outcome { true } else { false } }
 
-    /// The evidence of a failure in lines for people; empty if the check did not fail.
+    /// The evidence of a failure as text; empty if the check did not fail.
     public var evidence: String {
         guard case .failed(let evidence) = outcome else { return "" }
         return """
@@ -30,11 +30,11 @@ public struct CheckResult: Sendable {
 }
 
 extension CheckResult {
-    /// Why a test of this check must fail, in lines for people; `nil` if it need not.
+    /// Why a test of this check must fail, as text; `nil` if it need not.
     ///
-    /// It must where a MUST does not hold and nobody expected that, and where a failure was
-    /// expected and did not come: entries that are no longer true hide the next failure. A SHOULD
-    /// that does not hold is no reason, nor is a check that does not apply.
+    /// It must fail if a MUST does not hold unexpectedly, or if an expected failure did not occur:
+    /// outdated entries would hide the next failure. A SHOULD that does not hold is not a reason,
+    /// and neither is a check that does not apply.
     public func complaint(expecting expected: ExpectedFailures = ExpectedFailures()) -> String? {
         switch Verdict(self, expected: expected) {
         case .failed: return evidence
@@ -47,7 +47,7 @@ extension CheckResult {
 }
 
 extension CheckResult: CustomStringConvertible {
-    /// One line: what came, the check, and why it does not apply where it does not.
+    /// One line: the result, the check, and the reason if it does not apply.
     public var description: String {
         switch outcome {
         case .passed: "passed: \(check.id)"
@@ -57,16 +57,16 @@ extension CheckResult: CustomStringConvertible {
     }
 }
 
-/// Why a check says that it failed.
+/// The reason of a failure.
 public struct Evidence: Sendable {
-    /// What was looked at, with what was expected and what came.
+    /// What was compared, with the expected and the actual value.
     public let reason: String
-    /// `nil` where nothing was compared: a call threw.
+    /// `nil` if nothing was compared because a call threw.
     public let expected: String?
     public let got: String?
-    /// The calls that were made until then, in order, each with its answer.
+    /// The calls that were made until then, in order, each with its result.
     public let calls: [String]
-    /// What replays the failure, where a random history found it (``History/init(script:)``).
+    /// A script that replays the failure, if a random history found it (``History/init(script:)``).
     public let script: String?
 
     init(reason: String, calls: [String]) {

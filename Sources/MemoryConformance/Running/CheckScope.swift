@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// What a check works with: the database under test, the embedder it steers, and ways to say what
-/// it expects.
+/// What a check works with: the database under test, the embedder it steers, and ways to state its
+/// expectations.
 struct CheckScope: Sendable {
     let database: any MemoryVectorDatabase
     let scoped: ScopedDatabase
@@ -12,8 +12,8 @@ struct CheckScope: Sendable {
 
     // MARK: What there is
 
-    /// Whether the backend declares keyword search, for checks that are about something else and
-    /// look that way too.
+    /// Whether the backend declares keyword search, for checks about other subjects that also
+    /// search by keyword.
     var hasKeywordSearch: Bool { database.capabilities.keywordSearch }
 
     /// One ranking of each kind that the backend declares.
@@ -26,8 +26,8 @@ struct CheckScope: Sendable {
         return rankings
     }
 
-    /// As ``rankings``, with a recency that has no weight: otherwise the clock goes on from page to
-    /// page, and what is nearly equal changes places.
+    /// As ``rankings``, with a recency of weight 0: otherwise the clock advances from page to page,
+    /// which re-orders nearly equal records.
     var rankingsWithoutClock: [SearchQuery.Ranking] {
         get throws {
             try rankings.map { ranking in
@@ -37,13 +37,13 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// The same scope over connections of its own; its opener closes it.
+    /// The same scope over connections of its own; the caller closes it.
     func reopened(embedder: (any Embedder)? = nil) async throws -> any MemoryVectorDatabase {
         guard let reopen = scoped.reopen else { throw NotApplicable("the scope cannot be opened twice") }
         return try await reopen(embedder ?? self.embedder)
     }
 
-    /// The store below the database, to be killed.
+    /// The store of the database, to be killed.
     var faults: StoreFaults {
         get throws {
             guard let faults = scoped.faults else { throw NotApplicable("the harness does not own the store") }
@@ -51,7 +51,7 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// The server's API itself.
+    /// The server's API.
     var wire: RESTCalls {
         get throws {
             guard let client = scoped.wire else { throw NotApplicable("the database is not called over REST") }
@@ -66,7 +66,7 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// The writes that the database decides in its store, without the log of its calls.
+    /// The writes whose conditions the database checks in its store, without the log of its calls.
     var atomicWrites: CheckedAtomicWrites {
         get throws {
             guard let writes = CheckedDatabase(scoped.database).atomicWrites else {
@@ -83,7 +83,7 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// Asks again and again until the answer is yes, for what comes with time.
+    /// Repeats a question until the answer is true, for what takes time.
     func eventually(
         _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
     ) async throws {
@@ -94,7 +94,7 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// Keeps a number for the report.
+    /// Records a number for the report.
     func report(_ figure: String, _ value: Double) { figures.set(figure, value) }
 
     // MARK: Calls
@@ -123,7 +123,7 @@ struct CheckScope: Sendable {
 
     // MARK: Expectations
 
-    /// Expects that no write was answered before it could be read, where the harness has waited for
+    /// Expects that no write returned before its records could be read, if the harness waited for
     /// writes (rule R6).
     func expectNoLateWrites() throws(Mismatch) {
         guard let late = scoped.lateWrites?() else { return }
@@ -152,8 +152,8 @@ struct CheckScope: Sendable {
         }
     }
 
-    /// Expects the call to be refused with one of the codes, and answers the error for a closer
-    /// look.
+    /// Expects the call to be refused with one of the codes, and returns the error for further
+    /// checks.
     @discardableResult
     func expectError(
         _ what: String, _ codes: MemoryError.Code..., body: () async throws -> Void
@@ -176,8 +176,8 @@ struct CheckScope: Sendable {
     /// Expects that a filter means the same to list, count and search: exactly the records with
     /// these ids.
     ///
-    /// A set that is empty, or everything, is refused: a filter that is ignored, or that never
-    /// matches, would pass. Where a rule is about such a set, say so with `mayBeTrivial`.
+    /// An expected set that is empty, or everything, is refused: a filter that is ignored, or that
+    /// never matches, would pass. If a rule is about such a set, pass `mayBeTrivial`.
     func expectMatches(
         _ what: String, _ filter: MemoryFilter, _ expected: [String], mayBeTrivial: Bool = false
     ) async throws {

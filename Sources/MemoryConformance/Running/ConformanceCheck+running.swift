@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Runs the check on a new database of the harness, and removes that database whatever came,
+    /// Runs the check on a new database of the harness, and removes that database in every case,
     /// also when the task is cancelled.
     public func run(on harness: any ConformanceHarness, _ settings: CheckSettings = CheckSettings()) async
         -> CheckResult
@@ -22,8 +22,8 @@ extension ConformanceCheck {
         let embedder = SteeredEmbedder(dimensions: harness.dimensions ?? dimensions)
         let scoped: ScopedDatabase
         do {
-            // Made in a task of its own: a scope that is half made when the run is cancelled could
-            // not be removed.
+            // Created in a task of its own: a scope that is half created when the run is cancelled
+            // could not be removed.
             scoped = try await Task { try await harness.makeDatabase(embedder: embedder) }.value
         } catch {
             return .failed(Evidence(reason: "no database could be made: \(error)", calls: []))
@@ -86,7 +86,7 @@ extension ConformanceCheck {
 
 /// What the checks of one run share.
 public struct CheckSettings: Sendable {
-    /// Where the random histories begin; the same seed gives the same histories.
+    /// The seed of the random histories; the same seed gives the same histories.
     public var seed: UInt64
     /// How many random histories are compared with the oracle.
     public var histories: Int
@@ -94,9 +94,7 @@ public struct CheckSettings: Sendable {
     /// leaves those checks out.
     public var oracle: (any ConformanceHarness)?
 
-    /// - Parameters:
-    ///   - seed: default 1.
-    ///   - histories: default 500.
+    /// Settings of a run: by default seed 1 and 500 histories.
     public init(seed: UInt64 = 1, histories: Int = 500, oracle: (any ConformanceHarness)? = nil) {
         self.seed = seed
         self.histories = histories
@@ -104,8 +102,8 @@ public struct CheckSettings: Sendable {
     }
 }
 
-/// Thrown where a check finds out on the way that it cannot be asked of this backend, such as a
-/// change that REST has no field for.
+/// Thrown by a check that turns out not to apply to this backend, for example because REST has no
+/// field for a change.
 public struct NotApplicable: Error, CustomStringConvertible {
     public let reason: String
 

@@ -1,14 +1,13 @@
-/// One rule of the contract, or one side of it, as something that runs.
+/// One rule of the contract, or one aspect of it, as an executable check.
 public struct ConformanceCheck: Sendable, Identifiable {
     public enum Requirement: String, Sendable, CaseIterable {
         case must = "MUST"
         case should = "SHOULD"
     }
 
-    /// What part of a backend a check is about; a backend may be brought to the contract level by
-    /// level.
+    /// The part of a backend that a check is about; a backend can be developed level by level.
     public enum Level: String, Sendable, CaseIterable {
-        /// Records, filters, updates, counts, semantic search: what no backend can do without.
+        /// Records, filters, updates, counts, semantic search: required of every backend.
         case core
         /// Order, totals and pages, at any size.
         case paging
@@ -18,16 +17,16 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case recency
         /// Many writers and readers at once.
         case concurrency
-        /// A store that is down, dies and comes back.
+        /// A store that is down, crashes and restarts.
         case durability
         /// How many of the true neighbours an approximate index finds.
         case recall
-        /// Sessions and background jobs, which a server needs beside its memories.
+        /// Sessions and background jobs, which a server needs in addition to its memories.
         case state
     }
 
-    /// What a check cannot do without. A check whose needs are not met does not apply; it neither
-    /// passes nor fails.
+    /// A requirement of a check. A check whose needs are not met does not apply; it neither passes
+    /// nor fails.
     public enum Need: String, Sendable, CaseIterable {
         case keywordSearch = "keyword search"
         case hybridSearch = "hybrid search"
@@ -41,16 +40,16 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case storeFaults = "a store that the harness owns and may kill"
         /// The check sends requests that no call of the interface could.
         case wire = "the REST API"
-        /// What the check compares is computed over all records that the index has or had:
+        /// The check compares values that are computed over all records that the index has or had:
         /// RediSearch never takes the length of a deleted record out of its average.
         case indexOfItsOwn = "a new index of its own"
-        /// The check looks whether a call is seen whole, by readers and beside other calls.
+        /// The check tests whether readers and concurrent calls see a call as a whole.
         case wholeCalls = "calls that reach the store whole"
-        /// The check calls what decides in the store which records of a call are stored.
+        /// The check calls writes whose conditions the store itself checks.
         case atomicWrites = "writes that are decided in the store"
         case sessionStore = "a store of sessions"
         case jobQueue = "a queue of background jobs"
-        /// The check compares with a backend that is known to be right.
+        /// The check compares with the oracle.
         case oracle = "an oracle to compare with"
     }
 
@@ -59,14 +58,14 @@ public struct ConformanceCheck: Sendable, Identifiable {
     public let requirement: Requirement
     public let level: Level
     public let needs: Set<Need>
-    /// The length of the vectors that the check has its records embedded in.
+    /// The length of the vectors in the check.
     let dimensions: Int
-    /// What is usually wrong when the check fails, for the author of the backend.
+    /// The usual cause of a failure, for the author of the backend.
     public let hint: String
     let body: @Sendable (CheckScope) async throws -> Void
 
     /// - Parameters:
-    ///   - level: that of the chapter if absent.
+    ///   - level: by default the chapter's.
     ///   - body: a named function of the chapter, so that a failing line has a name.
     init(
         _ id: String, _ requirement: Requirement = .must, level: Level? = nil, needs: Set<Need> = [],

@@ -1,12 +1,12 @@
 public import AgentMemory
 
-/// Runs checks on backends, one after the other, and makes one report of it.
+/// Runs checks on backends, one after the other, and makes one report.
 public struct ConformanceRun: Sendable {
-    /// Which checks run, and how.
+    /// The choice of checks, and their settings.
     public struct Options: Sendable {
-        /// Beginnings of check ids, such as `filter/` or `page/P2-total`; empty for all checks.
+        /// Prefixes of check ids, such as `filter/` or `page/P2-total`; empty for all checks.
         public var only: [String]
-        /// Beginnings of check ids that are left out.
+        /// Prefixes of check ids that are left out.
         public var skip: [String]
         /// Empty for all levels.
         public var levels: Set<ConformanceCheck.Level>
@@ -26,8 +26,8 @@ public struct ConformanceRun: Sendable {
 
         /// The checks that these options choose, in the kit's order.
         ///
-        /// - Throws: ``MemoryError`` with code `invalidInput` where a beginning fits no check: a
-        ///   misspelt one must not pass for a run.
+        /// - Throws: `MemoryError` with code `invalidInput` if a prefix matches no check: a
+        ///   misspelt one must not count as a run.
         public func checks() throws(MemoryError) -> [ConformanceCheck] {
             for (option, prefixes) in [("only", only), ("skip", skip)] {
                 for prefix in prefixes where !ConformanceCheck.all.contains(where: { $0.id.hasPrefix(prefix) }) {
@@ -44,7 +44,7 @@ public struct ConformanceRun: Sendable {
         }
     }
 
-    /// What a long run tells while it runs.
+    /// The progress of a run.
     public enum Event: Sendable {
         case began(backend: String, versions: [String], checks: Int)
         case starting(ConformanceCheck, backend: String, number: Int, of: Int)
@@ -54,14 +54,14 @@ public struct ConformanceRun: Sendable {
     private let options: Options
     private let checks: [ConformanceCheck]
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` if the options name no check.
+    /// - Throws: `MemoryError` with code `invalidInput` if the options choose no check.
     public init(_ options: Options = Options()) throws(MemoryError) {
         self.options = options
         self.checks = try options.checks()
     }
 
-    /// Runs the checks. A run that is cancelled ends after the check at hand has removed its scope;
-    /// its report says so.
+    /// Runs the checks. A cancelled run ends after the current check has removed its scope; its
+    /// report says so.
     public func run(
         on harnesses: [any ConformanceHarness], telling: @Sendable (Event) -> Void = { _ in }
     ) async -> ConformanceReport {
@@ -95,7 +95,7 @@ public struct ConformanceRun: Sendable {
             if Task.isCancelled { break }
             telling(.starting(check, backend: harness.backend, number: index + 1, of: checks.count))
             let result = await check.run(on: harness, options.settings)
-            // What a cancelled check says is not about the backend.
+            // The result of a cancelled check says nothing about the backend.
             if Task.isCancelled { break }
             let verdict = Verdict(result, expected: options.expectedFailures)
             reported.append(CheckReport(result: result, verdict: verdict))
@@ -107,14 +107,14 @@ public struct ConformanceRun: Sendable {
     }
 }
 
-/// What a backend is, found out before its checks; and what would make all of them fail, so that a
-/// report has the cause and not only its consequences.
+/// The identity of a backend, determined before its checks, and a failure that would make all of
+/// them fail: the report then has the cause and not only its consequences.
 private struct Identity {
     let versions: [String]
     let capabilities: BackendCapabilities
     let notes: [String]
 
-    /// Why no check could say anything.
+    /// Why no check could run.
     struct Failure: Error {
         let reason: String
 
@@ -155,18 +155,18 @@ private struct Identity {
         do {
             try await scoped.remove()
         } catch {
-            // What kept a record from being stored is the cause of this, too.
+            // An error of storing the record is the cause here too.
             _ = try probed.get()
             throw Failure("the scope could not be removed", error)
         }
         notes = try probed.get()
     }
 
-    /// Stores one record, which every check does, and looks for it.
+    /// Stores one record, as every check does, and reads it.
     ///
-    /// - Parameter dimensions: of the vectors that the database is given; `nil` where it embeds by
-    ///   other means.
-    /// - Returns: what is worth a note.
+    /// - Parameter dimensions: of the vectors of the database; `nil` if it does not use the given
+    ///   embedder.
+    /// - Returns: remarks for the report.
     private static func probe(
         _ database: any MemoryVectorDatabase, dimensions: Int?
     ) async throws(Failure) -> [String] {
@@ -174,14 +174,14 @@ private struct Identity {
             _ = try await database.add([try MemoryRecord(id: "probe", text: "[1] probe")])
         } catch {
             let vector = dimensions.map { " with a vector of \($0) numbers" } ?? ""
-            // In all its words: the author of a backend needs those of its own code.
+            // The complete error: the author of a backend needs the details of its own code.
             throw Failure("not even one record could be stored\(vector), so no check was run: \(error)")
         }
         let clock = ContinuousClock()
         let stored = clock.now
         var looks = 0
         while clock.now - stored < visibilityLimit {
-            // Where it cannot be read at all, the checks say more.
+            // If it cannot be read at all, the checks report more.
             guard let found = try? await isThere(database) else { return [] }
             if found {
                 if looks == 0 { return [] }

@@ -2,9 +2,9 @@ public import AgentMemory
 
 /// The failures that a backend's author knows of, each with its reason.
 ///
-/// One a line: `backend check-id reason`; the backend `*` stands for all; lines that are empty or
-/// begin with `#` say nothing. An entry that did not come true is stale, and a stale entry fails
-/// the run: the file must shrink as the backend gets better.
+/// One per line: `backend check-id reason`; the backend `*` stands for all; empty lines and lines
+/// that start with `#` are ignored. An entry whose failure did not occur is stale, and a stale
+/// entry fails the run: the file must shrink as the backend improves.
 public struct ExpectedFailures: Sendable {
     public struct Entry: Sendable, Equatable {
         /// `*` for all.
@@ -19,8 +19,8 @@ public struct ExpectedFailures: Sendable {
         entries = []
     }
 
-    /// - Throws: ``MemoryError`` with code `invalidInput` that names the line: a part is missing,
-    ///   or no check has that id.
+    /// - Throws: `MemoryError` with code `invalidInput` that names the line: a part is missing, or
+    ///   no check has that id.
     public init(parsing text: String) throws(MemoryError) {
         var entries: [Entry] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -44,7 +44,7 @@ public struct ExpectedFailures: Sendable {
         entries.first { $0.check == check && ($0.backend == backend || $0.backend == "*") }
     }
 
-    /// The entries that no failure came for, among the checks and backends that have run.
+    /// The entries whose failure did not occur, among the checks and backends that have run.
     func stale(in backends: [BackendReport]) -> [Entry] {
         entries.filter { entry in
             let reports = backends.filter { entry.backend == "*" || $0.name == entry.backend }.flatMap(\.checks)

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a check measures while it runs.
+/// The measurements of a check.
 final class Figures: Sendable {
     private let values = Mutex<[String: Double]>([:])
 

@@ -12,7 +12,7 @@ final class CallLog: Sendable {
     }
 }
 
-/// Passes every call on to the database under test and writes it down.
+/// Passes every call on to the database under test and logs it.
 struct LoggingDatabase: MemoryVectorDatabase {
     private let database: any MemoryVectorDatabase
     private let log: CallLog

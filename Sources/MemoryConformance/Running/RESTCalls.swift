@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// The requests of one check to the API. Each is written down for its evidence with its status and
-/// the places that a 422 names; what else an answer holds might be somebody's data, and is not.
+/// The requests of one check to the API. Each is logged for its evidence with its status and the
+/// places that a 422 names; other content of a response might be users' data, and is not logged.
 struct RESTCalls: Sendable {
     struct Answer: Sendable {
         let status: Int
@@ -28,7 +28,7 @@ struct RESTCalls: Sendable {
         self.log = log
     }
 
-    /// What ids and namespaces of the scope begin with.
+    /// The prefix of ids and namespaces in the scope.
     var scope: String { client.scope }
 
     /// The namespace of records that were added without one.
@@ -66,7 +66,7 @@ struct RESTCalls: Sendable {
         return try await send("POST", Self.records + "/", body)
     }
 
-    /// A memory of the scope to create, with whatever `members` say.
+    /// A memory of the scope to create, with the given members in addition.
     func memory(_ id: String, _ members: JSONObject = [:]) -> JSONObject {
         var memory: JSONObject = [
             "id": .string(scope + id), "text": .string("[1] text of \(id)"), "namespace": .string(scope),
@@ -87,7 +87,7 @@ struct RESTCalls: Sendable {
 }
 
 extension CheckScope {
-    /// Expects an answer with this status.
+    /// Expects a response with this status.
     func expect(_ what: String, _ answer: RESTCalls.Answer, status: Int) throws(Mismatch) {
         try expect("status of \(what)", answer.status, status)
     }

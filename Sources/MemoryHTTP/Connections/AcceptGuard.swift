@@ -9,18 +9,17 @@ public import NIOCore
     import Darwin
 #endif
 
-/// Stops accepting connections while there is no room for another: at the limit of connections, and
-/// at the limit of file descriptors, where trying on would take a whole core.
+/// Stops accepting connections if there is no room for another: at the limit of connections, and at
+/// the limit of file descriptors, where retrying would use a whole core.
 ///
-/// Clients wait in the backlog meanwhile, and connections that have nothing to do are closed to
-/// make room.
+/// Clients wait in the backlog meanwhile, and idle connections are closed to make room.
 public final class AcceptGuard: ChannelInboundHandler, Sendable {
     public typealias InboundIn = any Channel
     public typealias InboundOut = any Channel
 
-    /// How long accepting pauses for want of descriptors or memory.
+    /// How long accepting pauses after a lack of descriptors or memory.
     private static let pause: TimeAmount = .milliseconds(500)
-    /// How often one reason is logged at most.
+    /// The least interval between two log lines for one reason.
     private static let logInterval: TimeAmount = .seconds(10)
 
     private struct State {
@@ -33,7 +32,7 @@ public final class AcceptGuard: ChannelInboundHandler, Sendable {
     private let limit: Int
     private let limitName: String
     private let logger: Logger
-    /// Touched on the event loop of the server's channel alone.
+    /// Used only on the event loop of the server's channel.
     private let state: NIOLoopBoundBox<State>
 
     /// - Parameters:
@@ -57,7 +56,7 @@ public final class AcceptGuard: ChannelInboundHandler, Sendable {
     ) async throws {
         let handler = AcceptGuard(limit: limit, limitName: limitName, logger: logger, eventLoop: channel.eventLoop)
         try await channel.pipeline.addHandler(handler, position: .first)
-        // One at a time, for the limit to be exact.
+        // One at a time, so that the limit is exact.
         try await channel.setOption(.maxMessagesPerRead, value: 1)
     }
 
@@ -105,7 +104,7 @@ public final class AcceptGuard: ChannelInboundHandler, Sendable {
         if !state.value.isMakingRoom { makeRoom(server) }
     }
 
-    /// Again and again while accepting pauses: connections become idle meanwhile.
+    /// Repeated while accepting pauses, because connections become idle meanwhile.
     private func makeRoom(_ server: any Channel) {
         state.value.isMakingRoom = state.value.isPaused && server.isActive
         guard state.value.isMakingRoom else { return }

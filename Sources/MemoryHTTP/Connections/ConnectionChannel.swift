@@ -6,8 +6,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// The pipeline of a connection: the decoder, ``ConnectionHandler``, and what Hummingbird makes of
-/// requests.
+/// The pipeline of a connection: the decoder, ``ConnectionHandler``, and Hummingbird's part.
 struct ConnectionChannel: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -34,7 +33,7 @@ struct ConnectionChannel: HTTPChannelHandler {
 }
 
 extension HTTPServerBuilder {
-    /// HTTP/1.1 and 1.0 with connections that keep within `limits`.
+    /// HTTP/1.1 and 1.0 with the `limits` of a connection.
     public static func bounded(_ limits: ConnectionLimits) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in ConnectionChannel(responder: responder, limits: limits) }
     }

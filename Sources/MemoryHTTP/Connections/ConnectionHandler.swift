@@ -1,30 +1,30 @@
 import NIOCore
 import NIOHTTP1
 
-/// What a handler of a request sees instead of the rest of its body, where the connection handler
-/// has ended the request itself. No answer to it is sent.
+/// The error that a request's handler gets instead of the rest of the body, if the connection
+/// handler has ended the request. The handler's response is not sent.
 struct RequestEnded: Error {}
 
-/// Asks a connection to close if it has nothing to do.
+/// Asks a connection to close if it is idle.
 enum ConnectionEvent {
     case makeRoom
 }
 
-/// Keeps one connection within its limits: checks heads, watches the clock, answers what never
-/// reaches a route, and closes the connection in such a way that the last answer arrives.
+/// Keeps one connection within its limits: checks heads, enforces timeouts, responds to what never
+/// reaches a route, and closes the connection in such a way that the last response arrives.
 ///
-/// Stands between the decoder and Hummingbird's part of the pipeline. Answers keep the order of the
-/// requests: one of its own waits until those before it are complete.
+/// It is between the decoder and Hummingbird's part of the pipeline. Responses keep the order of
+/// the requests: one of its own waits until the earlier ones are complete.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// A request that has been handed on and whose answer is not complete.
+    /// A request that has been passed on and whose response is not complete.
     private struct Exchange {
         let isHEAD: Bool
-        /// Whether the connection ends with the answer.
+        /// Whether the connection ends after the response.
         var closes: Bool
         /// Whether the client waits for 100 before it sends the body.
         var awaitsContinue: Bool
@@ -36,7 +36,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case idle
         case head
         case body
-        /// Nothing that comes from now on is looked at.
+        /// Later input is ignored.
         case ignored
     }
 
@@ -46,13 +46,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private var input = Input.idle
     private var exchanges = CircularBuffer<Exchange>(initialCapacity: 2)
-    /// An answer of this handler that waits for its turn.
+    /// A response of this handler that waits for its turn.
     private var refusal: Refusal?
-    /// Whether ``refusal`` takes the place of the last exchange's answer rather than following it.
+    /// Whether ``refusal`` replaces the last exchange's response rather than following it.
     private var replacesLast = false
-    /// Whether ``refusal`` answers a HEAD, and therefore has no body.
+    /// Whether ``refusal`` responds to a HEAD, and therefore has no body.
     private var refusesHEAD = false
-    /// Whether the answer that Hummingbird's part may still write has been replaced.
+    /// Whether the response that Hummingbird's part may still write has been replaced.
     private var isReplaced = false
     private var offersProtocol = false
 
@@ -63,12 +63,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private var isQuiescing = false
     private var isInputClosed = false
-    /// The last answer has been written, and the client is to close.
+    /// The last response has been written, and the client should close.
     private var isClosing = false
     private var isReadOutstanding = false
 
     private var idleSince = NIODeadline.distantPast
-    /// When the phase that the input is in ends; `nil` while the server is at work.
+    /// The end of the current phase of the input; `nil` while the server is processing.
     private var deadline: NIODeadline?
     private var timer: (task: Scheduled<Void>, at: NIODeadline)?
     private var writeTimer: Scheduled<Void>?
@@ -121,8 +121,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             progress.requestIsComplete(offersProtocol: offersProtocol)
             guard input == .body else { return }
             deadline = nil
-            // Requests behind one that ends the connection, or that come while the server ends, are
-            // not begun.
+            // Requests after one that ends the connection, or that come during shutdown, are not
+            // started.
             input = isQuiescing || exchanges.last?.closes == true ? .ignored : .idle
             context.fireChannelRead(data)
             if exchanges.isEmpty { answersAreComplete(context) }
@@ -145,7 +145,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        // Once nothing more is looked at, reading waits until the answers before are complete.
+        // Once input is ignored, reading waits until the earlier responses are complete.
         guard input != .ignored || isClosing else { return }
         isReadOutstanding = true
         context.read()
@@ -154,8 +154,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard input != .ignored else { return }
         guard let error = error as? HTTPParserError else {
-            // A connection that the client has reset: what waits for its bytes ends, and nothing is
-            // answered.
+            // The client has reset the connection: handlers that wait for its bytes end, and no
+            // response is sent.
             endRequest(context)
             return context.close(promise: nil)
         }
@@ -188,7 +188,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         isQuiescing = true
         switch input {
         case .idle where exchanges.isEmpty:
-            // The end of the last answer may still be on its way to the socket.
+            // The end of the last response may still be on its way to the socket.
             closeGently(context, waitsForClient: false)
         case .idle:
             input = .ignored
@@ -221,8 +221,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             }
             context.write(Self.wrapOutboundOut(.head(head)), promise: promise)
         case .body:
-            // The answer to HEAD has the fields of GET's and no body: the next answer would begin
-            // inside it.
+            // The response to HEAD has the fields of GET's and no body: the next response would
+            // start inside it.
             guard !exchanges[exchanges.startIndex].isHEAD else {
                 promise?.succeed()
                 return
@@ -235,12 +235,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Whether the connection ends with the answer that begins now.
+    /// Whether the connection ends after the response that starts now.
     private func closesWithAnswer() -> Bool {
         if exchanges[exchanges.startIndex].closes { return true }
         guard exchanges.count == 1 else { return false }
         if isQuiescing { return true }
-        // An answer before the end of the body: what is not needed is read only if it is little.
+        // A response before the end of the body: the rest is read only if it is short.
         guard input == .body else { return false }
         switch bodyLength {
         case .none: return false
@@ -252,11 +252,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch mode {
         case .input:
-            // Hummingbird's part has been cancelled: the time for a graceful end is over.
+            // Hummingbird's part has been cancelled: the grace period is over.
             context.close(mode: .all, promise: promise)
         case .output, .all:
-            // Hummingbird's part closes after errors and last answers too. Where this handler does,
-            // that would be too early.
+            // Hummingbird's part closes after errors and last responses too; that would be too
+            // early.
             guard isClosing || isReplaced || refusal != nil else {
                 return context.close(mode: mode, promise: promise)
             }
@@ -279,13 +279,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func sendContinue(_ context: ChannelHandlerContext) {
         guard exchanges.count == 1, exchanges[exchanges.startIndex].awaitsContinue else { return }
         exchanges[exchanges.startIndex].awaitsContinue = false
-        // A client that has sent the body meanwhile needs no answer before the last.
+        // A client that has sent the body meanwhile needs no interim response.
         guard input == .body, bodyBytes == 0 else { return }
         let head = HTTPResponseHead(version: .http1_1, status: .continue)
         context.writeAndFlush(Self.wrapOutboundOut(.head(head)), promise: nil)
     }
 
-    /// One answer is complete, and the connection goes on.
+    /// One response is complete, and the connection continues.
     private func answersAreComplete(_ context: ChannelHandlerContext) {
         if refusal != nil { return sendRefusalInTurn(context) }
         guard exchanges.isEmpty else { return sendContinue(context) }
@@ -305,7 +305,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         input = .ignored
         deadline = nil
         if isInBody {
-            // The request has its answer, and only its body is not complete.
+            // The request has its response, and only its body is not complete.
             guard !exchanges.isEmpty else { return closeGently(context) }
             replacesLast = true
         }
@@ -333,8 +333,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         closeGently(context)
     }
 
-    /// Ends the request whose body will not be complete, for its handler not to take what has come
-    /// for the whole.
+    /// Ends a request with an incomplete body, so that its handler does not take the part for the
+    /// whole.
     private func endRequest(_ context: ChannelHandlerContext) {
         guard input == .body, !exchanges.isEmpty else { return }
         input = .ignored
@@ -342,13 +342,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.fireErrorCaught(RequestEnded())
     }
 
-    /// Sends what has been written, closes this side, and gives the client the time to close its
-    /// own.
+    /// Sends what has been written, closes this side, and gives the client time to close its own.
     private func closeGently(_ context: ChannelHandlerContext, waitsForClient: Bool = true) {
         guard !isClosing else { return }
         isClosing = true
         input = .ignored
-        // Written in turn, so the promise is kept once everything before is in the socket.
+        // Writes are in order, so the promise succeeds once everything before is in the socket.
         let flushed = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer()))), promise: flushed)
         flushed.futureResult.assumeIsolated().whenComplete { result in
@@ -369,8 +368,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         setDeadline(in: limits.idleTimeout, context)
     }
 
-    /// A timer that is set already and fires earlier is left alone, and set anew when it does: most
-    /// deadlines are replaced long before they come.
+    /// A timer that is set already and fires earlier stays, and is set again when it fires: most
+    /// deadlines are replaced long before they are reached.
     private func setDeadline(in duration: Duration, _ context: ChannelHandlerContext) {
         let deadline = context.eventLoop.now + TimeAmount(duration)
         self.deadline = deadline
@@ -405,7 +404,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func endSpanOfBody(_ context: ChannelHandlerContext) {
         if isQuiescing { return refuse(.shuttingDown, context) }
         let wanted = Double(ConnectionLimits.slowestBodyRate) * (limits.bodyTimeout / .seconds(1))
-        // Bytes that the server has not asked for do not count against the client.
+        // Bytes that the server has not requested do not count against the client.
         guard isReadOutstanding, Double(spanBytes) < wanted else {
             spanBytes = 0
             return setDeadline(in: limits.bodyTimeout, context)

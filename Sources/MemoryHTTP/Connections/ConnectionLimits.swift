@@ -11,7 +11,7 @@ public struct ConnectionLimits: Sendable {
     public var bodyTimeout: Duration = .seconds(30)
     /// The time for which a connection without a request stays open; default 75 s.
     public var idleTimeout: Duration = .seconds(75)
-    /// The time after which a client that takes nothing of its answer is cut off; default 30 s.
+    /// The time after which a client that does not read its response is disconnected; default 30 s.
     public var writeTimeout: Duration = .seconds(30)
     /// How answers name the limits, as the operator can set them.
     public var names = Names()
@@ -26,17 +26,17 @@ public struct ConnectionLimits: Sendable {
         public init() {}
     }
 
-    /// Bytes a second that a body must bring in each span of ``bodyTimeout``: a client that sends
-    /// single bytes now and then holds a connection as one that sends none.
+    /// The least number of bytes per second that a body must reach in each span of ``bodyTimeout``:
+    /// a client that sends single bytes now and then occupies a connection like one that sends
+    /// none.
     static let slowestBodyRate = 100
     /// How long the rest of a body may take once the server is shutting down.
     static let shutdownGrace: Duration = .seconds(1)
-    /// How long the server waits for a client to close, after the last answer of a connection.
-    /// Closing at once while unread bytes are there would reset the connection, and the client
-    /// would lose the answer.
+    /// How long the server waits for a client to close, after the last response of a connection.
+    /// Closing at once with unread bytes would reset the connection, and the client would lose the
+    /// response.
     static let closingTime: Duration = .seconds(2)
-    /// What may be left of a body that nothing reads for the connection to be kept; else it is
-    /// closed.
+    /// The largest unread rest of a body with which the connection is kept; else it is closed.
     static let worthDraining = 256 << 10
     /// How long a connection has been idle before it is closed to make room for another.
     static let idleBeforeMakingRoom: Duration = .seconds(1)

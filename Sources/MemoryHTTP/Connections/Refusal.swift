@@ -2,11 +2,11 @@ import MemoryAPI
 import NIOCore
 import NIOHTTP1
 
-/// An answer of the HTTP layer itself, after which the connection is closed.
+/// A response of the HTTP layer itself, after which the connection is closed.
 struct Refusal: Equatable {
     let status: HTTPResponseStatus
     let detail: String
-    /// Header fields besides those of every refusal.
+    /// Header fields in addition to those of every refusal.
     var fields: [(String, String)] = []
 
     static func == (one: Refusal, other: Refusal) -> Bool {

@@ -1,9 +1,9 @@
 import NIOCore
 import NIOHTTP1
 
-/// What a decoder and the handler behind it tell each other, on the channel's event loop.
+/// The state that a decoder and its handler share, on the channel's event loop.
 final class DecodingProgress {
-    /// Whether bytes have come of a request whose head is not complete.
+    /// Whether there are bytes of a request whose head is not complete.
     fileprivate(set) var hasPartialHead = false
     /// Whether the request line itself is longer than a head may be.
     fileprivate(set) var lineIsTooLong = false
@@ -12,18 +12,18 @@ final class DecodingProgress {
 
     func headIsComplete() { hasPartialHead = false }
 
-    /// - Parameter offersProtocol: whether NIO's decoder takes what follows for another protocol.
+    /// - Parameter offersProtocol: whether NIO's decoder treats what follows as another protocol.
     func requestIsComplete(offersProtocol: Bool) {
         requestHasEnded = true
         self.offersProtocol = offersProtocol
     }
 }
 
-/// NIO's decoder of requests, made to go on after a request that offers another protocol.
+/// NIO's decoder of requests, extended to continue after a request that offers another protocol.
 ///
-/// NIO's stops for good after CONNECT or `Upgrade`: it expects to be taken out of the pipeline. A
-/// server may ignore the offer (RFC 9110, 7.8), and what follows is the next request; so a new
-/// decoder takes over there.
+/// NIO's stops for good after CONNECT or `Upgrade`: it expects to be removed from the pipeline. A
+/// server may ignore the offer (RFC 9110, 7.8), and the next request follows; so a new decoder
+/// takes over there.
 final class RequestDecoder: ByteToMessageDecoder {
     typealias InboundOut = HTTPServerRequestPart
 
@@ -33,10 +33,9 @@ final class RequestDecoder: ByteToMessageDecoder {
     private let limit: Int
     private let progress: DecodingProgress
     private var decoder: HTTPRequestDecoder
-    /// Whether the next byte begins a request.
+    /// Whether the next byte starts a request.
     private var isBetweenRequests = true
-    /// Bytes of the request line so far; `nil` once it is complete, or where its begin was not
-    /// seen.
+    /// Bytes of the request line so far; `nil` once it is complete, or if its start was not seen.
     private var lineBytes: Int?
     /// Bytes that the last call left in the buffer.
     private var kept = 0

@@ -1,6 +1,6 @@
 import NIOHTTP1
 
-/// What the head of a request must be like, whatever its route.
+/// The rules for the head of every request, independent of its route.
 struct RequestHeadRules {
     let limits: ConnectionLimits
 
@@ -11,7 +11,7 @@ struct RequestHeadRules {
         case chunked
     }
 
-    /// - Throws: ``Rejection`` with the answer to a head that breaks a rule.
+    /// - Throws: ``Rejection`` with the response to a head that breaks a rule.
     func bodyLength(of head: HTTPRequestHead) throws(Rejection) -> BodyLength {
         let hosts = head.headers["Host"]
         guard hosts.count <= 1 else { throw Rejection(.badRequest, "the request has more than one Host") }
@@ -31,7 +31,7 @@ struct RequestHeadRules {
             let codings = head.headers[canonicalForm: "Content-Encoding"].filter { $0.lowercased() != "identity" }
             guard codings.isEmpty else {
                 throw Rejection(
-                    .unsupportedMediaType, "bodies are taken as they are, without a Content-Encoding",
+                    .unsupportedMediaType, "a Content-Encoding is not supported; send the body without one",
                     fields: [("Accept-Encoding", "identity")])
             }
         }
@@ -41,18 +41,18 @@ struct RequestHeadRules {
         return length
     }
 
-    /// Whether the client waits for an interim answer before it sends the body. HTTP/1.0 does not
-    /// know it.
+    /// Whether the client waits for an interim response before it sends the body. HTTP/1.0 does not
+    /// have it.
     func awaitsContinue(_ head: HTTPRequestHead) -> Bool {
         head.version != .http1_0 && !expectations(of: head).isEmpty
     }
 
-    /// Whether the connection ends with the answer.
+    /// Whether the connection ends after the response.
     func closes(_ head: HTTPRequestHead) -> Bool {
         head.version == .http1_0 || tokens(of: head, "Connection").contains("close")
     }
 
-    /// Whether the client would go on with another protocol.
+    /// Whether the client would continue with another protocol.
     func offersProtocol(_ head: HTTPRequestHead) -> Bool {
         head.method == .CONNECT || head.headers.contains(name: "Upgrade")
     }
@@ -66,7 +66,7 @@ struct RequestHeadRules {
             guard lengths.isEmpty else {
                 throw Rejection(.badRequest, "the request has both Content-Length and Transfer-Encoding")
             }
-            // Taking "gzip, chunked" for "chunked" would read compressed bytes as the body.
+            // Treating "gzip, chunked" as "chunked" would read compressed bytes as the body.
             guard tokens(of: head, "Transfer-Encoding") == ["chunked"] else {
                 throw Rejection(.notImplemented, "of the transfer codings only chunked is supported")
             }

@@ -3,14 +3,14 @@ import MemoryAPI
 
 /// The parameters of a query string, as HTML forms and Python's httpx encode them: `+` is a blank.
 ///
-/// What was given and cannot be used is refused, never dropped: a parameter that is not read is one
-/// that does not narrow the request, and then the answer is about other people's data too.
+/// A parameter that cannot be used is refused, never dropped: it might be meant to narrow the
+/// request, and the response would then include the data of others.
 struct QueryParameters: Sendable {
     private let parameters: [(name: String, value: String)]
 
-    /// - Parameter query: what stands after the `?`, still encoded.
+    /// - Parameter query: the part after the `?`, still encoded.
     /// - Throws: ``ValidationFailure`` that names each parameter that is not percent-encoded UTF-8,
-    ///   that the route does not take, or that has two different values.
+    ///   that the route does not have, or that has two different values.
     init(_ query: some StringProtocol, expecting expected: ParameterNames) throws(ValidationFailure) {
         let issues = IssueList()
         var parameters: [(name: String, value: String)] = []
@@ -46,7 +46,7 @@ struct QueryParameters: Sendable {
         parameters.filter { $0.name == name }.map(\.value)
     }
 
-    /// The values as texts by their names, as members of an object.
+    /// The values as strings by their names, as members of an object.
     var reader: BodyReader {
         var object = JSONObject()
         for parameter in parameters { object[parameter.name] = .string(parameter.value) }
@@ -77,9 +77,9 @@ struct QueryParameters: Sendable {
     }
 }
 
-/// Resolves `%hh`; `nil` for a broken escape, for bytes that are not UTF-8, and for what a URL
-/// cannot hold unencoded: a `#`, or the replacement character, which stands where the HTTP codec
-/// has met bytes that are not UTF-8.
+/// Resolves `%hh`; `nil` for a broken escape, for bytes that are not UTF-8, and for characters that
+/// a URL cannot have unencoded: a `#`, or the replacement character, which the HTTP codec puts in
+/// place of bytes that are not UTF-8.
 func percentDecoded(_ bytes: some Sequence<UInt8>, plusIsBlank: Bool = false) -> String? {
     var decoded: [UInt8] = []
     var last: (UInt8, UInt8) = (0, 0)

@@ -6,7 +6,7 @@ import NIOCore
 
 /// Reads the JSON body of a request.
 struct RequestBody: Sendable {
-    /// Bytes that a body may have; more is answered with 413.
+    /// Bytes that a body may have; a larger one gets a 413.
     let limit: Int
 
     /// Reads UTF-8, with or without a byte order mark.
@@ -22,7 +22,7 @@ struct RequestBody: Sendable {
             ])
         }
         guard Self.isJSON(request.headers[.contentType]) else {
-            // FastAPI hands such a body on as one string, which no route takes.
+            // FastAPI passes such a body on as one string, which no route accepts.
             throw ValidationFailure(issues: [
                 ValidationIssue(
                     "model_attributes_type", at: [.key("body")],
@@ -59,7 +59,7 @@ struct RequestBody: Sendable {
         if let charset, !["utf-8", "utf8", "us-ascii"].contains(charset) {
             throw UnsupportedBody("the body has the charset \(charset); send it in UTF-8")
         }
-        // No JSON text in UTF-8 begins with one of these, or has a NUL among its first two bytes.
+        // A JSON text in UTF-8 starts with none of these, and has no NUL among its first two bytes.
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) || bytes.prefix(2).contains(0) {
             throw UnsupportedBody("the body is in UTF-16 or UTF-32; send it in UTF-8")
         }

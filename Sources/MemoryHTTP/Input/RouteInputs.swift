@@ -3,15 +3,15 @@ import HTTPTypes
 import Hummingbird
 import MemoryAPI
 
-/// What a route looks at in a request. What else a request gives to narrow or to guard what it does
-/// is refused, because ignoring it would do more than the client asked for.
+/// The inputs of a request that a route uses. Other inputs that would narrow or guard the request
+/// are refused, because ignoring them would do more than the client asked for.
 struct RouteInputs: Sendable {
     var query = ParameterNames()
     var takesBody = false
     /// Whether the route evaluates If-Match and If-None-Match.
     var takesConditions = false
 
-    /// - Throws: ``ValidationFailure`` that names what the route does not take.
+    /// - Throws: ``ValidationFailure`` that names the inputs that the route does not have.
     private func check(_ request: Request) async throws -> QueryParameters {
         let issues = IssueList()
         let ignored: [HTTPField.Name] = takesConditions ? [] : [.ifMatch, .ifNoneMatch]
@@ -19,10 +19,10 @@ struct RouteInputs: Sendable {
             issues.add(
                 ValidationIssue(
                     "value_error", at: [.key("header"), .key(name.rawName)],
-                    "Value error, this route does not look at \(name.rawName)"))
+                    "Value error, this route does not support \(name.rawName)"))
         }
         if !takesBody, try await Self.hasBody(request) {
-            issues.add(ValidationIssue("extra_forbidden", at: [.key("body")], "This route takes no body"))
+            issues.add(ValidationIssue("extra_forbidden", at: [.key("body")], "This route does not accept a body"))
         }
         try issues.check()
         return try QueryParameters(request.rawQuery, expecting: query)
@@ -43,7 +43,7 @@ struct RouteInputs: Sendable {
     }
 }
 
-/// A request that a route has been found for and whose inputs have been checked.
+/// A request whose route is known and whose inputs have been checked.
 struct RouteCall: Sendable {
     let request: Request
     let context: APIContext
@@ -57,12 +57,12 @@ struct RouteCall: Sendable {
         try await body.json(request)
     }
 
-    /// The id that ends the path, decoded.
+    /// The id at the end of the path, decoded.
     ///
     /// - Parameters:
-    ///   - name: what errors call it.
-    ///   - action: what follows the id in the path, such as `/messages`.
-    /// - Throws: ``ValidationFailure`` where it is not percent-encoded UTF-8.
+    ///   - name: the name in errors.
+    ///   - action: the part after the id in the path, such as `/messages`.
+    /// - Throws: ``ValidationFailure`` if it is not percent-encoded UTF-8.
     func id(_ name: String, before action: String = "") throws -> String {
         let raw = request.resource.dropLast(action.utf8.count)
         guard let id = percentDecoded(raw.utf8) else {
@@ -77,12 +77,12 @@ struct RouteCall: Sendable {
 }
 
 extension Request {
-    /// What stands after the first `?` of the request's target, still encoded.
+    /// The part after the first `?` of the request's target, still encoded.
     fileprivate var rawQuery: Substring {
         Substring(uri.string[...].utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst())
     }
 
-    /// What follows the collection in the path (`/v1/<collection>/`), still encoded, slashes
+    /// The part after the collection in the path (`/v1/<collection>/`), still encoded, slashes
     /// included: the reference's Python client does not encode those of ids. One slash at the end
     /// does not count.
     var resource: Substring {

@@ -3,8 +3,8 @@ import HTTPTypes
 import MemoryService
 
 extension WriteCondition {
-    /// What If-Match and If-None-Match ask for (RFC 9110, 13.1). A tag that no answer of ours
-    /// carried matches no revision.
+    /// The condition of If-Match and If-None-Match (RFC 9110, 13.1). A tag that this server never
+    /// sent matches no revision.
     ///
     /// - Throws: ``MemoryError`` with code `invalidCombination` for both at once, or If-None-Match
     ///   with anything but `*`.

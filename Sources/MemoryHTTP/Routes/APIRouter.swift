@@ -8,14 +8,14 @@ public struct APIRouter: Sendable {
     public struct Configuration: Sendable {
         /// Bytes that a request body may have; default 32 MiB.
         public var bodyLimit: Int
-        /// Whether there is long-term memory; if not, the routes of long-term memory answer 400, as
-        /// the reference's do.
+        /// Whether there is long-term memory; if not, the routes of long-term memory respond with
+        /// 400, as the reference's do.
         public var longTermMemory: Bool
-        /// What messages of working memory must be like.
+        /// Rules for messages of working memory.
         public var messageRules: MessageRules
         /// The share of a context window at which conversations are summarised, from 0 to 1.
         public var summarizationThreshold: Double
-        /// Bounds large requests and works on them; `nil` sets no bounds.
+        /// Bounds large requests and processes them; `nil` sets no bounds.
         public var largeWork: LargeWork?
 
         public init(
@@ -38,7 +38,7 @@ public struct APIRouter: Sendable {
     private let system: SystemController
     private let configuration: Configuration
 
-    /// - Parameter now: the clock that dates of new records and `/v1/health` show.
+    /// - Parameter now: the clock for dates of new records and for `/v1/health`.
     public init(
         memory: LongTermMemory, sessions: WorkingMemorySessions, readiness: Readiness,
         configuration: Configuration = Configuration(), now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }

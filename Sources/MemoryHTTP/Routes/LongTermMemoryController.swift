@@ -12,8 +12,8 @@ struct LongTermMemoryController: Sendable {
     let isEnabled: Bool
     let now: @Sendable () -> Timestamp
 
-    /// Clients in JavaScript send a namespace along, which has never meant anything here: ids are
-    /// unique without it.
+    /// JavaScript clients send a namespace, which has never had an effect here: ids are unique
+    /// without it.
     private static let namespaced = ParameterNames(ignored: ["namespace"])
     private static let ids = ParameterNames(lists: ["memory_ids"], ignored: ["namespace"])
 
@@ -39,7 +39,7 @@ struct LongTermMemoryController: Sendable {
             ("forget", RouteBuilder.notBuilt),
         ]
         for (name, handler) in actions {
-            // A record may have the id "search": reading and editing it must not end at the action
+            // A record may have the id "search": reading and editing it must not reach the action
             // of that name.
             let handlers = record.merging([.post: handler]) { $1 }
             routes.add(RouterPath("/v1/long-term-memory/\(name)"), enabled(handlers))

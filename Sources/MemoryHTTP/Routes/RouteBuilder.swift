@@ -1,10 +1,10 @@
 import HTTPTypes
 import Hummingbird
 
-/// Where controllers add their routes.
+/// Collects the routes of controllers.
 struct RouteBuilder {
     typealias Handler = @Sendable (Request, APIContext) async throws -> Response
-    /// Which methods of a route the very path of a request has.
+    /// The methods that exist for the exact path of a request.
     typealias PathMethods = @Sendable (Request, HTTPRequest.Method) -> Bool
 
     private let router: Router<APIContext>
@@ -16,20 +16,20 @@ struct RouteBuilder {
         body = RequestBody(limit: bodyLimit)
     }
 
-    /// A handler that checks what the request gives before `handle` runs.
+    /// A handler that checks the request's inputs before `handle` runs.
     func handler(
         _ inputs: RouteInputs = RouteInputs(), _ handle: @escaping @Sendable (RouteCall) async throws -> Response
     ) -> Handler {
         { [body] request, context in try await handle(try await inputs.call(request, context, body: body)) }
     }
 
-    /// A handler for what this version does not have.
+    /// A handler for routes that this version does not have.
     static let notBuilt: Handler = { request, _ in
         .error(.notImplemented, "\(request.method.rawValue) \(request.uri.path) is not part of this version yet")
     }
 
-    /// Adds the handlers of one path. HEAD goes where GET goes; every other method gets 405 and the
-    /// list of what is allowed.
+    /// Adds the handlers of one path. HEAD is handled as GET; every other method gets 405 and the
+    /// list of allowed ones.
     func add(
         _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler],
         where hasMethod: @escaping PathMethods = { _, _ in true }

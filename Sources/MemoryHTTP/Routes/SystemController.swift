@@ -9,13 +9,13 @@ struct SystemController: Sendable {
     let readiness: Readiness
     let now: @Sendable () -> Timestamp
 
-    /// What is sent along to these routes does not matter: probes of all kinds ask them.
+    /// Extra parameters of these routes are ignored, because probes of all kinds call them.
     func addRoutes(to routes: RouteBuilder) {
         routes.add("/v1/health", [.get: { _, _ in health() }])
         routes.add("/v1/ready", [.get: { _, _ in await ready() }])
     }
 
-    /// Whether the process responds; asks no store.
+    /// Whether the process responds; calls no store.
     private func health() -> Response {
         .json(HealthResponse(now: now()))
     }

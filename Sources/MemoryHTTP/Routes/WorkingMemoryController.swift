@@ -15,7 +15,7 @@ struct WorkingMemoryController: Sendable {
     let summarizationThreshold: Double
     let now: @Sendable () -> Timestamp
 
-    /// What follows the id in the path of the route that appends.
+    /// The part after the id in the path of the route that appends.
     private static let append = "/messages"
 
     func addRoutes(to routes: RouteBuilder) {
@@ -62,7 +62,7 @@ struct WorkingMemoryController: Sendable {
         return Self.warning(Self.response(view), if: reading.lacksDates)
     }
 
-    /// Adds messages without sending those that are there. An addition to the API of the reference.
+    /// Adds messages without sending the existing ones. An addition to the API of the reference.
     private func append(_ call: RouteCall) async throws -> Response {
         let id = try call.id("session_id", before: Self.append)
         let parameters = try SessionParameters(call.query.reader)
@@ -87,8 +87,8 @@ struct WorkingMemoryController: Sendable {
     private static func response(_ view: WorkingMemorySessions.View) -> Response {
         var response = Response.json(SessionResponse(view))
         response.headers[.eTag] = tag(view.session)
-        // A cache would ask again with If-None-Match, which a GET does not look at: persisted_at
-        // changes without a new revision.
+        // A cache would send If-None-Match, which a GET does not use: persisted_at changes without
+        // a new revision.
         response.headers[.cacheControl] = "no-store"
         return response
     }

@@ -2,10 +2,10 @@ public import AgentMemory
 public import Hummingbird
 public import Logging
 
-/// What goes along with one request through the middlewares and handlers.
+/// The context of one request in the middlewares and handlers.
 public struct APIContext: RequestContext {
     public var coreContext: CoreRequestContextStorage
-    /// Logs with the request's id, the client's own where it sent one.
+    /// Logs with the request's id, the client's own if it sent one.
     public var requestLogger: Logger
     /// Who the request is from; every use case asks for it.
     public var caller: Caller

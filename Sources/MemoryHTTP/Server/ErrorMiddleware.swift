@@ -4,7 +4,7 @@ import Hummingbird
 import Logging
 import MemoryAPI
 
-/// Turns whatever a handler throws into a response.
+/// Turns every error of a handler into a response.
 struct ErrorMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
@@ -22,8 +22,8 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch let error as any HTTPResponseError {
             return Self.response(to: error.status)
         } catch is RequestEnded {
-            // The client has been answered or has gone away: no failure of the server, and no one
-            // reads this.
+            // The client has its response already or has disconnected: this is not a failure of the
+            // server, and the response is not read.
             return .error(.badRequest, "the request body is not complete")
         } catch is CancellationError {
             return .error(.serviceUnavailable, "the server is shutting down")

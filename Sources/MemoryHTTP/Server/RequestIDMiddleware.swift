@@ -6,8 +6,8 @@ extension HTTPField.Name {
     static let requestID = HTTPField.Name("X-Request-Id")!
 }
 
-/// Gives every answer an `X-Request-Id`: the client's own, if it looks like one, else the one that
-/// the log lines carry.
+/// Gives every response an `X-Request-Id`: the client's own, if it is well-formed, else the one in
+/// the log lines.
 struct RequestIDMiddleware: RouterMiddleware {
     typealias Context = APIContext
 

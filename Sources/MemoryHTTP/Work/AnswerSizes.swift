@@ -1,11 +1,11 @@
 import Synchronization
 
-/// Remembers how large the last answer of a path was, for the next request to take its share before
-/// it is worked on.
+/// Stores the size of the last response for each path, so that the next request can take its share
+/// in advance.
 final class AnswerSizes: Sendable {
-    /// Paths that are remembered; then all are forgotten, and learned again.
+    /// The largest number of stored paths; then all are dropped, and learned again.
     private static let capacity = 4096
-    /// Bytes of a path that is remembered.
+    /// Bytes of a stored path.
     private static let longest = 1024
 
     private let sizes = Mutex<[String: Int]>([:])

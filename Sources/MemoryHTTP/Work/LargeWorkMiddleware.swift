@@ -5,9 +5,9 @@ import NIOCore
 
 /// Keeps large requests within the budget, and off the threads that all tasks share.
 ///
-/// A request is large by its body, by the last answer of its path, or as one that reads a whole
-/// session of unknown size. Its share is held until the answer is in the socket: a client that does
-/// not read holds it until it is cut off.
+/// A request is large because of its body, because of the last response of its path, or if it reads
+/// a whole session of unknown size. Its share is held until the response is in the socket: a client
+/// that does not read holds it until it is disconnected.
 struct LargeWorkMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
@@ -27,7 +27,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
                 wanted > 0
                 ? try await work.budget.share(wanted, patience: work.limits.patience) : work.budget.overdraw(0)
             return try await withTaskExecutorPreference(work.threads) {
-                // The share is held until the answer is made, and until there is room for it to
+                // The share is held until the response is made, and until there is room for it to
                 // wait for its client.
                 defer { withExtendedLifetime(share) {} }
                 var request = request
@@ -42,7 +42,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
         }
     }
 
-    /// Bytes that the request will have in work; 0 for one that is not large.
+    /// Bytes that processing the request will take; 0 if it is not large.
     private func expectedBytes(_ request: Request) -> Int {
         let body = request.headers[.contentLength].flatMap(Int.init) ?? 0
         let answer = work.sizes[Self.key(request)] ?? (readsWholeSession(request) ? work.limits.bytes / 16 : 0)
@@ -60,14 +60,15 @@ struct LargeWorkMiddleware: RouterMiddleware {
         request.uri.query?.contains("recent_messages_limit") == true
     }
 
-    /// What answers of one size have in common.
+    /// The key that responses of one size have in common.
     private static func key(_ request: Request) -> String {
         asksForPart(request) ? request.uri.path + "#part" : request.uri.path
     }
 
-    /// The answer with a share of its own, and written at the pace at which the client takes it.
+    /// The response with a share of its own, written at the pace at which the client reads.
     ///
-    /// - Throws: ``WorkBudget/Exhausted`` if there is no room for an answer that changed nothing.
+    /// - Throws: ``WorkBudget/Exhausted`` if there is no room for a response to a request that
+    ///   changed nothing.
     private func paced(_ response: Response, to request: Request) async throws -> Response {
         let length = response.body.contentLength ?? 0
         if response.status == .ok { work.sizes.note(length, for: Self.key(request)) }
@@ -76,7 +77,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
         do {
             share = try await work.outgoing.share(length, patience: work.limits.patience)
         } catch {
-            // What a write has done cannot be taken back, so its answer goes out regardless.
+            // The effect of a write cannot be undone, so its response is sent in any case.
             guard request.method != .get else { throw error }
             share = work.outgoing.overdraw(length)
         }
@@ -98,7 +99,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
     }
 }
 
-/// Writes in pieces, each of which waits until the client has taken those before.
+/// Writes in pieces, each of which waits until the client has read the earlier ones.
 private struct PacedWriter: ResponseBodyWriter {
     private static let piece = 64 << 10
 

@@ -1,9 +1,9 @@
 import HummingbirdCore
 import NIOCore
 
-/// A body of unknown length, whose request's share grows with what arrives.
+/// A body of unknown length; the share of its request grows with the received bytes.
 struct MeteredBody: AsyncSequence, Sendable {
-    /// By how much a share grows at a time.
+    /// The step by which a share grows.
     private static let step = 1 << 20
 
     let body: HummingbirdCore.RequestBody

@@ -1,11 +1,11 @@
 import DequeModule
 import Synchronization
 
-/// Bytes of large bodies and answers that may be in work at the same time.
+/// The bytes of large bodies and responses that may be processed at the same time.
 ///
-/// What asks for more than is left waits its turn, for a bounded time.
+/// A request for more than the remaining bytes waits in turn, for a bounded time.
 final class WorkBudget: Sendable {
-    /// The bytes that one request holds; they return to the budget when the last reference goes.
+    /// The bytes that one request holds; they return to the budget with the last reference.
     final class Share: Sendable {
         private let budget: WorkBudget
         private let held: Mutex<Int>
@@ -34,7 +34,7 @@ final class WorkBudget: Sendable {
         }
     }
 
-    /// The budget had too little left for too long.
+    /// The remaining budget was too small for too long.
     struct Exhausted: Error {}
 
     private struct Waiter {
@@ -47,7 +47,7 @@ final class WorkBudget: Sendable {
         var used = 0
         var nextID = 0
         var waiters: Deque<Waiter> = []
-        /// Those that are about to wait or do, and those of them that are not to wait any more.
+        /// Requests that wait or are about to, and those whose wait was cancelled.
         var asking: Set<Int> = []
         var givenUp: Set<Int> = []
     }
@@ -62,14 +62,14 @@ final class WorkBudget: Sendable {
 
     var used: Int { state.withLock(\.used) }
 
-    /// Takes `bytes` at once, also if that is more than is left.
+    /// Takes `bytes` at once, even if fewer remain.
     func overdraw(_ bytes: Int) -> Share {
         state.withLock { $0.used += bytes }
         return Share(self, bytes)
     }
 
-    /// Takes `bytes` once they are there; the first to ask is the first to get them. What asks for
-    /// more than the whole budget gets the whole.
+    /// Takes `bytes` once they are available, in the order of the requests. A request for more than
+    /// the whole budget gets the whole.
     ///
     /// - Throws: ``Exhausted`` after `patience`.
     func share(_ bytes: Int, patience: Duration) async throws(Exhausted) -> Share {
@@ -128,7 +128,7 @@ final class WorkBudget: Sendable {
             return state.waiters.remove(at: index)
         }
         waiter?.continuation.resume(returning: false)
-        // One that asked for less may have stood behind it.
+        // A later request for fewer bytes may be able to continue.
         if waiter != nil { release(0) }
     }
 

@@ -1,8 +1,8 @@
-/// Bounds of what all requests together have in work, and where large ones are worked on.
+/// Bounds of the work of all requests together, and the threads for large ones.
 public struct WorkLimits: Sendable {
-    /// Bytes of large bodies and answers that are worked on at the same time, and as many of
-    /// answers that clients are still taking; default 64 MiB. What comes on top waits. Parsed JSON
-    /// takes a multiple of its bytes, about six.
+    /// Bytes of large bodies and responses that are processed at the same time, and again as many
+    /// of responses that clients are still reading; default 64 MiB. Further requests wait. Parsed
+    /// JSON takes about six times its bytes.
     public var bytes = 64 << 20
     /// How answers name ``bytes``, as the operator can set it.
     public var bytesName = "bytes"
@@ -11,7 +11,7 @@ public struct WorkLimits: Sendable {
     /// Threads for requests with large bodies or answers; default 2.
     public var threads = 2
 
-    /// Bytes of a body or an answer from which it is large.
+    /// The size of a body or response from which it counts as large.
     static let large = 64 << 10
 
     public init() {}
@@ -20,10 +20,10 @@ public struct WorkLimits: Sendable {
 /// The budget and the threads of ``WorkLimits``, for one server.
 public struct LargeWork: Sendable {
     let limits: WorkLimits
-    /// For what is worked on.
+    /// For requests in process.
     let budget: WorkBudget
-    /// For answers that are complete and that clients have not taken yet. Of its own, for clients
-    /// that do not read to hold up nobody's small answers.
+    /// For complete responses that clients have not read yet. Separate, so that clients that do not
+    /// read cannot delay small responses of others.
     let outgoing: WorkBudget
     let threads: WorkThreads
     let sizes = AnswerSizes()
@@ -36,7 +36,7 @@ public struct LargeWork: Sendable {
         threads = WorkThreads(count: limits.threads)
     }
 
-    /// Ends the threads. Requests that still run end where they are resumed.
+    /// Ends the threads. Requests that are still running end when they are resumed.
     public func shutdown() async {
         await threads.shutdown()
     }

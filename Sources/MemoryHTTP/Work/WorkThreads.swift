@@ -1,11 +1,10 @@
 import NIOPosix
 
-/// Threads of their own for requests with large bodies or answers: parsing and writing megabytes of
-/// JSON keeps a thread busy for a second, and the threads that all tasks share are as few as the
-/// cores.
+/// Separate threads for requests with large bodies or responses: parsing and writing megabytes of
+/// JSON keeps a thread busy for a second, and there are only as many shared threads as cores.
 ///
-/// Tasks that prefer this executor run on it, whatever they call; what is isolated to an actor with
-/// an executor of its own does not.
+/// Tasks that prefer this executor run on it, including what they call, except what is isolated to
+/// an actor with an executor of its own.
 final class WorkThreads: TaskExecutor {
     private let pool: NIOThreadPool
 
@@ -16,8 +15,8 @@ final class WorkThreads: TaskExecutor {
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        // After the end of the pool the job runs right here: a task that was never resumed would
-        // hang for ever.
+        // After the end of the pool the job runs on the calling thread: a task that was never
+        // resumed would hang for ever.
         pool.submit { _ in job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 

@@ -4,16 +4,16 @@ public import ServiceLifecycle
 import Synchronization
 
 /// Takes jobs from the queue and runs their handlers until the server shuts down; then it takes no
-/// more and finishes those it has. Several processes may run workers on one queue.
+/// more and finishes the running ones. Several processes may run workers on one queue.
 public struct BackgroundWorker: Service {
     public struct Configuration: Sendable {
         /// Jobs that run at the same time.
         public var concurrency: Int
-        /// How often the queue is asked when nothing wakes the worker: for jobs of other processes,
+        /// How often the worker polls the queue if nothing wakes it: for jobs of other processes,
         /// retries and ended leases.
         public var pollInterval: Duration
-        /// How long a worker that died keeps others from its jobs. Leases of running jobs are
-        /// extended every third of it.
+        /// How long a dead worker keeps others from its jobs. Leases of running jobs are extended
+        /// every third of it.
         public var lease: Duration
 
         public init(
@@ -47,7 +47,7 @@ public struct BackgroundWorker: Service {
         let running = RunningCount()
         await withDiscardingTaskGroup { group in
             async let ticking: Void = tick()
-            // One wake-up is always buffered: the first look does not wait for a tick.
+            // One wake-up is always buffered: the first poll does not wait for a tick.
             jobs.wake()
             var queueIsDown = false
             for await _ in jobs.wakeUps.cancelOnGracefulShutdown() {
@@ -60,9 +60,9 @@ public struct BackgroundWorker: Service {
                             kinds: handlers.keys.sorted(), limit: free, for: configuration.lease)
                         queueIsDown = false
                     } catch {
-                        // Once an outage, not once a tick.
+                        // Logged once per outage, not once per tick.
                         if !queueIsDown, !(error is CancellationError) {
-                            logger.warning("no jobs can be taken", metadata: ["error": "\(error)"])
+                            logger.warning("cannot lease jobs", metadata: ["error": "\(error)"])
                         }
                         queueIsDown = true
                         break
@@ -89,7 +89,7 @@ public struct BackgroundWorker: Service {
         }
     }
 
-    /// Runs one job and tells the queue how it ended.
+    /// Runs one job and reports its result to the queue.
     private func process(_ job: LeasedJob) async {
         guard let handler = handlers[job.kind] else { return }
         var logger = logger
@@ -97,8 +97,8 @@ public struct BackgroundWorker: Service {
         logger[metadataKey: "kind"] = "\(job.kind)"
         let outcome: Outcome
         if job.attempt > handler.retries.attempts {
-            // Its earlier workers died without a word, perhaps of this very job.
-            outcome = .dead("gave up after \(job.attempt - 1) attempts that ended without an answer")
+            // Its earlier workers died without a report, perhaps because of this job.
+            outcome = .dead("gave up after \(job.attempt - 1) attempts that ended without a result")
         } else {
             outcome = await attempt(job, handler)
         }
@@ -110,12 +110,12 @@ public struct BackgroundWorker: Service {
                 var delay = handler.retries.delay(afterAttempt: job.attempt, random: .random(in: 0...1))
                 if case .later = outcome { delay = handler.retries.limit }
                 logger.warning(
-                    "job failed, will be tried again",
+                    "job failed, will be retried",
                     metadata: ["attempt": "\(job.attempt)", "after": "\(delay)", "reason": "\(reason)"])
                 _ = try await queue.retry(job, after: delay, reason: reason)
             case .dead(let reason):
                 logger.error(
-                    "job failed for good; see agent-memory jobs list",
+                    "job failed permanently; see agent-memory jobs list",
                     metadata: ["attempt": "\(job.attempt)", "reason": "\(reason)"])
                 _ = try await queue.bury(job, reason: reason)
             case .lost:
@@ -124,20 +124,20 @@ public struct BackgroundWorker: Service {
                 break
             }
         } catch {
-            // The lease ends by itself, and then the job is run again.
-            logger.warning("the end of a job could not be told to the queue", metadata: ["error": "\(error)"])
+            // The lease ends by itself, and then the job runs again.
+            logger.warning("the result of a job could not be reported to the queue", metadata: ["error": "\(error)"])
         }
     }
 
     private enum Outcome: Sendable {
         case done
         case again(String)
-        /// As ``again(_:)``, but not before a setting may have been changed.
+        /// As ``again(_:)``, but with a pause long enough for a setting to be changed.
         case later(String)
         case dead(String)
         /// Another worker has the job now.
         case lost
-        /// The server is ending.
+        /// The server is shutting down.
         case interrupted
     }
 
@@ -168,7 +168,7 @@ public struct BackgroundWorker: Service {
                     } catch is CancellationError {
                         return .interrupted
                     } catch {
-                        // The store does not answer now; the next turn may still be in time.
+                        // The store does not respond now; the next attempt may still be in time.
                     }
                 }
             }

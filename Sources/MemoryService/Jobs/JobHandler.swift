@@ -1,25 +1,25 @@
 public import AgentMemory
 
-/// Does the jobs of one kind. A new kind is a payload, a handler, and its place in the executable's
-/// list that the ``BackgroundWorker`` gets.
+/// Processes the jobs of one kind. A new kind needs a payload, a handler, and its place in the
+/// executable's list for the ``BackgroundWorker``.
 ///
-/// A job may be run again after it was done (its worker died before it could report it), and in
+/// A job may run again after it was done (its worker died before it could report it), also in
 /// another process: running one twice must do no harm.
 public protocol JobHandler: Sendable {
     associatedtype Payload: JobPayload
 
-    /// How often and when a job that failed is tried again.
+    /// How often and when a failed job is retried.
     var retries: RetryPolicy { get }
 
     /// - Parameter isLastAttempt: whether the job goes to the dead-letter list if this attempt
     ///   fails.
     /// - Throws: ``MemoryError`` to fail: `invalidInput`, `invalidCombination`, `forbidden` and
-    ///   `unsupported` at once and for good, anything else is tried again.
+    ///   `unsupported` at once and permanently, others are retried.
     func run(_ payload: Payload, isLastAttempt: Bool) async throws
 }
 
 extension JobHandler {
-    /// The kind of jobs it does.
+    /// The kind of its jobs.
     public var kind: String { Payload.kind }
 
     /// Runs a job of its kind.

@@ -1,10 +1,9 @@
 public import AgentMemory
 
-/// What the jobs of one kind carry: the type of what is handed in and of what a ``JobHandler``
-/// gets.
+/// The payload of one kind of jobs: the type that is handed in and that a ``JobHandler`` gets.
 public protocol JobPayload: Sendable {
     /// The kind of the jobs, such as `promotion`: 1 to 64 letters, digits, `-`, `_` or `.`. Queues
-    /// keep it: a name that was in use keeps its meaning.
+    /// store it, so a name that was in use must keep its meaning.
     static var kind: String { get }
 
     /// The payload as the queue keeps it.

@@ -1,7 +1,7 @@
 public import AgentMemory
 
-/// Where work for the background is handed in. The worker of this process is woken at once; those
-/// of other processes see the job when they next look.
+/// Accepts work for the background. The worker of this process is woken at once; those of other
+/// processes see the job at their next poll.
 public struct JobSubmitter: Sendable {
     private let queue: any JobQueue
     let wakeUps: AsyncStream<Void>
@@ -12,7 +12,7 @@ public struct JobSubmitter: Sendable {
         (wakeUps, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Once this returns, the jobs survive a crash.
+    /// Queues jobs. Once this returns, they survive a crash.
     ///
     /// - Throws: ``MemoryError`` as ``JobQueue/enqueue(_:)``.
     public func enqueue(_ jobs: [NewJob]) async throws {

@@ -1,5 +1,5 @@
-/// When a failed job is tried again: after a delay that doubles with every attempt, with a random
-/// part so that jobs that failed together do not come back together.
+/// When a failed job is retried: after a delay that doubles with every attempt, with a random part
+/// so that jobs that failed together are not retried together.
 public struct RetryPolicy: Sendable, Equatable {
     /// Attempts in all; at least 1.
     public let attempts: Int

@@ -2,16 +2,17 @@ public import AgentMemory
 public import Logging
 public import ServiceLifecycle
 
-/// Brings `last_accessed` and `access_count` up to date in the background, for the records that
-/// searches have shown.
+/// Updates `last_accessed` and `access_count` in the background, for the records that searches have
+/// returned.
 ///
-/// A record is written at most once in 15 minutes: records that are not due are dropped before they
-/// are queued, and the store checks again, because other servers show the same records. What cannot
-/// be queued or written is dropped: it is a statistic, and a search never waits for it.
+/// A record is written at most once in 15 minutes. Records that are not due are dropped before they
+/// are queued, and the store checks again, because other servers return the same records. Updates
+/// that cannot be queued or written are dropped: they are statistics, and a search never waits for
+/// them.
 public struct AccessRecorder: Service {
-    /// Seconds that pass at least between two writes of one record.
+    /// The least number of seconds between two writes of one record.
     public static let minimumIntervalSeconds = 900
-    /// Ids that wait at most; more are dropped.
+    /// The largest number of queued ids; more are dropped.
     static let queueLimit = 10_000
     /// Ids written in one call of the store.
     static let batchLimit = 500
@@ -33,7 +34,7 @@ public struct AccessRecorder: Service {
             bufferingPolicy: .bufferingNewest(Self.queueLimit / Self.batchLimit))
     }
 
-    /// Queues those of the records that are due; returns at once.
+    /// Queues the due records among these; returns at once.
     public func record(_ records: [MemoryRecord]) {
         let access = RecordChanges.Access(at: now(), minimumIntervalSeconds: Self.minimumIntervalSeconds)
         let due = records.filter { access.isDue(lastAccessed: $0.lastAccessed) }.map(\.id)
@@ -42,7 +43,7 @@ public struct AccessRecorder: Service {
         }
     }
 
-    /// Writes what is queued until the server shuts down.
+    /// Writes the queued updates until the server shuts down.
     public func run() async throws {
         for await ids in queue.cancelOnGracefulShutdown() {
             let access = RecordChanges.Access(at: now(), minimumIntervalSeconds: Self.minimumIntervalSeconds)

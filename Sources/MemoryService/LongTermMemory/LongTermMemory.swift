@@ -1,11 +1,11 @@
 public import AgentMemory
 
-/// Long-term memory: what transports call, whatever the backend.
+/// Long-term memory: the operations that transports call, on any backend.
 ///
-/// What is decided and written in one step (which of several equal texts stays; whether a promotion
-/// brings back what was deleted), an ``AtomicMemoryDatabase`` decides in its store. With any other
-/// backend the writers of this process take locks, and deletions are noted beside the jobs; two
-/// servers over one such backend can still come between each other's steps.
+/// Some decisions must be made together with the write: which of several equal texts is kept, and
+/// whether a promotion would store a deleted record again. An ``AtomicMemoryDatabase`` makes them
+/// in its store. With any other backend the writers of this process take locks, and deletions are
+/// noted next to the jobs; two servers on one such backend can still interleave.
 ///
 /// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws
 /// ``MemoryError`` (or `CancellationError`).
@@ -17,9 +17,9 @@ public struct LongTermMemory: Sendable {
     private let locks = KeyedLocks<LockKey>()
 
     /// - Parameters:
-    ///   - deletions: remembers what was deleted, for backends that do not do so themselves.
-    ///   - accessRecorder: gets the ids of what searches with recency have shown; its `run()` must
-    ///     be running for them to be written.
+    ///   - deletions: notes deleted ids, for backends that do not do so themselves.
+    ///   - accessRecorder: gets the ids that searches with recency have returned; they are written
+    ///     only while its `run()` is running.
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
@@ -31,8 +31,8 @@ public struct LongTermMemory: Sendable {
         self.now = now
     }
 
-    /// Stores the records; they are searchable once this returns. The same call again leaves the
-    /// same behind.
+    /// Stores the records; they are searchable once this returns. Repeating the call has no further
+    /// effect.
     ///
     /// - Parameter deduplicate: leaves out a record whose memory hash (text, scope and type)
     ///   another id has already, in the store or earlier in the same call. A record whose own id is
@@ -51,19 +51,19 @@ public struct LongTermMemory: Sendable {
                     return try await memories.add(kept)
                 }
             }
-            // Most duplicates are found here, before anything is embedded; those that come at the
-            // same moment, with the write.
+            // Most duplicates are found here, before anything is embedded; concurrent ones are
+            // found at the write.
             let kept = try await MemoryError.beforeAnyWrite { try await withoutDuplicates(records, memories) }
             return try await memories.addDistinct(kept) ?? []
         }
     }
 
-    /// Stores those of the records that nothing stands against (``PromotionOutcome``).
+    /// Stores the records that may be stored (``PromotionOutcome``).
     ///
     /// - Parameters:
     ///   - records: of different ids.
     ///   - handedInAt: when they were handed in, by the clock of the jobs.
-    /// - Returns: what became of each record.
+    /// - Returns: the outcome for each record.
     func promote(
         _ records: [MemoryRecord], handedInAt: Timestamp, for caller: Caller
     ) async throws -> [PromotionOutcome] {
@@ -87,7 +87,7 @@ public struct LongTermMemory: Sendable {
         }
     }
 
-    /// What writers of a backend take locks for that cannot decide in its store.
+    /// The locks that writers take for a backend that cannot decide in its store.
     private enum LockKey: Hashable, Comparable {
         case id(ExactString)
         case hash(String)
@@ -99,9 +99,9 @@ public struct LongTermMemory: Sendable {
         try await locks.withLock(all: Set(keys), body)
     }
 
-    /// What is left of a call without its duplicates, as the store will be once the call has been
-    /// written: of an id given twice the last record counts, and what a stored record said before
-    /// this call replaces it is no reason to drop another.
+    /// The records of a call without its duplicates, judged by the state after the call: of an id
+    /// given twice the last record counts, and the old text of a record that this call replaces is
+    /// not a reason to drop another.
     private func withoutDuplicates(
         _ records: [MemoryRecord], _ memories: ScopedMemories
     ) async throws -> [MemoryRecord] {
@@ -112,7 +112,7 @@ public struct LongTermMemory: Sendable {
             storedIDs: replaced, holders: holders.map { (id: $0.id, memoryHash: $0.memoryHash) })
     }
 
-    /// One page of what `request` asks for; without a text it is a list (rule S1).
+    /// One page of the results of `request`; without a text it is a list (rule S1).
     public func search(_ request: MemorySearch, for caller: Caller) async throws -> Page<SearchHit> {
         let memories = memories.scoped(to: caller)
         let page: Page<SearchHit>
@@ -137,7 +137,7 @@ public struct LongTermMemory: Sendable {
                 let score = weights.boostScore(distance: distance, of: hit.record, now: now)
                 return (hit: hit, position: position, score: score)
             }
-            // Swift's sort promises no stability, the position does.
+            // Swift's sort is not guaranteed to be stable, so the position decides.
             return scored.sorted { $0.score != $1.score ? $0.score > $1.score : $0.position < $1.position }.map(\.hit)
         }
     }
@@ -152,7 +152,7 @@ public struct LongTermMemory: Sendable {
 
     /// - Throws: ``MemoryError`` with code `notFound`.
     public func record(id: String, for caller: Caller) async throws -> MemoryRecord {
-        // What cannot be an id is not stored under it either.
+        // A record cannot exist under an invalid id.
         guard Self.canBeID(id), let record = try await memories.scoped(to: caller).record(id: id) else {
             throw Self.notFound(id)
         }
@@ -163,7 +163,7 @@ public struct LongTermMemory: Sendable {
         (try? TagCondition(field: .id, eq: id)) != nil
     }
 
-    /// Changes the given fields and answers the whole record as it is then.
+    /// Changes the given fields and returns the whole record with them.
     ///
     /// - Parameter changes: makes the changes, given the time for `updated_at`.
     /// - Throws: ``MemoryError`` with code `notFound`.
@@ -179,8 +179,8 @@ public struct LongTermMemory: Sendable {
         return try await record(id: id, for: caller)
     }
 
-    /// Removes records. What was handed in for promotion before this, under one of the ids, is not
-    /// stored any more.
+    /// Removes records. Promotions of one of the ids that were handed in before are not stored any
+    /// more.
     ///
     /// - Returns: how many records were removed.
     public func delete(ids: [String], for caller: Caller) async throws -> Int {
@@ -193,8 +193,8 @@ public struct LongTermMemory: Sendable {
             return try await inTurn(possible.map { .id(ExactString($0)) }) {
                 let deletable = try await memories.deletable(possible)
                 guard !deletable.isEmpty else { return 0 }
-                // Noted first: a crash in between leaves a record that no promotion would store,
-                // not one that comes back.
+                // Noted first: a crash in between leaves a record that cannot be promoted, not one
+                // that is stored again.
                 try await deletions?.noteDeleted(deletable)
                 return try await memories.delete(deletable)
             }

@@ -1,14 +1,14 @@
 import AgentMemory
 
 extension MemoryError {
-    /// What a client may do about a write whose answer was lost.
+    /// What a client can do after a write whose response was lost.
     enum Advice: String {
         case again = "sending the same request again does no harm"
         case againWithIDs = "sending the same request again does no harm if its messages have ids"
     }
 
-    /// Runs a write, and lets an error of the store or the embedding service say whether the write
-    /// may have been done.
+    /// Runs a write, and completes an error of the store or the embedding service with whether the
+    /// write may have been done.
     static func tellingOutcome<Value: Sendable>(
         _ advice: Advice, _ write: () async throws -> Value
     ) async throws -> Value {
@@ -34,7 +34,7 @@ extension MemoryError {
             code, "\(message); \(outcome)", path: path, underlying: underlying, mayHaveBeenDone: mayHaveBeenDone)
     }
 
-    /// Runs a step that writes nothing, of a call that writes later.
+    /// Runs a step without writes, of a call that writes later.
     static func beforeAnyWrite<Value: Sendable>(_ read: () async throws -> Value) async throws -> Value {
         do {
             return try await read()

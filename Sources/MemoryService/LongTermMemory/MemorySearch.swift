@@ -1,17 +1,17 @@
 public import AgentMemory
 
-/// A search as a client asks for it: perhaps without a text, perhaps with its page re-ordered by
+/// A search as a client requests it: possibly without a text, possibly with its page re-ordered by
 /// recency.
 public struct MemorySearch: Sendable, Equatable {
-    /// `nil` asks for a list.
+    /// `nil` requests a list.
     public let query: SearchQuery?
     public let filter: MemoryFilter
     public let page: PageRequest
-    /// The weights by which the page that was found is re-ordered; `nil` leaves the engine's order.
+    /// The weights by which the page is re-ordered; `nil` keeps the engine's order.
     public let recencyBoost: RecencyWeights?
 
     /// - Parameters:
-    ///   - text: blank or absent asks for a list.
+    ///   - text: blank or absent requests a list.
     /// - Throws: ``MemoryError`` as ``SearchQuery``.
     public init(
         text: String?, ranking: SearchQuery.Ranking, filter: MemoryFilter, page: PageRequest,

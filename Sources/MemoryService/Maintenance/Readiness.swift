@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// Whether the server can do its work now, part by part.
+/// Whether the server can work now, part by part.
 public struct Readiness: Sendable {
     private let database: any MemoryVectorDatabase
     private let embedder: any Embedder
@@ -20,7 +20,7 @@ public struct Readiness: Sendable {
     /// The name of the backend, such as `redis`.
     public var backend: String { database.name }
 
-    /// The embedding model that answers, such as `local/hashing-1024`.
+    /// The embedding model in use, such as `local/hashing-1024`.
     public var embeddingModel: String { embedder.model }
 
     /// The store and its index as the backend reports them, the embedder, and the stores of

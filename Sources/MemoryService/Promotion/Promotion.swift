@@ -1,15 +1,15 @@
 public import AgentMemory
 
-/// Hands to the background what sessions hold for long-term memory.
+/// Queues the promotion of memories in sessions to long-term memory.
 ///
-/// The jobs carry the memories themselves, so that a session that expires or is deleted before they
-/// run loses nothing.
+/// The jobs contain the memories themselves, so that nothing is lost if a session expires or is
+/// deleted before they run.
 public struct Promotion: Sendable {
     private let jobs: JobSubmitter
     private let isEnabled: Bool
     private let includesMessages: Bool
 
-    /// Records of one job: few enough for one call of an embedding service.
+    /// Records per job: few enough for one call of an embedding service.
     static let recordsPerJob = 200
 
     /// - Parameters:
@@ -21,14 +21,14 @@ public struct Promotion: Sendable {
         self.includesMessages = includesMessages
     }
 
-    /// The jobs that go with a write of the session: for the memories (and messages, where these
-    /// are wanted) that are not in long-term memory and that the write brings.
+    /// The jobs for a write of the session: for the memories (and messages, if configured) that the
+    /// write adds and that are not in long-term memory.
     ///
-    /// What the session held before, in the same words, was handed in with the write that brought
-    /// it. To hand it in again would bring back what has been deleted from long-term memory since.
+    /// What the session already had, with the same content, was handed in with an earlier write.
+    /// Handing it in again would restore what has been deleted from long-term memory since.
     ///
-    /// - Parameter stored: what the write replaces. A document of the reference, which has handed
-    ///   in nothing here, counts as none.
+    /// - Parameter stored: the session that the write replaces. A document of the reference, for
+    ///   which nothing was handed in here, counts as none.
     func jobs(for session: WorkingMemory, after stored: StoredSession?) -> [NewJob] {
         guard isEnabled else { return [] }
         let before = stored.flatMap { $0.current.number == 0 ? nil : $0.memory }
@@ -45,13 +45,13 @@ public struct Promotion: Sendable {
         return PromotionJob.jobs(session.key, memories, messages)
     }
 
-    /// The jobs that go with messages that are added to a session.
+    /// The jobs for messages that are added to a session.
     func jobs(for messages: [SessionMessage], of key: SessionKey) -> [NewJob] {
         guard isEnabled, includesMessages else { return [] }
         return PromotionJob.jobs(key, [], messages.filter { $0.persistedAt == nil })
     }
 
-    /// Queues jobs that no write takes with it.
+    /// Queues jobs that are not part of a write.
     func enqueue(_ new: [NewJob]) async throws {
         try await jobs.enqueue(new)
     }
@@ -62,7 +62,7 @@ public struct Promotion: Sendable {
     }
 }
 
-/// What one job promotes.
+/// The payload of a promotion job.
 public struct PromotionJob: JobPayload, Equatable {
     public static let kind = "promotion"
 
@@ -74,7 +74,7 @@ public struct PromotionJob: JobPayload, Equatable {
 
     var count: Int { memories.count + messages.count }
 
-    /// Jobs of a bounded size that promote all of it together.
+    /// Jobs of a bounded size that promote all of the payload.
     static func jobs(_ key: SessionKey, _ memories: [SessionMemory], _ messages: [SessionMessage]) -> [NewJob] {
         slices(memories).map { NewJob(kind: kind, payload: payload(key, $0, [], handedInAt: nil)) }
             + slices(messages).map { NewJob(kind: kind, payload: payload(key, [], $0, handedInAt: nil)) }
@@ -86,7 +86,7 @@ public struct PromotionJob: JobPayload, Equatable {
         }
     }
 
-    /// The same work with one record a job, as if it had been handed in so.
+    /// The same work with one record per job.
     var singles: [NewJob] {
         memories.map { single([$0], []).newJob } + messages.map { single([], [$0]).newJob }
     }
@@ -115,7 +115,7 @@ public struct PromotionJob: JobPayload, Equatable {
     private static func value(_ write: (inout JSONWriter) -> Void) -> JSONValue {
         var writer = JSONWriter(capacity: 512)
         write(&writer)
-        // What the writer wrote always parses.
+        // The writer's output always parses.
         return (try? JSONValue(parsing: writer.bytes)) ?? .null
     }
 

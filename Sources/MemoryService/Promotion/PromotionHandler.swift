@@ -2,10 +2,10 @@ public import AgentMemory
 
 /// Stores memories (and messages) of sessions in long-term memory, under their own ids.
 ///
-/// An id that long-term memory holds already, for the same user and namespace, is left as it is, so
-/// that a second run of the job does not undo what has been edited there since; and what was
-/// deleted after it had been handed in is not stored again. Both count as done. An id that belongs
-/// to another user or namespace is not stored: its job goes to the dead-letter list.
+/// An id that long-term memory has already, for the same user and namespace, is left as it is, so
+/// that a second run of the job does not undo later edits. An id that was deleted after it had been
+/// handed in is not stored again. Both count as done. An id that belongs to another user or
+/// namespace is not stored: its job goes to the dead-letter list.
 public struct PromotionHandler: JobHandler {
     public let retries: RetryPolicy
     private let memory: LongTermMemory
@@ -32,13 +32,13 @@ public struct PromotionHandler: JobHandler {
             for message in promotion.messages {
                 records.append(try Self.record(of: message, in: promotion.key, now))
             }
-            // What the job carries was within the limits of its caller when it was handed in.
+            // The payload was checked against the limits of its caller when it was handed in.
             let outcomes = try await memory.promote(
                 RecordBatch(records).records, handedInAt: promotion.handedInAt, for: .unrestricted)
             if outcomes.contains(.taken) { throw Self.taken }
         } catch let error as MemoryError where promotion.count > 1 && (error.isFinal || isLastAttempt) {
-            // One record may be at fault: from here on each goes its own way, and only that one
-            // ends in the dead-letter list.
+            // One record may be at fault: from here on each has its own job, and only that one ends
+            // in the dead-letter list.
             return try await jobs.enqueue(promotion.singles)
         }
         try await store.markPersisted(
@@ -51,8 +51,8 @@ public struct PromotionHandler: JobHandler {
         "long-term memory has the id for another user or namespace: give the memory in the session another id, or delete the other one and retry the job"
     )
 
-    /// The memory as long-term memory keeps it: what it does not say of its session is taken from
-    /// there.
+    /// The memory as long-term memory stores it: fields that it leaves out are taken from its
+    /// session.
     private static func record(of memory: SessionMemory, in key: SessionKey, _ now: Timestamp) throws(MemoryError)
         -> MemoryRecord
     {
@@ -69,7 +69,7 @@ public struct PromotionHandler: JobHandler {
             eventDate: record.eventDate)
     }
 
-    /// A message as a memory, in the form in which the reference stores messages.
+    /// A message as a memory, in the reference's form of stored messages.
     private static func record(of message: SessionMessage, in key: SessionKey, _ now: Timestamp)
         throws(MemoryError) -> MemoryRecord
     {

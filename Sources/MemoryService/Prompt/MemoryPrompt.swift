@@ -1,7 +1,7 @@
 public import AgentMemory
 
-/// Hydrates a query: the conversation so far, what long-term memory knows about it, and the query
-/// itself, as messages for a model.
+/// Hydrates a query: the earlier conversation, related long-term memories, and the query itself, as
+/// messages for a model.
 public struct MemoryPrompt: Sendable {
     private let sessions: WorkingMemorySessions
     private let memory: LongTermMemory
@@ -27,15 +27,15 @@ public struct MemoryPrompt: Sendable {
         }
 
         public enum Search: Sendable {
-            /// What the query finds among the memories of the session's user, but for those of the
-            /// session itself.
+            /// The results of the query among the memories of the session's user, except those of
+            /// the session itself.
             case standard
-            /// As asked for; where it does not filter by user, the session's user is the filter.
+            /// As requested; without a filter by user, the session's user is the filter.
             case custom(MemorySearch)
         }
 
-        /// - Throws: ``MemoryError`` with code `invalidCombination` where there is neither a
-        ///   session nor a search.
+        /// - Throws: ``MemoryError`` with code `invalidCombination` if there is neither a session
+        ///   nor a search.
         public init(query: String, session: Session?, search: Search?) throws(MemoryError) {
             guard session != nil || search != nil else {
                 throw MemoryError(.invalidCombination, "Either session or long_term_search must be provided")
@@ -58,17 +58,16 @@ public struct MemoryPrompt: Sendable {
 
     public struct Answer: Sendable {
         public let messages: [Message]
-        /// What the search found; `nil` where nothing was sought or found.
+        /// The results of the search; `nil` if there was none, or none were found.
         public let memories: [SearchHit]?
     }
 
-    /// Memories that a search without wishes of its own shows.
+    /// The default number of memories of a search.
     private static let standardLimit = 20
 
-    /// An unknown session is an empty one.
+    /// An unknown session counts as an empty one.
     ///
-    /// - Throws: ``MemoryError``: `conflict` where several sessions match, and what a search
-    ///   throws.
+    /// - Throws: ``MemoryError``: `conflict` if several sessions match, and what a search throws.
     public func answer(_ request: Request, for caller: Caller) async throws -> Answer {
         var messages: [Message] = []
         var userID: String?
@@ -104,8 +103,8 @@ public struct MemoryPrompt: Sendable {
             messages.append(
                 Message(role: .system, text: "## A summary of the conversation so far:\n\(context)"))
         }
-        // Models' prompts know a user and an assistant: whatever else spoke (a tool, the system)
-        // spoke on this side.
+        // Prompts have a user and an assistant: messages of other roles (a tool, the system) count
+        // as the assistant's.
         return messages
             + session.messages.map { Message(role: $0.role == "user" ? .user : .assistant, text: $0.content) }
     }

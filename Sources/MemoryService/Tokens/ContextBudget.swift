@@ -1,33 +1,32 @@
 import AgentMemory
 
-/// How many tokens of messages a client's model takes, and what share of them a session uses.
+/// The token budget of a client's model for messages, and how much of it a session uses.
 public struct ContextBudget: Sendable, Equatable {
     /// Tokens that the messages may have, 0 or more; 0 leaves room for one message only.
     public let limit: Int
-    /// The share of the window from which on the reference summarises a conversation; clients are
-    /// told how near they are.
+    /// The share of the window at which the reference summarises a conversation; responses show how
+    /// near it is.
     public let summarizationThreshold: Double
 
     public static let standardThreshold = 0.7
 
-    /// `nil` where the client says nothing about its model. (A maximum of 0 says nothing either,
-    /// unless a model is named too.)
+    /// `nil` if the client does not name its model. (A maximum of 0 counts only with a model.)
     ///
-    /// - Parameter maximum: comes before the model's own window; a negative one is a window of 0.
+    /// - Parameter maximum: overrides the model's own window; a negative one is a window of 0.
     public init?(model: ModelName?, maximum: Int?, summarizationThreshold: Double = Self.standardThreshold) {
         guard model != nil || (maximum ?? 0) != 0 else { return nil }
         limit = max(0, maximum ?? model?.contextWindow ?? 0)
         self.summarizationThreshold = summarizationThreshold
     }
 
-    /// Messages, counted from the end, that can matter: none has fewer than two tokens.
+    /// The largest number of messages, from the end, that can fit: each has at least two tokens.
     var messagesThatMayFit: Int { max(1, limit / 2 + 1) }
 
-    /// As ``messagesThatMayFit``, where none has fewer than 16 tokens: a first guess, that holds
-    /// for most conversations.
+    /// As ``messagesThatMayFit``, if each has at least 16 tokens: a first estimate that holds for
+    /// most conversations.
     var messagesThatUsuallyFit: Int { max(1, limit / 16 + 1) }
 
-    /// The longest end of the conversation that fits; always the last message.
+    /// The longest suffix of the conversation that fits; always at least the last message.
     func fitting(_ messages: [SessionMessage], counter: TokenCounter) -> ArraySlice<SessionMessage> {
         var left = limit
         var start = messages.endIndex
@@ -39,7 +38,7 @@ public struct ContextBudget: Sendable, Equatable {
         return messages[start...]
     }
 
-    /// - Returns: `nil` for a window of zero tokens, of which there are no percentages.
+    /// - Returns: `nil` for a window of zero tokens, which has no percentages.
     func usage(of messages: [SessionMessage], counter: TokenCounter) -> ContextUsage? {
         guard !messages.isEmpty else { return ContextUsage(totalUsed: 0, untilSummarization: 0) }
         guard limit > 0 else { return nil }

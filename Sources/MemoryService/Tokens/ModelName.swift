@@ -37,7 +37,7 @@ public enum ModelName: String, Sendable, CaseIterable {
     case claudeOpus45 = "claude-opus-4-5"
 
     /// Tokens of the context window, as the reference server counts them: clients compare
-    /// percentages with it, so a window that a provider has widened since stays as it is there.
+    /// percentages with it, so the table does not follow a provider that widens a window later.
     public var contextWindow: Int {
         switch self {
         case .gpt35Turbo: 4096

@@ -2,10 +2,10 @@ import AgentMemory
 
 /// Estimates how many tokens of cl100k_base a text has, without its vocabulary of 100,000 tokens.
 ///
-/// A text is cut into pieces as cl100k_base's own pattern cuts it (``TokenPieces``); no token
-/// crosses the border of two pieces. What a piece costs on average was measured with the real
-/// vocabulary, by what it consists of: words by their length (those of English and of code apart
-/// from those of other languages in Latin letters), other scripts by letter, digits in threes,
+/// A text is split into pieces by cl100k_base's own pattern (``TokenPieces``); no token crosses the
+/// border of two pieces. The average number of tokens of a piece was measured with the real
+/// vocabulary, by its characters: words by their length (those of English and of code apart from
+/// those of other languages in Latin letters), other scripts by letter, digits in threes,
 /// punctuation by its run. Numbers, short words, blanks and punctuation, the most of a text, are
 /// exact; the README has the error.
 struct TokenCounter: Sendable {
@@ -16,18 +16,18 @@ struct TokenCounter: Sendable {
         return max(1, Int(cost.tokens.rounded()))
     }
 
-    /// A message with its role before it, as prompts carry it.
+    /// A message with its role before it, as in prompts.
     func count(_ message: SessionMessage) -> Int {
         count("\(message.role): \(message.content)")
     }
 }
 
-/// Sums up pieces, as English and as another language at once: which it was shows when the text has
-/// been read.
+/// Adds up pieces as English and as another language at the same time; the language is known at the
+/// end of the text.
 private struct TokenCost {
     private var english = 0.0
     private var other = 0.0
-    /// How many function words of English and of other languages there were.
+    /// The number of function words of English and of other languages.
     private var englishWords = 0
     private var otherWords = 0
 

@@ -1,4 +1,4 @@
-/// Cuts a text as the pattern of cl100k_base does:
+/// Splits a text as the pattern of cl100k_base does:
 ///
 ///     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 struct TokenPieces: Sequence, IteratorProtocol {
@@ -11,25 +11,25 @@ struct TokenPieces: Sequence, IteratorProtocol {
         /// Punctuation and the like: ASCII characters, marks of scripts that put vowels into them,
         /// and other characters.
         case symbols(ascii: Int, marks: Int, others: Int)
-        /// Letters, perhaps with one character before them.
+        /// Letters, optionally after one other character.
         case word(Word)
     }
 
     struct Word: Equatable {
         enum Shape: Equatable {
-            /// ASCII letters, all small but perhaps the first.
+            /// ASCII letters, lower case except possibly the first.
             case plain
-            /// ASCII letters, all capital.
+            /// ASCII letters, all upper case.
             case capitals
-            /// ASCII letters, capitals among small ones.
+            /// ASCII letters, upper and lower case mixed.
             case mixed
-            /// Latin letters beyond ASCII among them.
+            /// Latin letters, some beyond ASCII.
             case accented
         }
 
         var letters = 0
         var shape = Shape.plain
-        /// The script, where it is not Latin.
+        /// The script, if it is not Latin.
         var script: LetterScript?
         /// The small ASCII letters of a plain word, packed; 0 for one of more than eight.
         var key: UInt64 = 0
@@ -140,7 +140,7 @@ struct TokenPieces: Sequence, IteratorProtocol {
     }
 
     /// A run of white space: up to its last line break if it has one, else without the last blank
-    /// if a word may take that along.
+    /// if that belongs to a following word.
     private mutating func blanks() -> Piece {
         var end = position
         var count = 0
@@ -164,7 +164,7 @@ struct TokenPieces: Sequence, IteratorProtocol {
         return .blanks(count)
     }
 
-    /// The length of the contraction that begins here.
+    /// The length of the contraction at this position.
     private func contraction() -> Int? {
         let next = scalars[position...].dropFirst().prefix(2).map { $0.properties.lowercaseMapping }
         guard let first = next.first else { return nil }
@@ -189,8 +189,8 @@ struct TokenPieces: Sequence, IteratorProtocol {
     }
 }
 
-/// The scripts whose letters cost about the same each, with what a word of them costs: `base` +
-/// `perLetter` · letters.
+/// Scripts grouped by the number of tokens per letter. A word has `base` + `perLetter` · letters
+/// tokens.
 enum LetterScript: Equatable {
     case greek, cyrillic, hebrew, arabic, devanagari, indic, thai, hangul, kana, han, other
 

@@ -1,25 +1,25 @@
 import AgentMemory
 
-/// What a PUT does to the session that is stored: replaces it, or, where the client worked from an
-/// older state, adds what it added.
+/// The effect of a PUT on the stored session: it replaces the session, or, if the client worked
+/// from an older state, adds what it added.
 ///
-/// Clients append by reading, adding and putting back, and send the `last_accessed` that they read.
-/// That tells the state they worked from (``SessionRevision``). A client that made its object
-/// itself and puts it again and again sends a stamp of its own each time, which the revision
-/// remembers as ``SessionRevision/writerStamp``.
+/// Clients append by reading, adding and putting back, and send the `last_accessed` that they read,
+/// which identifies the state they worked from (``SessionRevision``). A client that makes its
+/// object itself and puts it repeatedly sends its own stamp each time, which the revision stores as
+/// ``SessionRevision/writerStamp``.
 enum SessionMerge: Equatable {
     /// Write the PUT over the revision that is stored.
     case replace
-    /// Add these messages; all else is as it is stored.
+    /// Add these messages; everything else stays as stored.
     case append([SessionMessage])
-    /// What the PUT would add is there already.
+    /// What the PUT would add is stored already.
     case unchanged
-    /// The session has changed since the client read it, and the PUT would undo that.
+    /// The session has changed since the client read it, and the PUT would undo the change.
     case conflict
 
     init(_ put: SessionPut, over stored: StoredSession) {
         guard let stamp = put.writerStamp else {
-            // The client says nothing of what it read: PUT replaces.
+            // The request does not say what the client read: PUT replaces.
             self = .replace
             return
         }
@@ -37,10 +37,10 @@ enum SessionMerge: Equatable {
         }
     }
 
-    /// A clock of the client's own. Later than the current state: the client may have read it.
-    /// Earlier: it cannot have, so a PUT that would drop something is a lost update; and a wholly
-    /// empty one is a client that found no session and makes one, which by now another client has
-    /// made.
+    /// The stamp is from the client's own clock. If it is later than the current state, the client
+    /// may have read that state. If it is earlier, the client has not, so a PUT that would drop
+    /// something is a lost update. An entirely empty PUT is from a client that found no session and
+    /// creates one, which another client has created meanwhile.
     private static func overUnknownState(_ put: SessionPut, _ stored: StoredSession, _ stamp: Timestamp)
         -> SessionMerge
     {
@@ -57,7 +57,7 @@ enum SessionMerge: Equatable {
             zip(put.messages.prefix(count), messages).allSatisfy({ $0.saysTheSame(as: $1) }),
             saysTheSameBesideMessages(put, stored.memory)
         else { return .conflict }
-        // A PUT that is sent again, because its answer was lost, finds its messages there.
+        // A PUT that is retried because its response was lost finds its own messages.
         var later: [ExactString: [SessionMessage]] = [:]
         for message in messages.dropFirst(count) { later[ExactString(message.id), default: []].append(message) }
         let added = put.messages.dropFirst(count).filter { new in
@@ -66,8 +66,8 @@ enum SessionMerge: Equatable {
         return added.isEmpty ? .unchanged : .append(added)
     }
 
-    /// The messages that the PUT adds at the end, if it changes nothing else: the store can add
-    /// them without writing the rest again.
+    /// The messages that the PUT adds at the end, if it changes nothing else: the store can then
+    /// append them without writing the rest again.
     private static func pureAppend(_ put: SessionPut, _ stored: StoredSession) -> [SessionMessage]? {
         let messages = stored.memory.messages
         guard put.messages.count > messages.count,
@@ -82,17 +82,17 @@ enum SessionMerge: Equatable {
         return Array(put.messages.dropFirst(messages.count))
     }
 
-    /// Everything but messages, dates and the count of tokens.
+    /// Everything except messages, dates and the count of tokens.
     private static func saysTheSameBesideMessages(_ put: SessionPut, _ stored: WorkingMemory) -> Bool {
         put.memories.count == stored.memories.count
             && zip(put.memories, stored.memories).allSatisfy { $0.saysTheSame(as: $1) }
-            // The reference writes {} where there is no data.
+            // The reference writes {} if there is no data.
             && (put.data ?? [:]) == (stored.data ?? [:])
             && put.context.map(ExactString.init) == stored.context.map(ExactString.init)
             && put.strategy == stored.strategy && put.ttlSeconds == stored.ttlSeconds
     }
 
-    /// Whether something that is stored would be gone after the PUT.
+    /// Whether the PUT would remove something that is stored.
     private static func drops(_ put: SessionPut, _ stored: WorkingMemory) -> Bool {
         let messages = Set(put.messages.map { ExactString($0.id) })
         let memories = Set(put.memories.map { ExactString($0.id) })

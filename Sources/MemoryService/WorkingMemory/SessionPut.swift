@@ -9,7 +9,7 @@ public struct SessionPut: Sendable {
     public let context: String?
     public let tokens: Int
     public let strategy: MemoryStrategy
-    /// Zero and less removes the session at once.
+    /// Zero and less remove the session at once.
     public let ttlSeconds: Int?
     /// `nil` keeps the date of the stored session.
     public let createdAt: Timestamp?
@@ -44,13 +44,13 @@ public struct SessionPut: Sendable {
             condition: condition)
     }
 
-    /// The stamp that tells this writer from others: one of its own clock. A stamp that the server
-    /// gave out may have been read by many.
+    /// The stamp that identifies this writer: one of its own clock. Many clients may have read a
+    /// stamp that the server made.
     func ownStamp(after stored: StoredSession?) -> Timestamp? {
         stored?.revisions.contains { $0.stamp == writerStamp } == true ? nil : writerStamp
     }
 
-    /// The session to store, after what is stored now.
+    /// The session to store, given the one that is stored now.
     func memory(after stored: StoredSession?, now: Timestamp) -> WorkingMemory {
         let stamp = stored.flatMap { Timestamp(microseconds: $0.current.stamp.microseconds + 1) } ?? .earliest
         var memory = WorkingMemory(
@@ -62,7 +62,7 @@ public struct SessionPut: Sendable {
     }
 }
 
-/// What a client says must hold for its write (the HTTP headers If-Match and If-None-Match).
+/// The conditions of a client for its write (the HTTP headers If-Match and If-None-Match).
 public enum WriteCondition: Sendable, Equatable {
     case none
     case exists
@@ -89,8 +89,8 @@ public enum WriteCondition: Sendable, Equatable {
 }
 
 extension WorkingMemory {
-    /// Takes over what the server noted about messages and memories that have not changed: a client
-    /// that leaves the mark out has not withdrawn the fact.
+    /// Copies the server's marks on messages and memories that have not changed: a client that
+    /// leaves a mark out does not withdraw it.
     fileprivate mutating func carryMarks(from stored: WorkingMemory) {
         var marked: [ExactString: SessionMemory] = [:]
         for memory in stored.memories where memory.persistedAt != nil { marked[ExactString(memory.id)] = memory }

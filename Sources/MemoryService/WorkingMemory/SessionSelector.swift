@@ -1,16 +1,16 @@
 public import AgentMemory
 
-/// Which session a request means.
+/// The session that a request names.
 public struct SessionSelector: Sendable, Equatable {
-    /// What a request says about the namespace or the user id.
+    /// The request's value for the namespace or the user id.
     public enum Part: Sendable, Equatable {
-        /// Nothing: any value matches, and sessions that have none.
+        /// Not given: any value matches, and so do sessions without one.
         case any
-        /// The session has none.
+        /// The session must have no value.
         case absent
         case value(String)
 
-        /// An empty text says that the session has none, as it does when the session is written.
+        /// An empty string stands for no value, as in writes.
         public init(parameter: String?) {
             guard let parameter else {
                 self = .any
@@ -33,12 +33,12 @@ public struct SessionSelector: Sendable, Equatable {
         self.userID = userID
     }
 
-    /// The one key that can match, where the request leaves nothing open.
+    /// The one key that can match, if the request leaves nothing open.
     var exactKey: SessionKey? { namespace != .any && userID != .any ? plainKey : nil }
 
-    /// The key of the session that has no part but those that the request names. It comes before
-    /// others that match: clients name what a session has, and one that never names a user means
-    /// the session without one.
+    /// The key of the session that has only the parts that the request names. It takes precedence
+    /// over other matches: clients name the parts of a session, and one that never names a user
+    /// means the session without one.
     var plainKey: SessionKey {
         SessionKey(storedSessionID: reference.sessionID, namespace: reference.namespace, userID: reference.userID)
     }
@@ -56,7 +56,7 @@ public struct SessionSelector: Sendable, Equatable {
         MemoryError(.notFound, "Session \(reference.sessionID) not found")
     }
 
-    /// Several sessions match: says which, so that the client can choose.
+    /// Several sessions match: lists them, so that the client can choose.
     func ambiguous(_ keys: [SessionKey], more: Bool) -> MemoryError {
         func named(_ name: String, _ value: String?) -> String { value.map { "\(name)=\($0)" } ?? "no \(name)" }
         let choices = keys.map { "(\(named("namespace", $0.namespace)), \(named("user_id", $0.userID)))" }

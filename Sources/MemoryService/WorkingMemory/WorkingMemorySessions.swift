@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// Working memory: what transports call, whatever the store.
+/// Working memory: the operations that transports call, on any store.
 ///
 /// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws
 /// ``MemoryError`` (or `CancellationError`).
@@ -11,13 +11,13 @@ public struct WorkingMemorySessions: Sendable {
     private let counter = TokenCounter()
     private let now: @Sendable () -> Timestamp
 
-    /// How often a write is tried again because another process wrote the session meanwhile.
+    /// How often a write is retried because another process wrote the session meanwhile.
     private static let attempts = 12
-    /// Sessions that the answer to an ambiguous request names.
+    /// The largest number of sessions in the response to an ambiguous request.
     private static let choicesShown = 10
 
     /// - Parameters:
-    ///   - promotion: gets what is to go to long-term memory.
+    ///   - promotion: gets new memories for long-term memory.
     ///   - now: the clock of dates and stamps.
     public init(
         store: any WorkingMemoryStore, promotion: Promotion,
@@ -31,16 +31,16 @@ public struct WorkingMemorySessions: Sendable {
     /// A session as a client sees it.
     public struct View: Sendable {
         public let session: StoredSession
-        /// `nil` where the client named no model.
+        /// `nil` if the client named no model.
         public let usage: ContextUsage?
     }
 
-    /// The session that the selector means.
+    /// The session that the selector names.
     ///
     /// - Parameters:
-    ///   - recentMessages: leaves out all but the last ones; `nil`, zero and less leave out none.
+    ///   - recentMessages: keeps only the last ones; `nil`, zero and less keep all.
     ///   - budget: leaves out the oldest messages until the rest fits; the last one always stays.
-    /// - Throws: ``MemoryError``: `notFound`; `conflict`, with the choices, where several sessions
+    /// - Throws: ``MemoryError``: `notFound`; `conflict`, with the choices, if several sessions
     ///   match.
     public func session(
         _ selector: SessionSelector, recentMessages: Int? = nil, budget: ContextBudget? = nil, for caller: Caller
@@ -52,8 +52,8 @@ public struct WorkingMemorySessions: Sendable {
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
-    /// Reads no more messages than are shown, or not many more: how many a window holds, only they
-    /// can tell.
+    /// Reads hardly more messages than are shown: how many fit into a window is known only from the
+    /// messages.
     private func read(
         _ key: SessionKey, in store: ScopedSessions, recentMessages: Int?, budget: ContextBudget?
     ) async throws -> StoredSession? {
@@ -65,7 +65,7 @@ public struct WorkingMemorySessions: Sendable {
             guard var session = try await store.read(key, lastMessages: asked) else { return nil }
             let messages = session.memory.messages
             let fitting = budget.fitting(messages, counter: counter)
-            // Where all of them fit, there may be room for earlier ones.
+            // If all of them fit, there may be room for earlier ones.
             if fitting.count < messages.count || messages.count < asked || asked == most {
                 session.memory.messages = Array(fitting)
                 return session
@@ -74,10 +74,10 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// Replaces the session, or adds to it what the client added (``SessionMerge``); what is new in
-    /// it for long-term memory is queued together with the write.
+    /// Replaces the session, or adds to it what the client added (``SessionMerge``). New memories
+    /// in it are queued for long-term memory together with the write.
     ///
-    /// - Throws: ``MemoryError``: `conflict` where the session has changed since the client read it
+    /// - Throws: ``MemoryError``: `conflict` if the session has changed since the client read it
     ///   and the change would be undone; `preconditionFailed`.
     public func put(_ put: SessionPut, budget: ContextBudget? = nil, for caller: Caller) async throws -> View {
         let store = sessions.scoped(to: caller)
@@ -92,8 +92,8 @@ public struct WorkingMemorySessions: Sendable {
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
-    /// One attempt; throws `conflict` where another process was faster, and
-    /// ``SessionMerge/conflictError`` where that is final.
+    /// One attempt; throws `conflict` if another process was faster, and
+    /// ``SessionMerge/conflictError`` if the conflict is final.
     private func write(_ put: SessionPut, to store: ScopedSessions) async throws -> Attempt<StoredSession> {
         let stored = try await MemoryError.beforeAnyWrite { try await store.current(put.key, lastMessages: nil) }
         try put.condition.check(stored)
@@ -113,7 +113,7 @@ public struct WorkingMemorySessions: Sendable {
                 messages, at: now, expectedRevision: stored.current.number, writerStamp: put.ownStamp(after: stored),
                 tokens: put.tokens, enqueueing: promotion.jobs(for: whole, after: stored))
             return try await Attempt {
-                // Gone since it was read: the next attempt makes it anew.
+                // Deleted since it was read: the next attempt creates it.
                 guard var session = try await store.append(append, to: put.key) else { return nil }
                 session.memory.messages = stored.memory.messages + messages
                 return session
@@ -133,14 +133,14 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// A PUT whose time to live is over: the session is gone, and the answer shows what it would
-    /// have been.
+    /// A PUT whose time to live is over removes the session; the response shows the session as it
+    /// would have been.
     private func remove(
         _ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp, from store: ScopedSessions
     ) async throws -> Attempt<StoredSession> {
         let memory = put.memory(after: stored, now: now)
         return try await Attempt {
-            // Before the session goes: what is handed in twice is stored once.
+            // Before the session is removed: memories handed in twice are stored once.
             try await promotion.enqueue(promotion.jobs(for: memory, after: stored))
             if let stored { _ = try await store.delete(put.key, expectedRevision: stored.current.number) }
             let revision = SessionRevision(
@@ -151,13 +151,13 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
-    /// Adds messages at the end of a session, whatever is in it, and creates it where there is
-    /// none. Messages that the session has already are left out, so that the same append may be
-    /// sent again (``SessionAppend/skipsRepeats``).
+    /// Adds messages at the end of a session with any content, and creates it if there is none.
+    /// Messages that the session has already are left out, so that the same append may be retried
+    /// (``SessionAppend/skipsRepeats``).
     ///
     /// - Returns: the session without its messages.
-    /// - Throws: ``MemoryError`` with code `conflict` where a message has the id of another one
-    ///   that says something else; then nothing was added.
+    /// - Throws: ``MemoryError`` with code `conflict` if a message has the id of another one with
+    ///   other content; then nothing was added.
     public func append(
         _ messages: [SessionMessage], to key: SessionKey, for caller: Caller
     ) async throws -> StoredSession {
@@ -199,9 +199,9 @@ public struct WorkingMemorySessions: Sendable {
         return kept
     }
 
-    /// Removes the session that the selector means, if there is one.
+    /// Removes the session that the selector names, if there is one.
     ///
-    /// - Throws: ``MemoryError``: `conflict` where several sessions match; `preconditionFailed`.
+    /// - Throws: ``MemoryError``: `conflict` if several sessions match; `preconditionFailed`.
     public func delete(
         _ selector: SessionSelector, condition: WriteCondition = .none, for caller: Caller
     ) async throws {
@@ -234,8 +234,8 @@ public struct WorkingMemorySessions: Sendable {
         try await sessions.scoped(to: caller).sessionIDs(namespace: namespace, userID: userID, page: page)
     }
 
-    /// The key of the session that has nothing but what the selector names, else of the one that
-    /// matches; `nil` where none does.
+    /// The key of the session that has only what the selector names, else of the one that matches;
+    /// `nil` if none does.
     private func key(of selector: SessionSelector, in store: ScopedSessions) async throws -> SessionKey? {
         if let key = selector.exactKey { return key }
         let keys = try await store.matching(selector.reference, limit: PageRequest.maximumLimit).filter(
@@ -254,7 +254,8 @@ public struct WorkingMemorySessions: Sendable {
 
         init(_ value: Value) { self = .done(value) }
 
-        /// Runs a conditional write of the store; `nil` and the store's `conflict` are "overtaken".
+        /// Runs a conditional write of the store; `nil` and the store's `conflict` mean
+        /// "overtaken".
         init(_ body: () async throws -> Value?) async throws {
             do {
                 self = try await body().map { .done($0) } ?? .overtaken
@@ -267,9 +268,9 @@ public struct WorkingMemorySessions: Sendable {
     private func retryingConflicts<Value>(_ body: () async throws -> Attempt<Value>) async throws -> Value {
         for attempt in 0..<Self.attempts {
             if case .done(let value) = try await body() { return value }
-            // Writers of other processes must not meet again at once.
+            // A pause of random length, so that writers of other processes do not collide again.
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...min(1 << attempt, 100))))
         }
-        throw MemoryError(.conflict, "The session is being written by many others at the same time; try again")
+        throw MemoryError(.conflict, "Too many concurrent writes to the session; try again")
     }
 }

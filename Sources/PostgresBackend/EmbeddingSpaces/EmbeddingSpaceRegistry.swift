@@ -2,18 +2,18 @@ import AgentMemory
 import Logging
 import PostgresDriver
 
-/// Which models made the vectors, as the table `vector_spaces` has it. Callers hold the lock
+/// The models that made the vectors, in the table `vector_spaces`. Callers hold the lock
 /// `vectorSpaces`.
 struct EmbeddingSpaceRegistry: Sendable {
-    /// That of this process's embedder.
+    /// The space of this process's embedder.
     let space: EmbeddingSpace
     let logger: Logger
 
     private static let first = "memory_embeddings"
 
-    /// The space that a server searches and writes; made if the store is empty.
+    /// The space that a server searches and writes; created if the store is empty.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the store holds vectors of other
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the store contains vectors of other
     ///   models only.
     func settle(on connection: PostgresConnection) async throws -> RecordedSpace {
         let recorded = try await recorded(on: connection)
@@ -24,7 +24,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         throw recorded.refusal(of: space)
     }
 
-    /// The space that `agent-memory reembed` fills; made if it is not on record.
+    /// The space that `agent-memory reembed` fills; created if it is not recorded.
     func begin(on connection: PostgresConnection) async throws -> RecordedSpace {
         let recorded = try await recorded(on: connection)
         if let own = recorded.first(where: { $0.space == space }) { return own }
@@ -32,8 +32,8 @@ struct EmbeddingSpaceRegistry: Sendable {
         return try await withoutBlocking(connection) { try await make(isReady: false, on: connection) }
     }
 
-    /// All that is on record, in the order of the numbers. Vectors of an older schema are put on
-    /// record first, without a model.
+    /// All recorded spaces, in the order of their numbers. Vectors of an older schema are recorded
+    /// first, without a model.
     func recorded(on connection: PostgresConnection) async throws -> [RecordedSpace] {
         let deadline = SchemaConnection.deadline()
         let listing = PostgresStatement(
@@ -68,11 +68,11 @@ struct EmbeddingSpaceRegistry: Sendable {
         }
     }
 
-    /// Drops the tables of all others and takes them off the record.
+    /// Drops the tables of all other spaces and removes their records.
     ///
     /// - Returns: the own space, and those that were dropped.
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the own space is not there or not
-    ///   ready.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the own space does not exist or is
+    ///   not ready.
     func dropOthers(on connection: PostgresConnection) async throws -> (own: RecordedSpace, dropped: [EmbeddingSpace]) {
         let recorded = try await recorded(on: connection)
         guard let own = recorded.first(where: { $0.space == space }), own.isReady else {
@@ -87,29 +87,30 @@ struct EmbeddingSpaceRegistry: Sendable {
 
     private var own: [PostgresValue] { [.text(space.model), .int4(Int32(space.dimensions))] }
 
-    /// Vectors whose model is not on record become those of the own model.
+    /// Vectors without a recorded model become those of the own model.
     private func adopt(_ unknown: RecordedSpace, on connection: PostgresConnection) async throws -> RecordedSpace {
         _ = try await connection.query(
             PostgresStatement(
                 "UPDATE vector_spaces SET model = $2 WHERE number = $1",
                 [.int8(Int64(unknown.number)), .text(space.model)]), deadline: SchemaConnection.deadline())
         logger.notice(
-            "the store did not say which embedding model made its vectors; they are now on record as those of the configured one",
+            "the store has no record of the embedding model of its vectors; they are now recorded as those of the configured one",
             metadata: ["embedding_model": "\(space)"])
         return RecordedSpace(number: unknown.number, space: space, isReady: true)
     }
 
-    /// A store without records has no vectors that could be lost: it becomes that of the own model.
+    /// A store without records has no vectors that could be lost: its space becomes that of the own
+    /// model.
     ///
     /// - Returns: `nil` if there are records.
     private func takeEmptyStore(
         _ recorded: [RecordedSpace], on connection: PostgresConnection
     ) async throws -> RecordedSpace? {
         guard !recorded.isEmpty else { return try await record(1, space, isReady: true, on: connection) }
-        // Most stores have records: then there is no lock to ask for.
+        // Most stores have records: then no lock is needed.
         guard try await hasNoRecords(connection) else { return nil }
         let taken = try await withoutBlocking(connection) { () async throws -> RecordedSpace? in
-            // No writer comes between the look and the change; readers go on.
+            // Excludes writers between the check and the change; readers continue.
             try await connection.script(
                 "LOCK TABLE memories IN SHARE ROW EXCLUSIVE MODE", deadline: SchemaConnection.deadline())
             guard try await hasNoRecords(connection) else { return nil }
@@ -127,13 +128,13 @@ struct EmbeddingSpaceRegistry: Sendable {
         ).singleRow().bool(0)
     }
 
-    /// A table for the own vectors, and its row.
+    /// Creates a table for the own vectors, and its row.
     private func make(isReady: Bool, on connection: PostgresConnection) async throws -> RecordedSpace {
         let deadline = SchemaConnection.deadline()
         let next = PostgresStatement("SELECT nextval(pg_get_serial_sequence('vector_spaces', 'number'))")
         let number = try await connection.query(next, deadline: deadline).singleRow().int(0)
         let made = RecordedSpace(number: number, space: space, isReady: isReady)
-        // As 0001_create_memories.sql makes the first one.
+        // As 0001_create_memories.sql creates the first one.
         try await connection.script(
             """
             CREATE TABLE \(made.table) (number bigint PRIMARY KEY REFERENCES memories ON DELETE CASCADE, \
@@ -159,8 +160,8 @@ struct EmbeddingSpaceRegistry: Sendable {
         return made
     }
 
-    /// Table and row together: a table that is there without its row would keep vectors of texts
-    /// that have changed.
+    /// Table and row together: a table without its row would keep vectors of texts that have
+    /// changed.
     private func drop(_ space: RecordedSpace, on connection: PostgresConnection) async throws {
         try await withoutBlocking(connection) {
             try await connection.script(
@@ -169,9 +170,9 @@ struct EmbeddingSpaceRegistry: Sendable {
         }
     }
 
-    /// Runs a transaction that locks `memories` for a moment. What comes after it waits as long
-    /// as it waits for its lock, so it does not wait for a long search or a vacuum, but gives up
-    /// and tries again.
+    /// Runs a transaction that locks `memories` for a moment. Other statements wait as long as it
+    /// waits for its lock, so it does not wait for a long search or a vacuum, but gives up and
+    /// retries.
     private func withoutBlocking<Value: Sendable>(
         _ connection: PostgresConnection, _ work: () async throws -> Value
     ) async throws -> Value {
@@ -190,6 +191,6 @@ struct EmbeddingSpaceRegistry: Sendable {
 }
 
 extension RecordedSpace {
-    /// That of the vectors.
+    /// The table of the vectors.
     var table: String { number == 1 ? "memory_embeddings" : "memory_embeddings_\(number)" }
 }

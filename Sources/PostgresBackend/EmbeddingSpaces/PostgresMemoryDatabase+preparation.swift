@@ -7,7 +7,7 @@ extension PostgresMemoryDatabase {
         try await preparation.perform(evenIfDone: true) { try await prepareNow(evenIfDone: true) }
     }
 
-    /// - Parameter evenIfDone: whether to look at the tables again after they were made.
+    /// - Parameter evenIfDone: whether to check the tables again after they were created.
     func prepareNow(evenIfDone: Bool) async throws {
         try await database.prepare(evenIfDone: evenIfDone)
         try await mappingPreparation(hasSucceeded: preparation.hasSucceeded) {

@@ -94,8 +94,8 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
 
     // MARK: Statements
 
-    /// How many numbers one look for missing vectors spans: it must end within the time of a call,
-    /// however many vectors are there already.
+    /// How many numbers one search for missing vectors covers: it must end within the time of a
+    /// call, even if most vectors exist already.
     private static let window = 20_000
 
     /// Rows: number and text of records without a vector, by number, in the ``window`` from
@@ -112,9 +112,8 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
             """)
     }
 
-    /// Stores the vector of a text beside the record that still has it. A record that is being
-    /// written at this moment is left out: its writer stores a vector of its own, or leaves it to
-    /// the next pass.
+    /// Stores the vector of a text next to the record if that still has the text. A record that is
+    /// being written is skipped: its writer stores a vector, or leaves it to the next pass.
     static func completion(of number: Int, _ text: String, _ vector: [Float], in table: String) -> PostgresStatement {
         var sql = SQLBuilder()
         let number = sql.bind(number)
@@ -130,8 +129,8 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
 
     // MARK: Upkeep
 
-    /// Makes the vectors that servers with other models have left out. Where there are no others
-    /// there is nothing to look for.
+    /// Makes the vectors that servers with other models have left out. Without other models there
+    /// is nothing to look for.
     func completeVectors() async throws {
         guard vectorMaintenance.isDue else { return }
         let spaces = try await pool.query(
@@ -154,7 +153,7 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
 }
 
 extension Int {
-    /// The sum, or the largest number if it lies beyond.
+    /// The sum, or the largest number if the sum exceeds it.
     fileprivate func adding(_ other: Int) -> Int {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum

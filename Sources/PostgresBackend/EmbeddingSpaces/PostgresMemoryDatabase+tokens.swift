@@ -63,7 +63,7 @@ extension PostgresMemoryDatabase {
             """)
     }
 
-    /// Stores the bits of a text beside the record that still has it. A record that is being
+    /// Stores the bits of a text if the record still has that text. A record that is being
     /// written at this moment is left out: its writer stores its own.
     private static func tokenCompletion(of number: Int, _ text: String, _ bits: TokenBits) -> PostgresStatement {
         var sql = SQLBuilder()

@@ -2,21 +2,20 @@ import AgentMemory
 import Logging
 import PostgresDriver
 
-/// The part of the schema that depends on settings: which vectors fit, and their index.
+/// The part of the schema that depends on settings: the length of vectors, and their index.
 struct VectorIndex: Sendable {
     let space: VectorSpace
     let logger: Logger
 
-    /// Builds without blocking writers from this many vectors on; a smaller table is quicker
-    /// without.
+    /// From this many vectors on the index is built without blocking writers; for a smaller table
+    /// the other way is faster.
     private static let concurrentFrom = 5000
 
-    /// Makes what is missing; the caller holds the lock of the index. Where nothing is, this takes
-    /// no right but to look.
+    /// Creates what is missing; the caller holds the lock of the index. If nothing is missing, only
+    /// the right to read is needed.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if the stored vectors have another
-    ///   length; ``PostgresError`` that says what to do if something is missing that the user may
-    ///   not make.
+    ///   length; ``PostgresError`` that says what to do if the user may not create what is missing.
     func ensure(on connection: PostgresConnection) async throws {
         do {
             try await ensureDimensions(on: connection)
@@ -32,7 +31,7 @@ struct VectorIndex: Sendable {
         }
     }
 
-    /// Lets vectors of the right length in, and no others; the caller holds the lock of the index.
+    /// Permits vectors of the right length only; the caller holds the lock of the index.
     func ensureDimensions(on connection: PostgresConnection) async throws {
         let deadline = SchemaConnection.deadline()
         let existing = try await connection.query(
@@ -61,9 +60,9 @@ struct VectorIndex: Sendable {
                     set the model that the data was made with, or use another schema
                     """)
             }
-            // Nothing of another length is stored, so an index for another length is empty. Deleted
-            // vectors still lie about and would fail the build of the new one: emptying the table
-            // is rid of them.
+            // No vector of another length is stored, so an index for another length is empty.
+            // Deleted vectors still take space and would fail the build of the new one: emptying
+            // the table removes them.
             let isEmpty = try await connection.query(
                 PostgresStatement("SELECT NOT EXISTS (SELECT FROM \(space.table))"), deadline: deadline
             ).singleRow().bool(0)
@@ -103,8 +102,8 @@ struct VectorIndex: Sendable {
             try await connection.script(
                 "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition)", deadline: deadline)
         }
-        // That of other settings costs writers time, but does no harm: it stays where the user may
-        // not drop it.
+        // An index of other settings makes writes slower, but does no harm: it stays if the user
+        // may not drop it.
         for stale in existing where stale.name != space.indexName && stale.isOwn {
             logger.info("dropping the vector index of other settings", metadata: ["index": "\(stale.name)"])
             try await connection.script("DROP INDEX CONCURRENTLY IF EXISTS \(stale.name)", deadline: deadline)

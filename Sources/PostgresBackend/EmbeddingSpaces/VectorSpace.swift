@@ -1,8 +1,7 @@
 import AgentMemory
 import PostgresDriver
 
-/// How vectors are compared and indexed: everything in SQL that depends on dimensions, metric and
-/// algorithm.
+/// How vectors are compared and indexed: all SQL that depends on dimensions, metric and algorithm.
 struct VectorSpace: Sendable, Equatable {
     /// The kind of vector index.
     enum Algorithm: String, Sendable {
@@ -12,7 +11,7 @@ struct VectorSpace: Sendable, Equatable {
     let dimensions: Int
     let metric: DistanceMetric
     let algorithm: Algorithm
-    /// That of the vectors.
+    /// The table of the vectors.
     var table = "memory_embeddings"
 
     /// pgvector's limit for an index on `vector`; above it the index holds half-precision values.
@@ -43,7 +42,7 @@ struct VectorSpace: Sendable, Equatable {
         }
     }
 
-    /// The name says all that the index depends on, so that a change of a setting is seen.
+    /// The name contains all that the index depends on, so that a change of a setting is detected.
     var indexName: String {
         indexPrefix + "\(metric.rawValue.lowercased())_\(usesHalfPrecision ? "half_" : "")\(dimensions)"
     }
@@ -52,13 +51,13 @@ struct VectorSpace: Sendable, Equatable {
         "\(indexName) ON \(table) USING hnsw ((embedding::\(indexedType)) \(operatorClass))"
     }
 
-    /// The name of the constraint that keeps vectors of another length out.
+    /// The name of the constraint that excludes vectors of another length.
     var constraintName: String { Self.constraintPrefix + String(dimensions) }
 
     static let constraintPrefix = "memory_embeddings_dimensions_"
 
-    /// The length of the vectors that the store holds, if the error says that it is another than
-    /// ours (rule E2).
+    /// The length of the stored vectors, if the error says that it differs from this server's (rule
+    /// E2).
     func otherDimensions(in error: PostgresError) -> Int? {
         let text = error.underlying ?? ""
         switch error.sqlState {
@@ -85,7 +84,7 @@ struct VectorSpace: Sendable, Equatable {
         }
     }
 
-    /// What the index orders by; the cast must be the one of the index.
+    /// The expression that the index orders by; the cast must be the one of the index.
     func indexedOrder(to vector: String) -> String {
         "(e.embedding::\(indexedType)) \(operatorSymbol) \(vector)::\(indexedType)"
     }

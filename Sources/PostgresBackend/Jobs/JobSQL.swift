@@ -11,8 +11,8 @@ enum JobSQL {
 
     /// An INSERT of the jobs, whose numbers rise with their order.
     ///
-    /// - Parameter source: a table; no job is inserted where it is empty, and it has no more than
-    ///   one row.
+    /// - Parameter source: a table; no job is inserted if it is empty, and it has no more than one
+    ///   row.
     static func insert(_ jobs: [NewJob], from source: String?, _ sql: inout SQLBuilder) -> String {
         let kinds = sql.bind(jobs.map(\.kind))
         let payloads = sql.bind(jobs.map { JSONValue.object($0.payload).jsonText })
@@ -25,8 +25,8 @@ enum JobSQL {
             """
     }
 
-    /// Takes jobs that are due and that no other worker takes at the same time: number, kind,
-    /// payload, attempts, enqueued_at, token, and when each was due.
+    /// Takes due jobs that no other worker is taking: number, kind, payload, attempts, enqueued_at,
+    /// token, and when each was due.
     static func lease(kinds: [String], limit: Int, for duration: Duration) -> PostgresStatement {
         var sql = SQLBuilder()
         let text = """
@@ -106,7 +106,7 @@ enum JobSQL {
         return sql.statement(text)
     }
 
-    /// What tells one lease from all others.
+    /// The value that distinguishes one lease from all others.
     struct Lease {
         let number: Int64
         let token: String
@@ -126,20 +126,19 @@ enum JobSQL {
         }
     }
 
-    /// A number of microseconds as an interval. Longer ones than a hundred years lose nothing that
-    /// matters.
+    /// A number of microseconds as an interval, limited to a hundred years.
     private static func interval(_ microseconds: String) -> String {
         "\(microseconds) * interval '1 microsecond'"
     }
 
-    /// What a column of type `text` can hold of a reason.
+    /// A reason without characters that a column of type `text` refuses.
     private static func storable(_ reason: String) -> String {
         String(String.UnicodeScalarView(reason.unicodeScalars.map { $0.value == 0 ? "\u{FFFD}" : $0 }))
     }
 }
 
 extension Duration {
-    /// Microseconds, cut off; a thousand years at most, 0 at least.
+    /// Microseconds, rounded down; a thousand years at most, 0 at least.
     fileprivate var wholeMicroseconds: Int64 {
         let most: Duration = .seconds(31_557_600_000)
         let (seconds, attoseconds) = min(max(self, .zero), most).components

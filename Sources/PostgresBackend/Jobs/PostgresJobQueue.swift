@@ -9,12 +9,11 @@ public final class PostgresJobQueue: JobQueue {
 
     let database: PostgresDatabase
 
-    /// How often an unprepared queue is looked after, and old notes of deletions are removed.
+    /// How often an unprepared queue is checked, and old notes of deletions are removed.
     private static let upkeepInterval: Duration = .seconds(5)
     private static let sweepBatch = 1000
 
-    /// A queue in a database that others may use too. Nothing is connected yet: that is what
-    /// ``prepare()`` does.
+    /// A queue in a database that others may use too. It connects in ``prepare()``, not here.
     public init(database: PostgresDatabase) {
         self.database = database
         database.join()
@@ -107,7 +106,7 @@ public final class PostgresJobQueue: JobQueue {
     }
 
     public func requeue(_ ids: [String]?) async throws -> Int {
-        // What is no number is no job of this queue.
+        // An id that is not a number does not belong to this queue.
         let numbers = ids.map { $0.compactMap { Int64($0) } }
         return try await send(JobSQL.requeue(numbers)).affectedRows
     }
@@ -122,7 +121,7 @@ public final class PostgresJobQueue: JobQueue {
         return try await send(DeletionSQL.deleted(ids, since: date), retry: .repeatable).rows.map { try $0.text(0) }
     }
 
-    /// Twelve digits at least, so that ids rise with the numbers when they are compared as texts.
+    /// Twelve digits at least, so that ids compared as texts are in the order of the numbers.
     private static func id(_ number: Int64) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, 12 - digits.utf8.count)) + digits

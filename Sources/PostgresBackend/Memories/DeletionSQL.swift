@@ -3,11 +3,11 @@ import PostgresDriver
 
 /// The statements on the table `memory_deletions`, as pure functions. Time is the server's.
 ///
-/// Whoever deletes memories, and whoever stores some only if they were not deleted, holds the locks
-/// of their ids meanwhile: then one of the two comes first, and the second sees what the first did.
+/// A deletion, and a write that depends on one, holds the locks of its ids meanwhile: then one of
+/// the two comes first, and the second sees the effect of the first.
 enum DeletionSQL {
-    /// Locks are shared by ids (and by texts): few enough for one transaction to hold all of them,
-    /// in all connections at once.
+    /// Ids (and texts) share a limited number of locks, so that one transaction can hold all of
+    /// them, in all connections at once.
     private static let slots: UInt64 = 128
 
     /// Takes the locks of the ids until the transaction ends. All callers take them in the same
@@ -16,7 +16,7 @@ enum DeletionSQL {
         lock("ids", ids.map { id in slot(of: Array(id.utf8)) })
     }
 
-    /// Takes the locks of what is the same text in the same scope, as ``lock(ids:)``.
+    /// Takes the locks of equal texts in the same scope, as ``lock(ids:)``.
     static func lock(memoryHashes: [String]) -> PostgresStatement {
         lock("texts", memoryHashes.map { hash in slot(of: Array(hash.utf8)) })
     }
@@ -29,7 +29,7 @@ enum DeletionSQL {
             """, [.text(what), .int8Array(Set(slots).sorted())])
     }
 
-    /// The same in every process (FNV-1a).
+    /// A hash that is the same in every process (FNV-1a).
     private static func slot(of bytes: [UInt8]) -> Int64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
@@ -45,14 +45,14 @@ enum DeletionSQL {
             """, [.textArray(ids.exactlyDistinct().inOrder(ofID: \.self))])
     }
 
-    /// Those of the ids that were deleted at the date or later.
+    /// The ids that were deleted at the date or later.
     static func deleted(_ ids: [String], since date: Timestamp) -> PostgresStatement {
         PostgresStatement(
             "SELECT id FROM memory_deletions WHERE id = ANY ($1) AND deleted_at >= $2",
             [.textArray(ids), .timestamp(microseconds: date.microseconds)])
     }
 
-    /// Forgets some of the oldest notes.
+    /// Removes some of the oldest notes.
     static func sweep(limit: Int) -> PostgresStatement {
         PostgresStatement(
             """

@@ -9,7 +9,7 @@ extension PostgresMemoryDatabase {
         case flat
 
         /// - Throws: ``MemoryError`` with code `misconfigured` for more dimensions than pgvector
-        ///   takes.
+        ///   supports.
         func space(dimensions: Int, metric: DistanceMetric) throws(MemoryError) -> VectorSpace {
             let limit = self == .hnsw ? VectorSpace.maximumIndexed : VectorSpace.maximumStored
             guard (1...limit).contains(dimensions) else {
@@ -24,7 +24,7 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    /// How a database of one's own is reached and laid out.
+    /// The address and layout of a database for this store alone.
     public struct Configuration: Sendable {
         public typealias Algorithm = PostgresMemoryDatabase.Algorithm
 

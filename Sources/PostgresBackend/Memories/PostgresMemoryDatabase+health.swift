@@ -14,7 +14,7 @@ extension PostgresMemoryDatabase {
                 AND NOT has_schema_privilege(n.oid, 'USAGE')), '')
                 """)
             let isPrepared = database.preparation.isDone
-            // Before the tables are there, only the server can be asked.
+            // Before the tables exist, only the server can be checked.
             let row =
                 isPrepared
                 ? try await database.checkWrites(version).singleRow()
@@ -37,7 +37,7 @@ extension PostgresMemoryDatabase {
         } catch {
             return [
                 ComponentHealth("store", reason: PostgresDatabase.reason(error)),
-                ComponentHealth("index", reason: "the store cannot be asked"),
+                ComponentHealth("index", reason: "the store cannot be queried"),
             ]
         }
     }

@@ -15,8 +15,8 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    /// Makes the index again where it has gone missing, as on another server that took over, while
-    /// calls go on without it.
+    /// Creates the index again if it is missing, as on another server that took over; calls
+    /// continue without it meanwhile.
     private func restoreIndex() async throws {
         guard space.algorithm == .hnsw else { return }
         let index = VectorIndex(space: space, logger: logger)
@@ -27,8 +27,7 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    /// Makes one row of those that writers have added to the totals, leaving alone the ones that
-    /// are locked.
+    /// Merges the rows that writers have added to the totals, except locked ones.
     static let totalsFold = PostgresStatement(
         """
         WITH taken AS (DELETE FROM memory_totals WHERE ctid = ANY (ARRAY(SELECT ctid FROM memory_totals \

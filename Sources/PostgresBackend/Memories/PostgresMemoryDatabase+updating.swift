@@ -3,7 +3,7 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase {
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        // Vectors come before the transaction: no lock is held while the embedding service thinks.
+        // Texts are embedded before the transaction: no lock is held during the embedding.
         var vectors = TextVectors()
         while true {
             let known = vectors
@@ -21,7 +21,7 @@ extension PostgresMemoryDatabase {
 
     private enum UpdateOutcome: Sendable {
         case changed(Int)
-        /// Nothing was written: these texts replace others and have no vector yet.
+        /// Nothing was written: these texts are new and have no vector yet.
         case needsVectors([String])
     }
 

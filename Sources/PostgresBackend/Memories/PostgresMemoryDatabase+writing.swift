@@ -8,8 +8,8 @@ extension PostgresMemoryDatabase {
         try await call { deadline in
             let batch = self.upserts(rows)
             let limit = self.database.configuration.timeout
-            // One pipeline is one transaction, in which each record has the time of a call. To run
-            // it twice leaves the same behind.
+            // One pipeline is one transaction, in which each record has the time of a call. Running
+            // it twice has the same effect as once.
             try await self.database.retryingConflicts {
                 do {
                     _ = try await self.pool.pipeline(
@@ -22,7 +22,7 @@ extension PostgresMemoryDatabase {
                             batch, retry: .onlyIfNotExecuted, deadline: max(deadline, .now + limit), perStatement: limit
                         )
                     } catch let error as PostgresError {
-                        // Whatever became of the second attempt, the first may have been done.
+                        // Whatever the result of the second attempt, the first may have succeeded.
                         throw MemoryError(error, mayHaveBeenDone: true)
                     }
                 }
@@ -44,8 +44,8 @@ extension PostgresMemoryDatabase {
         return try await call { deadline in
             try await self.database.retryingConflicts {
                 try await self.database.withTransaction(opening, deadline: deadline) { connection, opened in
-                    // Asked after the locks were there: a writer of one of these texts comes
-                    // before or after all this.
+                    // Checked after the locks were taken: a writer of one of these texts comes
+                    // before or after all of this.
                     let kept = given.withoutDuplicates(
                         storedIDs: Set(try opened[1].rows.map { ExactString(try $0.text(0)) }),
                         holders: try opened[2].rows.map { (id: try $0.text(0), memoryHash: try $0.text(1)) })
@@ -63,7 +63,7 @@ extension PostgresMemoryDatabase {
     public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
         var known: [ExactString: Row] = [:]
         while true {
-            // No lock is held while the embedding service thinks.
+            // No lock is held during the embedding.
             let rows = known
             let attempt = try await call { deadline in
                 try await self.database.retryingConflicts {
@@ -130,7 +130,7 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    /// A record with what the table has besides.
+    /// A record with the values of the table's other columns.
     private struct Row: Sendable {
         let record: MemoryRecord
         let encoding: TextEncoding

@@ -15,9 +15,9 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     public let embedder: any Embedder
     public let analyzer: TextAnalyzer
     let logger: Logger
-    /// That of the embedder, in the table that the preparation found for it.
+    /// The space of the embedder, with the table that the preparation determined.
     private let settledSpace: Mutex<VectorSpace>
-    /// That of the tables and of what depends on the embedding model.
+    /// The preparation of the tables, and that of what depends on the embedding model.
     let preparation: Preparation
     let vectorMaintenance = RestingTask()
     let tokenSweep = TokenSweep<Int>()
@@ -27,8 +27,7 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     var space: VectorSpace { settledSpace.withLock(\.self) }
     var sql: SearchSQL { SearchSQL(space: space) }
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what
-    /// ``prepare()`` does.
+    /// A store in a database that others may use too. It connects in ``prepare()``, not here.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions.
     public init(
@@ -61,15 +60,15 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
         database.leave()
     }
 
-    /// From now on the vectors in `table` are meant.
+    /// From now on the vectors in `table` are used.
     func settle(on table: String) {
         settledSpace.withLock { $0.table = table }
     }
 
     // MARK: The frame of every call
 
-    /// Runs `body` as ``PostgresDatabase/call(after:prepare:_:)`` does, once the vector index is
-    /// there too.
+    /// Runs `body` as ``PostgresDatabase/call(after:prepare:_:)`` does, once the vector index
+    /// exists too.
     func call<Value: Sendable>(
         _ body: (ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {

@@ -1,12 +1,13 @@
 import AgentMemory
 import PostgresDriver
 
-/// The columns of a result that hold the fields of records, found by name once for all rows.
+/// The columns of a result that have the fields of records, found by name once for all rows.
 struct RecordColumns {
     /// By the position of the field.
     private let numbers: [Int]
 
-    /// - Throws: ``PostgresError`` with code `unexpectedResult` if the result has not all of them.
+    /// - Throws: ``PostgresError`` with code `unexpectedResult` if the result does not have all of
+    ///   them.
     init(of result: PostgresResult) throws(PostgresError) {
         var numbers: [Int] = []
         for field in RecordField.allCases { numbers.append(try result.column(field.name)) }
@@ -31,7 +32,7 @@ struct RecordRow: RecordSource {
     func date(_ field: RecordField) throws -> Timestamp { try row.date(columns[field]) }
     func optionalDate(_ field: RecordField) throws -> Timestamp? { try row.optionalDate(columns[field]) }
 
-    /// What another version may have written counts as semantic.
+    /// An unknown value, perhaps of another version, counts as semantic.
     func memoryType(_ field: RecordField) throws -> MemoryType { MemoryType(rawValue: try text(field)) ?? .semantic }
 }
 

@@ -3,10 +3,10 @@ import PostgresDriver
 
 /// How a record is written to the table `memories`; ``RecordRow`` reads it.
 enum RecordSQL {
-    /// The columns that make a record, named as its fields.
+    /// The columns of a record, named as its fields.
     static let columns = RecordField.allCases.map(\.name)
 
-    /// The columns that searches need besides.
+    /// The additional columns that searches need.
     static let keywordColumns = ["keyword_text", "keyword_count"]
 
     /// `m.id, m.text, …`
@@ -15,10 +15,10 @@ enum RecordSQL {
     private static let assignments = (columns.dropFirst() + keywordColumns)
         .map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
 
-    /// Stores the record whole, in place of one with its id, with its vector.
+    /// Stores the whole record with its vector, in place of one with its id.
     ///
     /// - Parameters:
-    ///   - table: that of the vectors.
+    ///   - table: the table of the vectors.
     ///   - replaces: otherwise a record of the same id stays as it is, and no row is affected.
     static func upsert(
         _ record: MemoryRecord, encoding: TextEncoding, words: [String], vectorsIn table: String, replaces: Bool = true
@@ -38,9 +38,9 @@ enum RecordSQL {
             """)
     }
 
-    /// Writes all fields of a record that exists, and its vector where there is a new one.
+    /// Writes all fields of an existing record, and its vector if there is a new one.
     ///
-    /// - Parameter table: that of the vectors.
+    /// - Parameter table: the table of the vectors.
     static func update(
         _ record: MemoryRecord, rewritten: (encoding: TextEncoding, words: [String])?, vectorsIn table: String
     ) -> PostgresStatement {
@@ -80,7 +80,7 @@ enum RecordSQL {
 }
 
 extension PostgresValue {
-    /// The value of a record's field, as its column has it.
+    /// The value of a record's field in the form of its column.
     fileprivate init(_ value: RecordValue) {
         self =
             switch value {

@@ -3,9 +3,9 @@ public import Logging
 public import Migrations
 import PostgresDriver
 
-/// Brings the schema of a database to what this binary needs.
+/// Updates the schema of a database to the version that this binary needs.
 ///
-/// Each call works on one connection of its own. Processes that start at once take turns by an
+/// Each call uses one connection of its own. Processes that start at the same time take turns by an
 /// advisory lock.
 public struct Migrator: Sendable {
     /// One migration as the database and this binary see it.
@@ -13,9 +13,9 @@ public struct Migrator: Sendable {
         public enum State: String, Sendable {
             case applied
             case pending
-            /// Applied, but the file says something else today.
+            /// Applied, but the file has changed since.
             case changed
-            /// Applied by a newer release; this binary does not know it.
+            /// Applied by a newer release; this binary does not have it.
             case unknown
         }
 
@@ -35,7 +35,8 @@ public struct Migrator: Sendable {
         try self.init(databaseURL: databaseURL, schema: schema, logger: logger, migrations: Migration.all)
     }
 
-    /// As ``init(databaseURL:schema:logger:)``, with other migrations than the binary's own.
+    /// A migrator as ``init(databaseURL:schema:logger:)`` makes it, with other migrations than the
+    /// binary's own.
     init(databaseURL: String, schema: String, logger: Logger, migrations: [Migration]) throws {
         let schema = try SchemaName(schema)
         let connections = PostgresPool.Configuration(
@@ -53,12 +54,12 @@ public struct Migrator: Sendable {
         self.session = session
     }
 
-    /// Applies what is pending, in order.
+    /// Applies the pending migrations, in order.
     ///
     /// - Returns: the names of the migrations that this call has applied.
     /// - Throws: ``MemoryError``: `misconfigured` if an applied file was changed, if the database
     ///   is newer than this binary, if the server or pgvector is too old or pgvector is missing;
-    ///   `storeUnavailable` or `timedOut` if the store does not answer; otherwise `internalError`
+    ///   `storeUnavailable` or `timedOut` if the store does not respond; otherwise `internalError`
     ///   that names the migration that failed and those applied before it.
     @discardableResult
     public func up() async throws -> [String] {
@@ -67,7 +68,7 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// All migrations that the binary or the database knows. Changes nothing, not even in an empty
+    /// All migrations of the binary or the database. Changes nothing, not even in an empty
     /// database.
     public func status() async throws -> [Status] {
         try await mappingErrors {
@@ -75,7 +76,7 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// What ``up()`` would apply, in order. Changes nothing.
+    /// The migrations that ``up()`` would apply, in order. Changes nothing.
     ///
     /// - Throws: as ``up()`` for a database that it would refuse.
     public func dryRun() async throws -> [Migration] {
@@ -111,19 +112,19 @@ public struct Migrator: Sendable {
             return error.advising(
                 "\(text); let the owner of the schema \(session.schema.name) run `agent-memory migrate up`")
         }
-        // Errors of syntax and names speak of tables, not of what is in them.
+        // Errors of syntax and names mention tables, not their content.
         if error.sqlState?.hasPrefix("42") == true {
             let reason = error.underlying.map { ": \($0)" } ?? ""
             return MemoryError(.internalError, text + reason, underlying: error.description)
         }
-        // A store that is read-only, full or about to stop is no fault of the migration.
+        // A store that is read-only, full or about to stop is not an error of the migration.
         let mapped = MemoryError(error)
         if mapped.code == .storeUnavailable || mapped.code == .timedOut { return mapped }
         return MemoryError(.internalError, text, underlying: error.description)
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` if migrations are pending or the
-    ///   database does not go with this binary.
+    ///   database does not fit this binary.
     func checkUpToDate(on connection: PostgresConnection) async throws {
         let pending = try pending(try await status(on: connection))
         guard let first = pending.first else { return }
@@ -155,7 +156,8 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// With its schema: others keep a table of that name too, where the search path may reach.
+    /// With its schema: other programs use a table of that name too, which the search path may
+    /// reach.
     private var table: String { "\(session.schema.quoted).schema_migrations" }
 
     private func hasTable(on connection: PostgresConnection) async throws -> Bool {
@@ -172,7 +174,7 @@ public struct Migrator: Sendable {
         let exists = try await hasTable(on: connection)
         var known: [Int: (name: String, changed: Bool, at: Int64)] = [:]
         if exists {
-            // The files' checksums are computed by the server too, so that both sides agree.
+            // The server computes the files' checksums too, so that both sides agree.
             let rows = try await connection.query(
                 PostgresStatement(
                     """
@@ -213,7 +215,7 @@ public struct Migrator: Sendable {
         if let changed = statuses.first(where: { $0.state == .changed }) {
             throw MemoryError(
                 .misconfigured,
-                "the migration \(changed.name) was changed after it was applied; restore the file it was")
+                "the migration \(changed.name) was changed after it was applied; restore the original file")
         }
         let numbers = Set(statuses.filter { $0.state == .pending }.map(\.number))
         return migrations.filter { numbers.contains($0.number) }.sorted { $0.number < $1.number }

@@ -4,15 +4,16 @@ import PostgresDriver
 
 /// A connection for changes of the schema: without a statement timeout, one process at a time.
 struct SchemaConnection: Sendable {
-    /// What only one process does at a time. Each has a lock of its own, because building an index
-    /// may take long, and nothing that needs only the tables, or another index, shall wait for it.
+    /// Work that only one process does at a time. Each kind has its own lock, because building an
+    /// index may take long, and work that needs only the tables, or another index, must not wait
+    /// for it.
     struct Work: Sendable {
         let name: String
 
         static let migrations = Work(name: "agent-memory")
-        /// Finding or making the place of a model's vectors.
+        /// Finding or creating the place of a model's vectors.
         static let vectorSpaces = Work(name: "agent-memory-vector-spaces")
-        /// What depends on settings in one table of vectors.
+        /// The part of one table of vectors that depends on settings.
         static func vectorIndex(of table: String) -> Work { Work(name: "agent-memory-vector-index-\(table)") }
     }
 
@@ -20,7 +21,7 @@ struct SchemaConnection: Sendable {
     private let pool: PostgresPool
     private let logger: Logger
 
-    /// The oldest releases that work, and the oldest that is not known to damage its index.
+    /// The oldest releases that work, and the oldest one that is not known to damage its index.
     static let minimumServer = 140_000
     static let minimumExtension = [0, 8, 0]
     static let advisedExtension = [0, 8, 4]
@@ -32,7 +33,7 @@ struct SchemaConnection: Sendable {
         self.logger = logger
     }
 
-    /// Our schema, then the one where the extension lives, which need not be the same.
+    /// The schema of the tables, then the one of the extension, which may differ.
     static func searchPath(_ schema: SchemaName) -> PostgresStatement {
         PostgresStatement(
             """
@@ -64,29 +65,30 @@ struct SchemaConnection: Sendable {
         }
     }
 
-    /// As ``withConnection(_:)``, while no other process does the same work in this schema.
+    /// Lends a connection as ``withConnection(_:)`` does, while no other process does the same work
+    /// in this schema.
     func withLock<Value: Sendable>(
         _ work: Work, _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
         try await withConnection { connection in
-            // Waiting inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits
-            // for those: so ask again.
+            // Waiting inside the server would hold a snapshot, for which CREATE INDEX CONCURRENTLY
+            // waits; so the lock is polled.
             let attempt = PostgresStatement(
                 "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 0))",
                 [.text(work.name), .text(schema.name)])
             while try await !connection.query(attempt, deadline: .now + .seconds(30)).singleRow().bool(0) {
                 try await Task.sleep(for: .milliseconds(50))
             }
-            // The lock ends with the connection.
+            // The lock is released with the connection.
             return try await body(connection)
         }
     }
 
-    /// Makes the schema and the extension if they are missing, and the search path that sees both;
+    /// Creates the schema and the extension if they are missing, and sets the search path to both;
     /// the caller holds the lock of the migrations.
     ///
-    /// Looks first: to ask for what exists, such as CREATE SCHEMA IF NOT EXISTS does, takes the
-    /// right to make it.
+    /// Checks first: a statement such as CREATE SCHEMA IF NOT EXISTS needs the right to create even
+    /// if the schema exists.
     func prepareExtension(on connection: PostgresConnection) async throws {
         let deadline = Self.deadline()
         do {
@@ -101,8 +103,8 @@ struct SchemaConnection: Sendable {
         try await checkExtension(on: connection)
     }
 
-    /// One at a time in the whole database: IF NOT EXISTS does not look at what others are about to
-    /// make.
+    /// One at a time in the whole database: IF NOT EXISTS does not see what other sessions are
+    /// about to create.
     private func makeExtension(on connection: PostgresConnection, _ deadline: ContinuousClock.Instant) async throws {
         try await connection.withTransaction(deadline: deadline) {
             _ = try await connection.query(
@@ -135,12 +137,13 @@ struct SchemaConnection: Sendable {
         }
         guard try row.text(2) == "UTF8" else {
             throw MemoryError(
-                .misconfigured, "the database must have the encoding UTF8 to hold every text; it has \(try row.text(2))"
+                .misconfigured,
+                "the database must have the encoding UTF8 to store every text; it has \(try row.text(2))"
             )
         }
     }
 
-    /// Whether the extension and the schema are there, new enough, and may be used.
+    /// Checks that the extension and the schema exist, are new enough, and may be used.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured`; ``PostgresError`` that names missing
     ///   rights.
@@ -185,7 +188,7 @@ struct SchemaConnection: Sendable {
         return result.count == 0 ? nil : try result[0].text(0)
     }
 
-    /// Whether the user may read and write the tables.
+    /// Checks that the user may read and write the tables.
     ///
     /// - Throws: ``PostgresError`` that names what is missing.
     func checkRights(on connection: PostgresConnection) async throws {
@@ -212,9 +215,8 @@ struct SchemaConnection: Sendable {
     }
 }
 
-/// ``mappingErrors(isolation:_:)`` for preparations. At a start it is certain that settings are
-/// wrong if the server does not let the user in, or does not permit it what must be done; later
-/// something has happened to the store.
+/// Maps errors as ``mappingErrors(isolation:_:)`` does, for preparations. At a start, a refused
+/// login or a missing right means that the settings are wrong; later, that the store has changed.
 ///
 /// - Throws: ``MemoryError`` with code `misconfigured` in these cases.
 func mappingPreparation<Value>(
@@ -229,7 +231,7 @@ func mappingPreparation<Value>(
     }
 }
 
-/// ``mappingErrors(isolation:_:)`` for what does not wait.
+/// Maps errors as ``mappingErrors(isolation:_:)`` does, for work that does not wait.
 func mappingConfiguration<Value>(_ body: () throws(PostgresError) -> Value) throws(MemoryError) -> Value {
     do {
         return try body()

@@ -1,12 +1,11 @@
 import AgentMemory
 
-/// The name of the schema that holds the tables: a plain identifier, so that it can stand in SQL
-/// text.
+/// The name of the schema of the tables: a plain identifier, so that SQL text can contain it.
 struct SchemaName: Sendable, Equatable {
     let name: String
 
     /// - Throws: ``MemoryError`` with code `misconfigured` unless the name is 1 to 63 ASCII
-    ///   letters, digits and underscores, does not begin with a digit and not with `pg_`.
+    ///   letters, digits and underscores, does not start with a digit or with `pg_`.
     init(_ name: String) throws(MemoryError) {
         let bytes = Array(name.utf8)
         func isLetter(_ byte: UInt8) -> Bool {
@@ -17,7 +16,7 @@ struct SchemaName: Sendable, Equatable {
         else {
             throw MemoryError(
                 .misconfigured,
-                "the schema name must be 1 to 63 letters, digits and underscores, not begin with a digit and not with pg_"
+                "the schema name must be 1 to 63 letters, digits and underscores, not start with a digit or with pg_"
             )
         }
         self.name = name

@@ -1,14 +1,15 @@
 import Migrations
 import PostgresDriver
 
-/// What the database user must be permitted to do, independent of who made the schema.
+/// The rights that the database user needs, independent of the schema's owner.
 enum SchemaRights {
-    /// Every table that a migration makes.
+    /// Every table that a migration creates.
     static let tables: [String] = Migration.all.flatMap { migration in
         migration.sql.matches(of: #/(?m)^CREATE TABLE (\w+)/#).map { String($0.output.1) }
     }
 
-    /// One row for each schema that the user may not look into: ours, or that of the extension.
+    /// One row for each schema that the user may not use: that of the tables, or that of the
+    /// extension.
     static func missingOnSchemas(_ schema: SchemaName) -> PostgresStatement {
         PostgresStatement(
             """
@@ -18,7 +19,7 @@ enum SchemaRights {
             """, [.text(schema.name)])
     }
 
-    /// One row for each table on which the user lacks something.
+    /// One row for each table on which the user lacks a right.
     static func missingOnTables(_ schema: SchemaName) -> PostgresStatement {
         PostgresStatement(
             """
@@ -30,7 +31,7 @@ enum SchemaRights {
             """, [.text(schema.name), .textArray(tables)])
     }
 
-    /// As the server itself would say it.
+    /// In the server's own words.
     static func refusal(_ missing: [String]) -> PostgresError {
         PostgresError(
             .server, "the database user lacks a right", sqlState: "42501", underlying: missing.joined(separator: "; "))

@@ -69,8 +69,8 @@ extension SearchSQL {
 }
 
 extension KeywordSQL {
-    /// `terms AS (n, word, padded, bytes, holding, idf)`: the words of the query, with the number of
-    /// matching records that hold them.
+    /// `terms AS (n, word, padded, bytes, holding, idf)`: the words of the query, with the number
+    /// of matching records that hold them.
     static func termsAmongMatching(_ query: CandidateQuery, matches: Int, _ sql: inout SQLBuilder) -> String {
         let list = sql.bind(query.words)
         let total = sql.bind(matches)
@@ -85,8 +85,8 @@ extension KeywordSQL {
             """
     }
 
-    /// `strongest AS (number)`: the best by BM25 over the matching records, the average length being
-    /// that of the whole store, which moves no more than the border of this list.
+    /// `strongest AS (number)`: the best by BM25 over the matching records. The average length is
+    /// that of the whole store, which shifts only the end of this list.
     static func strongest(_ query: CandidateQuery, candidates: Int, _ sql: inout SQLBuilder) -> String {
         let list = sql.bind(query.keywords)
         let conditions =

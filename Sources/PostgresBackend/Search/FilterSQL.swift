@@ -55,7 +55,7 @@ enum FilterSQL {
         return conditions
     }
 
-    /// The wire knows the values `t` and `f`, the table has a boolean.
+    /// The API has the values `t` and `f`, the table has a boolean.
     private static func flagConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder)
         -> [String]
     {
@@ -82,19 +82,19 @@ enum FilterSQL {
         }
     }
 
-    /// What begins with `prefix` is, in the order of code points, what lies between it and the next
-    /// string that does not.
+    /// In the order of code points, the strings with this prefix are those between it and the next
+    /// string without it.
     private static func range(_ expression: String, _ prefix: String, _ sql: inout SQLBuilder) -> String {
         let from = "\(expression) >= \(sql.bind(prefix))"
         guard let end = upperEnd(of: prefix) else { return from }
         return "(\(from) AND \(expression) < \(sql.bind(end)))"
     }
 
-    /// The smallest string above all that begin with `prefix`; `nil` if there is none.
+    /// The smallest string above all with the prefix; `nil` if there is none.
     static func upperEnd(of prefix: String) -> String? {
         var scalars = Array(prefix.unicodeScalars)
         while let last = scalars.popLast() {
-            // After U+D7FF come the surrogates, which are no characters.
+            // The surrogates, which are not characters, follow U+D7FF.
             let next: UInt32 = last.value == 0xD7FF ? 0xE000 : last.value + 1
             if let scalar = Unicode.Scalar(next) {
                 scalars.append(scalar)

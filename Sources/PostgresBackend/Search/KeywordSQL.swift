@@ -3,8 +3,8 @@ import PostgresDriver
 
 /// Keyword search: the analyser's words in a GIN index, BM25 computed from them.
 enum KeywordSQL {
-    /// The words as the column `keyword_text` holds them: each with a blank on either side. No word
-    /// holds a blank, so a run of words is found as a substring, and a word's occurrences never
+    /// The words in the form of the column `keyword_text`: each between two blanks. A word has no
+    /// blank, so a sequence of words is found as a substring, and occurrences of a word never
     /// overlap.
     static func text(of words: [String]) -> String {
         var text = ""
@@ -17,10 +17,10 @@ enum KeywordSQL {
         return text
     }
 
-    /// The indexed expression; the index is used only where it is repeated exactly.
+    /// The indexed expression; the index is used only if a statement repeats it exactly.
     static let words = "string_to_array(btrim(m.keyword_text), '  ')"
 
-    /// Conditions that every phrase is there: all its words by the index, then their order.
+    /// Conditions that every phrase occurs: all its words by the index, then their order.
     static func phraseConditions(_ phrases: [[String]], _ sql: inout SQLBuilder) -> [String] {
         phrases.flatMap { phrase in
             [
@@ -30,8 +30,8 @@ enum KeywordSQL {
         }
     }
 
-    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records that hold a word
-    /// of the query, each with its rank value over the whole store.
+    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records with a word of
+    /// the query, each with its rank value over the whole store.
     static func matching(
         _ query: KeywordQuery, scorer: TextScorer, filter: MemoryFilter, _ sql: inout SQLBuilder
     ) -> String {
@@ -54,8 +54,8 @@ enum KeywordSQL {
             """
     }
 
-    /// ``KeywordRank`` as an aggregate over the words that a record holds: `t.idf` of each,
-    /// `f.times` that it is there.
+    /// ``KeywordRank`` as an aggregate over the words of a record: `t.idf` of each, and its
+    /// frequency `f.times`.
     static func rank(_ scorer: TextScorer) -> String {
         let k1 = BM25.k1
         let b = BM25.b
@@ -94,7 +94,7 @@ extension SearchSQL {
     ///
     /// - Parameters:
     ///   - query: `nil` or without words ranks by similarity alone.
-    ///   - candidates: of the keyword list; `nil` is all, and then every matching record is a
+    ///   - candidates: of the keyword list; `nil` means all, and then every matching record is a
     ///     candidate.
     func hybridQuery(
         _ vector: [Float], _ query: KeywordQuery, scorer: TextScorer = .bm25std, alpha: Double, filter: MemoryFilter,
@@ -111,15 +111,15 @@ extension SearchSQL {
             return relative([nearest, valued], plan, page, &sql)
         }
         let matching = KeywordSQL.matching(query, scorer: scorer, filter: filter, &sql)
-        // PostgreSQL takes a product too small for a double for an error.
+        // PostgreSQL reports a product too small for a double as an error.
         let weight = sql.bind(alpha < 1e-9 ? 0 : alpha)
         let best = "(SELECT nullif(max(rank), 0) FROM matching)"
         let value = """
             \(weight) * \(space.similarity(ofDistance: "u.distance")) \
             + (1 - \(weight)) * coalesce(u.rank / \(best), 0)
             """
-        // Outside the exact zone a strong lexical hit that is not among the nearest brings its
-        // distance along.
+        // Outside the exact zone the distance of a strong lexical hit that is not among the nearest
+        // is added.
         let union: String
         switch plan {
         case .exact where candidates == nil:

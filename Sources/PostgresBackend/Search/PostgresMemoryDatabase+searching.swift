@@ -16,14 +16,14 @@ extension PostgresMemoryDatabase {
         let vector = try await embedding(of: query.text)
         return try await call { deadline in
             let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
-            // Within a threshold any number may lie: more candidates than the depth has show
-            // whether they end inside of them.
+            // A threshold may include any number of records: more candidates than the depth has
+            // show whether they end inside of it.
             let candidates =
                 threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
             let (result, plan) = try await self.findNearest(
                 query.filter, matches: matches, total: total, candidates: candidates, deadline,
                 isEnough: { result, candidates in
-                    // All candidates within the threshold: there may be more of them.
+                    // All candidates are within the threshold: there may be more of them.
                     try threshold == nil || result[0].int("total") < candidates
                 },
                 statement: { plan in
@@ -65,11 +65,11 @@ extension PostgresMemoryDatabase {
         return (try row.int("matches"), try row.int("total"))
     }
 
-    /// Sends the statement for the plan that is chosen, and the exact one after it if the index did
-    /// not yield enough.
+    /// Sends the statement of the chosen plan, and the exact one after it if the index did not
+    /// return enough.
     ///
-    /// - Parameter isEnough: a further condition on the approximate answer, of which the number of
-    ///   candidates is given.
+    /// - Parameter isEnough: a further condition on the approximate result, given the number of its
+    ///   candidates.
     func findNearest(
         _ filter: MemoryFilter, matches: Int, total: Int, candidates: Int?, _ deadline: ContinuousClock.Instant,
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true }, statement: (SearchPlan) -> PostgresStatement
@@ -88,8 +88,7 @@ extension PostgresMemoryDatabase {
         return (try await pool.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
     }
 
-    /// The hits of an answer whose rows are as ``SearchSQL/ranked(with:order:extra:page:_:)`` makes
-    /// them.
+    /// The hits of a result with the rows of ``SearchSQL/ranked(with:order:extra:page:_:)``.
     func hitPage(
         _ result: PostgresResult, total: Int, _ query: SearchQuery,
         _ hit: (MemoryRecord, (distance: Double, score: Double)) throws -> SearchHit

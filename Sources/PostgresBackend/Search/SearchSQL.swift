@@ -3,12 +3,12 @@ import PostgresDriver
 
 /// The statements of counts, lists and searches by vector.
 ///
-/// Every search statement answers at least one row: the total, what else belongs to the whole
-/// result, then the columns of one hit, null where the page is empty.
+/// Every search statement returns at least one row: the total, other values of the whole result,
+/// then the columns of one hit, which are null if the page is empty.
 struct SearchSQL {
     let space: VectorSpace
 
-    /// The number of all records, from the kept totals.
+    /// The number of all records, from the stored totals.
     static let totalRecords = "(SELECT coalesce(sum(records), 0)::bigint FROM memory_totals)"
 
     // MARK: Counts and lists
@@ -21,7 +21,7 @@ struct SearchSQL {
         return sql.statement("SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions))")
     }
 
-    /// One row: how many records match the filter and hold all phrases, and how many there are.
+    /// One row: how many records match the filter and have all phrases, and how many there are.
     static func countForSearch(_ filter: MemoryFilter, phrases: [[String]] = []) -> PostgresStatement {
         var sql = SQLBuilder()
         let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
@@ -47,7 +47,8 @@ struct SearchSQL {
 
     /// Rows: total, candidates found, distance, distance again, record.
     ///
-    /// With a threshold the total is the number of candidates within it, and only they are shown.
+    /// With a threshold the total is the number of candidates within it, and only they are
+    /// returned.
     func semanticQuery(
         _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, threshold: Double?, page: PageRequest
     ) -> PostgresStatement {
@@ -64,7 +65,7 @@ struct SearchSQL {
 
     /// Rows: total, candidates found, distance, score, record; best first (rule S7).
     ///
-    /// - Parameter candidates: how many of the nearest are ranked; `nil` is all.
+    /// - Parameter candidates: how many of the nearest are ranked; `nil` means all.
     func recencyQuery(
         _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, candidates: Int?, weights: RecencyWeights,
         now: Timestamp, page: PageRequest
@@ -75,8 +76,8 @@ struct SearchSQL {
         func decay(_ weight: Double, _ column: String, _ halfLifeDays: Double) -> String {
             let age = "greatest(0, extract(epoch FROM (\(now) - m.\(column)))::float8 / 86400)"
             let halfLife = sql.bind(halfLifeDays)
-            // PostgreSQL takes a result too small for a double for an error; 2^-500 is as good as
-            // 0.
+            // PostgreSQL reports a result too small for a double as an error; 2^-500 is equivalent
+            // to 0 here.
             let decay = "CASE WHEN \(age) / 500 > \(halfLife) THEN 0 ELSE power(2::float8, -\(age) / \(halfLife)) END"
             return "\(sql.bind(weight)) * \(decay)"
         }
@@ -103,15 +104,15 @@ struct SearchSQL {
         let distance = space.distance(to: vector)
         switch plan {
         case .exact:
-            // A subquery for each row, because the planner would rather join all vectors when it
+            // A subquery for each row, because the planner prefers to join all vectors if it
             // overestimates the filter.
             return """
                 nearest AS MATERIALIZED (SELECT m.number, m.id, coalesce((SELECT \(distance) FROM \(space.table) e \
                 WHERE e.number = m.number), \(space.metric.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
                 """
         case .approximate(let candidates, _):
-            // The filter is a subquery for the same reason: what is left to the planner is the walk
-            // through the index.
+            // The filter is a subquery for the same reason: the only plan left is the walk through
+            // the index.
             let sameRecord = FilterSQL.whereClause(["m.number = e.number"] + conditions)
             let matches = conditions.isEmpty ? "" : " WHERE (SELECT true FROM memories m\(sameRecord))"
             return """
@@ -125,10 +126,9 @@ struct SearchSQL {
 
     // MARK: Shared
 
-    /// How many candidates there are; 0 where the index cannot be trusted, so that the exact plan
-    /// follows.
+    /// The number of candidates; 0 if the index cannot be trusted, so that the exact plan follows.
     ///
-    /// That is where more of them lie at one distance than ``SearchDepth/trustedEquals``.
+    /// That is the case if more of them have one distance than ``SearchDepth/trustedEquals``.
     static func candidatesFound(_ plan: SearchPlan) -> String {
         guard case .approximate = plan else { return "(SELECT count(*) FROM nearest)" }
         return """
@@ -137,10 +137,10 @@ struct SearchSQL {
             """
     }
 
-    /// Cuts the page out of `ranked (number, id, distance, score)` and adds the records.
+    /// Selects the page from `ranked (number, id, distance, score)` and adds the records.
     ///
     /// - Parameters:
-    ///   - order: what comes before the id in the order.
+    ///   - order: the order before the id.
     ///   - extra: one more value about the whole result.
     func ranked(
         with expressions: [String], order: String, extra: String, page: PageRequest, _ sql: inout SQLBuilder
@@ -163,8 +163,8 @@ struct SearchSQL {
         return page.offset == 0 ? limit : limit + " OFFSET \(sql.bind(page.offset))"
     }
 
-    /// Settings of the index scan, which hold until the pipeline ends; `nil` where those of the
-    /// connection will do.
+    /// Settings of the index scan, which apply until the pipeline ends; `nil` if those of the
+    /// connection are sufficient.
     func settings(for plan: SearchPlan, filtered: Bool) -> PostgresStatement? {
         guard case .approximate(let candidates, let scanLimit) = plan else { return nil }
         let breadth = min(1000, max(Self.defaultBreadth, candidates))
@@ -174,8 +174,8 @@ struct SearchSQL {
             [.text(String(breadth)), .text(String(scanLimit))])
     }
 
-    /// `hnsw.ef_search` of a new connection: broad enough for clusters of 1,536 dimensions, where
-    /// pgvector's own default of 40 misses the recall that the contract asks for (rule S4). Twice
-    /// 100 costs about a third more time.
+    /// `hnsw.ef_search` of a new connection: large enough for clusters of 1,536 dimensions, in
+    /// which pgvector's own default of 40 misses the contract's recall (rule S4). Twice 100 takes
+    /// about a third more time.
     static let defaultBreadth = 200
 }

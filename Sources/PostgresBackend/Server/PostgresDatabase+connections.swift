@@ -5,14 +5,13 @@ extension PostgresDatabase.Configuration {
     func pool(schema: SchemaName) -> PostgresPool.Configuration {
         let milliseconds = timeout.settingMilliseconds
         let settings: [(String, String)] = [
-            // A second brake: the server also stops what a client that died has begun.
+            // A second limit: the server also stops statements of a client that died.
             ("statement_timeout", String(max(1, milliseconds))),
             ("idle_in_transaction_session_timeout", String(max(1000, (timeout * 2).settingMilliseconds))),
-            // Distances look cheap to the planner but not to its estimate of what compiling them
-            // would save.
+            // The planner takes distances to be cheap, but expects compiling them to save much.
             ("jit", "off"),
-            // The default is that of spinning disks: it makes reading a whole table look better
-            // than its index.
+            // The default is for spinning disks: it makes reading a whole table look better than
+            // its index.
             ("random_page_cost", "1.1"),
             ("hnsw.iterative_scan", "relaxed_order"),
             ("hnsw.ef_search", String(SearchSQL.defaultBreadth)),
@@ -29,7 +28,7 @@ extension PostgresDatabase.Configuration {
 }
 
 extension Duration {
-    /// As the server's settings take it: at least 0, at most what fits 32 bits.
+    /// In the range of the server's settings: at least 0, at most 32 bits.
     fileprivate var settingMilliseconds: Int32 {
         let (seconds, attoseconds) = min(max(self, .zero), .seconds(2_000_000)).components
         return Int32(seconds * 1000 + attoseconds / 1_000_000_000_000_000)

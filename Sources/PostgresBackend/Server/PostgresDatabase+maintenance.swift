@@ -3,11 +3,11 @@ import Logging
 import PostgresDriver
 
 extension PostgresDatabase {
-    /// Does `work` every `interval` once `preparation` is done, until the task is cancelled;
-    /// prepares as long as it is not. What fails is logged and tried again.
+    /// Runs `work` at every `interval` once `preparation` is done, until the task is cancelled;
+    /// prepares until that succeeds. Failures are logged and retried.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the store came up late and cannot go
-    ///   with the settings.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the store became available late and
+    ///   does not fit the settings.
     func maintain(
         every interval: Duration, after preparation: Preparation, prepare: () async throws -> Void,
         _ work: () async throws -> Void
@@ -20,7 +20,7 @@ extension PostgresDatabase {
             } catch is CancellationError {
                 return
             } catch let error as MemoryError where error.code == .misconfigured && !preparation.hasSucceeded {
-                // As at a start with the store there.
+                // As at a start with the store available.
                 throw error
             } catch {
                 logger.warning("the store is not ready", metadata: ["error": "\(error)"])
@@ -30,13 +30,13 @@ extension PostgresDatabase {
         }
     }
 
-    /// ``maintain(every:after:prepare:_:)`` for what needs no more than the tables.
+    /// Maintains as ``maintain(every:after:prepare:_:)`` does, for work that needs only the tables.
     func maintain(every interval: Duration, _ work: () async throws -> Void) async throws {
         try await maintain(
             every: interval, after: preparation, prepare: { try await self.prepare(evenIfDone: false) }, work)
     }
 
-    /// The state of a part that lives in these tables; never throws.
+    /// The state of a part in these tables; never throws.
     func health(_ component: String) async -> ComponentHealth {
         guard preparation.isDone else {
             return ComponentHealth(component, reason: "the tables are \(preparation.reason)")
@@ -50,10 +50,10 @@ extension PostgresDatabase {
         }
     }
 
-    /// Proves that the database takes a write of this user, by one that is committed and changes
-    /// nothing that counts: it adds a row of zeros to the totals in place of those before it.
+    /// Checks that the database accepts a write of this user, by one that is committed and changes
+    /// no data: it replaces rows of zeros in the totals by a new one.
     ///
-    /// - Parameter question: answered in the same round trip.
+    /// - Parameter question: a statement whose result arrives in the same round trip.
     /// - Throws: ``PostgresError``, also one that names missing rights.
     func checkWrites(_ question: PostgresStatement) async throws -> PostgresResult {
         let results = try await pool.pipeline(
@@ -76,7 +76,7 @@ extension PostgresDatabase {
         case let error as PostgresError where error.isReadOnlyServer:
             "takes no writes: PostgreSQL is a standby or read-only"
         case let error as PostgresError where error.sqlState?.hasPrefix("53") == true && error.code == .server:
-            "takes no writes: PostgreSQL lacks room or memory"
+            "takes no writes: PostgreSQL lacks disk space or memory"
         case let error as PostgresError: MemoryError(error).message
         default: "the check was cancelled"
         }
@@ -89,8 +89,8 @@ extension PostgresDatabase {
 }
 
 extension PostgresDatabase {
-    /// Removes what `removal` finds, in transactions of at most `batch` rows, until there is less
-    /// than that.
+    /// Removes the rows of `removal`, in transactions of at most `batch` rows, until there are
+    /// fewer than that.
     func sweep(batch: Int, _ removal: (_ limit: Int) -> PostgresStatement) async throws {
         var removed: Int
         repeat {

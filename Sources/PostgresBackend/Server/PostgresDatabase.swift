@@ -4,27 +4,26 @@ import PostgresDriver
 import Synchronization
 
 /// A PostgreSQL database with the tables of this server: one pool of connections and one schema for
-/// all that the server keeps there.
+/// all its stores.
 ///
-/// Make one, and hand it to each store that works in it. Its connections end with the last of these
-/// stores.
+/// Make one, and pass it to each store that works in it. Its connections close with the last of
+/// these stores.
 public final class PostgresDatabase: Sendable {
-    /// How the database is reached.
+    /// The address and login of the database.
     public struct Configuration: Sendable {
         /// Anything that libpq takes: a URL or `key=value` pairs.
         public var databaseURL: String
-        /// The schema that holds the tables; made if it is missing. Default `agent_memory`.
+        /// The schema of the tables; created if it is missing. Default `agent_memory`.
         public var schema: String
-        /// Connections at the same time, at least 1. Default 10.
+        /// The largest number of connections, at least 1. Default 10.
         public var poolSize: Int
-        /// How long one call may take; where a call is many statements, such as a create of
-        /// thousands of records, how long each of them. Default 10 seconds.
+        /// The time limit of one call; if a call is many statements, such as a create of thousands
+        /// of records, of each of them. Default 10 seconds.
         public var timeout: Duration
-        /// How long an unused connection is kept, as long as there is more than one.
-        /// Default 20 seconds.
+        /// How long an unused connection is kept, if there is more than one. Default 20 seconds.
         public var idleLimit: Duration = .seconds(20)
-        /// Whether migrations are applied when the server starts; otherwise a database that lacks
-        /// some is refused.
+        /// Whether migrations are applied when the server starts; otherwise a database without some
+        /// of them is refused.
         public var autoMigrate: Bool
 
         public init(
@@ -43,11 +42,11 @@ public final class PostgresDatabase: Sendable {
     let logger: Logger
     let pool: PostgresPool
     let session: SchemaConnection
-    /// That of the tables.
+    /// The preparation of the tables.
     let preparation = Preparation()
     private let users = Mutex(0)
 
-    /// Nothing is connected yet.
+    /// A database that is not connected yet.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL or schema name.
     public init(configuration: Configuration, logger: Logger) throws {
@@ -60,7 +59,7 @@ public final class PostgresDatabase: Sendable {
         session = SchemaConnection(pool: pool, schema: schema, logger: logger)
     }
 
-    /// A store begins to use the database.
+    /// A store starts to use the database.
     func join() {
         users.withLock { $0 += 1 }
     }
@@ -76,9 +75,9 @@ public final class PostgresDatabase: Sendable {
 
     var deadline: ContinuousClock.Instant { .now + configuration.timeout }
 
-    /// Makes the tables, or checks that they are those of this binary.
+    /// Creates the tables, or checks that they are those of this binary.
     ///
-    /// - Parameter evenIfDone: whether to look again after it has succeeded.
+    /// - Parameter evenIfDone: whether to check again after it has succeeded.
     func prepare(evenIfDone: Bool) async throws {
         try await preparation.perform(evenIfDone: evenIfDone) { try await prepareNow() }
     }
@@ -95,19 +94,19 @@ public final class PostgresDatabase: Sendable {
                 }
                 try await session.checkRights(on: connection)
             }
-            // Connections made before may lack the schema of the extension in their search path.
+            // Existing connections may lack the schema of the extension in their search path.
             pool.reset()
         }
     }
 
     // MARK: The frame of every call
 
-    /// Runs `body` within the configured timeout, once the tables are there, and maps its errors.
-    /// If they turn out to be missing, as after the store came back empty, they are made and `body`
+    /// Runs `body` within the configured timeout, once the tables exist, and maps its errors. If
+    /// they turn out to be missing, because the store restarted empty, they are created and `body`
     /// runs once more.
     ///
     /// - Parameters:
-    ///   - preparation: what must be done first; that of the tables, or one that stands on it.
+    ///   - preparation: what must be done first; that of the tables, or one that depends on it.
     ///   - prepare: does it.
     func call<Value: Sendable>(
         after preparation: Preparation, prepare: @escaping @Sendable () async throws -> Void,
@@ -119,7 +118,7 @@ public final class PostgresDatabase: Sendable {
             do {
                 return try await body(deadline)
             } catch let error as PostgresError where error.isMissingSchema {
-                logger.warning("the tables are missing; making them", metadata: ["error": "\(error)"])
+                logger.warning("the tables are missing; creating them", metadata: ["error": "\(error)"])
                 preparation.invalidate()
                 try await preparation.wait(until: deadline, prepare)
                 return try await body(deadline)
@@ -127,13 +126,14 @@ public final class PostgresDatabase: Sendable {
         }
     }
 
-    /// ``call(after:prepare:_:)`` for what needs no more than the tables.
+    /// Runs a call as ``call(after:prepare:_:)`` does, for work that needs only the tables.
     func call<Value: Sendable>(_ body: (ContinuousClock.Instant) async throws -> Value) async throws -> Value {
         try await call(after: preparation, prepare: { try await self.prepareNow() }, body)
     }
 
-    /// Repeats work that the server undid to resolve a deadlock or a conflict, or because it takes
-    /// no writes any more, or that never reached it because the connection was an old one.
+    /// Repeats work that had no effect: the server rolled it back to resolve a deadlock or a
+    /// conflict, or because it refuses writes, or it was never received because the connection was
+    /// an old one.
     func retryingConflicts<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         for _ in 1...3 {
             do {
@@ -143,14 +143,14 @@ public final class PostgresDatabase: Sendable {
             } catch let error as PostgresError where error.code == .connectionLost && error.provablyNotExecuted {
                 pool.reset()
             } catch let error as PostgresError where error.isReadOnlyServer {
-                // The pool has let go of its connections to that server.
+                // The pool has closed its connections to that server.
                 continue
             }
         }
         return try await work()
     }
 
-    /// Lends a connection with a transaction that `opening` has begun; `body` ends it.
+    /// Lends a connection with a transaction that `opening` has started; `body` ends it.
     ///
     /// - Parameter opening: reads and locks only, in one round trip, so that it can be repeated.
     func withTransaction<Value>(
@@ -171,8 +171,7 @@ public final class PostgresDatabase: Sendable {
             do {
                 return try await body(connection, Array(opened.dropFirst()))
             } catch {
-                // The pool throws away a connection that is left in a transaction; this one can be
-                // saved.
+                // The pool closes a connection that is left in a transaction; this one can be kept.
                 _ = try? await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
                 throw error
             }

@@ -2,9 +2,9 @@ import AgentMemory
 import PostgresDriver
 
 extension MemoryError {
-    /// What a failure of the driver means to a client of the store.
+    /// The error of the store's interface for a failure of the driver.
     ///
-    /// - Parameter mayHaveBeenDone: where the caller knows more than the error.
+    /// - Parameter mayHaveBeenDone: if the caller knows more than the error.
     init(_ error: PostgresError, mayHaveBeenDone: Bool? = nil) {
         let plain = MemoryError(plain: error)
         self.init(
@@ -24,11 +24,11 @@ extension MemoryError {
         case .poolTimedOut:
             self.init(.timedOut, error.message, underlying: detail)
         case .timedOut:
-            self.init(.timedOut, "PostgreSQL did not answer in time", underlying: detail)
+            self.init(.timedOut, "PostgreSQL did not respond in time", underlying: detail)
         case .closed:
             self.init(.storeUnavailable, "the connection to PostgreSQL is closed", underlying: detail)
         case .unexpectedResult:
-            self.init(.internalError, "PostgreSQL sent an answer of an unexpected shape", underlying: detail)
+            self.init(.internalError, "PostgreSQL sent a result of an unexpected shape", underlying: detail)
         case .server:
             self.init(serverError: error, detail: detail)
         }
@@ -41,20 +41,20 @@ extension MemoryError {
             self.init(.timedOut, "PostgreSQL did not finish in time", underlying: detail)
         case "25006":
             self.init(
-                .storeUnavailable, "PostgreSQL takes no writes: it is a standby or read-only", underlying: detail)
+                .storeUnavailable, "PostgreSQL refuses writes: it is a standby or read-only", underlying: detail)
         case "42501":
-            // Names of tables and schemas, not of what is in them.
+            // Names of tables and schemas, not their content.
             let what = error.underlying.map { ": \($0)" } ?? ""
             self.init(
-                .storeUnavailable, "PostgreSQL does not permit this user what the server needs\(what)",
+                .storeUnavailable, "the PostgreSQL user lacks a right that the server needs\(what)",
                 underlying: detail)
         case "28000", "28P01":
-            self.init(.storeUnavailable, "PostgreSQL does not let this user in", underlying: detail)
+            self.init(.storeUnavailable, "PostgreSQL refuses the login of this user", underlying: detail)
         case "42P01", "42703", "42704", "42883", "3F000", "3D000":
             self.init(.storeUnavailable, "the database lacks the tables of agent-memory", underlying: detail)
         case "22003", "22012":
             self.init(
-                .invalidInput, "a number of the request is beyond what PostgreSQL can compute with", underlying: detail)
+                .invalidInput, "a number in the request is outside PostgreSQL's range", underlying: detail)
         case "XX000" where error.tellsStaleStatement:
             self.init(.storeUnavailable, "the extension vector was replaced in the database", underlying: detail)
         default:
@@ -71,18 +71,18 @@ extension MemoryError {
 }
 
 extension PostgresError {
-    /// Whether what was sent may have been committed although it failed.
+    /// Whether the statements may have been committed although they failed.
     fileprivate var mayHaveBeenDone: Bool {
         if provablyNotExecuted { return false }
         return switch code {
         case .invalidConfiguration, .connectionFailed, .loginRefused, .unsupportedPooler, .poolTimedOut: false
         case .connectionLost, .timedOut, .closed, .unexpectedResult: true
-        // Any other error of the server undoes the transaction.
+        // Any other error of the server rolls the transaction back.
         case .server: endsSession
         }
     }
 
-    /// The same with what to do about it.
+    /// The same with advice.
     func advising(_ advice: String) -> PostgresError {
         PostgresError(
             code, message, sqlState: sqlState, underlying: (underlying.map { "\($0); " } ?? "") + advice,
@@ -99,7 +99,7 @@ extension PostgresError {
     }
 }
 
-/// Runs `body` and turns every error of the driver into a ``MemoryError``.
+/// Runs `body` and maps every error of the driver to a ``MemoryError``.
 func mappingErrors<Value>(
     isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> sending Value
 ) async throws -> sending Value {

@@ -2,7 +2,7 @@ import AgentMemory
 import PostgresDriver
 
 extension PostgresValue {
-    /// A value of a column of the type `json`, which the statement must tell the server.
+    /// A value of a column of the type `json`, which the statement must declare for the server.
     static func json(_ value: JSONValue) -> PostgresValue {
         var writer = JSONWriter()
         writer.value(value)
@@ -14,7 +14,7 @@ extension PostgresRow {
     /// The value of a column of the type `json`.
     func json(_ column: Int) throws -> JSONValue {
         guard let value = try? JSONValue(parsing: try rawBytes(column)) else {
-            throw PostgresError(.unexpectedResult, "column \(column) of the answer does not hold JSON")
+            throw PostgresError(.unexpectedResult, "column \(column) of the result is not JSON")
         }
         return value
     }
@@ -24,7 +24,7 @@ extension PostgresRow {
         let bytes = try rawBytes(column)
         if bytes == [0x7B, 0x7D] { return [:] }
         guard let object = try? JSONValue(parsing: bytes).objectValue else {
-            throw PostgresError(.unexpectedResult, "column \(column) of the answer does not hold a JSON object")
+            throw PostgresError(.unexpectedResult, "column \(column) of the result is not a JSON object")
         }
         return object
     }
@@ -33,7 +33,7 @@ extension PostgresRow {
     func date(_ column: Int) throws -> Timestamp {
         guard let date = Timestamp(microseconds: try timestamp(column)) else {
             throw PostgresError(
-                .unexpectedResult, "column \(column) of the answer holds a date outside the years 1 to 9999")
+                .unexpectedResult, "column \(column) of the result has a date outside the years 1 to 9999")
         }
         return date
     }

@@ -1,16 +1,15 @@
 import AgentMemory
 import Synchronization
 
-/// Sees to it that something in the store is prepared once, by one task of this process, before
-/// anything uses it.
+/// Ensures that a part of the store is prepared once, by one task of this process, before it is
+/// used.
 ///
-/// One preparation may stand on another: when the lower one has to be made again, so has the upper
-/// one.
+/// One preparation may depend on another: if the lower one must be repeated, so must the upper one.
 final class Preparation: Sendable {
     private enum Phase {
         case needed(last: MemoryError?)
         case running
-        /// - Parameter basis: the ``invalidations`` of what this one stands on.
+        /// - Parameter basis: the ``invalidations`` of the preparation that this one depends on.
         case done(basis: Int)
     }
 
@@ -37,14 +36,16 @@ final class Preparation: Sendable {
     /// Whether it has succeeded at least once.
     var hasSucceeded: Bool { state.withLock(\.hasSucceeded) }
 
-    /// Why it is not done, for operators: what the last attempt met, also while the next one runs.
+    /// Why it is not done, for operators: the failure of the last attempt, also while the next one
+    /// runs.
     var reason: String {
         state.withLock(\.failure).map { "not prepared: \($0.message)" } ?? "still being prepared"
     }
 
     private var invalidations: Int { state.withLock(\.invalidations) }
 
-    /// The schema turned out to be missing, so that this and what it stands on must be made again.
+    /// The schema turned out to be missing, so that this and what it depends on must be prepared
+    /// again.
     func invalidate() {
         base?.invalidate()
         state.withLock { state in
@@ -65,14 +66,14 @@ final class Preparation: Sendable {
         try await run(work)
     }
 
-    /// Waits until the work is done; if it is not in progress, starts `work`, which goes on when
-    /// the caller gives up.
+    /// Waits until the work is done; if it is not in progress, starts `work`, which continues if
+    /// the caller is cancelled.
     ///
-    /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes beyond the
+    /// - Throws: the ``MemoryError`` of the attempt; `storeUnavailable` if it takes longer than the
     ///   deadline.
     func wait(until deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> Void) async throws
     {
-        // One attempt at a time, however many wait: callers that come while one runs share its end.
+        // One attempt at a time: concurrent callers share its result.
         if claim(evenIfDone: false) { Task { try await self.run(work) } }
         while !isDone {
             switch state.withLock({ $0.phase }) {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Work whose cost grows with the store: after each run it rests for twenty times as long as that
-/// took.
+/// Work whose cost grows with the store: after each run it pauses for twenty times as long as the
+/// run took.
 final class RestingTask: Sendable {
     private let next = Mutex(ContinuousClock.now)
 

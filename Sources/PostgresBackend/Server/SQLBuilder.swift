@@ -1,8 +1,8 @@
 import AgentMemory
 import PostgresDriver
 
-/// Collects the parameters of one statement while its text is written, so that no value can end up
-/// in the text.
+/// Collects the parameters of one statement while its text is written, so that values never become
+/// part of the text.
 struct SQLBuilder {
     private(set) var parameters: [PostgresValue] = []
 
@@ -21,8 +21,8 @@ struct SQLBuilder {
     /// The placeholder of a vector, with the cast that tells the server its type.
     mutating func bind(_ vector: [Float]) -> String { bind(.inferred(VectorFormat.encode(vector))) + "::vector" }
 
-    /// - Parameter sql: complete: a text that binds while it is an argument here would bind too
-    ///   late.
+    /// - Parameter sql: complete: a text that binds parameters while it is an argument here would
+    ///   bind too late.
     func statement(_ sql: String) -> PostgresStatement {
         PostgresStatement(sql, parameters)
     }

@@ -35,7 +35,7 @@ extension PostgresWorkingMemoryStore {
         return try await database.call { deadline in
             try await self.database.retryingConflicts {
                 try await self.database.withTransaction(opening, deadline: deadline) { connection, opened in
-                    // Asked after the lock was there; only then the messages are those of this
+                    // Read after the lock was taken; only then the messages are those of this
                     // revision.
                     let current = opened[1]
                     guard current.count > 0, try current[0].int(1) == revision else { throw Self.changed }
@@ -54,7 +54,7 @@ extension PostgresWorkingMemoryStore {
         }
     }
 
-    private static let changed = MemoryError(.conflict, "the session has changed since it was read, or is gone")
+    private static let changed = MemoryError(.conflict, "the session has changed since it was read, or was deleted")
 
     public func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession? {
         let statements = SessionWriteSQL.append(append, to: key)
@@ -65,8 +65,8 @@ extension PostgresWorkingMemoryStore {
         }
         guard results[1].count > 0 else {
             try Self.check(results[0], expected: append.expectedRevision)
-            // The last result tells how many messages have the id of one that is there and say
-            // something else.
+            // The last result is the number of messages with the id of a stored one and other
+            // content.
             if results.count > 4, results[0].count > 0, try results[0][0].bool(1),
                 try results[4].singleRow().int(0) > 0
             {
@@ -91,9 +91,9 @@ extension PostgresWorkingMemoryStore {
         return false
     }
 
-    /// Why a write found nothing to do.
+    /// Why a write affected no row.
     ///
-    /// - Parameter locked: the answer to ``SessionWriteSQL/lock(_:)``.
+    /// - Parameter locked: the result of ``SessionWriteSQL/lock(_:)``.
     /// - Throws: ``MemoryError`` with code `conflict` if there was a session at another revision.
     private static func check(_ locked: PostgresResult, expected: Int?) throws {
         guard let expected, locked.count > 0, try locked[0].bool(1), try locked[0].int(0) != expected else { return }

@@ -2,11 +2,11 @@ public import AgentMemory
 public import Logging
 import PostgresDriver
 
-/// Sessions in PostgreSQL: a row each, with one row for each message, so that a message is added or
-/// read at a cost that does not grow with the conversation.
+/// Sessions in PostgreSQL: one row per session and one row per message, so that a message is added
+/// or read at a cost that does not grow with the conversation.
 ///
-/// A writer of a session holds the lock of its row until the end of the transaction; readers
-/// do not wait, and see one snapshot. Time is the server's.
+/// A writer of a session holds the lock of its row until the end of the transaction; readers do not
+/// wait, and see one snapshot. Time is the server's.
 public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
     public let name = "postgres"
 
@@ -14,11 +14,10 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
 
     /// How often expired sessions are removed.
     private static let sweepInterval: Duration = .seconds(5)
-    /// Sessions that one statement removes; their messages go with them.
+    /// The number of sessions that one statement removes, with their messages.
     private static let sweepBatch = 20
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what
-    /// ``prepare()`` does.
+    /// A store in a database that others may use too. It connects in ``prepare()``, not here.
     public init(database: PostgresDatabase) {
         self.database = database
         database.join()
@@ -68,7 +67,7 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
                 SessionSQL.read(key, lastMessages: lastMessages), retry: .repeatable, deadline: deadline)
             guard results[1].count > 0 else { return nil }
             var messages = try SessionRows.messages(results[2]).map(\.row)
-            // The last ones come newest first.
+            // The last messages come newest first.
             if lastMessages != nil { messages.reverse() }
             return try SessionRows.session(
                 results[1].singleRow(), key: key, messages: messages,

@@ -1,10 +1,9 @@
 import AgentMemory
 
-/// What must be written so that stored rows, which stand in the order of their positions, become
-/// other rows.
+/// The writes that turn stored rows, in the order of their positions, into other rows.
 ///
-/// Rows that stay as they are keep their position and are not touched: a write that adds at the end
-/// writes the new rows only, and one that leaves out the oldest deletes these only.
+/// Unchanged rows keep their position and are not written: a write that adds at the end writes only
+/// the new rows, and one that leaves out the oldest deletes only those.
 struct RowChanges<Row: Equatable> {
     /// Rows to insert, or to write over the one at their position.
     private(set) var written: [(position: Int64, row: Row)] = []
@@ -15,10 +14,10 @@ struct RowChanges<Row: Equatable> {
 
     /// - Parameters:
     ///   - stored: in the order of their positions.
-    ///   - id: tells which row is a new version of which; need not be unique.
+    ///   - id: identifies the row that a new one replaces; need not be unique.
     init(from stored: [(position: Int64, row: Row)], to rows: [Row], id: (Row) -> String) {
         let origins = Self.origins(of: rows, in: stored, id: id)
-        // Rows in front of all that stay get positions below these.
+        // Rows before all unchanged ones get positions below these.
         let leading = origins.firstIndex { $0 != nil }
         var last =
             leading.flatMap { index in origins[index].map { stored[$0].position - Int64(index) } }.map { $0 - 1 } ?? -1
@@ -29,7 +28,7 @@ struct RowChanges<Row: Equatable> {
                 last = stored[origin].position
                 if stored[origin].row != row { written.append((last, row)) }
             } else {
-                // New, or there is no room left in front of where it stood.
+                // New, or without room at its old place.
                 last += 1
                 written.append((last, row))
             }
@@ -39,7 +38,7 @@ struct RowChanges<Row: Equatable> {
         deleted = stored.lazy.map(\.position).filter { !used.contains($0) }
     }
 
-    /// For each row the index of the stored row that it continues; these rise.
+    /// For each row the index of the stored row that it replaces; these increase.
     private static func origins(
         of rows: [Row], in stored: [(position: Int64, row: Row)], id: (Row) -> String
     ) -> [Int?] {

@@ -1,7 +1,7 @@
 import AgentMemory
 import PostgresDriver
 
-/// How rows of the session tables become values.
+/// Turns rows of the session tables into values.
 enum SessionRows {
     /// The columns of `sessions` that ``session(_:key:messages:memories:revisions:)`` reads by
     /// their names.
@@ -80,7 +80,7 @@ enum SessionRows {
         }
     }
 
-    /// The body of a memory's row: the memory but for its mark, which has a column of its own.
+    /// The body of a memory's row: the memory except its mark, which has its own column.
     static func body(of memory: SessionMemory) -> String {
         var unmarked = memory
         unmarked.persistedAt = nil

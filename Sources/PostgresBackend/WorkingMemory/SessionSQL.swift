@@ -3,8 +3,8 @@ import PostgresDriver
 
 /// The statements that read sessions, as pure functions.
 ///
-/// Inside one transaction `now()` stands still: reads use it, so that their statements agree on
-/// what has expired. Writes may have waited for a lock and ask `clock_timestamp()`.
+/// Inside one transaction `now()` is constant: reads use it, so that their statements agree on what
+/// has expired. Writes may have waited for a lock and use `clock_timestamp()`.
 enum SessionSQL {
     /// A condition on the row of the session under the alias `s`.
     static func isAt(_ key: SessionKey, _ sql: inout SQLBuilder) -> String {
@@ -14,12 +14,12 @@ enum SessionSQL {
         """
     }
 
-    /// A condition on the row of a session under the alias `s`, besides the key.
+    /// A condition on the row of a session under the alias `s`, in addition to the key.
     typealias Condition = @Sendable (inout SQLBuilder) -> String
 
     private static let isAlive: Condition = { _ in "s.expires_at > now()" }
 
-    /// The head, messages, memories and revisions of a session as of one moment: the second to the
+    /// The head, messages, memories and revisions of a session at one moment: the second to the
     /// fifth of the results.
     static func read(_ key: SessionKey, lastMessages: Int?) -> [PostgresStatement] {
         var head = SQLBuilder()
@@ -106,7 +106,7 @@ enum SessionSQL {
         return sql.statement(text)
     }
 
-    /// Removes some of the sessions that have expired, leaving alone those that are locked.
+    /// Removes some of the expired sessions, except locked ones.
     static func sweep(limit: Int) -> PostgresStatement {
         PostgresStatement(
             """

@@ -6,7 +6,7 @@ import PostgresDriver
 enum SessionWriteSQL {
     private static let isAlive = "s.expires_at > clock_timestamp()"
 
-    /// Waits for other writers of the session. Answers the revision and whether the session has not
+    /// Waits for other writers of the session. Returns the revision and whether the session has not
     /// expired, or no row.
     static func lock(_ key: SessionKey) -> PostgresStatement {
         var sql = SQLBuilder()
@@ -50,7 +50,7 @@ enum SessionWriteSQL {
         ]
     }
 
-    /// What a replacement must know: the number and the revision of the session unless it has
+    /// The data that a replacement needs: the number and the revision of the session unless it has
     /// expired, then its messages and memories if the revision is the expected one.
     static func opening(_ key: SessionKey, revision: Int) -> [PostgresStatement] {
         var current = SQLBuilder()
@@ -63,7 +63,7 @@ enum SessionWriteSQL {
         ]
     }
 
-    /// Makes the session with this number what `memory` says. The first result is the new revision.
+    /// Replaces the session with this number by `memory`. The first result is the new revision.
     static func replace(
         _ number: Int64, with memory: WorkingMemory, messages: RowChanges<SessionMessage>,
         memories: RowChanges<SessionMemory>, writerStamp: Timestamp?
@@ -113,7 +113,7 @@ enum SessionWriteSQL {
         return sql.statement(text)
     }
 
-    /// The columns that a whole write sets to what the caller says.
+    /// The columns that a whole write sets.
     private static func headColumns(
         _ memory: WorkingMemory, _ sql: inout SQLBuilder
     ) -> [(name: String, value: String)] {
@@ -141,12 +141,11 @@ enum SessionWriteSQL {
 
     // MARK: Additions
 
-    /// Adds messages: the second result holds the columns of ``SessionRows/columns``, or no row
-    /// where nothing may be added; then come memories and revisions, and, where repeats are
-    /// skipped, how many messages stand against it.
+    /// Adds messages. The second result has the columns of ``SessionRows/columns``, or no row if
+    /// nothing may be added; then come memories and revisions, and, if repeats are skipped, the
+    /// number of conflicting messages.
     ///
-    /// The session's row is locked by the first statement, so that all the others see the same
-    /// messages.
+    /// The first statement locks the session's row, so that all the others see the same messages.
     static func append(_ append: SessionAppend, to key: SessionKey) -> [PostgresStatement] {
         guard append.skipsRepeats, !append.messages.isEmpty else { return plainAppend(append, to: key) }
         var sql = SQLBuilder()
@@ -215,7 +214,7 @@ enum SessionWriteSQL {
     }
 
     /// A query for those of the session's last messages that have one of the ids: id, role,
-    /// content; of an id that is there twice the last.
+    /// content; of a repeated id the last.
     private static func known(_ messages: [SessionMessage], in key: SessionKey, _ sql: inout SQLBuilder) -> String {
         let ids = sql.bind(messages.map(\.id))
         return """
@@ -227,8 +226,7 @@ enum SessionWriteSQL {
             """
     }
 
-    /// How many of the messages have the id of one of the session's that says something else: one
-    /// row.
+    /// How many of the messages have the id of one of the session's with other content: one row.
     private static func contradictions(_ messages: [SessionMessage], in key: SessionKey) -> PostgresStatement {
         var sql = SQLBuilder()
         let known = known(messages, in: key, &sql)
@@ -254,7 +252,7 @@ enum SessionWriteSQL {
         ]
     }
 
-    /// Sets the mark of those that have none. Again does nothing.
+    /// Sets the mark of those that have none. Has no effect a second time.
     static func markPersisted(
         memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey
     ) -> [PostgresStatement] {
@@ -332,13 +330,12 @@ enum SessionWriteSQL {
             [.int8(number), .int8Array(positions)])
     }
 
-    /// The part of a WITH that enqueues the jobs if `changed` has a row; nothing where there are
-    /// none.
+    /// The part of a WITH that enqueues the jobs if `changed` has a row; empty without jobs.
     private static func enqueueing(_ jobs: [NewJob], _ sql: inout SQLBuilder) -> String {
         jobs.isEmpty ? "" : ", queued AS (\(JobSQL.insert(jobs, from: "changed c", &sql)))"
     }
 
-    /// Parts of a WITH that add what `changed` says to the history, and cut that off.
+    /// Parts of a WITH that add the row of `changed` to the history, and shorten it.
     private static func noting(_ writerStamp: Timestamp?, _ sql: inout SQLBuilder) -> String {
         """
         noted AS (INSERT INTO session_revisions (session_number, number, stamp, writer_stamp, message_count) \

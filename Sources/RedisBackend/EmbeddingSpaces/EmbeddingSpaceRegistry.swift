@@ -1,7 +1,7 @@
 import AgentMemory
 import RedisDriver
 
-/// Which models made the vectors of a store: a hash beside the index, changed only by
+/// The models that made the vectors of a store: a hash next to the index, changed only by
 /// compare-and-set.
 struct EmbeddingSpaceRegistry: Sendable {
     struct Contents: Sendable, Equatable {
@@ -10,14 +10,14 @@ struct EmbeddingSpaceRegistry: Sendable {
         var spaces: [RecordedSpace]
     }
 
-    /// What was read, as the condition of a change.
+    /// The value that was read, as the condition of a change.
     struct Reading: Sendable {
-        /// `nil` if nothing is on record.
+        /// `nil` if nothing is recorded.
         let contents: Contents?
         fileprivate let raw: String
     }
 
-    /// Field of the hash: the names of all fields that hold vectors, separated by blanks. Scripts
+    /// Field of the hash: the names of all fields that have vectors, separated by blanks. Scripts
     /// that write a text read it.
     static let vectorFields = "fields"
     private static let spaces = "spaces"
@@ -25,7 +25,7 @@ struct EmbeddingSpaceRegistry: Sendable {
     let key: String
 
     init(indexName: String) {
-        // No colon: where the keys' prefix is the index's name, this is none of the records.
+        // No colon: if the keys' prefix is the index's name, this is not a record.
         key = "\(indexName)_spaces"
     }
 
@@ -33,12 +33,12 @@ struct EmbeddingSpaceRegistry: Sendable {
         let reply = try await client.pipeline([RedisCommand("HGET", key, Self.spaces)], isRead: true)[0]
         if case .error(let error) = reply, error.code == .wrongType {
             throw MemoryError(
-                .misconfigured, "the key \(key) in Redis holds a value of another program: choose another index name")
+                .misconfigured, "the key \(key) in Redis has a value of another program: choose another index name")
         }
         let raw = try reply.get().string ?? ""
         guard !raw.isEmpty else { return Reading(contents: nil, raw: "") }
         guard let value = try? JSONValue(parsing: raw), let contents = Contents(value) else {
-            throw MemoryError(.misconfigured, "the key \(key) in Redis does not hold the embedding models of the store")
+            throw MemoryError(.misconfigured, "the key \(key) in Redis does not have the embedding models of the store")
         }
         return Reading(contents: contents, raw: raw)
     }
@@ -55,10 +55,10 @@ struct EmbeddingSpaceRegistry: Sendable {
         return reply.integer == 1
     }
 
-    /// Reads, lets `change` compute, and writes, until no other writer comes in between.
+    /// Reads, computes the change, and writes, until no other writer interferes.
     ///
-    /// - Parameter change: answers `nil` to leave everything as it is.
-    /// - Returns: what is on record now.
+    /// - Parameter change: returns `nil` to leave everything as it is.
+    /// - Returns: the recorded state.
     @discardableResult
     func update(
         _ client: RedisClient, _ change: (Contents?) async throws -> Contents?
@@ -68,11 +68,11 @@ struct EmbeddingSpaceRegistry: Sendable {
             guard let changed = try await change(reading.contents) else { return reading.contents }
             if try await replace(reading, by: changed, client) { return changed }
         }
-        throw MemoryError(.storeUnavailable, "the embedding models on record in Redis are changed by too many at once")
+        throw MemoryError(.storeUnavailable, "too many concurrent updates to the embedding models recorded in Redis")
     }
 
-    /// ARGV: a field, what it must hold (nothing: is absent), and what it gets; then another with
-    /// its value.
+    /// ARGV: a field, its expected value (empty for an absent one), and its new value; then another
+    /// field with its value.
     private static let replacement = RedisScript(
         """
         if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
@@ -82,7 +82,7 @@ struct EmbeddingSpaceRegistry: Sendable {
 }
 
 extension EmbeddingSpaceRegistry.Contents {
-    /// More than any store comes to, and few enough to be counted through.
+    /// More than any store reaches, and few enough to be counted through.
     private static let numbers = 1...1_000_000
 
     fileprivate init?(_ value: JSONValue) {
@@ -115,7 +115,7 @@ extension EmbeddingSpaceRegistry.Contents {
 }
 
 extension RecordedSpace {
-    /// The field of a record's hash that holds its vector.
+    /// The field of a record's hash for its vector.
     var vectorField: String { Self.vectorField(number) }
 
     /// The first is the reference's.

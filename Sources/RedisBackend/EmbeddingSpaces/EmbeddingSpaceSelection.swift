@@ -18,7 +18,7 @@ final class EmbeddingSpaceSelection: Sendable {
         self.logger = logger
     }
 
-    /// From now on the model's vectors may be incomplete: this process makes them.
+    /// From now on the model's vectors may be incomplete: this process completes them.
     func beginFilling() {
         fills.withLock { $0 = true }
     }
@@ -37,7 +37,7 @@ final class EmbeddingSpaceSelection: Sendable {
             }
             if !fills.withLock(\.self), let own = known.spaces.usable(for: space) {
                 logger.notice(
-                    "the store did not say which embedding model made its vectors; they are now on record as those of the configured one",
+                    "the store has no record of the embedding model of its vectors; they are now recorded as those of the configured one",
                     metadata: ["embedding_model": "\(space)"])
                 return known.replacing(own.number, by: space, isReady: true)
             }
@@ -48,14 +48,14 @@ final class EmbeddingSpaceSelection: Sendable {
             return EmbeddingSpaceRegistry.Contents(next: known.next + 1, spaces: (isEmpty ? [] : known.spaces) + [made])
         }
         guard let own = contents?.spaces.first(where: { $0.space == space }) else {
-            // What another server has just put on record is looked at again.
+            // A space that another server has just recorded is checked again.
             return try await plan(client)
         }
         for other in emptied {
             do {
                 try await dropIndexes(of: other.number, client)
             } catch let error as RedisError where error.code == .noPermission {
-                // It covers no record, and none of ours asks it.
+                // It covers no record, and this backend does not query it.
                 logger.info("an index of another model is left in place", metadata: ["error": "\(error)"])
             }
         }
@@ -78,7 +78,7 @@ final class EmbeddingSpaceSelection: Sendable {
 
     // MARK: Stores without a record
 
-    /// What is put on record first: the vectors of an index that was made before, or the own model.
+    /// The first recorded space: the vectors of an index that existed before, or the own model.
     private func firstContents(_ client: RedisClient) async throws -> EmbeddingSpaceRegistry.Contents {
         var first = space
         for name in IndexPlan.names(indexName(1)) {
@@ -102,11 +102,11 @@ final class EmbeddingSpaceSelection: Sendable {
                 do {
                     try await client.send(plan.schema.creation(named: name))
                 } catch let error as RedisError where error.saysIndexExists {
-                    // Another server was quicker.
+                    // Another server was faster.
                 }
                 info = try await IndexState.inspect(name, client)
             }
-            // The index of another program: its vectors are not ours to judge.
+            // The index of another program, whose vectors are not checked.
             guard let info, try plan.schema.fitness(of: info) == .ours else { return false }
             guard !info.isScanning else {
                 throw MemoryError(.storeUnavailable, "the Redis index \(name) is being built: try again later")
@@ -132,7 +132,7 @@ final class EmbeddingSpaceSelection: Sendable {
                 do {
                     try await client.send(RedisCommand("FT.DROPINDEX", name))
                 } catch let error as RedisError where error.saysIndexIsMissing {
-                    // Another process was quicker.
+                    // Another process was faster.
                 }
             } else {
                 isForeign = true
@@ -143,7 +143,7 @@ final class EmbeddingSpaceSelection: Sendable {
 }
 
 extension EmbeddingSpaceRegistry.Contents {
-    /// With the model and the state of one space changed.
+    /// The same with the model and the state of one space changed.
     func replacing(_ number: Int, by space: EmbeddingSpace, isReady: Bool) -> Self {
         var copy = self
         copy.spaces = spaces.map { recorded in

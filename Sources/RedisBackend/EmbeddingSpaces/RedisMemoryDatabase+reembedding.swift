@@ -3,7 +3,7 @@ import Logging
 import RedisDriver
 
 extension RedisMemoryDatabase: ReembeddableDatabase {
-    /// The longest that a new index may take to look through the records.
+    /// The longest time that a new index may take to scan the records.
     private static let indexingLimit: Duration = .seconds(24 * 3600)
 
     public func beginReembedding() async throws -> [RecordedSpace] {
@@ -27,7 +27,7 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
                 throw MemoryError(
                     .misconfigured,
                     "the Redis index \(ready.name) was made by an older version, which cannot say which records lack a vector: "
-                        + "drop it (FT.DROPINDEX \(ready.name)), and it is made anew")
+                        + "drop it (FT.DROPINDEX \(ready.name)), and it is created again")
             }
             let window = SearchCommands.Window(offset: position, limit: limit)
             let found = try await client.send(commands.withoutVector(window), isRead: true).array ?? []
@@ -46,7 +46,7 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
         let embedded = try await mappingErrors {
             try await client.pipeline(completions).reduce(0) { $0 + (try $1.get().integer == 1 ? 1 : 0) }
         }
-        // What was embedded is missing no more: those after it have moved up.
+        // Embedded records are not missing any more: the ones after them have moved up.
         return ReembeddingStep(
             found: keys.count, embedded: embedded, position: position + keys.count - embedded,
             isLast: keys.count < limit)
@@ -87,7 +87,7 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
             }
         }
         guard let kept, let own = kept.spaces.first else { return dropped }
-        // All that ever were: an interrupted call may have left some.
+        // All fields that ever existed: an interrupted call may have left some.
         var fields: [String] = []
         for number in 1..<kept.next where number != own.number {
             let isForeign = try await mappingErrors { try await finder.dropIndexes(of: number, client) }
@@ -121,8 +121,8 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
         } while cursor != "0"
     }
 
-    /// Stores the vector of a text beside the record that still has it, and answers 1; or leaves
-    /// the record alone.
+    /// Stores the vector of a text next to the record if that still has the text, and returns 1;
+    /// else leaves the record alone.
     private static func completion(of key: String, _ text: String, _ vector: [Float], _ field: String) -> RedisCommand {
         var command = RedisCommand("EVAL", completionScript, "1", key)
         command.append(text)

@@ -69,8 +69,8 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// KEYS: those of records. ARGV: the tag of the model. Answers the position and the text of each
-    /// record without its bits.
+    /// KEYS: those of records. ARGV: the tag of the model. Returns the position and the text of
+    /// each record without its bits.
     private static let missingTokensScript = RedisScript(
         """
         local missing = {}

@@ -1,13 +1,13 @@
 import AgentMemory
 import RedisDriver
 
-/// Records that a server with another embedding model has written, until the upkeep gives them a
-/// vector of this one: they rank as the farthest of all, so that no answer is short.
+/// Records that a server with another embedding model has written rank as the farthest of all until
+/// the maintenance gives them a vector of this one, so that no result is short.
 extension RedisMemoryDatabase {
-    /// The page of the nearest records with those without a vector behind them.
+    /// The page of the nearest records, followed by those without a vector.
     ///
     /// - Parameters:
-    ///   - rows: the page as the engine gave it, which knows only records with a vector.
+    ///   - rows: the page from the engine, which has only records with a vector.
     ///   - total: of all matching records.
     func appendingVectorless(
         to rows: [SearchRow], _ commands: SearchCommands, _ query: QueryText, total: Int, _ page: PageRequest

@@ -1,32 +1,31 @@
 import RedisDriver
 
-/// What is done to the queue on the server, in one step each; ARGV begins with the prefix of the
-/// keys.
+/// Scripts on the queue, each atomic; ARGV starts with the prefix of the keys.
 ///
 /// - `<prefix>:job:<id>`: hash: `kind`, `payload`, `enqueued` (microseconds since 1970),
 ///   `attempts`, `reason`
 /// - `<prefix>:waiting`, `:leased`, `:dead`: sorted sets of ids by `enqueued`; each job is in one
 ///   of them
-/// - `<prefix>:stream:<kind>`: the jobs of a kind that can be leased or are, an entry `job <id>`
-///   each; consumer group `workers`
-/// - `<prefix>:delayed:<kind>`: sorted set of the ids that wait for their time, in milliseconds
-///   since 1970
-/// - `<prefix>:sequence`: the last id given
+/// - `<prefix>:stream:<kind>`: the jobs of a kind that can be leased or are leased, one entry `job
+///   <id>` each; consumer group `workers`
+/// - `<prefix>:delayed:<kind>`: sorted set of delayed ids by their due time, in milliseconds since
+///   1970
+/// - `<prefix>:sequence`: the last id assigned
 /// - `<prefix>:deleted`: notes of deleted memories (``DeletionScripts``)
 ///
 /// A lease is an entry that is pending in the group, and ends when the entry has been idle for
-/// ``longestLease``: a lease for a shorter time declares it idle for the rest. It is told
-/// from later leases by the entry and the attempt.
+/// ``longestLease``: a lease for a shorter time declares it idle for the rest. Entry and attempt
+/// distinguish it from later leases.
 ///
-/// A script with the line `#!lua` is refused whole, before it changes anything, where the server
-/// has no memory left or takes no writes.
+/// A script with the line `#!lua` is refused as a whole, before it changes anything, if the server
+/// has no memory left or refuses writes.
 enum JobScripts {
     /// Milliseconds: 30 days.
     static let longestLease = 2_592_000_000
 
     private static let prelude = "local prefix = ARGV[1]\n" + names
 
-    /// What all of it is built from, below `prefix`.
+    /// The common part of all scripts; uses `prefix`.
     private static let names = """
         local waiting, leased, dead = prefix .. ':waiting', prefix .. ':leased', prefix .. ':dead'
         local function hash(id) return prefix .. ':job:' .. id end
@@ -59,7 +58,7 @@ enum JobScripts {
 
         """
 
-    /// ARGV: prefix, kind, id, entry, attempt. Goes on only where this is the job's lease still.
+    /// ARGV: prefix, kind, id, entry, attempt. Continues only if this is still the job's lease.
     private static let lease = """
         local kind, id, entry = ARGV[2], ARGV[3], ARGV[4]
         if redis.call('HGET', hash(id), 'attempts') ~= ARGV[5] then return 0 end
@@ -68,8 +67,8 @@ enum JobScripts {
         """
 
     /// A function that enqueues the jobs whose kind, payload and milliseconds of delay are in ARGV
-    /// from `first` to `last`, in the queue with this prefix, and answers their ids. Scripts that
-    /// write something else begin with it.
+    /// from `first` to `last`, in the queue with this prefix, and returns their ids. Scripts that
+    /// also write something else start with it.
     static let enqueueFunction = """
         local function enqueue(prefix, first, last)
         \(names)
@@ -88,7 +87,7 @@ enum JobScripts {
 
         """
 
-    /// ARGV: prefix; the jobs. Answers the ids.
+    /// ARGV: prefix; the jobs. Returns the ids.
     static let enqueue = RedisScript(
         """
         #!lua
@@ -96,7 +95,7 @@ enum JobScripts {
         return enqueue(ARGV[1], 2, #ARGV)
         """)
 
-    /// ARGV: prefix, limit, milliseconds, kinds. Answers id, kind, payload, attempt, enqueued and
+    /// ARGV: prefix, limit, milliseconds, kinds. Returns id, kind, payload, attempt, enqueued and
     /// entry of each job.
     static let take = RedisScript(
         """
@@ -127,7 +126,7 @@ enum JobScripts {
               'XPENDING', stream(kind), 'workers', 'IDLE', \(longestLease), '-', '+', limit - #jobs)
             if ended.err then
               if not string.find(ended.err, '^NOGROUP') then return ended end
-              -- Somebody has removed the group: a new one begins with every job anew.
+              -- The group was removed: a new one starts with every job again.
               redis.call('XGROUP', 'CREATE', stream(kind), 'workers', '0')
               ended = {}
             end
@@ -189,7 +188,7 @@ enum JobScripts {
         return 1
         """)
 
-    /// ARGV: prefix; ids. Answers how many of them were dead.
+    /// ARGV: prefix; ids. Returns how many of them were dead.
     static let requeue = RedisScript(
         """
         #!lua

@@ -6,9 +6,9 @@ import Synchronization
 /// Background jobs in Redis streams, one for each kind, with a consumer group; no module is needed.
 public final class RedisJobQueue: JobQueue {
     public struct Configuration: Sendable {
-        /// string, default: agent_memory:jobs; all keys begin with it and a colon.
+        /// string, default: agent_memory:jobs; the prefix of all keys, before a colon.
         public var keyPrefix = "agent_memory:jobs"
-        /// How often ``run()`` looks after the store; default: 1 minute.
+        /// The interval of checks by ``run()``; default: 1 minute.
         public var upkeepInterval: Duration = .seconds(60)
 
         public init() {}
@@ -23,8 +23,7 @@ public final class RedisJobQueue: JobQueue {
 
     private var client: RedisClient { database.calls }
 
-    /// A queue in a database that others may use too. Nothing is connected yet: that is what
-    /// ``prepare()`` does.
+    /// A queue in a database that others may use too. It connects in ``prepare()``, not here.
     public init(database: RedisDatabase, configuration: Configuration = Configuration()) {
         self.database = database
         self.configuration = configuration
@@ -42,8 +41,8 @@ public final class RedisJobQueue: JobQueue {
             database: try RedisDatabase(configuration: database, logger: logger), configuration: configuration)
     }
 
-    /// Streams and their groups are made with the first job of a kind, so only the connection is
-    /// tried.
+    /// Streams and their groups are created with the first job of a kind, so only the connection is
+    /// checked.
     public func prepare() async throws {
         try await database.mappingPreparation {
             _ = try await cardinalities()
@@ -81,7 +80,7 @@ public final class RedisJobQueue: JobQueue {
         return ids
     }
 
-    /// A job as ``JobScripts/enqueueFunction`` takes it.
+    /// A job in the form that ``JobScripts/enqueueFunction`` takes.
     static func append(_ job: NewJob, to command: inout RedisCommand) {
         command.append(job.kind)
         command.append(JSONValue.object(job.payload).jsonText)
@@ -115,7 +114,7 @@ public final class RedisJobQueue: JobQueue {
         let reply = try await evaluate(JobScripts.take) { command in
             command.append(limit)
             command.append(Self.leaseMilliseconds(duration))
-            // In another order each time, so that no kind has to wait for the end of another.
+            // In another order each time, so that all kinds are served.
             command.append(kinds.shuffled())
         }
         return try (reply.array ?? []).map { row in
@@ -170,7 +169,7 @@ public final class RedisJobQueue: JobQueue {
                 ids.map { RedisCommand("HMGET", hash($0), "kind", "enqueued", "attempts", "reason") }, isRead: true)
             let jobs = try zip(ids, hashes).compactMap { id, reply -> JobSummary? in
                 guard let fields = try reply.get().array, fields.count == 4 else { throw Self.unknownAnswer }
-                // A job may have been done meanwhile.
+                // A job may have been completed meanwhile.
                 guard let kind = fields[0].string, let enqueuedAt = fields[1].integer.flatMap(Self.date) else {
                     return nil
                 }
@@ -230,9 +229,9 @@ public final class RedisJobQueue: JobQueue {
         }
     }
 
-    /// Runs a script that looks after a lease.
+    /// Runs a script on a lease.
     ///
-    /// - Returns: false if it is not the job's lease any more.
+    /// - Returns: false if it is no longer the job's lease.
     private func end(
         _ job: LeasedJob, _ script: RedisScript, arguments: (inout RedisCommand) -> Void
     ) async throws -> Bool {
@@ -247,7 +246,7 @@ public final class RedisJobQueue: JobQueue {
 
     private static func date(_ microseconds: Int) -> Timestamp? { Timestamp(microseconds: Int64(microseconds)) }
 
-    /// Rounded up, so that nothing comes before its time; a century at most.
+    /// Rounded up, so that nothing is due early; a century at most.
     private static func milliseconds(_ delay: Duration) -> Int {
         Int(max(0, min(3_155_760_000_000, (delay / .milliseconds(1)).rounded(.up))))
     }
@@ -257,6 +256,6 @@ public final class RedisJobQueue: JobQueue {
     }
 
     private static var unknownAnswer: MemoryError {
-        MemoryError(.internalError, "the Redis server answered for a job with something unknown")
+        MemoryError(.internalError, "the Redis server sent an unknown reply about a job")
     }
 }

@@ -2,7 +2,7 @@ import AgentMemory
 import RedisDriver
 
 /// Notes of deleted memories: a sorted set of their ids by the time of the server, in microseconds
-/// since 1970. Old ones go with the next deletion.
+/// since 1970. Each deletion removes old ones.
 enum DeletionScripts {
     /// A function that notes the ids of ARGV from `first` to `last` in the set at this key.
     private static let noteFunction = """
@@ -24,8 +24,8 @@ enum DeletionScripts {
         return #ARGV
         """)
 
-    /// KEYS: the set; the keys of the records. ARGV: their ids. Answers how many records there
-    /// were: what another program keeps under the prefix is not a record, and stays.
+    /// KEYS: the set; the keys of the records. ARGV: their ids. Returns how many records there
+    /// were: a key of another program under the prefix is not a record, and stays.
     static let delete = RedisScript(
         """
         #!lua flags=allow-oom

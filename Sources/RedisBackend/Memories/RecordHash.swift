@@ -1,13 +1,14 @@
 import AgentMemory
 import RedisDriver
 
-/// A record as the fields of a Redis hash: the layout of the reference server, which can read what
-/// is written here, and two fields more.
+/// A record as the fields of a Redis hash: the layout of the reference server, which can read it,
+/// and two more fields.
 enum RecordHash {
-    /// The analyser's words, separated by blanks; the reference's records get them from the sweep.
+    /// The analyser's words, separated by blanks; records of the reference get them from the
+    /// backfill.
     static let keywordTerms = "keyword_terms"
-    /// Only where an id begins or ends with a blank: the id between `<` and `>`. An index of tags
-    /// trims its values, so in `id_` such an id could not be told from the one without the blank.
+    /// Only if an id starts or ends with a blank: the id between `<` and `>`. An index of tags
+    /// trims its values, so in `id_` such an id would equal the one without the blank.
     static let exactID = "id_exact"
     /// The reference's, and the name under which queries find the vectors of any field.
     static let vector = "vector"
@@ -15,10 +16,11 @@ enum RecordHash {
     /// The bits of the text's tokens; no index reads them.
     static let tokenBits = "token_bits"
 
-    /// What a record is read from: every field but the vector, which is large and never shown.
+    /// The fields that a record is read from: all except the vector, which is large and never
+    /// shown.
     static let fields = RecordField.allCases.map(name)
 
-    /// The reference's spelling, which differs in that of the id.
+    /// The reference's spelling, which differs for the id.
     static func name(_ field: RecordField) -> String { field == .id ? "id_" : field.name }
 
     // MARK: Writing
@@ -50,7 +52,7 @@ enum RecordHash {
         }
     }
 
-    /// The command that writes a record whole to a key that holds nothing.
+    /// The command that writes a whole record to an empty key.
     ///
     /// - Parameter field: that of the vector.
     static func write(
@@ -104,19 +106,19 @@ enum RecordHash {
         }
     }
 
-    /// What ``exactID`` holds for this id; `nil` for the ids that need no such field.
+    /// The value of ``exactID`` for this id; `nil` for the ids that need no such field.
     static func exactID(of id: String) -> String? {
         guard let first = id.utf8.first, let last = id.utf8.last, isBlank(first) || isBlank(last) else { return nil }
         return "<\(id)>"
     }
 
-    /// What C's `isspace` says, which the engine trims by.
+    /// The characters of C's `isspace`, which the engine trims.
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
     // MARK: Reading
 
-    /// The record whose fields (in the order of ``fields``) these are; `nil` if the key holds no
-    /// record any more.
+    /// The record with these fields (in the order of ``fields``); `nil` if the key has no record
+    /// any more.
     static func record(from values: [RedisValue]) -> MemoryRecord? {
         guard values.count == fields.count, values[RecordField.id.rawValue].string != nil,
             values[RecordField.text.rawValue].string != nil
@@ -128,7 +130,7 @@ enum RecordHash {
 
 /// Reads the fields of a record from the values of its hash, in the order of ``RecordHash/fields``.
 ///
-/// Takes whatever the reference server may have written: fields that are missing, other spellings
+/// Accepts everything that the reference server may have written: missing fields, other spellings
 /// of dates, flags and numbers.
 private struct HashFields: RecordSource {
     let values: [RedisValue]
@@ -173,7 +175,7 @@ private struct HashFields: RecordSource {
         return (try? JSONValue(parsing: text))?.objectValue ?? [:]
     }
 
-    /// Only foreign data can lack all of these dates; any other fixed date would do as well.
+    /// Only foreign data can lack all of these dates; any fixed date would do.
     func date(_ field: RecordField) -> Timestamp {
         optionalDate(field) ?? optionalDate(.createdAt) ?? optionalDate(.updatedAt) ?? Timestamp(microseconds: 0)
             ?? .earliest

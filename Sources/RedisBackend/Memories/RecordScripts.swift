@@ -1,18 +1,18 @@
 import AgentMemory
 import RedisDriver
 
-/// What decides on the server, together with the write, which records of a call are stored.
+/// Scripts that decide on the server, together with the write, which records of a call are stored.
 ///
 /// The fields of a record are one argument, packed (``PackedFields``), because a call can have many
 /// records and a command only a million arguments.
 enum RecordScripts {
-    /// KEYS: for each record its key and the key of its claim, which holds the key of the record
-    /// that got through with the same memory hash lately. ARGV: milliseconds that a claim lasts;
-    /// for each record its memory hash and its fields. Answers 1 for each record that was stored, 0
+    /// KEYS: for each record its key and the key of its claim. A claim has the key of the record
+    /// that was recently stored with the same memory hash. ARGV: milliseconds that a claim lasts;
+    /// for each record its memory hash and its fields. Returns 1 for each record that was stored, 0
     /// for a duplicate.
     ///
-    /// A claim counts as long as the record that it names has the hash; what was stored longer ago
-    /// than a claim lasts, the caller has found by the index.
+    /// A claim counts as long as the record that it names has the hash. Records that were stored
+    /// before the duration of a claim are found by the caller in the index.
     static let addDistinct = RedisScript(
         """
         #!lua
@@ -34,11 +34,11 @@ enum RecordScripts {
         return outcomes
         """)
 
-    /// KEYS: the notes of deletions; the key of each record. ARGV: the time from which on a
-    /// deletion counts, in microseconds since 1970; for each record its id, user id, namespace
-    /// (nothing for none), and its fields, or nothing for one that is not expected to be stored.
-    /// Answers 1 and for each record an outcome (``outcome(_:)``); or 0 and the outcomes that there
-    /// would have been, with nothing written, if a record is to be stored that came without fields.
+    /// KEYS: the notes of deletions; the key of each record. ARGV: the time from which deletions
+    /// count, in microseconds since 1970; for each record its id, user id, namespace (empty for
+    /// none), and its fields, or an empty string for one that is not expected to be stored. Returns
+    /// 1 and for each record an outcome (``outcome(_:)``). If a record to be stored came without
+    /// fields, it writes nothing and returns 0 and the outcomes as they would have been.
     static let promote = RedisScript(
         """
         #!lua
@@ -77,12 +77,12 @@ enum RecordScripts {
     }
 
     static var unknownAnswer: MemoryError {
-        MemoryError(.internalError, "the Redis server answered for records with something unknown")
+        MemoryError(.internalError, "the Redis server sent an unknown reply about records")
     }
 }
 
-/// Names and values, one after another, as MessagePack, which scripts read: an array of strings
-/// with lengths of four bytes.
+/// Names and values, alternating, as MessagePack, which scripts can read: an array of strings with
+/// lengths of four bytes.
 struct PackedFields {
     private(set) var bytes: [UInt8] = []
     private var count: UInt32 = 0

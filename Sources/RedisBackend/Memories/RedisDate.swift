@@ -1,9 +1,9 @@
 import AgentMemory
 
-/// Dates as the hashes hold them: seconds since 1970 in decimal digits.
+/// Dates in the form of the hashes: seconds since 1970 in decimal digits.
 ///
-/// The engine reads the digits as a double, and so it does with the digits of a filter's bound:
-/// equal dates have equal digits, so they are equal there too.
+/// The engine reads the digits as a double, as it does with those of a filter's bound: equal dates
+/// have equal digits, so they are equal there too.
 enum RedisDate {
     /// All six digits of the fraction, without zeros at its end.
     static func text(_ date: Timestamp) -> String {
@@ -17,8 +17,8 @@ enum RedisDate {
         return "\(sign)\(seconds).\(digits)"
     }
 
-    /// Reads the digits without a detour over a double; takes ISO 8601 and exponents too. `nil` for
-    /// anything else.
+    /// Reads the digits without conversion to a double; accepts ISO 8601 and exponents too. `nil`
+    /// for anything else.
     static func timestamp(_ text: String) -> Timestamp? {
         exact(text) ?? Double(text).flatMap { Timestamp(secondsSinceEpoch: $0) } ?? Timestamp(parsing: text)
     }

@@ -19,7 +19,7 @@ extension RedisMemoryDatabase {
             return [ComponentHealth("store", version: version), ComponentHealth("index", reason: error.message)]
         } catch {
             let known = error as? MemoryError ?? (error as? RedisError)?.memoryError
-            let reason = known?.message ?? "the Redis server did not answer"
+            let reason = known?.message ?? "the Redis server did not respond"
             return [ComponentHealth("store", reason: reason, version: version)]
         }
     }

@@ -36,7 +36,7 @@ extension RedisMemoryDatabase {
                 }
             }
             let records = try await records(rows.map(\.id))
-            // Someone may have written between the two answers.
+            // A writer may have come between the two responses.
             total = max(total, rows.isEmpty ? 0 : query.page.offset + rows.count)
             return LoadedPage(rows.indices.map { records[$0] }, total: total, request: query.page)
         }
@@ -44,14 +44,14 @@ extension RedisMemoryDatabase {
 
     static func total(_ reply: RedisValue) throws -> Int {
         guard let total = try reply.get().array?.first?.integer else {
-            throw MemoryError(.internalError, "the Redis server answered a search without a total")
+            throw MemoryError(.internalError, "the Redis server sent no total for a search")
         }
         return total
     }
 }
 
 extension SearchCommands {
-    /// A page that ends before this is asked for together with the total.
+    /// A page that ends before this is requested together with the total.
     var speculativeEnd: Int { min(100_000, maximumResults) }
 }
 

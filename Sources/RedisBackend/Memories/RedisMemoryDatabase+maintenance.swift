@@ -1,13 +1,13 @@
 import AgentMemory
 
 extension RedisMemoryDatabase {
-    /// Prepares, if that has not succeeded yet, and then sweeps from time to time.
+    /// Prepares, unless that has succeeded already, and then runs the backfill at intervals.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit what
-    ///   the store holds. Once they have fitted, it is the store that has changed, and the upkeep
-    ///   goes on trying. Returns when it is cancelled.
+    ///   the store contains. Once they have fitted, the cause is a change of the store, and the
+    ///   maintenance keeps retrying. Returns when it is cancelled.
     public func run() async throws {
-        // Records may have been updated while no server of ours ran, and clocks differ.
+        // Records may have been updated while no server with this backend ran, and clocks differ.
         var since = Timestamp.now().advanced(bySeconds: -86_400)
         var nextSweep = ContinuousClock.now
         try await database.maintain(
@@ -16,7 +16,7 @@ extension RedisMemoryDatabase {
         ) {
             try await prepare()
             if nextSweep <= .now {
-                // Someone may have changed them under the connections.
+                // Another client may have changed the settings.
                 try await mappingErrors { try await keeper.renewSettings(client) }
                 let start = Timestamp.now()
                 try await sweep(updatedSince: since)

@@ -2,9 +2,9 @@ public import AgentMemory
 import RedisDriver
 
 extension RedisMemoryDatabase {
-    /// Reads, computes, and writes only what changed, on the condition that nothing it was computed
-    /// from has changed meanwhile; otherwise once more. One script does all writes of a call, so
-    /// they happen together or not at all.
+    /// Reads, computes, and writes only the changes, on the condition that the values they were
+    /// computed from have not changed meanwhile; otherwise it repeats. One script does all writes
+    /// of a call, so all take effect or none.
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
         let ids = updates.map(\.id).exactlyDistinct()
         var vectors = TextVectors()
@@ -31,7 +31,7 @@ extension RedisMemoryDatabase {
             try await vectors.embed(fold.textsToEmbed(besides: vectors), by: embedder)
             var plans: [UpdatePlan] = []
             for change in fold.changes {
-                // A hash of the reference may tell another id than its key.
+                // A hash of the reference may have another id than its key.
                 let id = change.id
                 var plan = UpdatePlan(change, hashes[ExactString(id)] ?? [], key: key(id))
                 if let text = plan.newText, let encoding = vectors.encoding(of: text) {
@@ -42,18 +42,18 @@ extension RedisMemoryDatabase {
             let planned = plans
             switch try await timed({ try await write(planned) }) {
             case 1: return plans.count
-            // Looked for again at the next attempt, which says what has become of it.
+            // The next attempt looks for it again, and finds out its state.
             case -1: keeper.lost(ready)
             default: break
             }
         }
-        throw MemoryError(.storeUnavailable, "a record is being changed by too many at once: try again")
+        throw MemoryError(.storeUnavailable, "too many concurrent updates to one record: try again")
     }
 
-    /// Each attempt fails only because another one succeeded.
+    /// An attempt fails only if another one succeeded.
     private static let attempts = 200
 
-    /// - Returns: what the script answers.
+    /// - Returns: the result of the script.
     private func write(_ plans: [UpdatePlan]) async throws -> Int? {
         let reply = try await client.evaluate(UpdatePlan.script, keys: [finder.registry.key] + plans.map(\.key)) {
             command in

@@ -13,8 +13,8 @@ extension RedisMemoryDatabase {
             commands.reserveCapacity(kept.count * 2)
             for i in kept.indices {
                 let key = key(kept[i].id)
-                // What the old record had and the new one has not would stay otherwise, vectors of
-                // other models among it.
+                // Fields that the new record does not have would stay otherwise, vectors of other
+                // models among them.
                 commands.append(RedisCommand("DEL", key))
                 commands.append(
                     RecordHash.write(kept[i], terms: words[i], encoding: encodings[i], in: field, key: key))
@@ -30,7 +30,7 @@ extension RedisMemoryDatabase {
         let given = RecordBatch(records)
         let encodings = try await embedder.checkedEncodings(of: given.records.map(\.text))
         let embedded = Dictionary(zip(given.records.map { ExactString($0.id) }, encodings)) { first, _ in first }
-        // After the embedding, so that claims need to last no longer than this look and the write.
+        // After the embedding, so that claims need to last only for this check and the write.
         let kept = try await withoutStoredDuplicates(given)
         guard !kept.isEmpty else { return [] }
         let words = kept.map { terms(of: $0.text) }
@@ -55,7 +55,7 @@ extension RedisMemoryDatabase {
         return zip(kept, outcomes.withLock(\.self)).filter { $0.1 == 1 }.map(\.0.id)
     }
 
-    /// Without the duplicates of what the index knows.
+    /// Without the duplicates of records in the index.
     private func withoutStoredDuplicates(_ given: RecordBatch) async throws -> [MemoryRecord] {
         let keys = given.records.map { key($0.id) }
         let existing = try await mappingErrors {
@@ -96,8 +96,8 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// - Returns: whether the outcomes are those that there are now; otherwise nothing was written,
-    ///   because a record that is to be stored has no vector here.
+    /// - Returns: the current outcomes. If a record to be stored has no vector here, nothing was
+    ///   written.
     private func promote(
         _ records: [MemoryRecord], _ handedInAt: Timestamp, _ encodings: [ExactString: TextEncoding]
     ) async throws -> (isDone: Bool, outcomes: [PromotionOutcome]) {
@@ -134,20 +134,20 @@ extension RedisMemoryDatabase {
                 $0.append(ids)
             }
             guard let removed = reply.integer else {
-                throw MemoryError(.internalError, "the Redis server answered a delete with something unknown")
+                throw MemoryError(.internalError, "the Redis server sent an unknown reply to a delete")
             }
             return removed
         }
     }
 
-    /// The words of a text as the hash holds them.
+    /// The words of a text in the form of the hash.
     func terms(of text: String) -> String {
         analyzer.words(in: text).joined(separator: " ")
     }
 
-    /// Runs a write and makes sure that the index is there when it returns: a server that came up
-    /// empty takes writes without one. The body gets the field for vectors, and answers with the
-    /// reply of the probe, which it sends after its own commands.
+    /// Runs a write and ensures that the index exists when it returns: a server that restarted
+    /// empty accepts writes without one. The body gets the field for vectors, and returns the reply
+    /// of the probe, which it sends after its own commands.
     ///
     /// - Parameter records: how many are written; the deadline grows with them.
     func writing(
@@ -162,7 +162,7 @@ extension RedisMemoryDatabase {
             } catch let error as RedisError where error.saysIndexIsMissing {
                 keeper.lost(ready)
             }
-            // The index that is made now finds the hashes by itself; reads wait until it has.
+            // The new index finds the hashes by itself; reads wait until it has.
             _ = try await keeper.existing(client)
         }
     }

@@ -10,7 +10,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         public enum Algorithm: String, Sendable, CaseIterable {
             /// A graph: approximate and fast.
             case hnsw = "HNSW"
-            /// No structure: exact, and slower with every record.
+            /// Without a structure: exact, and slower with every record.
             case flat = "FLAT"
         }
 
@@ -20,13 +20,12 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         public var keyPrefix = "memory_idx"
         /// default: cosine
         public var distanceMetric = DistanceMetric.cosine
-        /// default: HNSW; decided when the index is made.
+        /// default: HNSW; takes effect when the index is created.
         public var algorithm = Algorithm.hnsw
-        /// How often records that the reference server wrote get their keyword terms; default: 1
-        /// minute.
+        /// How often records of the reference server get their keyword terms; default: 1 minute.
         public var sweepInterval: Duration = .seconds(60)
-        /// How often records that servers with another embedding model wrote get a vector of this
-        /// one; default: 5 seconds.
+        /// How often records of servers with another embedding model get a vector of this one;
+        /// default: 5 seconds.
         public var vectorSweepInterval: Duration = .seconds(5)
 
         public init() {}
@@ -50,8 +49,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     public var metric: DistanceMetric { configuration.distanceMetric }
     var client: RedisClient { database.searches }
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what
-    /// ``prepare()`` does.
+    /// A store in a database that others may use too. It connects in ``prepare()``, not here.
     public init(
         database: RedisDatabase, configuration: Configuration = Configuration(), embedder: any Embedder,
         analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
@@ -67,7 +65,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         keeper = IndexState(
             patience: min(.seconds(1), database.timeout / 2), limit: database.timeout, logger: logger
         ) { client in try await finder.plan(client) }
-        // No colon: where the keys' prefix is the index's name, this is none of the records.
+        // No colon: if the keys' prefix is the index's name, this is not a record.
         probe = WriteProbe(key: "\(configuration.indexName)_ready", logger: logger)
         database.watchSearches(keeper)
         database.join()
@@ -87,8 +85,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 
     public func prepare() async throws {
         try await database.mappingPreparation {
-            // A new index scans the keys of the whole server, which takes its time even when none
-            // of them is ours.
+            // A new index scans the keys of the whole server, which takes time even if it covers
+            // none of them.
             _ = try await keeper.ready(client, patience: database.timeout * 0.45)
             await probe.warnOfEviction(client)
             // Reads do not show that the server became a replica.
@@ -110,9 +108,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         return configuration.keyPrefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined() + ":*"
     }
 
-    // No colon behind the index's name: where that is the keys' prefix, these are none of the
-    // records.
-    /// Where deletions are noted.
+    // No colon after the index's name: if that is the keys' prefix, these are not records.
+    /// The notes of deletions.
     var deletionsKey: String { "\(configuration.indexName)_deleted" }
     func claimKey(_ memoryHash: String) -> String { "\(configuration.indexName)_claim:\(memoryHash)" }
 
@@ -136,9 +133,9 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         }
     }
 
-    /// Reads a page as ``reading(_:)`` does, and once more if a record of it was deleted after it
-    /// had been ranked, because a client takes a short page for the last one. What is missing the
-    /// third time is left out: another program may keep something at its key that is not a record.
+    /// Reads a page as ``reading(_:)`` does, and again if one of its records was deleted after the
+    /// ranking, because a client takes a short page for the last one. Records that are missing the
+    /// third time are left out: another program may have a key there that is not a record.
     func readingPage<Item>(_ body: (SearchCommands, IndexState.Ready) async throws -> LoadedPage<Item>) async throws
         -> Page<Item>
     {
@@ -151,8 +148,9 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         }
     }
 
-    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT
-    /// FAIL it must not give up at all, because it would answer short.
+    /// The engine's time limit is a little shorter than ours, so that its own error arrives.
+    /// Without ON_TIMEOUT FAIL there must not be one, because the engine would return a short
+    /// result.
     func commands(_ ready: IndexState.Ready) -> SearchCommands {
         let milliseconds = Int(database.timeout / .milliseconds(1))
         return SearchCommands(
@@ -161,17 +159,17 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
             maximumResults: ready.settings.maximumResults)
     }
 
-    /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
+    /// Ends the work at the deadline, and maps errors of the driver to errors of the domain.
     ///
-    /// - Parameter limit: where the call has used up some of its time already, what is left of it.
+    /// - Parameter limit: the remaining time of a call that has used up some already.
     func mappingErrors<Answer: Sendable>(
         within limit: Duration? = nil, _ body: () async throws -> Answer
     ) async throws -> Answer {
         try await database.mappingErrors(within: limit, body)
     }
 
-    /// The records at these ids, in their order; one that is gone by now is left out, and so is
-    /// what another program keeps at its key.
+    /// The records at these ids, in their order; deleted ones and keys of other programs are left
+    /// out.
     func records(_ ids: [String]) async throws -> [Int: MemoryRecord] {
         let replies = try await client.pipeline(ids.map(readCommand), isRead: true)
         var records: [Int: MemoryRecord] = [:]
@@ -189,8 +187,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 }
 
 extension RedisValue {
-    /// The values of HMGET; none where the key holds something else than a hash, which is no
-    /// record.
+    /// The values of HMGET; none if the key has something other than a hash, which is not a record.
     func hashFields() throws(RedisError) -> [RedisValue] {
         if case .error(let error) = self, error.code == .wrongType { return [] }
         return try get().array ?? []

@@ -1,16 +1,16 @@
 import AgentMemory
 import RedisDriver
 
-/// What an update does to one hash, and under which conditions.
+/// The changes of an update to one hash, and their conditions.
 struct UpdatePlan: Sendable {
     let key: String
-    /// The text, if it is another one than before.
+    /// The text, if it changes.
     let newText: String?
-    /// Fields that must still hold these values; `nil` is absent.
+    /// Fields that must still have these values; `nil` is absent.
     private let conditions: [(field: String, value: [UInt8]?)]
     private var sets: [(field: String, value: [UInt8])]
     private var removals: [String]
-    /// Where a new text has its vector; those of other models are removed then.
+    /// The field for the vector of a new text; those of other models are removed then.
     private var vectorField: String?
 
     /// - Parameter values: the hash as it was read, in the order of ``RecordHash/fields``.
@@ -20,8 +20,8 @@ struct UpdatePlan: Sendable {
 
         let before = Self.dictionary(change.before)
         let after = Self.dictionary(change.after)
-        // What a change names is written even if the record had the value already: someone may just
-        // have changed it.
+        // Changed fields are written even if the record has the value already: another writer may
+        // just have changed it.
         var written = Set(after.keys).union(before.keys).filter {
             before[$0]?.utf8.elementsEqual(after[$0]?.utf8 ?? "".utf8) != true
         }
@@ -31,7 +31,7 @@ struct UpdatePlan: Sendable {
         sets = names.compactMap { field in after[field].map { (field, Array($0.utf8)) } }
         removals = names.filter { after[$0] == nil }
 
-        // The hash is made of these, and whether to embed depends on the text.
+        // The memory hash is made from these, and a new text needs a vector.
         var read: Set<RecordField> = []
         if change.applied.contains(where: \.touchesHash) { read.formUnion(RecordField.hashed) }
         if change.applied.contains(where: { $0.access != nil }) { read.formUnion([.lastAccessed, .accessCount]) }
@@ -41,7 +41,7 @@ struct UpdatePlan: Sendable {
         }
     }
 
-    /// What follows from another text.
+    /// Fields derived from a new text.
     mutating func setText(terms: String, encoding: TextEncoding, in field: String) {
         sets.append((RecordHash.keywordTerms, Array(terms.utf8)))
         sets.append((field, RecordHash.bytes(of: encoding.vector)))
@@ -59,9 +59,9 @@ struct UpdatePlan: Sendable {
 
     // MARK: The script
 
-    /// Takes the key of the registry of models, then a plan for each further key. Writes nothing
-    /// and answers 0 if a record is gone or a condition does not hold, -1 if the vectors of this
-    /// server's model were removed; otherwise writes everything and answers 1.
+    /// Takes the key of the registry of models, then a plan for each further key. If a record was
+    /// deleted or a condition does not hold, it writes nothing and returns 0; if the vectors of
+    /// this server's model were removed, -1. Otherwise it writes everything and returns 1.
     static let script = RedisScript(
         """
         local at = 0

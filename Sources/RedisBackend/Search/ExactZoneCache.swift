@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Whether a filter lately was in the exact zone: a guess that saves a round trip when it is right,
-/// and costs one query when it is wrong.
+/// Whether a filter was recently in the exact zone: a guess that saves a round trip if it is right,
+/// and costs one query if it is wrong.
 final class ExactZoneCache: Sendable {
     private let known = Mutex<[Int: Bool]>([:])
     private static let capacity = 4096

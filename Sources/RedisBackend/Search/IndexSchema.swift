@@ -7,10 +7,10 @@ struct IndexSchema: SearchIndex {
     let dimensions: Int
     let metric: DistanceMetric
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm
-    /// The hash field of the vectors; queries know it as ``RecordHash/vector``, whatever it is.
+    /// The hash field of the vectors; queries know every such field as ``RecordHash/vector``.
     var vectorField = RecordHash.vector
 
-    /// What single-valued tags are cut at: a control character, which no value can hold.
+    /// The separator of single-valued tags: a control character, which values cannot have.
     private static let noSeparator = "\u{1F}"
 
     private static let singleTags = [
@@ -60,8 +60,8 @@ struct IndexSchema: SearchIndex {
         return command
     }
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the index holds vectors of another
-    ///   length or metric, which no second index over the same hashes could change.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the index has vectors of another
+    ///   length or metric, because a second index over the same hashes could not change that.
     func fitness(of index: IndexInfo) throws(MemoryError) -> IndexFitness {
         if let length = index.dimensions, length != dimensions {
             throw MemoryError(

@@ -2,16 +2,15 @@ import AgentMemory
 import Logging
 import RedisDriver
 
-/// Gives the records that the reference server wrote what only this backend writes: their keyword
-/// terms, and the exact form of ids with blanks at an end. The reference leaves the old terms in
-/// place when it changes a text, so terms of records that were lately updated are compared with
-/// their texts as well.
+/// Gives records of the reference server the fields that only this backend writes: their keyword
+/// terms, and the exact form of ids with blanks at an end. The reference keeps the old terms when
+/// it changes a text, so terms of recently updated records are compared with their texts as well.
 ///
-/// Several servers may sweep at once, and records may change meanwhile: the script writes only
-/// beside the very text that the words were taken from.
+/// Several servers may run it at once, and records may change meanwhile: the script writes only if
+/// the record still has the text that the words were taken from.
 extension RedisMemoryDatabase {
     /// Completes records without terms until there are none left, and those updated since a date
-    /// whose terms are old.
+    /// whose terms are outdated.
     ///
     /// - Returns: how many records were completed.
     @discardableResult
@@ -21,8 +20,8 @@ extension RedisMemoryDatabase {
         while true {
             let (keys, done) = try await complete { $0.withoutTerms(limit: Self.sweepSize) }
             completed += done
-            // Another server may have done them first; but hashes that come a second time cannot be
-            // completed.
+            // Another server may have completed them first, but hashes that come a second time
+            // cannot be completed.
             guard keys.count == Self.sweepSize, keys != previous else { break }
             previous = keys
         }
@@ -32,7 +31,7 @@ extension RedisMemoryDatabase {
                 $0.updated(since: date, SearchCommands.Window(offset: offset, limit: Self.sweepSize))
             }
             completed += done
-            // A hash that was completed is indexed anew and moves to the end.
+            // A completed hash is indexed again and moves to the end.
             offset += keys.count - done
             guard keys.count == Self.sweepSize else { break }
         }
@@ -87,9 +86,9 @@ extension RedisMemoryDatabase {
         return command
     }
 
-    /// ARGV: two fields with whether they are there and their values, as conditions; then fields
-    /// with values to write. The reference has made or changed the text, with its own vector; those
-    /// of other models may be out of date, and are made anew.
+    /// ARGV: two fields with whether they exist and their values, as conditions; then fields with
+    /// values to write. The reference has made or changed the text, with its own vector; vectors of
+    /// other models may be outdated, and are made again.
     private static let completionScript = """
         if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
         for i = 1, 6, 3 do

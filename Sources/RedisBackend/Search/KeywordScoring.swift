@@ -8,7 +8,7 @@ import AgentMemory
     import Darwin
 #endif
 
-/// What a scorer's name means here.
+/// The meaning of a scorer's name.
 struct KeywordScoring: Sendable {
     /// The scorer that the engine runs. Two are computed from BM25STD, so that they work on every
     /// version: their order is the same, and only the relation of the values differs.

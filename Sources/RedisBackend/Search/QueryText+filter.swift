@@ -15,7 +15,7 @@ extension QueryText {
         for value in condition.all { add("\(field):{\(tag(value))}") }
         for group in condition.any { add("\(field):{\(alternatives(group))}") }
         if let prefix = condition.startsWith { add("\(field):{\(tag(prefix))*}") }
-        // A record without the field is not among those taken out (rule F4).
+        // A record without the field is not excluded (rule F4).
         if !condition.none.isEmpty { add("-\(field):{\(alternatives(condition.none))}") }
     }
 
@@ -28,7 +28,7 @@ extension QueryText {
         if !condition.none.isEmpty { add("-\(ids(condition.none))") }
     }
 
-    /// Records with one of these ids. An id with a blank at an end is looked up in its own field,
+    /// Records with one of these ids. An id with a blank at an end is searched in its own field,
     /// and every other one only among records without that field, because the engine trims what it
     /// indexes.
     mutating func ids(_ values: [String]) -> String {

@@ -1,9 +1,9 @@
 import AgentMemory
 
 extension QueryText {
-    /// Every phrase must stand in the record. Phrases that repeat a word are narrowed down only,
-    /// because the engine holds the same word at two places of a phrase for one: whoever asks must
-    /// look at the texts (``needsReading(_:)``).
+    /// Every phrase must occur in the record. For phrases that repeat a word the result is too
+    /// large, because the engine takes one occurrence of a word for two places of a phrase: the
+    /// caller must read the texts (``needsReading(_:)``).
     mutating func addPhrases(of query: KeywordQuery) {
         for phrase in query.phrases {
             for run in Self.runsOfDistinctWords(phrase) { add(phraseClause(run)) }
@@ -15,9 +15,9 @@ extension QueryText {
 
     /// At least one of the words, which alone make the score, among the records of `scope`.
     ///
-    /// Beside other clauses, or among keys, RediSearch 2.10 counts only the first words that it
-    /// meets of a union: there the union decides what matches, without weight, and every word
-    /// counts as an optional clause of its own.
+    /// Next to other clauses, or among keys, RediSearch 2.10 counts only the first words of a union
+    /// that it meets: there the union, without weight, decides what matches, and every word counts
+    /// as an optional clause.
     init(words query: KeywordQuery, in scope: QueryText, amongKeys: Bool) {
         self = scope
         let words = query.words.map { "@\(RecordHash.keywordTerms):(\(plain($0)))" }
@@ -29,22 +29,22 @@ extension QueryText {
         }
     }
 
-    /// The phrases for which the engine's answer holds too much.
+    /// The phrases for which the engine's result is too large.
     static func needsReading(_ query: KeywordQuery) -> [[String]] {
         query.phrases.filter { runsOfDistinctWords($0).count > 1 }
     }
 
     private mutating func phraseClause(_ words: [String]) -> String {
         guard words.count > 1 else { return "@\(RecordHash.keywordTerms):(\(plain(words[0])))" }
-        // Parameters would be nested two by two, and then order and distance hold only for two
-        // words at a time. The analyser's words are letters, digits and marks, so that they can
-        // stand in the text themselves.
+        // Parameters would be nested in pairs, and then order and distance apply only to two words
+        // at a time. The analyser's words are letters, digits and marks, so that they can be in the
+        // text itself.
         let names = words.joined(separator: " ")
         return "(@\(RecordHash.keywordTerms):(\(names))=>{$slop:0;$inorder:true})"
     }
 
-    /// The phrase cut into pieces, as long as they can be, that repeat no word: `a b a c` is `a b`,
-    /// `b a c`. A record that has the phrase has every piece.
+    /// The phrase split into the longest pieces that repeat no word: `a b a c` is `a b`, `b a c`. A
+    /// record with the phrase has every piece.
     static func runsOfDistinctWords(_ phrase: [String]) -> [[String]] {
         var runs: [[String]] = []
         var start = 0

@@ -1,11 +1,11 @@
 import RedisDriver
 
-/// A query in the engine's language with the values it speaks of.
+/// A query in the engine's language, with its values apart.
 ///
-/// The text never holds a value, only `$p0`, `$p1`, ...: so no value is ever read as syntax (rule
-/// F10).
+/// The text never contains a value, only `$p0`, `$p1`, ...: so no value is ever read as syntax
+/// (rule F10).
 struct QueryText: Sendable, Equatable {
-    /// Clauses that all must hold; none matches every record.
+    /// Clauses that must all hold; none matches every record.
     private(set) var clauses: [String] = []
     private(set) var parameters: [[UInt8]] = []
 
@@ -13,16 +13,16 @@ struct QueryText: Sendable, Equatable {
 
     mutating func replaceClauses(with clauses: [String]) { self.clauses = clauses }
 
-    /// Takes a value up.
+    /// Adds a value.
     ///
-    /// - Returns: its name as the text spells it.
+    /// - Returns: its name in the text.
     mutating func parameter(bytes: [UInt8]) -> String {
         parameters.append(bytes)
         return "$p\(parameters.count - 1)"
     }
 
-    /// A value of a tag field or the beginning of one. The engine takes a backslash before
-    /// punctuation out of such values, so every backslash is doubled.
+    /// A value of a tag field or its prefix. The engine removes a backslash before punctuation from
+    /// such values, so every backslash is doubled.
     mutating func tag(_ value: String) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(value.utf8.count)
@@ -43,9 +43,10 @@ struct QueryText: Sendable, Equatable {
 
     /// The clauses in a form that adds nothing to a text score.
     ///
-    /// A tag has a score of its own, and RediSearch 2.10 heeds a weight of 0 only on a union or an
-    /// intersection, an intersection on the left of another clause being merged with it, weight and
-    /// all. So each clause becomes a union with itself; what is taken out by a minus has no score.
+    /// A tag has a score of its own, and RediSearch 2.10 respects a weight of 0 only on a union or
+    /// an intersection. It also merges an intersection on the left of another clause with it,
+    /// including the weight. So each clause becomes a union with itself; a clause that excludes has
+    /// no score.
     var weightless: [String] {
         clauses.map { $0.hasPrefix("-") ? $0 : "(\($0)|\($0))=>{$weight:0}" }
     }

@@ -41,7 +41,7 @@ extension RedisMemoryDatabase: CandidateDatabase {
         [RecordHash.keywordTerms]
         + [RecordField.createdAt, .eventDate, .namespace, .userID, .sessionID, .text].map(RecordHash.name)
 
-    /// - Parameter values: of ``candidateFields``; `nil` if the record is gone.
+    /// - Parameter values: of ``candidateFields``; `nil` if the record was deleted.
     private func candidate(
         _ id: String, _ distance: Double?, _ values: [RedisValue], _ counter: TermCounter
     ) throws -> RankingCandidate? {

@@ -12,7 +12,7 @@ extension RedisMemoryDatabase {
             let candidates = query.depth.hybridCandidates
             let found =
                 try await lists(commands, scope, words, vector, candidates, KeywordScoring(scorer))
-            // Without a word there is nothing but the distance to rank by.
+            // A query without words is ranked by the distance alone.
             let alpha = words.isEmpty ? 1 : alpha
             let ranked = Ranked.sorted(
                 found.union(found.total <= SearchDepth.exactZone ? nil : candidates).map { id in
@@ -39,7 +39,7 @@ extension RedisMemoryDatabase {
         var ranks: [ExactString: Double] = [:]
         var bestRank = 0.0
 
-        /// So many of each list, each id once; nil is all.
+        /// The number of candidates of each list, each id once; nil means all.
         func union(_ candidates: Int?) -> [String] {
             var seen: Set<ExactString> = []
             let (near, matching) = (nearestIDs.prefix(candidates ?? .max), matchingIDs.prefix(candidates ?? .max))
@@ -57,7 +57,7 @@ extension RedisMemoryDatabase {
         _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
         _ scoring: KeywordScoring, ranksAll: Bool = true
     ) async throws -> Lists {
-        // Ranks of single records are asked for as well, so the text must do for a search among
+        // Ranks of single records are requested as well, so the text must work in a search among
         // keys.
         let text = words.isEmpty ? scope.query : QueryText(words: words, in: scope.query, amongKeys: true)
 
@@ -116,16 +116,15 @@ extension RedisMemoryDatabase {
                 lists.ranks[ExactString(row.id)] = rank
             }
         }
-        // Complete lists leave no gap: a record that is not among the matches has no word of the
-        // query.
+        // Complete lists leave no gap: a record that does not match has no word of the query.
         if !isExact, candidates != nil, !words.isEmpty {
             try await fillGaps(&lists, commands, scope, text, vector, scoring, ranksAll: ranksAll)
         }
         return lists
     }
 
-    /// Asks for the distances of matches that are not near, and for the ranks of near records that
-    /// are not among the best.
+    /// Requests the distances of matches that are not near, and the ranks of near records that are
+    /// not among the best.
     private func fillGaps(
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
         _ scoring: KeywordScoring, ranksAll: Bool

@@ -13,7 +13,7 @@ extension RedisMemoryDatabase {
             let scoring = KeywordScoring(scorer)
             var window = SearchCommands.Window(query.page)
             if query.page.end > commands.speculativeEnd {
-                // The engine gets no window that could lie far beyond the end.
+                // The engine gets no window far beyond the end.
                 let total = try await total(commands, text, scope)
                 guard query.page.offset < total else { return LoadedPage([], total: total, request: query.page) }
                 window = .init(query.page, total: total)
@@ -40,11 +40,11 @@ extension RedisMemoryDatabase {
         return try Self.total(try await client.send(commands.count(text), isRead: true))
     }
 
-    /// Among which records words are looked for.
+    /// The records among which words are searched.
     struct Scope {
         /// The filter and the phrases.
         let query: QueryText
-        /// Where the engine cannot tell the phrases: the keys of the records that have them.
+        /// If the engine cannot decide the phrases: the keys of the records that have them.
         let keys: [String]?
     }
 
@@ -65,7 +65,7 @@ extension RedisMemoryDatabase {
         return Scope(query: query, keys: keys)
     }
 
-    /// Whether the words stand in the text one after another.
+    /// Whether the words are consecutive in the text.
     static func contains(_ terms: [Substring], _ phrase: [String]) -> Bool {
         guard terms.count >= phrase.count else { return false }
         return (0...(terms.count - phrase.count)).contains { start in

@@ -13,7 +13,7 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// The query's vector as the engine takes it.
+    /// The query's vector in the engine's form.
     func vector(of query: SearchQuery) async throws -> [UInt8] {
         RecordHash.bytes(of: try await embedder.checkedEmbeddings(of: [query.text])[0])
     }
@@ -31,7 +31,7 @@ extension RedisMemoryDatabase {
         }
     }
 
-    /// The total, and the wanted part of the nearest records.
+    /// The total, and the requested part of the nearest records.
     ///
     /// In the exact zone all matches are measured; beyond it, as many candidates are collected as
     /// the depth says; with `candidates` nil all matches are measured, however many there are.
@@ -42,7 +42,8 @@ extension RedisMemoryDatabase {
         func command(total: Int) throws(MemoryError) -> RedisCommand {
             let count = total <= SearchDepth.exactZone ? SearchDepth.exactZone : candidates ?? total
             guard isExact(total) else {
-                // All candidates come, because they show whether the graph can be trusted here.
+                // All candidates are returned, because they show whether the graph can be trusted
+                // here.
                 return try commands.nearestQuery(
                     query, to: vector, candidates: count, scan: .approximate(breadth: Self.breadth(count)),
                     .init(limit: count))
@@ -78,8 +79,9 @@ extension RedisMemoryDatabase {
         return (total, try await rows(try await client.send(try command(total: total), isRead: true), total: total))
     }
 
-    /// How many records the graph search keeps in sight: as many as it collects, which on 20,000
-    /// clustered vectors found 998 of 1,000 nearest; twice as many cost nearly twice the time.
+    /// How many records the graph search keeps as candidates: as many as it returns, which on
+    /// 20,000 clustered vectors found 998 of 1,000 nearest. Twice as many take nearly twice the
+    /// time.
     static func breadth(_ candidates: Int) -> Int { candidates }
 
     /// Rule S2's threshold: all records within it are found first, then counted and cut into pages.

@@ -1,30 +1,30 @@
 import AgentMemory
 import RedisDriver
 
-/// The commands of the search engine, built from queries; nothing here talks to a server.
+/// The commands of the search engine, built from queries, without a connection to a server.
 struct SearchCommands: Sendable {
     let index: String
     /// For the engine, in milliseconds; 0 is none.
     let timeout: Int
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm
-    /// Whether the index can be asked for records without a vector.
+    /// Whether the index can be queried for records without a vector.
     var findsMissingVectors = false
-    /// How many results the engine gives, from the first one on; builders refuse a window that
+    /// How many results the engine returns, counted from the first; builders refuse a window that
     /// reaches beyond them.
     var maximumResults = EngineSettings.unlimited
 
-    /// Under this name answers hold the distance.
+    /// The name of the distance in results.
     static let distance = "distance"
 
-    /// How the nearest neighbours are looked for.
+    /// The method of searching the nearest neighbours.
     enum Scan: Sendable, Equatable {
-        /// Every record that matches is measured.
+        /// Every matching record is measured.
         case exact
-        /// Along the graph, with this many records in sight.
+        /// Along the graph, with this many candidates.
         case approximate(breadth: Int)
     }
 
-    /// Which end of a ranking comes, and how much of it.
+    /// The end of a ranking to return, and how much of it.
     struct Window: Sendable, Equatable {
         let offset: Int
         let limit: Int
@@ -39,7 +39,7 @@ struct SearchCommands: Sendable {
             limit = page.limit
         }
 
-        /// - Throws: ``MemoryError`` with code `unsupported` if the engine does not give as many
+        /// - Throws: ``MemoryError`` with code `unsupported` if the engine does not return as many
         ///   results.
         func end(within maximumResults: Int) throws(MemoryError) -> Int {
             let (end, overflow) = offset.addingReportingOverflow(limit)
@@ -48,7 +48,7 @@ struct SearchCommands: Sendable {
         }
     }
 
-    /// How many records match: an answer without rows.
+    /// How many records match: a result without rows.
     ///
     /// - Parameter keys: if given, only records at these keys.
     func count(_ query: QueryText, amongKeys keys: [String]? = nil) -> RedisCommand {
@@ -90,8 +90,8 @@ struct SearchCommands: Sendable {
         var options = ""
         switch (scan, algorithm) {
         case (.exact, .hnsw):
-            // Only beside a filter does the engine measure everything, so there always is one: no
-            // record has this id.
+            // The engine measures everything only with a filter, so there always is one: no record
+            // has this id.
             if query.isEmpty { filter = "-@id_:{\(query.tag("\u{1F}"))}" }
             options = " HYBRID_POLICY ADHOC_BF"
         case (.approximate(let breadth), .hnsw):
@@ -109,7 +109,7 @@ struct SearchCommands: Sendable {
         return command
     }
 
-    /// Ids with text scores, best first, then by id. `query` must hold the words.
+    /// Ids with text scores, best first, then by id. `query` must have the words.
     func bestMatches(
         _ query: QueryText, scorer: String, _ window: Window, keys: [String]? = nil
     ) throws(MemoryError) -> RedisCommand {
@@ -130,7 +130,7 @@ struct SearchCommands: Sendable {
         return command
     }
 
-    /// Keys of hashes that have no words yet.
+    /// Keys of hashes without words.
     func withoutTerms(limit: Int) -> RedisCommand {
         RedisCommand(
             "FT.SEARCH", index, "ismissing(@\(RecordHash.keywordTerms))", "NOCONTENT", "LIMIT", "0", String(limit),
@@ -138,7 +138,7 @@ struct SearchCommands: Sendable {
             String(timeout), "DIALECT", "2")
     }
 
-    /// Keys of hashes that have no vector yet.
+    /// Keys of hashes without a vector.
     func withoutVector(_ window: Window) -> RedisCommand {
         RedisCommand(
             "FT.SEARCH", index, "ismissing(@\(RecordHash.vector))", "NOCONTENT", "LIMIT", String(window.offset),
@@ -155,7 +155,7 @@ struct SearchCommands: Sendable {
         return command
     }
 
-    /// Finds nothing, at once: whether there is an index.
+    /// Finds nothing, at once: checks whether the index exists.
     var probe: RedisCommand {
         RedisCommand(
             "FT.SEARCH", index, "@id_:{$p0}", "NOCONTENT", "LIMIT", "0", "0", "PARAMS", "2", "p0", "\u{1F}", "DIALECT",

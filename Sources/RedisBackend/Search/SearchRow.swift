@@ -1,22 +1,22 @@
 import AgentMemory
 import RedisDriver
 
-/// One row of an FT.AGGREGATE answer.
+/// One row of an FT.AGGREGATE result.
 struct SearchRow: Sendable, Equatable, Identifiable {
     let id: String
     let distance: Double?
     let score: Double?
     let terms: String?
 
-    /// The rows of an answer; the number at its beginning is no total.
+    /// The rows of a result; the number at its start is not a total.
     static func rows(_ reply: RedisValue) throws -> [SearchRow] {
         guard let rows = try reply.get().array else {
-            throw MemoryError(.internalError, "the Redis server answered a search with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply to a search")
         }
         return try rows.dropFirst().compactMap { SearchRow(try $0.get()) }
     }
 
-    /// Whether more of these rows, nearest first, lie at one distance than
+    /// Whether more of these rows, nearest first, have the same distance than
     /// ``SearchDepth/trustedEquals``.
     static func showManyEquals(_ rows: [SearchRow]) -> Bool {
         var run = 0

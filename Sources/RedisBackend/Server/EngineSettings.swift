@@ -1,23 +1,23 @@
 import AgentMemory
 import RedisDriver
 
-/// The search engine's own settings that the contract needs. They hold for the whole server, and a
-/// restart forgets them, so every new connection sets them again, and the upkeep does from time to
-/// time.
+/// The search engine's own settings that the contract needs. They apply to the whole server, and a
+/// restart resets them, so every new connection sets them again, and so does the maintenance at
+/// intervals.
 ///
-/// RediSearch 2.x has them in FT.CONFIG, Redis 8 in CONFIG; both are tried, and where setting is
-/// refused it is enough that someone else has set them. What is in force is read in both ways as
-/// well, and in INFO, which needs the least rights.
+/// RediSearch 2.x has them in FT.CONFIG, Redis 8 in CONFIG; both are tried, and if setting is
+/// refused it is enough that another client has set them. The values in force are read in both ways
+/// as well, and in INFO, which needs the fewest rights.
 struct EngineSettings: Sendable, Equatable {
-    /// A query that runs out of time is an error, not a short answer.
+    /// A query that exceeds its time limit is an error, not a short result.
     var failsOnTimeout = false
-    /// A prefix of one character finds every value that begins so.
+    /// A prefix of one character finds every value with it.
     var completesPrefixes = false
-    /// How many results the engine gives at most, counted from the first one: from there on it
-    /// answers an error, or short.
+    /// How many results the engine returns at most, counted from the first: beyond them it returns
+    /// an error, or a short result.
     var maximumResults = EngineSettings.engineDefault
 
-    /// RediSearch's MAXSEARCHRESULTS where nothing is known; its default for MAXAGGREGATERESULTS is
+    /// RediSearch's MAXSEARCHRESULTS if nothing is known; its default for MAXAGGREGATERESULTS is
     /// higher.
     static let engineDefault = 1_000_000
     /// More values and results than an index can hold.
@@ -59,10 +59,10 @@ struct EngineSettings: Sendable, Equatable {
             ]
         } + [RedisCommand("INFO", "modules")]
 
-    /// What the server does after it has answered ``commands``.
+    /// Reads the server's replies to ``commands``.
     init(replies: [RedisValue]) {
         let info = replies.count == Self.commands.count ? replies.last?.string ?? "" : ""
-        /// Whether the setting was set, and else what it is.
+        /// Whether the setting was set, and else its value.
         func state(_ index: Int) -> (isSet: Bool, values: [String]) {
             guard replies.count >= index * 4 + 4 else { return (false, []) }
             let own = replies[index * 4..<index * 4 + 4]
@@ -102,13 +102,13 @@ struct EngineSettings: Sendable, Equatable {
         self.maximumResults = maximumResults
     }
 
-    /// `unlimited`, a negative number, and one beyond an integer's range are no limit.
+    /// `unlimited`, a negative number, and one beyond an integer's range mean no limit.
     private static func limit(_ text: String) -> Int {
         if let number = Int(text) { return number < 0 ? unlimited : number }
         return unlimited
     }
 
-    /// Refuses a filter that this server would answer short.
+    /// Refuses a filter whose result on this server would be short.
     func check(_ filter: MemoryFilter) throws(MemoryError) {
         guard !completesPrefixes, filter.tags.values.contains(where: { $0.startsWith != nil }) else { return }
         throw MemoryError(
@@ -117,16 +117,16 @@ struct EngineSettings: Sendable, Equatable {
                 + "would miss records: set both on the server, or allow the user to run CONFIG SET and FT.CONFIG")
     }
 
-    /// Refuses what the engine would answer short or not at all.
+    /// Refuses requests for which the engine's result would be short or an error.
     static func refusal(beyond maximumResults: Int) -> MemoryError {
         MemoryError(
             .unsupported,
-            "the Redis server gives \(maximumResults) results at most, and does not let this user set "
+            "the Redis server returns \(maximumResults) results at most, and does not let this user set "
                 + "MAXSEARCHRESULTS and MAXAGGREGATERESULTS: set both higher on the server, or allow the user to run "
                 + "CONFIG SET and FT.CONFIG")
     }
 
-    /// What requests are refused for, as a hint for the operator; `nil` if nothing is.
+    /// Which requests are refused, as a hint for the operator; `nil` if none are.
     var shortcoming: String? {
         var names: [String] = []
         if !completesPrefixes { names += ["MINPREFIX", "MAXEXPANSIONS"] }
@@ -137,7 +137,7 @@ struct EngineSettings: Sendable, Equatable {
     }
 }
 
-/// What INFO answers: a line `field:value` each.
+/// The reply to INFO: one line `field:value` each.
 struct InfoText {
     private let lines: [Substring]
 

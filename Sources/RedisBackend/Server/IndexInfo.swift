@@ -1,7 +1,7 @@
 import AgentMemory
 import RedisDriver
 
-/// What FT.INFO says of an index, as far as it matters here.
+/// The relevant part of FT.INFO for an index.
 struct IndexInfo: Sendable, Equatable {
     let name: String
     let prefixes: [String]
@@ -9,17 +9,17 @@ struct IndexInfo: Sendable, Equatable {
     let keyType: String?
     /// Names of hash fields, or paths in JSON documents, with their types, such as `TAG`.
     let types: [String: String]
-    /// Whether it leaves some of the keys out.
+    /// Whether it excludes some of the keys.
     let isPartial: Bool
-    /// Those of the fields that are tags and keep upper and lower case apart.
+    /// Those of the fields that are case-sensitive tags.
     let caseSensitive: Set<String>
     let dimensions: Int?
     let metric: String?
-    /// How the index was made, whatever is configured now.
+    /// The properties of the existing index, which may differ from the settings.
     let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
-    /// Whether records without a vector can be asked for.
+    /// Whether it supports queries for records without a vector.
     let findsMissingVectors: Bool
-    /// Whether the engine still scans hashes that were there before the index.
+    /// Whether the engine still scans hashes that existed before the index.
     let isScanning: Bool
     /// 0 to 1
     let progress: Double

@@ -3,14 +3,14 @@ import Logging
 import RedisDriver
 import Synchronization
 
-/// Knows which index to ask, makes it when it is missing, and holds queries back while it is being
+/// Finds the index to query, creates it if it is missing, and holds queries back while it is being
 /// built.
 ///
-/// What it knows ends with every new connection, because the server behind it may have been
-/// restarted, empty too.
+/// Its knowledge ends with every new connection, because the server behind it may have restarted,
+/// also empty.
 final class IndexState: Sendable {
     private struct State {
-        /// Grows with every new connection and whenever the index turned out to be missing.
+        /// Increases with every new connection and whenever the index turned out to be missing.
         var epoch = 0
         /// The epoch in which the index was last seen, and its name.
         var seen: (epoch: Int, found: Found)?
@@ -26,14 +26,14 @@ final class IndexState: Sendable {
         let findsMissingVectors: Bool
     }
 
-    /// An index that can be asked now.
+    /// An index that can be queried now.
     struct Ready: Sendable {
         let name: String
-        /// How its vectors are searched; `nil` where it has none.
+        /// How its vectors are searched; `nil` if it has none.
         let algorithm: RedisMemoryDatabase.Configuration.Algorithm?
         /// The hash field of its vectors.
         let vectorField: String
-        /// Whether it can be asked for records without a vector.
+        /// Whether it supports queries for records without a vector.
         let findsMissingVectors: Bool
         let epoch: Int
         let settings: EngineSettings
@@ -46,7 +46,7 @@ final class IndexState: Sendable {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - plan: tells which index to use, anew with each look-up.
+    ///   - plan: returns the index to use, at each look-up.
     ///   - patience: how long a call waits for an index that is being built before it is refused.
     ///   - limit: how long one look-up may take.
     init(
@@ -59,7 +59,7 @@ final class IndexState: Sendable {
         self.logger = logger
     }
 
-    /// A connection was made: nothing that was known is sure any more.
+    /// Called for a new connection: everything known must be checked again.
     func connected(_ settings: EngineSettings) {
         state.withLock { state in
             state.epoch += 1
@@ -67,7 +67,7 @@ final class IndexState: Sendable {
         }
     }
 
-    /// Sets the engine's settings again, and learns what is in force now.
+    /// Sets the engine's settings again, and reads the values in force.
     ///
     /// - Throws: ``RedisError``.
     func renewSettings(_ client: RedisClient) async throws {
@@ -75,25 +75,25 @@ final class IndexState: Sendable {
         state.withLock { $0.settings = settings }
     }
 
-    /// What the engine's settings make impossible; `nil` if nothing, or as long as no connection
-    /// was made.
+    /// The requests that the engine's settings make impossible; `nil` if there are none, or before
+    /// the first connection.
     var shortcoming: String? {
         state.withLock { $0.epoch == 0 ? nil : $0.settings.shortcoming }
     }
 
-    /// A query found no index.
+    /// Called if a query found no index.
     func lost(_ ready: Ready) {
         state.withLock { state in
             if state.epoch == ready.epoch { state.epoch += 1 }
         }
     }
 
-    /// Whether there ever was an index that fits.
+    /// Whether a suitable index was ever found.
     var hasFoundIndex: Bool {
         state.withLock { $0.seen != nil }
     }
 
-    /// Whether what was learnt from this index still stands: no new connection was made since.
+    /// Whether the knowledge about this index is still valid: there was no new connection since.
     func stands(_ ready: Ready) -> Bool {
         state.withLock { $0.epoch == ready.epoch }
     }
@@ -121,7 +121,7 @@ final class IndexState: Sendable {
     }
 
     private func ready(_ client: RedisClient, complete: Bool) async throws -> Ready {
-        // More rounds than connections can come up at once.
+        // More rounds than connections can be made at once.
         for _ in 0..<32 {
             let known = state.withLock { state -> Ready? in
                 guard let (epoch, found) = state.seen, epoch == state.epoch, found.isComplete || !complete else {
@@ -137,11 +137,11 @@ final class IndexState: Sendable {
                 throw MemoryError(.storeUnavailable, "the Redis index \(found.name) is being built: try again later")
             }
         }
-        throw MemoryError(.storeUnavailable, "the connections to Redis do not last")
+        throw MemoryError(.storeUnavailable, "the connections to Redis break repeatedly")
     }
 
-    /// Looks for the index; calls that come while one looks share its answer. The look-up has a
-    /// deadline of its own, and each caller leaves it at that of its call, or when it is cancelled.
+    /// Looks for the index; concurrent calls share the result. The look-up has a deadline of its
+    /// own, and each caller stops waiting at that of its call, or when it is cancelled.
     private func look(_ client: RedisClient) async throws -> Found {
         let task = state.withLock { state -> Task<Found, any Error> in
             if let search = state.search { return search }
@@ -160,7 +160,7 @@ final class IndexState: Sendable {
         let timer = RedisClient.deadline.map { deadline in
             Task {
                 try await Task.sleep(until: deadline, clock: .continuous)
-                answer.yield(.failure(RedisError(.timedOut, "the Redis server did not answer in time")))
+                answer.yield(.failure(RedisError(.timedOut, "the Redis server did not respond in time")))
             }
         }
         defer { timer?.cancel() }
@@ -179,7 +179,7 @@ final class IndexState: Sendable {
                 vectorField: (plan.schema as? IndexSchema)?.vectorField ?? RecordHash.vector,
                 findsMissingVectors: info.findsMissingVectors)
             state.withLock { state in
-                // A connection that was made in between may lead to another server.
+                // A connection that was made meanwhile may lead to another server.
                 if state.epoch == epoch { state.seen = (epoch, found) }
             }
             guard !found.isComplete, ContinuousClock.now - start < patience else { return found }
@@ -187,7 +187,8 @@ final class IndexState: Sendable {
         }
     }
 
-    /// The index under the planned name if it is ours or none is there, else one beside it.
+    /// The index under the planned name if it belongs to this backend or there is none, else one
+    /// next to it.
     private func findOrCreate(_ plan: IndexPlan, _ client: RedisClient) async throws -> IndexInfo {
         let candidates = IndexPlan.names(plan.name)
         for candidate in candidates {
@@ -200,7 +201,7 @@ final class IndexState: Sendable {
         }
         throw MemoryError(
             .misconfigured,
-            "the Redis indexes \(candidates.joined(separator: " and ")) both belong to something else: choose another index name"
+            "the Redis indexes \(candidates.joined(separator: " and ")) both belong to another program: choose another index name"
         )
     }
 
@@ -212,10 +213,10 @@ final class IndexState: Sendable {
             try await client.send(schema.creation(named: name))
             logger.info("created a Redis index", metadata: ["index": "\(name)"])
         } catch let error as RedisError where error.saysIndexExists {
-            // Another server was quicker: its index is like ours.
+            // Another server was faster: its index is the same.
         }
         guard let info = try await Self.inspect(name, client) else {
-            throw MemoryError(.storeUnavailable, "the Redis index \(name) does not last")
+            throw MemoryError(.storeUnavailable, "the Redis index \(name) disappears repeatedly")
         }
         return info
     }
@@ -225,7 +226,7 @@ final class IndexState: Sendable {
         do {
             let reply = try await client.send(RedisCommand("FT.INFO", name), isRead: true)
             guard let info = IndexInfo(name: name, reply: reply) else {
-                throw MemoryError(.internalError, "FT.INFO answered something unknown")
+                throw MemoryError(.internalError, "FT.INFO returned something unknown")
             }
             return info
         } catch let error as RedisError where error.saysIndexIsMissing {
@@ -233,7 +234,7 @@ final class IndexState: Sendable {
         }
     }
 
-    /// What is known of the index, for a readiness answer.
+    /// The state of the index, for a readiness response.
     func unavailability(_ client: RedisClient) async throws -> String? {
         let ready = try await existing(client)
         guard let info = try await Self.inspect(ready.name, client) else {

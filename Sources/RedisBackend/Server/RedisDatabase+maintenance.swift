@@ -2,11 +2,11 @@ import AgentMemory
 import Logging
 
 extension RedisDatabase {
-    /// Does `work` every `interval` until the task is cancelled; soon again, in growing distances,
-    /// while it fails.
+    /// Runs `work` at every `interval` until the task is cancelled; after a failure sooner, with
+    /// growing pauses.
     ///
-    /// - Parameter isSettled: whether the settings have fitted once; from then on it is the store
-    ///   that has changed.
+    /// - Parameter isSettled: whether the settings have fitted once; later failures are due to
+    ///   changes of the store.
     /// - Throws: ``MemoryError`` with code `misconfigured` if the settings turn out not to fit
     ///   before that. Returns when it is cancelled.
     func maintain(
@@ -22,21 +22,21 @@ extension RedisDatabase {
             } catch is CancellationError {
                 return
             } catch {
-                logger.warning("Redis upkeep failed, trying again", metadata: ["error": "\(error)"])
+                logger.warning("Redis maintenance failed, trying again", metadata: ["error": "\(error)"])
                 pause = min(pause * 2, interval)
             }
             try? await Task.sleep(for: pause)
         }
     }
 
-    /// The state of a part that is kept here; never throws.
+    /// The state of a part of the store; never throws.
     ///
-    /// - Parameter check: makes it, within half of a call's time.
+    /// - Parameter check: determines it, within half of a call's time.
     func health(_ component: String, _ check: () async throws -> ComponentHealth) async -> ComponentHealth {
         do {
             return try await mappingErrors(within: timeout / 2, check)
         } catch {
-            let reason = (error as? MemoryError)?.message ?? "the Redis server did not answer"
+            let reason = (error as? MemoryError)?.message ?? "the Redis server did not respond"
             return ComponentHealth(component, reason: reason)
         }
     }

@@ -4,12 +4,12 @@ public import RedisDriver
 import Synchronization
 
 /// A Redis server with the data of this server: its connections, the deadline of a call, and the
-/// settings of its search engine, for all that is kept there.
+/// settings of its search engine, for all stores in it.
 ///
-/// Make one, and hand it to each store that works in it. Its connections end with the last of these
-/// stores.
+/// Make one, and pass it to each store that works in it. Its connections close with the last of
+/// these stores.
 public final class RedisDatabase: Sendable {
-    /// How the server is reached.
+    /// The address and login of the server.
     public struct Configuration: Sendable {
         public var endpoint: RedisEndpoint
         /// Connections for memories, and as many again for sessions and jobs; int, default: 3
@@ -31,15 +31,15 @@ public final class RedisDatabase: Sendable {
 
     let configuration: Configuration
     let logger: Logger
-    /// For memories: their searches may take long.
+    /// For memories, whose searches may take long.
     let searches: RedisClient
-    /// For sessions and jobs: their calls are short, and do not wait behind searches.
+    /// For sessions and jobs, whose calls are short, and must not wait behind searches.
     let calls: RedisClient
     private let searchWatchers = ConnectionWatchers()
     private let callWatchers = ConnectionWatchers()
     private let users = Mutex(0)
 
-    /// Connects to nothing yet.
+    /// A database that is not connected yet.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if the TLS files of the endpoint cannot
     ///   be used, or its database is another one than 0.
@@ -57,7 +57,7 @@ public final class RedisDatabase: Sendable {
         }
     }
 
-    /// A store begins to use the database.
+    /// A store starts to use the database.
     func join() {
         users.withLock { $0 += 1 }
     }
@@ -73,7 +73,7 @@ public final class RedisDatabase: Sendable {
         await calls.close()
     }
 
-    /// From now on `state` knows of each new connection of ``searches``, and of the engine's
+    /// From now on `state` is notified of each new connection of ``searches``, and of the engine's
     /// settings behind it.
     func watchSearches(_ state: IndexState) { searchWatchers.add(state) }
 
@@ -84,7 +84,7 @@ public final class RedisDatabase: Sendable {
 
     // MARK: The frame of every call
 
-    /// Ends the work at the deadline, and lets errors of the driver leave as errors of the domain.
+    /// Ends the work at the deadline, and maps errors of the driver to errors of the domain.
     ///
     /// - Parameter limit: the deadline from now; `nil` is that of a call.
     func mappingErrors<Answer: Sendable>(
@@ -97,9 +97,9 @@ public final class RedisDatabase: Sendable {
         }
     }
 
-    /// The same for what a start does.
+    /// The same for the work of a start.
     ///
-    /// - Throws: ``MemoryError`` with code `misconfigured` for what an operator has to change.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for problems that an operator must fix.
     func mappingPreparation<Answer: Sendable>(_ body: () async throws -> Answer) async throws -> Answer {
         do {
             return try await RedisClient.$deadline.withValue(.now + timeout) { try await body() }
@@ -109,7 +109,7 @@ public final class RedisDatabase: Sendable {
     }
 }
 
-/// What each new connection of a client tells the engine's settings to.
+/// The receiver of the engine's settings from each new connection of a client.
 private final class ConnectionWatchers: Sendable {
     private let states = Mutex<[IndexState]>([])
 
@@ -137,8 +137,8 @@ extension RedisDatabase.Configuration {
 }
 
 extension RedisEndpoint {
-    /// Refuses what no server can serve, before anything is connected: an index covers the keys of
-    /// database 0, and one that exists answers in every database, so that the records of two would
+    /// Refuses databases that cannot work, before anything is connected: an index covers only the
+    /// keys of database 0, and queries of every database reach it, so that the records of two would
     /// mix.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured`.

@@ -2,7 +2,7 @@ import AgentMemory
 import RedisDriver
 
 extension RedisError {
-    /// RediSearch words it in five ways, by version and command.
+    /// RediSearch has five texts for it, by version and command.
     var saysIndexIsMissing: Bool {
         guard let text = serverText?.lowercased() else { return false }
         return text.contains("no such index") || text.contains("unknown index name") || text.contains("index not found")
@@ -42,8 +42,8 @@ extension RedisError {
         return text.contains("unknown command") && text.contains("ft.")
     }
 
-    /// The error of a start, in the words that leave the backend: what an operator has to change
-    /// stops it.
+    /// The error of a start, as the backend throws it: problems that an operator must fix stop the
+    /// start.
     var preparationError: MemoryError {
         switch code {
         case .invalidEndpoint, .unsupportedServer, .authenticationFailed, .noPermission, .wrongType:
@@ -54,13 +54,13 @@ extension RedisError {
         }
     }
 
-    /// The error of a request, in the words that leave the backend. A server that has worked and
-    /// now refuses the credentials, a right or a command is a store that cannot be used now.
+    /// The error of a request, as the backend throws it. A server that has worked and now refuses
+    /// the credentials, a right or a command counts as a store that cannot be used now.
     var memoryError: MemoryError {
         let mayHaveBeenDone =
             switch self.code {
             case .connectionLost, .timedOut, .closed, .protocolViolation: true
-            // Told by the server instead of doing it, or before anything was sent.
+            // The server reported it instead of the work, or nothing was sent.
             case .invalidEndpoint, .unsupportedServer, .connectionFailed, .authenticationFailed, .overloaded,
                 .outOfMemory, .readOnly, .notReady, .noPermission, .transactionAborted, .noScript, .wrongType,
                 .server:
@@ -93,13 +93,13 @@ extension RedisError {
             if saysLimitIsExceeded {
                 return error(
                     .unsupported,
-                    "the page lies beyond what the Redis server gives: set MAXSEARCHRESULTS and "
+                    "the page is beyond the results that the Redis server returns: set MAXSEARCHRESULTS and "
                         + "MAXAGGREGATERESULTS higher")
             }
             if saysKeysAreTaken {
                 return error(
                     .conflict,
-                    "both keys of the session hold data of another program: use another session id or key prefix")
+                    "both keys of the session have data of another program: use another session id or key prefix")
             }
             if saysIndexIsMissing { return error(.storeUnavailable, "the Redis index is missing") }
             return error(.internalError, "the Redis server refused a command")
@@ -108,12 +108,12 @@ extension RedisError {
 }
 
 extension Duration {
-    /// The deadline of a write grows with its work: a batch of any size that is accepted can be
+    /// The deadline of a write grows with its work, so that a batch of any accepted size can be
     /// stored.
     ///
     /// - Parameters:
-    ///   - records: each is given 5 ms.
-    ///   - bytes: each MiB is given 250 ms.
+    ///   - records: 5 ms for each.
+    ///   - bytes: 250 ms for each MiB.
     func grown(records: Int = 0, bytes: Int = 0) -> Duration {
         self + Duration.milliseconds(5) * records + Duration.milliseconds(250) * (bytes >> 20)
     }

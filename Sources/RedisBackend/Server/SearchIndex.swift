@@ -1,8 +1,8 @@
 import AgentMemory
 import RedisDriver
 
-/// A search index over keys of one kind: how it is made, and whether one that exists is fit to be
-/// used.
+/// A search index over keys of one kind: how it is created, and whether an existing one is
+/// suitable.
 protocol SearchIndex: Sendable {
     /// FT.CREATE.
     func creation(named name: String) -> RedisCommand
@@ -12,18 +12,18 @@ protocol SearchIndex: Sendable {
     func fitness(of index: IndexInfo) throws(MemoryError) -> IndexFitness
 }
 
-/// Which index is to be used, or made.
+/// The index to use, or to create.
 struct IndexPlan: Sendable {
     let name: String
     let schema: any SearchIndex
 
-    /// Under which names it may be found: the second one if another program has the first.
+    /// The names to try: the second one if another program has the first.
     static func names(_ name: String) -> [String] { [name, "\(name)_v1"] }
 }
 
-/// What an existing index is to us.
+/// The relation of an existing index to this backend.
 enum IndexFitness: Equatable {
     case ours
-    /// Made by someone else, such as the reference server: to be left alone.
+    /// Created by another program, such as the reference server: it must be left alone.
     case foreign
 }

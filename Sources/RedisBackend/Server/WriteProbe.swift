@@ -3,14 +3,14 @@ import Logging
 import RedisDriver
 import Synchronization
 
-/// Proves that the server takes this user's writes, and looks at whether it keeps them.
+/// Checks that the server accepts this user's writes, and whether it keeps them.
 ///
-/// A key of its own, which no index covers, is written and removed in one transaction, so that
-/// nothing stays.
+/// A separate key, which no index covers, is written and removed in one transaction, so that
+/// nothing remains.
 final class WriteProbe: Sendable {
     private let commands: [RedisCommand]
     private let logger: Logger
-    /// The eviction policy that was last warned of.
+    /// The eviction policy of the last warning.
     private let warned = Mutex<String?>(nil)
 
     /// - Parameter isDocument: writes a JSON document, as sessions are, instead of a hash.
@@ -28,9 +28,9 @@ final class WriteProbe: Sendable {
         for reply in replies { _ = try reply.get() }
     }
 
-    /// Why the store is not ready, where it answers but takes no writes; `nil` if it takes them.
+    /// Why a store that responds is not ready: it refuses writes; `nil` if it accepts them.
     ///
-    /// - Throws: ``RedisError`` for everything else that goes wrong.
+    /// - Throws: ``RedisError`` for all other errors.
     func refusal(_ client: RedisClient) async throws -> String? {
         do {
             try await run(client)
@@ -42,8 +42,8 @@ final class WriteProbe: Sendable {
         }
     }
 
-    /// What an operator should know of a server that may throw memories away; `nil` if it does not,
-    /// or does not say.
+    /// The warning about a server that may evict memories; `nil` if it does not, or does not report
+    /// it.
     func evictionWarning(_ client: RedisClient) async -> String? {
         let reply = try? await client.send(RedisCommand("INFO", "memory"), isRead: true)
         guard let policy = InfoText(reply?.string ?? "")["maxmemory_policy"], policy != "noeviction" else { return nil }

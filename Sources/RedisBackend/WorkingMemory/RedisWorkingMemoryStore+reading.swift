@@ -27,12 +27,12 @@ extension RedisWorkingMemoryStore {
         }
     }
 
-    /// What a script answers for a session: its JSON and the number of messages; `nil` where there
-    /// is none.
+    /// A script's result for a session: its JSON and the number of messages; `nil` if there is
+    /// none.
     static func document(_ reply: RedisValue) throws -> (text: String, messageCount: Int)? {
         if reply.isNull { return nil }
         guard let parts = reply.array, parts.count == 2, let text = parts[0].string, let count = parts[1].integer else {
-            throw MemoryError(.internalError, "the Redis server answered for a session with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply about a session")
         }
         return (text, count)
     }
@@ -53,8 +53,8 @@ extension RedisWorkingMemoryStore {
                     let key = SessionKey(storedSessionID: sessionID, namespace: row["n"], userID: row["u"])
                     return reference.matches(key) ? key : nil
                 }
-                // A session can have two documents for a while, when the reference has written one
-                // of them.
+                // A session can have two documents for a while, if the reference has written one of
+                // them.
                 let distinct = Set(keys).sorted()
                 guard distinct.count < limit, rows.count == window else { return Array(distinct.prefix(limit)) }
                 window *= 8
@@ -82,7 +82,7 @@ extension RedisWorkingMemoryStore {
                 }
             }
             let found = rows.compactMap { $0["session_id"] }
-            // Someone may have written between the two answers.
+            // A writer may have come between the two responses.
             total = max(total, found.isEmpty ? 0 : page.offset + found.count)
             return Page(items: found, total: total, request: page)
         }
@@ -94,7 +94,7 @@ extension RedisWorkingMemoryStore {
         guard reply.count == 2, let seconds = reply[0].integer, (0...1_000_000_000_000).contains(seconds),
             let microseconds = reply[1].integer, (0..<1_000_000).contains(microseconds)
         else {
-            throw MemoryError(.internalError, "the Redis server does not tell its time")
+            throw MemoryError(.internalError, "the Redis server did not return its time")
         }
         return seconds * 1000 + microseconds / 1000
     }
@@ -103,15 +103,15 @@ extension RedisWorkingMemoryStore {
     private static func total(_ reply: RedisValue) throws -> Int {
         guard let row = try rows(reply).first else { return 0 }
         guard let total = row["total"].flatMap({ Int($0) }) else {
-            throw MemoryError(.internalError, "the Redis server answered a count with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply to a count")
         }
         return total
     }
 
-    /// The rows of an FT.AGGREGATE answer, by field; fields without a value are left out.
+    /// The rows of an FT.AGGREGATE result, by field; fields without a value are left out.
     private static func rows(_ reply: RedisValue) throws -> [[String: String]] {
         guard let rows = try reply.get().array else {
-            throw MemoryError(.internalError, "the Redis server answered a search with something unknown")
+            throw MemoryError(.internalError, "the Redis server sent an unknown reply to a search")
         }
         return try rows.dropFirst().map { row in
             let pairs = try row.get().array ?? []

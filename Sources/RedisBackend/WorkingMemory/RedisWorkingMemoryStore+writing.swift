@@ -8,7 +8,7 @@ extension RedisWorkingMemoryStore {
     ) async throws -> SessionRevision {
         let stamp = memory.lastAccessed
         let count = memory.messages.count
-        // The script puts the number and the earlier revisions in.
+        // The script adds the number and the earlier revisions.
         let revision = SessionRevision(number: 0, stamp: stamp, writerStamp: writerStamp, messageCount: count)
         let text = try StoredDocument.text(
             StoredSession(memory: memory, messageCount: count, revisions: [revision]))

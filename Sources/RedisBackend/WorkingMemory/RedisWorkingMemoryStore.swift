@@ -13,7 +13,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         /// string, default: agent_memory:jobs; of the queue in the same Redis that gets the jobs of
         /// writes (``RedisJobQueue``).
         public var jobsKeyPrefix = "agent_memory:jobs"
-        /// How often the index is looked after; default: 1 minute.
+        /// The interval of checks of the index; default: 1 minute.
         public var upkeepInterval: Duration = .seconds(60)
 
         public init() {}
@@ -21,7 +21,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     public let name = "redis"
 
-    /// Seconds; longer ones are held to it, because dates end with the year 9999.
+    /// Seconds; longer times are reduced to it, because dates end with the year 9999.
     static let longestTTL = 400_000_000_000
 
     let database: RedisDatabase
@@ -31,8 +31,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
 
     var client: RedisClient { database.calls }
 
-    /// A store in a database that others may use too. Nothing is connected yet: that is what
-    /// ``prepare()`` does.
+    /// A store in a database that others may use too. It connects in ``prepare()``, not here.
     public init(database: RedisDatabase, configuration: Configuration = Configuration()) {
         self.database = database
         self.configuration = configuration
@@ -59,8 +58,8 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     public func prepare() async throws {
         try await database.mappingPreparation {
             try await checkJSON()
-            // A new index scans the keys of the whole server, which takes its time even when none
-            // of them is ours.
+            // A new index scans the keys of the whole server, which takes time even if it covers
+            // none of them.
             _ = try await keeper.ready(client, patience: database.timeout * 0.45)
             await probe.warnOfEviction(client)
             // Reads do not show that the server became a replica.
@@ -71,7 +70,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     public func run() async throws {
         try await database.maintain(every: configuration.upkeepInterval, isSettled: { keeper.hasFoundIndex }) {
             try await prepare()
-            // Someone may have changed them under the connections.
+            // Another client may have changed the settings.
             try await mappingErrors { try await keeper.renewSettings(client) }
         }
     }
@@ -90,7 +89,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         return [health]
     }
 
-    /// Reads a key that no session has, to learn whether the server knows JSON.
+    /// Reads a key that no session has, to check whether the server supports JSON.
     ///
     /// - Throws: ``RedisError``.
     private func checkJSON() async throws {
@@ -108,8 +107,7 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         try await database.mappingErrors(within: database.timeout.grown(bytes: bytes), body)
     }
 
-    /// Asks the complete index; once more if it was missing or the server may have been another
-    /// one.
+    /// Queries the complete index; again if it was missing or the server may have been another one.
     func asking<Answer: Sendable>(_ body: (SessionQueries) async throws -> Answer) async throws -> Answer {
         try await mappingErrors {
             let ready = try await keeper.ready(client)
@@ -125,8 +123,9 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
         }
     }
 
-    /// The engine gives up a little before we do, so that its own error arrives; without ON_TIMEOUT
-    /// FAIL it must not give up at all, because it would answer short.
+    /// The engine's time limit is a little shorter than ours, so that its own error arrives.
+    /// Without ON_TIMEOUT FAIL there must not be one, because the engine would return a short
+    /// result.
     private func queries(_ ready: IndexState.Ready) -> SessionQueries {
         let milliseconds = Int(database.timeout / .milliseconds(1))
         return SessionQueries(

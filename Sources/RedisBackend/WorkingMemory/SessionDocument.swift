@@ -1,13 +1,13 @@
 import AgentMemory
 
-/// A session as one JSON document in the shape that the reference keeps in Redis, with two members
-/// more: `revision`, the current ``SessionRevision/number``, and `revisions`, an array of
+/// A session as one JSON document in the shape that the reference stores in Redis, with two more
+/// members: `revision`, the current ``SessionRevision/number``, and `revisions`, an array of
 /// ``SessionRevision/json``, oldest first.
 ///
 /// `last_accessed`, `created_at` and `updated_at` of the session are seconds since the epoch. The
 /// reference writes whole seconds and reads fractions; ours have six digits of a fraction. Dates of
-/// messages and memories are ISO 8601. `data` is `null` where there is none, which the reference
-/// reads as `{}`.
+/// messages and memories are ISO 8601. `data` is `null` if there is none, which the reference reads
+/// as `{}`.
 enum SessionDocument {
     /// The whole document.
     static func json(_ session: StoredSession) -> JSONWriter {
@@ -23,8 +23,8 @@ enum SessionDocument {
         return writer
     }
 
-    /// Every member but `messages`, for a store that replaces the two parts separately; the caller
-    /// opens and closes the object.
+    /// Every member except `messages`, for a store that replaces the two parts separately; the
+    /// caller opens and closes the object.
     static func writeHead(of session: StoredSession, to writer: inout JSONWriter) {
         let memory = session.memory
         func member(_ name: String, _ value: JSONValue) {
@@ -51,12 +51,12 @@ enum SessionDocument {
         member("revisions", .array(session.revisions.map(\.json)))
     }
 
-    /// Reads a document of ours or of the reference.
+    /// Reads a document of this backend or of the reference.
     ///
     /// - Parameters:
-    ///   - document: may lack `messages`, or hold only the last ones.
+    ///   - document: may lack `messages`, or have only the last ones.
     ///   - messageCount: of the whole session; `nil` counts those of the document.
-    /// - Throws: ``MemoryError`` with code `internalError` for what is no session.
+    /// - Throws: ``MemoryError`` with code `internalError` if it is not a session.
     static func session(_ document: JSONValue, messageCount: Int? = nil) throws(MemoryError) -> StoredSession {
         guard case .object(let members) = document, let sessionID = members["session_id"]?.stringValue else {
             throw MemoryError(.internalError, "a stored session cannot be read")

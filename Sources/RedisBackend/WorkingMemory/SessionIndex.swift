@@ -3,15 +3,14 @@ import RedisDriver
 
 /// The search index over the documents of sessions, by which they are found and listed.
 ///
-/// The reference's own, `working_memory_idx`, folds upper and lower case and cuts values at commas;
-/// it is left alone.
+/// The reference's own index, `working_memory_idx`, folds case and splits values at commas; it is
+/// left alone.
 struct SessionIndex: SearchIndex {
     let keyPrefix: String
 
     private static let noSeparator = "\u{1F}"
     private static let tags = ["session_id", "namespace", "user_id"]
-    /// The engine may still count a document whose key has expired, so what is past is left out by
-    /// these.
+    /// The engine may still count a document whose key has expired; these conditions exclude it.
     private static let numbers = ["expires_at", "ttl_seconds", "updated_at"]
 
     func creation(named name: String) -> RedisCommand {
@@ -22,7 +21,7 @@ struct SessionIndex: SearchIndex {
                 "$.\(tag)", "AS", tag, "TAG", "SEPARATOR", Self.noSeparator, "CASESENSITIVE", "SORTABLE", "UNF",
             ])
         }
-        // The reference knows created_at too, and uses this index where it finds it under its own
+        // The reference knows created_at too, and uses this index if it finds it under its own
         // name.
         for number in Self.numbers + ["created_at"] {
             command.append(["$.\(number)", "AS", number, "NUMERIC", "SORTABLE"])
@@ -40,12 +39,12 @@ struct SessionIndex: SearchIndex {
     }
 }
 
-/// Queries of a ``SessionIndex``; nothing here talks to a server.
+/// Queries of a ``SessionIndex``, without a connection to a server.
 struct SessionQueries: Sendable {
     let index: String
     /// For the engine, in milliseconds; 0 is none.
     let timeout: Int
-    /// How many results the engine gives, from the first one on.
+    /// How many results the engine returns, counted from the first.
     var maximumResults = EngineSettings.unlimited
 
     /// Ids in the order of their bytes, each once.
@@ -71,10 +70,10 @@ struct SessionQueries: Sendable {
         return command
     }
 
-    /// The parts of the sessions that match, under the names `s`, `n` and `u`, in the order of
+    /// The parts of the matching sessions, under the names `s`, `n` and `u`, in the order of
     /// ``SessionKey``. They are read from the documents, which an expired key does not have any
-    /// more. Because the engine trims what it indexes, sessions whose ids have blanks at an end may
-    /// be among them.
+    /// more. The engine trims what it indexes, so sessions whose ids have blanks at an end may be
+    /// among them.
     func matches(_ reference: SessionReference, limit: Int) throws(MemoryError) -> RedisCommand {
         let blank = UInt8(ascii: " ")
         let trimmed = reference.sessionID.utf8.drop { $0 == blank }.reversed().drop { $0 == blank }.reversed()
@@ -93,10 +92,10 @@ struct SessionQueries: Sendable {
         return command
     }
 
-    /// One group for each session id that is not past.
+    /// One group for each session id that has not expired.
     private func distinct(_ query: QueryText, at now: Int) -> RedisCommand {
         var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
-        // A document of the reference has its time to live only, in seconds from a second that was
+        // A document of the reference has only its time to live, in seconds from a second that was
         // rounded down.
         let isCurrent =
             "(exists(@expires_at) || !exists(@ttl_seconds) || !exists(@updated_at) "

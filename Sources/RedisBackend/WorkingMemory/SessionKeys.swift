@@ -2,15 +2,15 @@ import AgentMemory
 
 /// The two keys under which the document of a session can be.
 ///
-/// The reference joins what there is of namespace, user id and session id with colons, so that
-/// several sessions share one key: those of namespace `a` and of user `a`, or any whose parts hold
-/// a colon. So a document counts only where its own fields name the session; and a session that
-/// finds its plain key taken by another one lives under a key of its own.
+/// The reference joins the existing parts among namespace, user id and session id with colons, so
+/// that several sessions share one key: those of namespace `a` and of user `a`, or any whose parts
+/// have a colon. So a document counts only if its own fields name the session. A session whose
+/// plain key is taken by another one has a separate key.
 struct SessionKeys: Sendable, Equatable {
     /// `working_memory[:namespace][:user_id]:session_id`, as the reference has it.
     let plain: String
-    /// The parts behind control characters, which no part can hold: no plain key is equal to it,
-    /// and no two sessions share it.
+    /// The parts after control characters, which parts cannot have: it differs from every plain
+    /// key, and no two sessions share it.
     let own: String
     /// Session id, namespace and user id; an absent part is the empty string, which a part cannot
     /// be.

@@ -1,12 +1,12 @@
 import RedisDriver
 
-/// What is done to a session on the server, in one step each.
+/// Scripts on a session, each atomic.
 ///
 /// KEYS are ``SessionKeys/plain`` and ``SessionKeys/own``; the first three of ARGV are
-/// ``SessionKeys/identity``. A script with the line `#!lua` is refused whole, before it changes
-/// anything, where the server has no memory left or takes no writes.
+/// ``SessionKeys/identity``. A script with the line `#!lua` is refused as a whole, before it
+/// changes anything, if the server has no memory left or refuses writes.
 enum SessionScripts {
-    /// Finds the document. `locate` answers its key, or else nil and the key that a new one gets.
+    /// Finds the document. `locate` returns its key, or else nil and the key for a new one.
     private static let prelude = """
         local function names(key)
           local kind = redis.call('TYPE', key).ok
@@ -41,7 +41,7 @@ enum SessionScripts {
 
         """
 
-    /// For writes. A document of the reference has no revisions: it is number 0, and its date is
+    /// For writes. A document of the reference has no revisions: it has number 0, and its date is
     /// the stamp.
     private static let history = """
         local time = redis.call('TIME')
@@ -54,7 +54,7 @@ enum SessionScripts {
           local seconds = text(key, '$.last_accessed') or text(key, '$.updated_at')
           return math.floor((tonumber(seconds or '0') or 0) * 1000000 + 0.5)
         end
-        -- The revisions up to now with a new one behind them, as JSON; messages are those before it.
+        -- The earlier revisions and a new one, as JSON; messages are those before it.
         local function revisions(key, entry, messages)
           local kept = text(key, '$.revisions')
           if not kept or kept == '[]' then
@@ -62,7 +62,7 @@ enum SessionScripts {
           end
           return string.sub(kept, 1, -2) .. ',' .. entry .. ']'
         end
-        -- Sets members of the document, and makes it expire the given milliseconds from now, or leaves that as it is.
+        -- Sets members of the document, and sets its expiry to the given milliseconds from now, or keeps it.
         local function finish(key, patch, ttl, kept)
           if ttl then
             local at = whole(math.floor(now / 1000) + ttl)
@@ -77,7 +77,7 @@ enum SessionScripts {
 
         """
 
-    /// ARGV: paths to read, `.` for the whole document. Answers their JSON and the number of
+    /// ARGV: paths to read, `.` for the whole document. Returns their JSON and the number of
     /// messages, or nothing.
     static let read = RedisScript(
         """
@@ -88,17 +88,17 @@ enum SessionScripts {
         return {redis.call('JSON.GET', key, unpack(ARGV, 4)), count(key)}
         """)
 
-    /// ARGV: the revision expected or nothing for no session; the document; the new stamp, the
-    /// writer's stamp or `null`, the number of messages; milliseconds to live or nothing; revisions
-    /// to keep; the prefix of the queue; jobs (``JobScripts/enqueueFunction``). Answers the new
-    /// revision, or nothing if what is stored is not what was expected.
+    /// ARGV: the expected revision or an empty string for no session; the document; the new stamp,
+    /// the writer's stamp or `null`, the number of messages; milliseconds to live or an empty
+    /// string; revisions to keep; the prefix of the queue; jobs (``JobScripts/enqueueFunction``).
+    /// Returns the new revision, or nothing if the stored state is not the expected one.
     static let write = RedisScript(
         """
         #!lua
         \(prelude)\(history)\(JobScripts.enqueueFunction)
         local key, free = locate()
         if (key and number(key) or '') ~= ARGV[4] then return nil end
-        -- The time is a number that no earlier session under this key has come to.
+        -- The time is a number that no earlier session under this key has reached.
         local new = key and whole(number(key) + 1) or whole(now)
         local entry = '[' .. table.concat({new, ARGV[6], ARGV[7], ARGV[8]}, ',') .. ']'
         local all = key and revisions(key, entry, count(key)) or '[' .. entry .. ']'
@@ -110,13 +110,13 @@ enum SessionScripts {
         return new
         """)
 
-    /// ARGV: the revision expected or nothing for any; microseconds of the write, the same in
-    /// seconds; the writer's stamp or `null`; the new token count or nothing; revisions to keep;
-    /// the number of paths to answer; how many of the last messages are looked through for repeats,
-    /// or nothing; the prefix of the queue, the number of arguments of jobs; then the paths, the
-    /// jobs (``JobScripts/enqueueFunction``), the messages. Answers the paths' JSON and the number
-    /// of messages, nothing where there is no session, 0 if another revision is stored, and 2 if a
-    /// message has the id of one that says something else.
+    /// ARGV: the expected revision or an empty string for any; microseconds of the write, the same
+    /// in seconds; the writer's stamp or `null`; the new token count or an empty string; revisions
+    /// to keep; the number of paths to return; how many of the last messages are searched for
+    /// repeats, or an empty string; the prefix of the queue, the number of arguments of jobs; then
+    /// the paths, the jobs (``JobScripts/enqueueFunction``), the messages. Returns the paths' JSON
+    /// and the number of messages; nothing if there is no session; 0 if another revision is stored;
+    /// 2 if a message has the id of one with other content.
     static let append = RedisScript(
         """
         #!lua
@@ -145,7 +145,7 @@ enum SessionScripts {
           for _, message in ipairs(messages) do isNew = isNew and not mayBeListed(message) end
           if not isNew then
             local ids = cjson.decode(listed)
-            -- Only where each message has an id are the positions theirs.
+            -- The positions are those of the messages only if each has an id.
             if #ids == window then
               for i, id in ipairs(ids) do places[id] = before - window + i - 1 end
             end
@@ -190,8 +190,8 @@ enum SessionScripts {
         return answer()
         """)
 
-    /// ARGV: the revision expected or nothing for any. Answers 1, nothing where there is no
-    /// session, and 0 if another revision is stored.
+    /// ARGV: the expected revision or an empty string for any. Returns 1; nothing if there is no
+    /// session; 0 if another revision is stored.
     static let delete = RedisScript(
         """
         #!lua flags=allow-oom
@@ -216,7 +216,7 @@ enum SessionScripts {
           local wanted = {}
           for i = first, last do wanted[ARGV[i]] = true end
           local ids = cjson.decode(redis.call('JSON.GET', key, list .. '[*].id'))
-          -- Only where each element has an id are the positions theirs.
+          -- The positions are those of the elements only if each has an id.
           if redis.call('JSON.ARRLEN', key, list)[1] ~= #ids then return end
           for i, id in ipairs(ids) do
             if wanted[id] then

@@ -1,13 +1,13 @@
 import AgentMemory
 
-/// The document of a session as RedisJSON can hold it.
+/// The document of a session in a form that RedisJSON can store.
 ///
 /// It is the domain's ``SessionDocument``, but RedisJSON rounds large and long numbers, refuses
-/// those beyond a double, and refuses deep nesting. Where a client's own JSON holds such values,
-/// the member `exact` has them once more, as JSON in a string: an array of `[path, value]`. What
-/// the reference writes has no such member, so its changes always count.
+/// those beyond a double, and refuses deep nesting. For such values in a client's own JSON the
+/// member `exact` has them once more, as JSON in a string: an array of `[path, value]`. The
+/// reference does not write this member, so its changes always take effect.
 enum StoredDocument {
-    /// Every member but the messages.
+    /// Every member except the messages.
     static let headPaths = [
         "memories", "context", "user_id", "tokens", "session_id", "namespace", "ttl_seconds", "data",
         "long_term_memory_strategy", "last_accessed", "created_at", "updated_at", "revision", "revisions", exact,
@@ -15,10 +15,10 @@ enum StoredDocument {
 
     private static let exact = "exact"
 
-    /// RedisJSON takes 128 levels; the document needs some of them.
+    /// RedisJSON accepts 128 levels; the document needs some of them.
     private static let maximumDepth = 100
 
-    /// What is stored wraps values that a request may nest as deep as any JSON is taken.
+    /// The stored document wraps values that a request may nest as deeply as JSON is accepted.
     private static let wrappedDepth = JSONValue.maximumDepth + 16
 
     static func text(_ session: StoredSession) throws(MemoryError) -> [UInt8] {
@@ -38,8 +38,8 @@ enum StoredDocument {
     }
 
     /// - Parameters:
-    ///   - text: the whole document, or an object of paths and the arrays of what was found there.
-    ///   - messages: the path of the messages, where there are paths.
+    ///   - text: the whole document, or an object of paths and the arrays of their values.
+    ///   - messages: the path of the messages, if there are paths.
     static func session(
         _ text: String, messages: String? = nil, messageCount: Int
     ) throws(MemoryError) -> StoredSession {
@@ -69,7 +69,7 @@ enum StoredDocument {
         return try SessionDocument.session(document, messageCount: messageCount)
     }
 
-    /// The values whose content is the client's own.
+    /// The values whose content comes from the client.
     private static func clientValues(_ memory: WorkingMemory) -> [(path: [JSONValue], value: JSONObject)] {
         var values: [(path: [JSONValue], value: JSONObject)] = []
         if let data = memory.data { values.append((["data"], data)) }
@@ -82,7 +82,7 @@ enum StoredDocument {
         return values
     }
 
-    /// Whether RedisJSON gives the value back as it was written.
+    /// Whether RedisJSON returns the value as it was written.
     private static func isKept(_ value: JSONValue, depth: Int) -> Bool {
         switch value {
         case .null, .bool, .string: true
@@ -94,7 +94,7 @@ enum StoredDocument {
         }
     }
 
-    /// Whether RedisJSON takes the value at all.
+    /// Whether RedisJSON accepts the value at all.
     private static func isTaken(_ value: JSONValue, depth: Int) -> Bool {
         switch value {
         case .null, .bool, .string: true
@@ -124,8 +124,7 @@ enum StoredDocument {
 }
 
 extension JSONValue {
-    /// Replaces the value at a path of names and indexes; does nothing where the path leads
-    /// nowhere.
+    /// Replaces the value at a path of names and indexes; does nothing if the path does not exist.
     fileprivate mutating func set(_ value: JSONValue, at path: ArraySlice<JSONValue>) {
         guard let step = path.first else {
             self = value

@@ -45,7 +45,7 @@ final class EmbeddingQueue: Sendable {
 
     /// A portion is large enough for the products to be quick, and small enough to take turns.
     private static let portions = 48...192
-    /// Calls beyond this number are refused: they would run into their deadlines.
+    /// Calls beyond this number are refused: they would exceed their deadlines.
     private static let maximumCalls = 1024
 
     private let monitor: Monitor<State>
@@ -71,7 +71,7 @@ final class EmbeddingQueue: Sendable {
             end()
             throw MemoryError(
                 .misconfigured,
-                "the system made no thread for the embedding model; \(threadsName) is \(threads)")
+                "the system cannot start a thread for the embedding model; \(threadsName) is \(threads)")
         }
     }
 
@@ -82,7 +82,7 @@ final class EmbeddingQueue: Sendable {
         monitor.withLock { state in state.calls.values.reduce(0) { $0 + $1.texts.count - $1.next } }
     }
 
-    /// Lets the threads end when they have done what they are at; calls that wait fail.
+    /// Lets the threads end after their current work; waiting calls fail.
     func end() {
         let continuations = monitor.change { state in
             state.hasEnded = true
@@ -103,7 +103,7 @@ final class EmbeddingQueue: Sendable {
         }
         let timer = Task {
             try await Task.sleep(for: limit)
-            let error = MemoryError(.timedOut, "the embedding model \(name) did not answer within \(limit)")
+            let error = MemoryError(.timedOut, "the embedding model \(name) did not respond within \(limit)")
             remove(id)?.resume(throwing: error)
         }
         defer { timer.cancel() }
@@ -118,11 +118,11 @@ final class EmbeddingQueue: Sendable {
         let total = texts.reduce(0) { $0 + Self.estimatedTokens($1) }
         let refusal: (any Error)? = monitor.change { state in
             if case .failed(let reason) = state.phase { return MemoryError(.embeddingFailed, reason) }
-            // The handler may have run before there was anyone to tell.
+            // The handler may have run before there was anything to cancel.
             if Task.isCancelled || state.hasEnded { return CancellationError() }
             guard state.calls.count < Self.maximumCalls else {
                 return MemoryError(
-                    .embeddingFailed, "the embedding model \(name) has \(Self.maximumCalls) calls waiting already")
+                    .embeddingFailed, "the embedding model \(name) already has \(Self.maximumCalls) calls waiting")
             }
             state.calls[id] = Call(
                 texts: texts, portion: min(max(total / threads, Self.portions.lowerBound), Self.portions.upperBound),
@@ -134,7 +134,7 @@ final class EmbeddingQueue: Sendable {
         if let refusal { continuation.resume(throwing: refusal) }
     }
 
-    /// Forgets a call that is no longer waited for.
+    /// Drops a call that is no longer needed.
     private func remove(_ id: Int) -> CheckedContinuation<[TextEncoding], any Error>? {
         monitor.withLock { state in
             state.turns.removeAll { $0 == id }
@@ -142,7 +142,7 @@ final class EmbeddingQueue: Sendable {
         }
     }
 
-    /// For sharing texts out only: English has some five bytes a token.
+    /// Only an estimate for sharing out texts: English has about five bytes per token.
     private static func estimatedTokens(_ text: String) -> Int { 3 + text.utf8.count / 5 }
 
     // MARK: What a thread does

@@ -34,13 +34,13 @@ final class Monitor<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// ``withLock(_:)``, and then wakes all who wait.
+    /// Runs ``withLock(_:)``, and then wakes all waiting threads.
     func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         defer { pthread_cond_broadcast(condition) }
         return try withLock(body)
     }
 
-    /// Blocks the thread until `body` gives something.
+    /// Blocks the thread until `body` returns a value.
     func wait<Result>(for body: (inout Value) -> Result?) -> Result {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }

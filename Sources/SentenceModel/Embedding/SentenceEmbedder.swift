@@ -13,13 +13,13 @@ public final class SentenceEmbedder: Embedder {
         public var path: String
         /// Threads that compute. Default: 2.
         public var threads = 2
-        /// How messages name ``threads``. Default: as it is called here.
+        /// How messages name ``threads``. Default: by its name here.
         public var threadsName = "threads"
         /// Whether the weights are read at once, and not with the first text. Default: yes.
         public var loadsAtStart = true
         /// Whether ``SentenceEmbedder/encode(_:)`` gives tokens. Default: yes.
         public var givesTokens = true
-        /// For one call, with the time that it waits for others. Default: 60 s.
+        /// For one call, including the time that it waits for others. Default: 60 s.
         public var deadline: Duration = .seconds(60)
 
         public init(name: String, path: String) {
@@ -28,14 +28,14 @@ public final class SentenceEmbedder: Embedder {
         }
     }
 
-    /// The numbers of threads that can be had.
+    /// The supported numbers of threads.
     public static let threadsRange = 1...64
 
     public let model: String
     public let dimensions: Int
-    /// Tokens of one text that count, the first and the last, which mark it, included.
+    /// Tokens of one text that count, including the first and the last, which mark it.
     public let maximumTokens: Int
-    /// What computes the products of matrices, in its own words.
+    /// The library that computes the products of matrices, as it describes itself.
     public let libraryVersion: String?
     public let tokenModelTag: UInt32?
     private let deadline: Duration
@@ -77,7 +77,7 @@ public final class SentenceEmbedder: Embedder {
 
     deinit { queue.end() }
 
-    /// Where the model is between its files and its first vector.
+    /// The state of the model between its files and its first vector.
     var phase: EmbeddingQueue.Phase { queue.phase }
 
     /// Texts of all calls that no thread has taken yet.
@@ -91,7 +91,7 @@ public final class SentenceEmbedder: Embedder {
         try await queue.encodings(of: texts, within: deadline)
     }
 
-    /// A model that is read with the first text is ready without that.
+    /// A model that is read with the first text counts as ready before that.
     public func unavailability() async -> String? {
         switch phase {
         case .unloaded, .loaded: nil

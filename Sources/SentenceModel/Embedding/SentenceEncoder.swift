@@ -20,8 +20,7 @@ struct SentenceEncoder: Sendable {
         self.library = library
         self.tokenModelTag = tokenModelTag
         encoder = BertEncoder(tensors, configuration, library: library)
-        // The first use of every weight: they are read from the disk now, and not when somebody
-        // waits.
+        // The first use of every weight reads it from the disk now, not during a request.
         library.prepareThread()
         let vector = encodings(of: ["a"], EncoderScratch())[0].vector
         guard vector.allSatisfy(\.isFinite), vector.contains(where: { $0 != 0 }) else {

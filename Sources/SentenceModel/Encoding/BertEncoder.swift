@@ -1,8 +1,8 @@
 /// The forward pass of BERT (Devlin, Chang, Lee and Toutanova, 2018; the layers are those of
-/// Vaswani et al.: "Attention Is All You Need", 2017), pooled to one vector a text.
+/// Vaswani et al.: "Attention Is All You Need", 2017), pooled to one vector per text.
 ///
-/// The tokens of several texts lie one text after the other in one matrix, without padding: the
-/// products of the layers concern each token by itself, and only attention looks at the texts one
+/// The tokens of several texts are stored one text after the other in one matrix, without padding:
+/// the products of the layers concern each token by itself, and only attention treats the texts one
 /// by one.
 struct BertEncoder: Sendable {
     private struct Layer: Sendable {
@@ -22,12 +22,12 @@ struct BertEncoder: Sendable {
     let configuration: ModelConfiguration
     private let library: MatrixLibrary
     private let words: Tensor
-    /// Those of the positions with that of the first token type, which all tokens have.
+    /// Embeddings of the positions plus that of the first token type, which all tokens have.
     private let positions: FloatBuffer
     private let embeddingNorm: LayerNorm
     private let layers: [Layer]
 
-    /// Reads what is not used in place, and joins what is multiplied together.
+    /// Reads the tensors that are not used in place, and joins those that are multiplied together.
     init(_ tensors: BertTensors, _ configuration: ModelConfiguration, library: MatrixLibrary) {
         self.configuration = configuration
         self.library = library
@@ -159,7 +159,7 @@ struct BertEncoder: Sendable {
         }
         guard configuration.normalizes else { return vector }
         let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        // As the published library divides: a vector of zeros stays one.
+        // As the published library divides: a vector of zeros stays unchanged.
         return vector.map { $0 / max(length, 1e-12) }
     }
 }

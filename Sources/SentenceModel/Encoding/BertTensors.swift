@@ -25,7 +25,7 @@ struct BertTensors: Sendable {
     init(_ file: TensorFile, _ configuration: ModelConfiguration) throws(MemoryError) {
         let hidden = configuration.hiddenSize
         let wide = configuration.intermediateSize
-        // Models that were saved with a head on top have their encoder under a name of its own.
+        // Models that were saved with a head have their encoder under a name of its own.
         let prefix = file.has("bert.embeddings.word_embeddings.weight") ? "bert." : ""
         func tensor(_ name: String, _ shape: Int...) throws(MemoryError) -> Tensor {
             try file.tensor(prefix + name, shape: shape)

@@ -1,5 +1,5 @@
-/// Memory for what the encoder computes on the way. It belongs to one thread and grows to what was
-/// needed most.
+/// Memory for the encoder's intermediate results. It belongs to one thread and grows to the largest
+/// need so far.
 final class EncoderScratch {
     /// A row for each token.
     private(set) var states = FloatBuffer(count: 0)
@@ -12,7 +12,7 @@ final class EncoderScratch {
     private(set) var scores = FloatBuffer(count: 0)
     private var rows = 0
 
-    /// Numbers from one row of scores to the next: whole vectors.
+    /// The distance from one row of scores to the next, in numbers: whole vectors.
     static func scoreStride(_ tokens: Int) -> Int { (tokens + 7) / 8 * 8 }
 
     func reserve(rows: Int, longest: Int, _ configuration: ModelConfiguration) {

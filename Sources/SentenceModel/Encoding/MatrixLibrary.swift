@@ -8,8 +8,8 @@ import AgentMemory
     import Darwin
 #endif
 
-/// Products of matrices by OpenBLAS (on Apple's systems, Accelerate), which is looked for when the
-/// program runs: a machine without it builds and runs everything else.
+/// Products of matrices by OpenBLAS (on Apple's systems, Accelerate), which is loaded at run time:
+/// a machine without it builds and runs everything else.
 ///
 /// `@unchecked Sendable`: the functions may be called from any thread, and the library is never
 /// unloaded.
@@ -35,7 +35,7 @@ final class MatrixLibrary: @unchecked Sendable {
 
     private let sgemm: Multiply
     private let setThreads: SetThreads?
-    /// The library's own words about its version and the processor it works for, if it has any.
+    /// The library's own description of its version and its processor, if it has any.
     let version: String?
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that says what to install.
@@ -59,18 +59,18 @@ final class MatrixLibrary: @unchecked Sendable {
         }
         throw MemoryError(
             .misconfigured,
-            "local embedding models need OpenBLAS, which this machine lacks: install it (Debian, Ubuntu: apt-get install libopenblas0-pthread), or choose another embedding model",
+            "local embedding models need OpenBLAS, which is missing on this machine: install it (Debian, Ubuntu: apt-get install libopenblas0-pthread), or choose another embedding model",
             underlying: failure)
     }
 
-    /// Keeps the library from threads of its own: the callers are as many as there should be. Every
-    /// thread that multiplies calls it once, because some builds of OpenBLAS keep the number by
+    /// Keeps the library from starting threads of its own, because the callers are enough. Every
+    /// thread that multiplies calls it once, because some builds of OpenBLAS keep the number per
     /// thread.
     func prepareThread() {
         setThreads?(1)
     }
 
-    /// c = alpha a bᵀ + beta c, of matrices that lie row by row.
+    /// c = alpha a bᵀ + beta c, of matrices stored row by row.
     ///
     /// - Parameters:
     ///   - a: `rows` by `depth`, one row every `strideA` numbers.
@@ -85,7 +85,7 @@ final class MatrixLibrary: @unchecked Sendable {
             Int32(strideA), b, Int32(strideB), beta, c, Int32(strideC))
     }
 
-    /// c = a b, of matrices that lie row by row; `b` is `depth` by `columns`.
+    /// c = a b, of matrices stored row by row; `b` is `depth` by `columns`.
     func multiply(
         rows: Int, columns: Int, depth: Int, _ a: UnsafePointer<Float>, _ strideA: Int, _ b: UnsafePointer<Float>,
         _ strideB: Int, _ c: UnsafeMutablePointer<Float>, _ strideC: Int

@@ -1,9 +1,9 @@
-/// What is done between products of matrices. Pointers are at multiples of 32 bytes, counts are
+/// The operations between products of matrices. Pointers are at multiples of 32 bytes, counts are
 /// multiples of 8.
 ///
-/// Where every number stands alone, the loops are plain ones without a branch, which the compiler
-/// turns into vector instructions; sums are taken eight at a time by hand, because floating-point
-/// addition may not be reordered for it.
+/// Operations on single numbers are plain loops without a branch, which the compiler turns into
+/// vector instructions. Sums are computed eight at a time by hand, because the compiler may not
+/// reorder floating-point additions.
 enum VectorMath {
     private typealias Vector = SIMD8<Float>
 
@@ -20,7 +20,7 @@ enum VectorMath {
     /// e to the power of x, to about 2 units in the last place; 0 below -87, and not above e^88.
     ///
     /// e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2, where seven terms of the series
-    /// are enough. ln 2 is taken in two parts (Cody and Waite), so that nothing of r is lost.
+    /// are enough. ln 2 is split into two parts (Cody and Waite), so that r keeps its precision.
     @inline(__always)
     static func exp(_ x: Float) -> Float {
         let bounded = x > 88 ? 88 : x
@@ -77,7 +77,7 @@ enum VectorMath {
         }
     }
 
-    /// Replaces each number by what `body` makes of it and its index.
+    /// Replaces each number by the result of `body` for it and its index.
     ///
     /// A `while`, because without optimisation, as in tests, the iterator of a range takes longer
     /// than most bodies.
@@ -132,8 +132,8 @@ enum VectorMath {
         for i in 0..<width / 8 { x[i] = (x[i] - mean) * scale * gain[i] + bias[i] }
     }
 
-    /// Turns each row of `columns` scores into weights that sum to 1. A row lies every `stride`
-    /// numbers, a multiple of 8, and what is between its end and the next becomes 0.
+    /// Turns each row of `columns` scores into weights that sum to 1. Rows are `stride` numbers
+    /// apart, a multiple of 8; the numbers between the end of a row and the next become 0.
     static func softmax(_ scores: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int) {
         let used = (columns + 7) / 8
         for row in 0..<rows {
@@ -159,7 +159,7 @@ enum VectorMath {
     }
 }
 
-/// The learnt part of a layer normalisation.
+/// The learnt parameters of a layer normalisation.
 struct LayerNorm: Sendable {
     let gain: FloatBuffer
     let bias: FloatBuffer

@@ -1,5 +1,5 @@
-/// A matrix of weights, one row for each number that comes out: where it lies in the file if it can
-/// be used there, which saves a copy, otherwise converted.
+/// A matrix of weights, one row for each output number: at its place in the file if it can be used
+/// there, which saves a copy, otherwise converted.
 ///
 /// `@unchecked Sendable`: it is only read, and `owner` keeps the memory.
 struct WeightMatrix: @unchecked Sendable {

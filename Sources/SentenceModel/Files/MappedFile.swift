@@ -8,19 +8,19 @@ import AgentMemory
     import Darwin
 #endif
 
-/// A file's bytes, mapped into memory: pages are read when they are touched, and shared with
-/// whoever maps the same file.
+/// A file's bytes, mapped into memory: pages are read on first access, and shared with every
+/// process that maps the same file.
 ///
-/// `@unchecked Sendable`: the mapping is private, only read, and ends with the object. Whoever
-/// keeps a pointer into ``bytes`` keeps the object, too. A file that is cut short while it is
-/// mapped ends the process with SIGBUS, so a model must be replaced by a new file, not written
-/// over; `mv` does that.
+/// `@unchecked Sendable`: the mapping is private, only read, and ends with the object. A pointer
+/// into ``bytes`` is valid only as long as the object. Truncating the file while it is mapped ends
+/// the process with SIGBUS, so a model must be replaced by a new file, not overwritten; `mv` does
+/// that.
 final class MappedFile: @unchecked Sendable {
     let path: String
     let bytes: UnsafeRawBufferPointer
 
-    /// - Throws: ``MemoryError`` with code `misconfigured` if the path is no regular file that can
-    ///   be read.
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the path is not a regular file that
+    ///   can be read.
     init(_ path: String) throws(MemoryError) {
         func refusal(_ reason: String) -> MemoryError {
             MemoryError(.misconfigured, "the model file \(path) cannot be read: \(reason)")

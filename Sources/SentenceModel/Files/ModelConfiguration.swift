@@ -1,8 +1,8 @@
 import AgentMemory
 
-/// The shape of a BERT encoder and what is done with its output, as the model's own files say.
+/// The shape of a BERT encoder and the processing of its output, from the model's own files.
 struct ModelConfiguration: Sendable {
-    /// What the feed-forward layers apply between their two products.
+    /// The activation between the two products of the feed-forward layers.
     enum Activation: Sendable {
         /// x Φ(x), exactly.
         case gelu
@@ -11,7 +11,7 @@ struct ModelConfiguration: Sendable {
         case relu
     }
 
-    /// How the vectors of the tokens become one.
+    /// How the vectors of the tokens become one vector.
     enum Pooling: Sendable {
         case mean
         /// The vector of the first token.
@@ -25,14 +25,14 @@ struct ModelConfiguration: Sendable {
     let intermediateSize: Int
     let vocabularySize: Int
     let tokenTypes: Int
-    /// The positions that the model has learnt, and so the longest input in tokens.
+    /// The positions that the model has learnt: the longest input in tokens.
     let positions: Int
     let layerNormEpsilon: Float
     let activation: Activation
     let pooling: Pooling
     /// Whether vectors are divided by their length.
     let normalizes: Bool
-    /// Tokens of one text, the first and the last, which mark it, included; what goes beyond is cut
+    /// Tokens of one text, including the first and the last, which mark it; further ones are cut
     /// off.
     let maximumTokens: Int
 
@@ -58,7 +58,7 @@ struct ModelConfiguration: Sendable {
         guard hiddenSize % heads == 0 else {
             throw config.refusal("has a hidden_size of \(hiddenSize), which \(heads) heads cannot share")
         }
-        // Vectors are worked on in groups of eight numbers.
+        // Vectors are processed in groups of eight numbers.
         guard hiddenSize % 8 == 0, intermediateSize % 8 == 0 else {
             throw config.refusal("has a hidden_size or intermediate_size that is not a multiple of 8")
         }
@@ -86,15 +86,15 @@ struct ModelConfiguration: Sendable {
             .doubleValue,
             configured < Double(longest)
         {
-            // As a double it may be any number, and is written as 1e30 where there is no limit.
+            // As a double, because it may be any number; 1e30 stands for no limit.
             longest = Int(max(configured, 0))
         }
-        guard longest >= 3 else { throw config.refusal("goes with a maximum length of \(longest) tokens") }
+        guard longest >= 3 else { throw config.refusal("has a maximum length of \(longest) tokens") }
         maximumTokens = longest
     }
 
-    /// Where the pooling is described, and whether vectors are normalised: the list of modules that
-    /// a text runs through.
+    /// The list of modules that a text runs through: it names the pooling, and whether vectors are
+    /// normalised.
     private static func modules(_ folder: ModelFolder) throws(MemoryError) -> (pooling: String, normalizes: Bool) {
         guard let file = try folder.objectIfPresent("modules.json") else { return ("1_Pooling", false) }
         guard let modules = file.value.arrayValue else { throw file.refusal("is not a list of modules") }
@@ -134,7 +134,7 @@ struct ModelConfiguration: Sendable {
         }
     }
 
-    /// A prompt that the published library would put before every text would change every vector.
+    /// A prompt that the published library would prepend to every text would change every vector.
     private static func refusePrompt(_ folder: ModelFolder) throws(MemoryError) {
         guard let file = try folder.objectIfPresent("config_sentence_transformers.json"),
             let prompt = file["default_prompt_name"]?.stringValue

@@ -8,7 +8,7 @@ import AgentMemory
     import Darwin
 #endif
 
-/// A folder in the layout of sentence-transformers: JSON files that say what the model is, its
+/// A folder in the layout of sentence-transformers: JSON files that describe the model, its
 /// vocabulary, its weights.
 struct ModelFolder: Sendable {
     let path: String
@@ -30,20 +30,20 @@ struct ModelFolder: Sendable {
         try MappedFile(path(of: name))
     }
 
-    /// The object that a JSON file holds.
+    /// The object in a JSON file.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the file.
     func object(_ name: String) throws(MemoryError) -> JSONFile {
         try JSONFile(file(name))
     }
 
-    /// The object that a JSON file holds, or nil if there is no such file.
+    /// The object in a JSON file, or `nil` if there is no such file.
     func objectIfPresent(_ name: String) throws(MemoryError) -> JSONFile? {
         has(name) ? try object(name) : nil
     }
 }
 
-/// A JSON file of a model, which names itself in what it refuses.
+/// A JSON file of a model, whose errors name the file.
 struct JSONFile: Sendable {
     let path: String
     let value: JSONValue
@@ -64,7 +64,7 @@ struct JSONFile: Sendable {
         MemoryError(.misconfigured, "the model file \(path) \(reason)")
     }
 
-    /// A whole number that must be there.
+    /// A required whole number.
     func int(_ name: String, in range: ClosedRange<Int>) throws(MemoryError) -> Int {
         guard let value = value[name]?.intValue, range.contains(value) else {
             throw refusal("has no \(name) from \(range.lowerBound) to \(range.upperBound)")

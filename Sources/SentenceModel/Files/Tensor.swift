@@ -1,4 +1,4 @@
-/// Numbers of a tensor as they lie in the file: row by row, little-endian.
+/// Numbers of a tensor as stored in the file: row by row, little-endian.
 ///
 /// `@unchecked Sendable`: the bytes are only read, and `owner` keeps them.
 struct Tensor: @unchecked Sendable {
@@ -39,7 +39,7 @@ struct Tensor: @unchecked Sendable {
         }
     }
 
-    /// The numbers where they lie in the file, if they can be used there: 32 bits each, at a
+    /// The numbers at their place in the file, if they can be used there: 32 bits each, at a
     /// multiple of 4.
     var inPlace: UnsafePointer<Float>? {
         guard type == .f32, let start = bytes.baseAddress, Int(bitPattern: start) % 4 == 0 else { return nil }

@@ -1,9 +1,9 @@
 import AgentMemory
 
 /// Reads a safetensors file: eight bytes with the length of a JSON header, the header, and the
-/// tensors' bytes (https://github.com/huggingface/safetensors, "Format"). Nothing in it is
-/// believed: lengths, offsets, shapes and types are checked before a byte of a tensor is looked at,
-/// so that a damaged file is refused and cannot crash the process.
+/// tensors' bytes (https://github.com/huggingface/safetensors, "Format"). Lengths, offsets, shapes
+/// and types are checked before any byte of a tensor is read, so that a damaged file is refused and
+/// cannot crash the process.
 struct TensorFile: Sendable {
     private struct Entry {
         let type: TensorType
@@ -11,7 +11,7 @@ struct TensorFile: Sendable {
         let range: Range<Int>
     }
 
-    /// As the published reader has it.
+    /// The limit of the published reader.
     private static let maximumHeaderLength = 100_000_000
 
     private let file: MappedFile
@@ -46,8 +46,7 @@ struct TensorFile: Sendable {
             }
             entries[ExactString(name)] = entry
         }
-        // Without gaps and without overlaps, to the last byte: so a file that was cut short is seen
-        // here.
+        // Without gaps and overlaps, to the last byte: this detects a truncated file.
         var end = 0
         for entry in entries.values.sorted(by: {
             ($0.range.lowerBound, $0.range.count) < ($1.range.lowerBound, $1.range.count)
@@ -62,7 +61,7 @@ struct TensorFile: Sendable {
         self.entries = entries
     }
 
-    /// What the header says of one tensor, if that is possible in a file with `dataSize` bytes of
+    /// The header's entry for one tensor, if it is possible in a file with `dataSize` bytes of
     /// tensors.
     private static func entry(_ value: JSONValue, dataSize: Int) -> Entry? {
         guard let type = value["dtype"]?.stringValue.flatMap(TensorType.init(rawValue:)),

@@ -1,17 +1,17 @@
 import AgentMemory
 
-/// What the tokenizer of BERT does with a character.
+/// How the tokenizer of BERT treats a character.
 ///
-/// The published implementation carries tables of Unicode 8 for general categories and older ones
-/// for decompositions, while the standard library's are newer. A character that came later is
-/// treated as the published tokenizer treats it: as one without a category. What other versions of
-/// Unicode changed about older characters is listed by value. The tests hold every character below
-/// U+20000 against the published tokenizer.
+/// The published implementation has tables of Unicode 8 for general categories and older ones for
+/// decompositions, while the standard library's are newer. A later character is treated as the
+/// published tokenizer treats it: as one without a category. Changes of other Unicode versions to
+/// older characters are listed by value. The tests compare every character below U+20000 with the
+/// published tokenizer.
 enum BertCharacter {
     /// The version whose categories count.
     private static let version = 8
 
-    /// Whether the character is taken out: U+0000, U+FFFD, controls other than tab and line ends,
+    /// Whether the character is removed: U+0000, U+FFFD, controls other than tab and line ends,
     /// format characters, private use.
     static func isRemoved(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
@@ -28,8 +28,8 @@ enum BertCharacter {
 
     static func isWhitespace(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.isWhitespace }
 
-    /// Whether the character is a word of its own wherever it stands: all of ASCII that is neither
-    /// letter, digit, blank nor control, and the punctuation of other scripts.
+    /// Whether the character is always a word of its own: all of ASCII that is neither letter,
+    /// digit, blank nor control, and the punctuation of other scripts.
     static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: return true
@@ -47,7 +47,7 @@ enum BertCharacter {
     }
 
     /// Whether the character is an ideograph, which is a word of its own. The fifth block starts at
-    /// U+2B920 in the published tokenizer, too, and not at U+2B820.
+    /// U+2B920, as in the published tokenizer, and not at U+2B820.
     static func isIdeograph(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2B73F, 0x2B740...0x2B81F,
@@ -59,9 +59,9 @@ enum BertCharacter {
 
     /// Passes the canonical decomposition of `scalar` without accents (nonspacing marks) to `body`.
     static func stripAccents(_ scalar: Unicode.Scalar, _ body: (Unicode.Scalar) -> Void) {
-        // Its decomposition came with Unicode 13.
+        // Its decomposition was added in Unicode 13.
         if scalar.value == 0x11938 { return body(scalar) }
-        // The marks that remain could change places only among themselves, and only some of musical
+        // The remaining marks could change places only among themselves, and only some of musical
         // notation and two tone marks of Hangul remain at all.
         CanonicalDecomposition.decompose(scalar) { part in
             if !isAccent(part) { body(part) }

@@ -26,10 +26,10 @@ extension WordPieceTokenizer {
     private init(_ file: JSONFile, limit: Int) throws(MemoryError) {
         guard let model = file["model"], let members = model["vocab"]?.objectValue?.members, !members.isEmpty,
             model["type"]?.stringValue ?? "WordPiece" == "WordPiece"
-        else { throw file.refusal("holds another tokenizer than WordPiece, which is the only one supported") }
+        else { throw file.refusal("has another tokenizer than WordPiece, the only one supported") }
         guard file["normalizer"]?["type"]?.stringValue == "BertNormalizer",
             file["pre_tokenizer"]?["type"]?.stringValue == "BertPreTokenizer"
-        else { throw file.refusal("prepares texts otherwise than BERT does, which is not supported") }
+        else { throw file.refusal("prepares texts differently from BERT, which is not supported") }
         var pieces: [(piece: String, id: Int)] = []
         pieces.reserveCapacity(members.count)
         for (piece, value) in members {
@@ -41,7 +41,7 @@ extension WordPieceTokenizer {
             guard let text = token["content"]?.stringValue, let id = token["id"]?.intValue else {
                 throw file.refusal("has an added token without a text or an id")
             }
-            // Whether blanks around it belong to it makes no difference here: they are no tokens.
+            // Whether blanks around it belong to it makes no difference here: they are not tokens.
             guard token["normalized"] != .bool(true), token["single_word"] != .bool(true) else {
                 throw file.refusal(
                     "has the added token \(text), which is to be found in normalised text; that is not supported")
@@ -66,8 +66,8 @@ extension WordPieceTokenizer {
         guard let text = String(validating: vocabulary.bytes, as: UTF8.self) else {
             throw MemoryError(.misconfigured, "the model file \(vocabulary.path) is not UTF-8")
         }
-        // One token a line; a token may hold what Swift takes for the end of a line, such as
-        // U+2028.
+        // One token per line; a token may contain characters that Swift treats as the end of a
+        // line, such as U+2028.
         var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         var pieces: [(piece: String, id: Int)] = []

@@ -1,7 +1,7 @@
 /// The tokenizer of BERT: cleans a text, cuts it into words and punctuation, and each word into the
 /// longest pieces that the vocabulary has (Devlin, Chang, Lee and Toutanova: "BERT", 2018; Wu et
 /// al.: "Google's Neural Machine Translation System", 2016). Equal to `BertTokenizerFast` of
-/// Hugging Face, which the tests hold it against.
+/// Hugging Face, with which the tests compare it.
 struct WordPieceTokenizer: Sendable {
     struct Settings: Sendable {
         var cleansText = true
@@ -13,8 +13,7 @@ struct WordPieceTokenizer: Sendable {
         var maximumCharactersPerWord = 100
     }
 
-    /// A token that is found in the text as it is, before anything else is done to it, such as
-    /// `[MASK]`.
+    /// A token that is found in the unprocessed text, such as `[MASK]`.
     struct LiteralToken: Sendable {
         let text: [UInt8]
         let id: Int32
@@ -22,11 +21,11 @@ struct WordPieceTokenizer: Sendable {
 
     let vocabulary: WordPieceVocabulary
     let settings: Settings
-    /// Ids of the token for a word that cannot be pieced together, and of those around every text.
+    /// Ids of the token for a word without pieces, and of the tokens around every text.
     let unknown: Int32
     let first: Int32
     let last: Int32
-    /// Longest first, so that of two that begin at one place the longer is found.
+    /// Longest first, so that of two that start at one place the longer is found.
     private let literals: [LiteralToken]
 
     init(

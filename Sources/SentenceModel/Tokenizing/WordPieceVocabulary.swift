@@ -14,15 +14,15 @@ struct WordPieceVocabulary: Sendable {
         }
     }
 
-    /// What stands before a piece that does not begin a word, such as `##`.
+    /// The prefix of a piece that does not start a word, such as `##`.
     let continuationPrefix: [UInt8]
-    /// The hash of ``continuationPrefix``, to go on from.
+    /// The hash of ``continuationPrefix``, as a start value.
     let continuationHash: Hash
     private var bytes: [UInt8] = []
     /// Where each piece starts in `bytes`; one more at the end.
     private var starts: [Int32] = [0]
     private var ids: [Int32] = []
-    /// Places of pieces, -1 where there is none; a power of two long.
+    /// Positions of pieces, -1 for none; the length is a power of two.
     private var table: [Int32]
     private let mask: Int
 

@@ -20,7 +20,7 @@ struct WordPieces {
     private var span = 0..<0
     private var isPunctuation = false
 
-    /// - Parameter limit: Ids that are wanted; more may come of the word that reaches it.
+    /// - Parameter limit: The number of ids needed; the last word may add more.
     init(_ tokenizer: WordPieceTokenizer, limit: Int) {
         self.tokenizer = tokenizer
         self.limit = limit
@@ -41,13 +41,13 @@ struct WordPieces {
         characters += 1
     }
 
-    /// The next character of the word, one of ASCII that is no punctuation.
+    /// The next character of the word: ASCII, not punctuation.
     mutating func append(_ byte: UInt8) {
         count()
         if characters <= tokenizer.settings.maximumCharactersPerWord { word.append(byte) }
     }
 
-    /// The next character; punctuation ends the word and is one itself.
+    /// The next character; punctuation ends the word and is a word itself.
     mutating func append(_ scalar: Unicode.Scalar) {
         if BertCharacter.isPunctuation(scalar) {
             end()
@@ -88,17 +88,16 @@ struct WordPieces {
         }
     }
 
-    /// The longest piece that the word begins with, then the longest of what follows, to the end.
+    /// The longest piece at the start of the word, then the longest of the rest, to the end.
     ///
-    /// - Returns: Whether there was a piece everywhere.
+    /// - Returns: Whether every part had a piece.
     private mutating func appendPieces(of word: UnsafeBufferPointer<UInt8>) -> Bool {
         let vocabulary = tokenizer.vocabulary
         var start = 0
         while start < word.count {
             var hash = start == 0 ? WordPieceVocabulary.Hash() : vocabulary.continuationHash
             var found: (id: Int32, end: Int)?
-            // One pass over the rest of the word; of the prefixes that are pieces the last one is
-            // the longest.
+            // One pass over the rest of the word; the last prefix that is a piece is the longest.
             for index in start..<word.count {
                 hash.add(word[index])
                 let isBoundary = index + 1 == word.count || word[index + 1] & 0xC0 != 0x80

@@ -1,9 +1,9 @@
-/// Who may use the server. Authentication is not built, so that everything but the defaults is
-/// refused: a server that was asked to be closed must not run open.
+/// Who may use the server. Authentication does not exist yet, so that everything except the
+/// defaults is refused: a server with access control requested must not run open.
 public struct AccessSettings: SettingsRoom {
     public static let title = "Access"
 
-    static let consequence = "this version has no authentication, and does not run open where it was asked for"
+    static let consequence = "this version has no authentication, and does not start if a setting asks for it"
 
     public let isDisabled = Setting<Bool>.bool(
         "DISABLE_AUTH", default: true, "Anything else stops the start, an empty value too.")

@@ -13,7 +13,7 @@ public struct EmbeddingSettings: SettingsRoom {
         "A folder with a sentence-transformers model of the BERT family; alone it chooses that model.")
     public let localModelCache = Setting<String?>.path(
         "LOCAL_MODEL_CACHE", default: "~/.cache/agent-memory/models", from: modelCache,
-        "Where `local/<name>` is looked for otherwise.")
+        "The folder that has `local/<name>` otherwise.")
     public let localThreads = Setting<Int>.int(
         "LOCAL_EMBEDDING_THREADS", in: 1...64, default: Machine.cores(atMost: 8), inWords: "the cores, at most 8",
         "Threads that compute a local model.")
@@ -35,7 +35,7 @@ public struct EmbeddingSettings: SettingsRoom {
     )
     public let apiKeyHeader = Setting<String?>.token(
         "EMBEDDING_API_KEY_HEADER", "the name of a header", of: isHeaderName,
-        "For gateways that want the key in another header.")
+        "For gateways that need the key in another header.")
     public let apiVersion = Setting<String?>.token(
         "EMBEDDING_API_VERSION", "a version such as 2024-10-21", of: isVersion, "Azure's `api-version`.")
     public let attemptTimeout = Setting<Duration>.seconds(
@@ -45,10 +45,10 @@ public struct EmbeddingSettings: SettingsRoom {
     public let batchSize = Setting<Int>.int("EMBEDDING_BATCH_SIZE", in: 1...2048, default: 256, "Texts in one request.")
     public let cacheEntries = Setting<Int>.int(
         "EMBEDDING_CACHE_ENTRIES", in: 0...10_000_000, default: 10_000,
-        "Vectors kept by text; the least recently used go first.")
+        "Cached vectors, by text; the least recently used are evicted first.")
     public let cacheBytes = Setting<Int>.int(
         "EMBEDDING_CACHE_BYTES", in: 0...(1 << 40), unit: .bytes, default: 64 << 20,
-        "What kept vectors and their texts may take.")
+        "The size of cached vectors and their texts.")
 
     /// A token as RFC 9110 has it, section 5.6.2.
     @Sendable private static func isHeaderName(_ scalar: Unicode.Scalar) -> Bool {
@@ -62,7 +62,7 @@ public struct EmbeddingSettings: SettingsRoom {
         }
     }
 
-    /// A folder of a model that is given is the model that is wanted, under the folder's name.
+    /// The folder of a model, if given, determines the model, under the folder's name.
     @Sendable private static func modelOfPath(_ variables: [String: String]) -> String? {
         variables["LOCAL_MODEL_PATH"]?.split(separator: "/").last.map { "local/\($0)" }
     }

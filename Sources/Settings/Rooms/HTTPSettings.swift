@@ -15,15 +15,15 @@ public struct HTTPSettings: SettingsRoom {
         "HTTP_HEAD_TIMEOUT_SECONDS", in: 0.1...3600, default: 10, "A head that takes longer gets 408.")
     public let bodyTimeout = Setting<Duration>.seconds(
         "HTTP_BODY_TIMEOUT_SECONDS", in: 0.1...3600, default: 30,
-        "A body that brings less than 100 bytes a second in this time gets 408.")
+        "A body with less than 100 bytes per second in this time gets 408.")
     public let idleTimeout = Setting<Duration>.seconds(
         "HTTP_IDLE_TIMEOUT_SECONDS", in: 0.1...86_400, default: 75, "A connection without a request is closed.")
     public let writeTimeout = Setting<Duration>.seconds(
         "HTTP_WRITE_TIMEOUT_SECONDS", in: 0.1...3600, default: 30,
-        "The connection of a client that takes nothing of its answer is closed.")
+        "The connection of a client that does not read its response is closed.")
     public let workBytes = Setting<Int>.int(
         "HTTP_WORK_BYTES", in: (1 << 20)...(1 << 40), unit: .bytes, default: 64 << 20,
-        "Bodies and answers of 64 KiB and more that are in work at the same time; answers that clients are still taking have a second budget of this size."
+        "Bodies and responses of 64 KiB and more that are processed at the same time; responses that clients are still reading have a second budget of this size."
     )
     public let workWait = Setting<Duration>.seconds(
         "HTTP_WORK_WAIT_SECONDS", in: 0...600, default: 5,

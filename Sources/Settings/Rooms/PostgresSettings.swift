@@ -7,10 +7,10 @@ public struct PostgresSettings: SettingsRoom {
         "TLS, service files and several hosts as libpq has them; poolers only with sessions (`pool_mode = session`).")
     public let schema = Setting<String>.word("POSTGRES_SCHEMA", default: "agent_memory", "The schema of all tables.")
     public let poolSize = Setting<Int>.int(
-        "POSTGRES_POOL_SIZE", in: 1...256, default: 8, "The most connections of one server.")
+        "POSTGRES_POOL_SIZE", in: 1...256, default: 8, "The largest number of connections of one server.")
     public let idleLimit = Setting<Duration>.seconds(
         "POSTGRES_IDLE_SECONDS", in: 1...86_400, default: 20,
-        "After this time a connection that nothing used is closed; one stays.")
+        "After this time an unused connection is closed; one stays.")
     public let autoMigrate = Setting<Bool>.bool(
         "AUTO_MIGRATE", default: true,
         "`false`: run `agent-memory migrate up` yourself (`status`, `dry-run`), with the settings of the servers.")

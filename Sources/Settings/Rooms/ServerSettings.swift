@@ -1,14 +1,14 @@
 public import Logging
 
-/// Where the server listens, and what it logs.
+/// The address of the server, and its log.
 public struct ServerSettings: SettingsRoom {
     public static let title = "Server"
 
     public let host = Setting<String>.word(
-        "HOST", default: "127.0.0.1", "The address to listen on; `--host` comes first.",
-        problem: { $0.contains(where: \.isWhitespace) ? "the value holds a blank" : nil })
+        "HOST", default: "127.0.0.1", "The address to listen on; `--host` overrides it.",
+        problem: { $0.contains(where: \.isWhitespace) ? "the value has a blank" : nil })
     public let port = Setting<Int>.int(
-        "PORT", in: 0...65_535, default: 8000, "The port to listen on; `--port` comes first; 0 takes a free one.")
+        "PORT", in: 0...65_535, default: 8000, "The port to listen on; `--port` overrides it; 0 takes a free one.")
     public let logLevel = Setting<Logger.Level>.choice(
         "LOG_LEVEL",
         [

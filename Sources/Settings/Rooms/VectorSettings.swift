@@ -1,6 +1,6 @@
 public import AgentMemory
 
-/// The index of vectors, in whichever store.
+/// The vector index, in both stores.
 public struct VectorSettings: SettingsRoom {
     public static let title = "Vectors"
 
@@ -14,5 +14,5 @@ public struct VectorSettings: SettingsRoom {
         "The kind of index, in Redis and Postgres.")
     public let dimensions = Setting<Int?>.int(
         "REDISVL_VECTOR_DIMENSIONS", in: 1...32_768, defaultInWords: "the model's",
-        "The length of vectors; needed for a model that is not known.")
+        "The length of vectors; needed for an unknown model.")
 }

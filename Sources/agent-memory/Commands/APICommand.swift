@@ -32,7 +32,8 @@ struct APICommand: AsyncParsableCommand {
 }
 
 extension Settings {
-    /// Reads the settings of a command, starts the log, and says in it what may be meant otherwise.
+    /// Reads the settings of a command, starts the log, and logs warnings about values that may be
+    /// mistakes.
     ///
     /// - Parameter options: values of the command line.
     /// - Throws: ``SettingsError`` with every problem found.
@@ -48,7 +49,7 @@ extension Settings {
 }
 
 extension LoggingSystem {
-    /// Logs go to standard error: standard output is for what a command was asked to print.
+    /// Logs go to standard error: standard output is for the result of a command.
     static func bootstrap(level: Logger.Level) {
         bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)

@@ -26,7 +26,7 @@ struct VersionCommand: ParsableCommand {
 
 enum Version {
     static let number = "0.1.0"
-    /// The version of redis/agent-memory-server whose API is spoken.
+    /// The version of redis/agent-memory-server whose API this server has.
     static let referenceAPI = "0.15.2"
     static let text = "agent-memory \(number) (API of redis/agent-memory-server \(referenceAPI))"
 }

@@ -6,16 +6,17 @@ import Logging
 import MemoryConformance
 import Settings
 
-/// `agent-memory backend`: what people who write backends do with theirs.
+/// `agent-memory backend`: commands for authors of backends.
 struct BackendCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backend", abstract: "Looks at the backend that MEMORY_VECTOR_DB_FACTORY names.",
+        commandName: "backend", abstract: "Checks or measures the backend that MEMORY_VECTOR_DB_FACTORY names.",
         subcommands: [Check.self, BackendMeasureCommand.self], defaultSubcommand: Check.self)
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "check",
-            abstract: "Loads the configured backend, shows what it is and can do, and checks the core of the contract.",
+            abstract:
+                "Loads the configured backend, shows its description and capabilities, and checks the core of the contract.",
             discussion: """
                 Works in a scope of its own and removes it. Exits with 1 if a MUST of the core does not hold, or if the backend cannot be loaded. \
                 `agent-memory conformance` runs all checks.
@@ -36,10 +37,10 @@ struct BackendCommand: AsyncParsableCommand {
         }
     }
 
-    /// Makes the backend once, to see what it says of itself.
+    /// Creates the backend once, to show its description.
     private static func show(_ setting: String, _ assembly: Assembly) async throws {
         let embedder = SteeredEmbedder(dimensions: try assembly.dimensions())
-        // A factory may make its tables, so one that is loaded gets a scope here, too.
+        // A factory may create tables, so a loaded one gets a scope here too.
         let backend: any MemoryVectorDatabase =
             try BackendRegistry.builtInName(setting) == nil
             ? await assembly.loader.load(setting, embedder: embedder, scope: HarnessScope().name)
@@ -47,7 +48,7 @@ struct BackendCommand: AsyncParsableCommand {
         let capabilities = backend.capabilities
         let version = (backend as? LoadedBackend)?.version
         let lines = [
-            ("factory", setting), ("name", backend.name), ("version", version ?? "not told"),
+            ("factory", setting), ("name", backend.name), ("version", version ?? "not given"),
             ("dimensions", String(embedder.dimensions)),
             ("keyword search", capabilities.keywordSearch ? "yes" : "no"),
             ("hybrid search", capabilities.hybridSearch ? "yes" : "no"),

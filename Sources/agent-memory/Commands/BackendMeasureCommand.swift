@@ -10,7 +10,7 @@ import Settings
 struct BackendMeasureCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "measure",
-        abstract: "Times the operations of a backend that is loaded, in a scope of its own.",
+        abstract: "Measures the operations of a loaded backend, in a scope of its own.",
         discussion: """
             One call after the other, without HTTP; embeddings come from memory. Prints a line for each operation: the median and the 99th percentile in \
             milliseconds.

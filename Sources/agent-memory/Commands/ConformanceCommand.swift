@@ -9,10 +9,10 @@ import MemoryConformance
     import Foundation
 #endif
 
-/// `agent-memory conformance`: holds backends, or whole servers, against the contract.
+/// `agent-memory conformance`: checks backends, or whole servers, against the contract.
 struct ConformanceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "conformance", abstract: "Checks that backends keep the contract.",
+        commandName: "conformance", abstract: "Checks that backends follow the contract.",
         discussion: """
             Works in a scope of its own in each store (an index and a key prefix, a Postgres schema, a namespace over REST) and removes it at the \
             end, also when it is interrupted; nothing else in the store is touched. Exits with 1 if a MUST does not hold.
@@ -33,7 +33,7 @@ struct ConformanceCommand: AsyncParsableCommand {
 
     @Option(
         help:
-            "How many seconds each write of a server may take to be seen after its answer, for servers that store later: 0 to 600. The checks of rule R6 fail all the same."
+            "How many seconds each write of a server may take to become visible after its response, for servers that store later: 0 to 600. The checks of rule R6 fail all the same."
     )
     var settle: Double = 0
 
@@ -43,10 +43,10 @@ struct ConformanceCommand: AsyncParsableCommand {
     @Option(help: "Write the report to this file instead of standard output.")
     var output: String?
 
-    @Option(help: "Run only the checks whose ids begin so, such as filter/ or page/P2-total; can be repeated.")
+    @Option(help: "Run only the checks whose ids have this prefix, such as filter/ or page/P2-total; can be repeated.")
     var only: [String] = []
 
-    @Option(help: "Leave out the checks whose ids begin so, such as recall/; can be repeated.")
+    @Option(help: "Leave out the checks whose ids have this prefix, such as recall/; can be repeated.")
     var skip: [String] = []
 
     @Option(
@@ -55,7 +55,7 @@ struct ConformanceCommand: AsyncParsableCommand {
             valueName: "level"))
     var level: [ConformanceCheck.Level] = []
 
-    @Option(help: "Where the random histories begin; the same seed gives the same ones.")
+    @Option(help: "The seed of the random histories; the same seed gives the same ones.")
     var seed: UInt64 = 1
 
     @Option(help: "How many random histories to compare with the reference backend.")
@@ -63,7 +63,7 @@ struct ConformanceCommand: AsyncParsableCommand {
 
     @Option(
         help:
-            "A file of known failures: lines of backend, check id, reason. A line that does not come true fails the run."
+            "A file of known failures: lines of backend, check id, reason. A line whose failure does not occur fails the run."
     )
     var expectedFailures: String?
 
@@ -112,7 +112,7 @@ struct ConformanceCommand: AsyncParsableCommand {
             let run = try ConformanceRun(options)
             let harnesses = try await ConformanceHarnesses.make(
                 backends: backends, urls: url, settle: settle > 0 ? .seconds(settle) : nil)
-            // Found out before the run, which may be long.
+            // Checked before the run, which may be long.
             if let output { try Self.write("", to: output) }
             let progress = ConformanceProgress(several: harnesses.count > 1)
             let report = await endingOnSignals { await run.run(on: harnesses) { progress.tell($0) } }
@@ -146,7 +146,7 @@ struct ConformanceCommand: AsyncParsableCommand {
             expectedFailures: expected)
     }
 
-    /// Exits with 1 if a backend answers otherwise than the oracle.
+    /// Exits with 1 if a backend's result differs from the oracle's.
     private func replayHistory(in file: String) async throws {
         guard let script = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw Refusal("--replay: \(file) cannot be read")

@@ -4,12 +4,12 @@ import HTTPClient
 import Logging
 import Settings
 
-/// `agent-memory embed`: what the configured embedding model makes of texts.
+/// `agent-memory embed`: the vectors of texts from the configured embedding model.
 struct EmbedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "embed",
         abstract:
-            "Embeds texts with the configured model: the vectors' length, how near they are to each other, the time it took."
+            "Embeds texts with the configured model: the vectors' length, their similarities, the time it took."
     )
 
     @Argument(help: "The texts.")
@@ -35,8 +35,8 @@ struct EmbedCommand: AsyncParsableCommand {
         let embedder = try Assembly(settings: settings, logger: Logger(label: "agent-memory"))
             .makeEmbedder(client: client)
         let opened = clock.now
-        // The first call waits for what has to be loaded or connected. It asks for another text
-        // than the second one, which would be answered from the cache otherwise.
+        // The first call waits for loading or connecting. It has another text than the second one,
+        // which would come from the cache otherwise.
         _ = try await embedder.checkedEmbeddings(of: ["warm-up"])
         let ready = clock.now
         let vectors = try await embedder.checkedEmbeddings(of: texts)
@@ -67,7 +67,7 @@ struct EmbedCommand: AsyncParsableCommand {
         rounded(duration / .milliseconds(1), 1)
     }
 
-    /// With a fixed number of decimals, so that figures can be compared by eye.
+    /// With a fixed number of decimals, so that figures are easy to compare.
     private func rounded(_ value: Double, _ decimals: Int) -> String {
         let scale = (0..<decimals).reduce(1) { product, _ in product * 10 }
         let units = Int((value * Double(scale)).rounded())

@@ -4,11 +4,11 @@ import BackendLoading
 import Logging
 import Settings
 
-/// `agent-memory jobs`: what operators do with the queue of background jobs.
+/// `agent-memory jobs`: commands for operators of the queue of background jobs.
 struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs",
-        abstract: "Lists background jobs and retries those that were given up.",
+        abstract: "Lists background jobs and retries those in the dead-letter list.",
         subcommands: [List.self, Retry.self], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
@@ -62,7 +62,7 @@ struct JobsCommand: AsyncParsableCommand {
         var all = false
 
         func validate() throws {
-            if ids.isEmpty != all { throw ValidationError("Name jobs, or say --all.") }
+            if ids.isEmpty != all { throw ValidationError("Name jobs, or use --all.") }
             if ids.contains("") { throw ValidationError("The id of a job is empty.") }
         }
 

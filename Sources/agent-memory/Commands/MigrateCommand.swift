@@ -7,7 +7,8 @@ import Migrations
 import PostgresBackend
 import Settings
 
-/// `agent-memory migrate`: brings the schema of DATABASE_URL to what this binary needs.
+/// `agent-memory migrate`: updates the schema of DATABASE_URL to the version that this binary
+/// needs.
 struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate",
@@ -32,13 +33,14 @@ struct MigrateCommand: AsyncParsableCommand {
             }
         }
 
-        /// The schema is complete without: a server whose user may do so makes the index itself.
+        /// The schema is complete without it: a server whose user has the right creates the index
+        /// itself.
         private static func prepareVectors(_ assembly: Assembly) async throws {
             guard try BackendRegistry.builtInName(assembly.settings.stores.factory) == "pgvector" else { return }
             let client = HTTPClient()
             do {
                 try await assembly.prepareVectors(client: client)
-                print("the vector index is there")
+                print("the vector index exists")
             } catch let error as MemoryError where error.code == .misconfigured {
                 print("the vector index was left to the first server: \(error.messageNamingSetting)")
             } catch {

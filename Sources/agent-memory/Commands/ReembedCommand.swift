@@ -13,24 +13,24 @@ import Settings
     import Darwin
 #endif
 
-/// `agent-memory reembed`: from one embedding model to another, while servers go on.
+/// `agent-memory reembed`: changes the embedding model while servers keep running.
 struct ReembedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reembed",
         abstract:
-            "Embeds every memory with the model that EMBEDDING_MODEL names now, beside the vectors of the old one.",
+            "Embeds every memory with the model that EMBEDDING_MODEL names now, next to the vectors of the old one.",
         discussion: """
             Bring every server to this version first. Servers with the old model go on serving and storing meanwhile. When it has ended, start them anew with the new model; when \
             none with the old one is left, `agent-memory reembed --drop-others` frees what the old vectors take. It can be interrupted at \
             any time: the same command goes on where it stopped.
             """)
 
-    @Flag(help: "Remove the vectors and indexes of all models but the one that EMBEDDING_MODEL names.")
+    @Flag(help: "Remove the vectors and indexes of all models except the one that EMBEDDING_MODEL names.")
     var dropOthers = false
 
     func run() async throws {
         let dropOthers = dropOthers
-        let outcome = await endingOnSignals("the batch at hand is given up") { () async -> Result<Void, any Error> in
+        let outcome = await endingOnSignals("the current batch is abandoned") { () async -> Result<Void, any Error> in
             do {
                 try await Self.run(dropOthers: dropOthers)
                 return .success(())
@@ -41,7 +41,7 @@ struct ReembedCommand: AsyncParsableCommand {
         switch outcome {
         case .success: return
         case .failure(is CancellationError):
-            fputs("interrupted: run the same command to go on where it stopped\n", stderr)
+            fputs("interrupted: run the same command to continue where it stopped\n", stderr)
             throw ExitCode(130)
         case .failure(let error): throw Refusal(error) ?? error
         }
@@ -57,7 +57,7 @@ struct ReembedCommand: AsyncParsableCommand {
             do {
                 guard let reembeddable = database as? any ReembeddableDatabase else {
                     throw Refusal(
-                        "MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): this backend cannot embed its memories anew; redis and pgvector can"
+                        "MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory): this backend cannot re-embed its memories; redis and pgvector can"
                     )
                 }
                 if dropOthers {
@@ -90,7 +90,7 @@ struct ReembedCommand: AsyncParsableCommand {
                     let from = others.isEmpty ? "" : "; in use now: \(others.joined(separator: ", "))"
                     display.line("embedding with \(own)\(from)")
                 case .progress(let progress): display.show(progress)
-                case .indexing: display.line("making the vector index")
+                case .indexing: display.line("creating the vector index")
                 }
             }
         } catch {

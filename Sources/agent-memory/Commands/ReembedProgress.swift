@@ -9,14 +9,14 @@ import Synchronization
     import Darwin
 #endif
 
-/// Shows on standard error how far the embedding is: one line that changes on a terminal, a line
-/// every two seconds elsewhere.
+/// Shows the progress of the embedding on standard error: one line that changes on a terminal, a
+/// line every two seconds elsewhere.
 final class ReembedProgress: Sendable {
     private struct State {
         var lineIsOpen = false
         var first: (done: Int, time: ContinuousClock.Instant)?
         var shown: ContinuousClock.Instant?
-        /// What waits for its time, or for the end.
+        /// The latest state, shown after its interval or at the end.
         var latest: ReembeddingProgress?
     }
 
@@ -33,7 +33,7 @@ final class ReembedProgress: Sendable {
         }
     }
 
-    /// A line that stays.
+    /// A permanent line.
     func line(_ text: String) {
         end()
         put("\(text)\n")
@@ -65,7 +65,7 @@ final class ReembedProgress: Sendable {
         if progress.total > 0 { text += " (\(progress.done * 100 / progress.total) %)" }
         if let first, progress.done > first.done, now > first.time {
             let rate = Double(progress.done - first.done) / ((now - first.time) / .seconds(1))
-            text += ", \(Int(rate.rounded())) a second"
+            text += ", \(Int(rate.rounded())) per second"
         }
         return text
     }

@@ -10,7 +10,7 @@ struct Refusal: Error, CustomStringConvertible {
         description = message
     }
 
-    /// `nil` for an error that is not meant for the person at the command line.
+    /// `nil` for an error that is not meant for the user of the command line.
     init?(_ error: any Error) {
         switch error {
         case let error as SettingsError: description = error.description
@@ -20,8 +20,7 @@ struct Refusal: Error, CustomStringConvertible {
         }
     }
 
-    /// Runs the work of a command: what settings, factories and stores have to say becomes a
-    /// refusal.
+    /// Runs the work of a command: errors of settings, factories and stores become a refusal.
     static func wrapping<Value>(_ work: () async throws -> Value) async throws -> Value {
         do {
             return try await work()

@@ -10,9 +10,10 @@ import Settings
 enum ConformanceHarnesses {
     static let oracle = ReferenceHarness()
 
-    /// - Throws: ``MemoryError``, ``SettingsError`` or ``Refusal`` that name what cannot be used.
+    /// - Throws: ``MemoryError``, ``SettingsError`` or ``Refusal`` that names what cannot be used.
     ///
-    /// - Parameter settle: how long each write over REST may take to be seen; `nil` waits for none.
+    /// - Parameter settle: how long each write over REST may take to become visible; `nil` does not
+    ///   wait.
     static func make(
         backends: [String], urls: [String], settle: Duration? = nil
     ) async throws -> [any ConformanceHarness] {

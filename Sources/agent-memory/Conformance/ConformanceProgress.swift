@@ -9,14 +9,14 @@ import Synchronization
     import Darwin
 #endif
 
-/// Shows on standard error how far a run is: one line that changes on a terminal, a line for every
-/// check elsewhere.
+/// Shows the progress of a run on standard error: one line that changes on a terminal, a line for
+/// every check elsewhere.
 final class ConformanceProgress: Sendable {
     private let several: Bool
     private let onTerminal = isatty(STDERR_FILENO) == 1
     private let lineIsOpen = Mutex(false)
 
-    /// - Parameter several: whether lines must say which backend they are about.
+    /// - Parameter several: whether lines must name their backend.
     init(several: Bool) {
         self.several = several
     }

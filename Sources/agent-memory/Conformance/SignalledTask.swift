@@ -8,12 +8,12 @@ import UnixSignals
     import Darwin
 #endif
 
-/// Runs `body`, and cancels it at the first SIGINT or SIGTERM, so that it can tidy up; the second
+/// Runs `body`, and cancels it at the first SIGINT or SIGTERM, so that it can clean up; the second
 /// ends the process.
 ///
-/// - Parameter notice: what the first one is answered with.
+/// - Parameter notice: shown at the first signal.
 func endingOnSignals<Value: Sendable>(
-    _ notice: String = "the scope at hand is being removed", _ body: @escaping @Sendable () async -> Value
+    _ notice: String = "the current scope is being removed", _ body: @escaping @Sendable () async -> Value
 ) async -> Value {
     let work = Task { await body() }
     let watch = Task {

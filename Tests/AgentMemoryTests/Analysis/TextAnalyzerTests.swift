@@ -39,7 +39,7 @@ import Testing
             ("\u{202E}rtl\u{202C} x", ["rtl", "x"]),
             // Decimal digits of all scripts count, other numbers do not.
             ("٣٤ ५६ Ⅷ ½ x²", ["٣٤", "५६", "x"]),
-            // A run of marks alone is no word; marks before a letter belong to its run.
+            // Marks alone are not a word; marks before a letter belong to its run.
             ("\u{FE0F}", []), ("❤\u{FE0F}", []), ("❤\u{FE0F}love", ["\u{FE0F}love"]), ("\u{301} \u{20DD}", []),
             ("👩🏽‍🚀 🇩🇪 5\u{FE0F}\u{20E3}", ["5\u{FE0F}\u{20E3}"]), ("a\u{200D}b", ["a", "b"]),
             ("≠x =\u{338}x", ["x", "x"]), ("\u{FFFD}\u{FEFF}x\u{E000}y\u{10FFFF}", ["x", "y"]),

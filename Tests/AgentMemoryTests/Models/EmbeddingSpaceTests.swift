@@ -22,7 +22,7 @@ import Testing
         #expect([recorded(1, nil, 64)].usable(for: own)?.number == 1)
         #expect([recorded(1, nil, 32)].usable(for: own) == nil)
         #expect([recorded(1, nil, 64), recorded(2, "m", 64)].usable(for: own)?.number == 2)
-        // The model is being embedded anew: these are not its vectors.
+        // The model is being replaced: these are not its vectors.
         #expect([recorded(1, nil, 64), recorded(2, "m", 64, isReady: false)].usable(for: own) == nil)
     }
 

@@ -6,7 +6,7 @@ import Testing
         #"[9223372036854775807,0,null,0]"#, #"[-1,0,null,0]"#, #"[9007199254740992,0,null,0]"#, #"[1,0,null,-1]"#,
         #"[1,9223372036854775807,null,0]"#, #"[1,0,null,1e300]"#, #"[1,0,null]"#, #"["1",0,null,0]"#,
     ])
-    func `revisions that nobody can have written are none`(_ text: String) throws {
+    func `impossible revisions are refused`(_ text: String) throws {
         #expect(SessionRevision(json: try JSONValue(parsing: text)) == nil)
     }
 

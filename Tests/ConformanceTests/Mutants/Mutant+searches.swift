@@ -159,7 +159,7 @@ extension SearchQuery {
 }
 
 extension AlteredDatabase {
-    /// Orders the whole result of a search anew, or drops some of it.
+    /// Re-orders the whole result of a search, or drops some of it.
     mutating func rankAgain(
         only isMeant: @escaping @Sendable (SearchQuery.Ranking) -> Bool,
         _ other: @escaping @Sendable ([SearchHit], SearchQuery) -> [SearchHit]

@@ -18,7 +18,7 @@ final class DatabaseFile: Sendable {
     private let queue = DispatchQueue(label: "sqlite-backend")
 
     /// - Parameters:
-    ///   - scope: where there is one, a file of its own beside `path`.
+    ///   - scope: where there is one, a file of its own next to `path`.
     ///   - timeout: how long to wait for another process that writes.
     init(path: String, scope: String?, timeout: Duration, vectors: VectorSpace) {
         self.path = scope.map { "\(path).\($0)" } ?? path
@@ -111,7 +111,7 @@ final class DatabaseFile: Sendable {
         return try await Self.typed { try await pool.read(body) }
     }
 
-    /// Runs `body` in a transaction that no other write runs beside; what it throws undoes it.
+    /// Runs `body` in a transaction without concurrent writes; an error rolls it back.
     func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) async throws -> Value {
         let pool = try opened()
         return try await Self.typed { try await pool.write(body) }

@@ -55,7 +55,7 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
             let version = try await file.read { try String.fetchOne($0, sql: "SELECT sqlite_version()") }
             return [ComponentHealth("store", version: version.map { "SQLite \($0)" })]
         } catch {
-            let reason = (error as? MemoryError)?.message ?? "the question for its state was cancelled"
+            let reason = (error as? MemoryError)?.message ?? "the health check was cancelled"
             return [ComponentHealth("store", reason: reason)]
         }
     }

@@ -42,7 +42,7 @@ import TutorialBackend
         return try ConformanceRun.Options(only: chosen.map { [$0] } ?? []).checks()
     }
 
-    /// The file `expected-failures` beside `Package.swift`, if there is one.
+    /// The file `expected-failures` next to `Package.swift`, if there is one.
     static func expectedFailures() throws -> ExpectedFailures {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
             "../../expected-failures")

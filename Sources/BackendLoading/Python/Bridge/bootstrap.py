@@ -13,7 +13,7 @@ def read(count):
     while len(data) < count:
         part = os.read(3, count - len(data))
         if not part:
-            os._exit(0)  # The server is gone.
+            os._exit(0)  # The server has ended.
         data += part
     return data
 

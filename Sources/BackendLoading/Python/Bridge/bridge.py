@@ -1,4 +1,4 @@
-"""The program: starts the user's backend, then answers calls until the server says close or is gone."""
+"""The program: starts the user's backend, then processes calls until the server sends close or has ended."""
 
 import asyncio
 import faulthandler

@@ -13,7 +13,7 @@ class BusyRecords:
 
     @contextlib.asynccontextmanager
     async def holding(self, ids):
-        """Waits until nobody else holds one of the ids, then holds them all."""
+        """Waits until no other call holds one of the ids, then holds them all."""
         ids = set(ids)
         while not ids.isdisjoint(self._held):
             waiter = asyncio.get_running_loop().create_future()

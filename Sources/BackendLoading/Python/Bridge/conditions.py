@@ -147,7 +147,7 @@ def _multiple(tag, excluded, prefix):
     operators = {}
     if required:
         operators = {"eq": required[0]} if len(required) == 1 else {"all": required}
-    # The reference's filters have one list of `any`, and not beside `all`.
+    # The reference's filters have one list of `any`, and not together with `all`.
     if groups and "all" not in operators:
         operators["any"] = groups.pop(0)
     if groups:
@@ -155,7 +155,7 @@ def _multiple(tag, excluded, prefix):
     if prefix is not None and not any(value.startswith(prefix) for value in required):
         operators["startswith"] = prefix
     exclusion = _exclusion(excluded)
-    # They refuse `ne` beside `eq`, and any other operator beside `startswith`.
+    # They refuse `ne` with `eq`, and any other operator with `startswith`.
     if "ne" in exclusion and ("eq" in operators or "startswith" in operators):
         exclusion = {"none": excluded}
     return operators | exclusion

@@ -63,7 +63,7 @@ class Embeddings:
         """Passes the server's answer on to who waits for it; called on the thread that reads."""
         with self._lock:
             future = self._waiting.pop(frame["embed"], None)
-        # Nobody waits where the call was cancelled.
+        # A cancelled call does not wait for it.
         if future is not None and future.set_running_or_notify_cancel():
             future.set_result(frame)
 

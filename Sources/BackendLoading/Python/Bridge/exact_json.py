@@ -23,7 +23,7 @@ class ExactFloat(float):
 
 
 def decode(data):
-    """The value of JSON text (str or UTF-8 bytes). Raises ValueError for what is no JSON, NaN and Infinity included."""
+    """The value of JSON text (str or UTF-8 bytes). Raises ValueError for invalid JSON, NaN and Infinity included."""
     return json.loads(data, parse_float=ExactFloat, parse_int=_integer, parse_constant=_no_constant)
 
 

@@ -37,7 +37,7 @@ async def create(path, embeddings):
 
 
 def description(instance, backend):
-    """What the server is told of the backend. Raises Refusal if the backend's own `capabilities` are not as they should be."""
+    """The description of the backend for the server. Raises Refusal if the backend's own `capabilities` are invalid."""
     name, version = getattr(instance, "name", None), getattr(instance, "version", None)
     declared = getattr(instance, "capabilities", None)
     if declared is None:

@@ -24,7 +24,7 @@ class CallError(Exception):
 
 
 class Refusal(Exception):
-    """There is no backend; `failure` is one of the four ways how that can be."""
+    """There is no backend; `failure` is one of the four reasons."""
 
     def __init__(self, failure, message):
         super().__init__(message)

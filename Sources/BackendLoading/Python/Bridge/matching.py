@@ -5,7 +5,7 @@ from enum import Enum
 
 
 class TagMatching:
-    """A filter on strings. Beside the reference's operators it can have `none` (a list: has none of these) and `also_any`
+    """A filter on strings. In addition to the reference's operators it can have `none` (a list: has none of these) and `also_any`
     (a list of lists: has at least one of each of them). All operators that are set apply together."""
 
     def matches(self, value):
@@ -24,7 +24,7 @@ class TagMatching:
 
 
 class DateMatching:
-    """A filter on dates. Beside the reference's operators it can have `none`, a list of dates that it must not be.
+    """A filter on dates. In addition to the reference's operators it can have `none`, a list of excluded dates.
     All operators that are set apply together."""
 
     def matches(self, value):

@@ -166,7 +166,7 @@ class Operations:
         return condition.arguments(method, lambda field: backend.takes(method, field), backend.combined_filters)
 
     def _ranking(self, ranking):
-        """What a search is given beside its text and its filters. What is not declared is never asked for."""
+        """The parameters of a search in addition to its text and filters. Undeclared capabilities are never requested."""
         from agent_memory_server.models import SearchModeEnum
 
         mode = ranking["mode"].removesuffix("_with_recency")

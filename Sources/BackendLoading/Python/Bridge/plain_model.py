@@ -16,7 +16,7 @@ class ValidationError(ValueError):
 
 
 class MadeBy:
-    """The default of a field that is made anew for each model."""
+    """The default of a field that is created for each model."""
 
     def __init__(self, make):
         self.make = make

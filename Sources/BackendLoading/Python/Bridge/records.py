@@ -25,7 +25,7 @@ def date_of(microseconds):
 
 
 def microseconds_of(date):
-    """Raises TypeError for what is no datetime."""
+    """Raises TypeError for a value that is not a datetime."""
     if not isinstance(date, datetime):
         raise TypeError(f"a datetime is needed, not {type(date).__name__}")
     return (in_utc(date) - EPOCH) // MICROSECOND
