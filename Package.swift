@@ -94,6 +94,7 @@ let bridge = [
 ]
 let migrations = [
     "0001_create_memories", "0002_create_sessions_and_jobs", "0003_create_vector_spaces", "0004_create_deletions",
+    "0005_add_keyword_analysis",
 ]
 
 let package = Package(

@@ -47,9 +47,11 @@ extension PostgresMemoryDatabase {
         do {
             let result = try await pool.query(
                 VectorIndex(space: space, logger: logger).listing, retry: .repeatable, deadline: deadline)
-            guard space.algorithm == .hnsw else { return ComponentHealth("index") }
+            guard space.algorithm == .hnsw else { return ComponentHealth("index", warning: reanalysis.warning) }
             for row in result.rows where try row.text(0) == space.indexName {
-                return ComponentHealth("index", reason: try row.bool(1) ? nil : "the vector index is not complete")
+                return ComponentHealth(
+                    "index", reason: try row.bool(1) ? nil : "the vector index is not complete",
+                    warning: reanalysis.warning)
             }
             return ComponentHealth("index", reason: "the vector index is missing")
         } catch {

@@ -20,6 +20,7 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     /// That of the tables and of what depends on the embedding model.
     let preparation: Preparation
     let vectorMaintenance = RestingTask()
+    let reanalysis = ReanalysisProgress()
 
     var pool: PostgresPool { database.pool }
     var space: VectorSpace { settledSpace.withLock(\.self) }

@@ -105,20 +105,12 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
 
     /// Removes the fields from every record.
     private func removeFields(_ fields: [String]) async throws {
-        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
-        let prefix = configuration.keyPrefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined()
         var cursor = "0"
         repeat {
             cursor = try await mappingErrors {
-                let answer =
-                    try await client.send(
-                        RedisCommand("SCAN", cursor, "MATCH", "\(prefix):*", "COUNT", "500"), isRead: true
-                    ).array ?? []
-                let removals = (answer.last?.array ?? []).compactMap(\.string).map { key in
-                    RedisCommand(["HDEL", key] + fields)
-                }
-                _ = try await client.pipeline(removals)
-                return answer.first?.string ?? "0"
+                let (next, keys) = try await scannedKeys(from: cursor)
+                _ = try await client.pipeline(keys.map { RedisCommand(["HDEL", $0] + fields) })
+                return next
             }
         } while cursor != "0"
     }

@@ -77,6 +77,23 @@ extension Mutant {
                 return try await search(query.asking(words))
             }
         },
+        Mutant("runs without blanks are found whole only", caughtBy: "keyword/S9-scripts-without-blanks") {
+            $0.rankAgain(only: isKeyword) { hits, query in
+                let analyzer = TextAnalyzer(.wholeRuns)
+                let wanted = Set(analyzer.query(query.text).words)
+                return hits.filter { !wanted.isDisjoint(with: analyzer.words(in: $0.record.text)) }
+            }
+        },
+        Mutant("a quoted run without blanks is its pairs", caughtBy: "keyword/S9-phrases") { database in
+            let search = database.searching
+            database.searching = { query in
+                let words = query.text.split(separator: "\"").joined(separator: " ")
+                guard isKeyword(query.ranking), !words.utf8.allSatisfy({ $0 < 0x80 }) else {
+                    return try await search(query)
+                }
+                return try await search(query.asking(words))
+            }
+        },
         Mutant("keyword ranks do not count how rare a word is", caughtBy: "keyword/S5-rank-with-filters") { database in
             let search = database.searching
             database.searching = { query in
