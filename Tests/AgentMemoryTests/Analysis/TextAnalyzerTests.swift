@@ -64,7 +64,7 @@ import Testing
             ("မြန်မာ", ["မြန်", "န်မာ"]), ("葛\u{E0100}城市", ["葛\u{E0100}城", "城市"]),
             ("\u{FE0F}手机", ["\u{FE0F}手机"]), ("a\u{301}手\u{301}机", ["á", "手\u{301}机"]),
             ("か\u{3099}き", ["がき"]),
-            // Half-width kana with their marks, long vowels, repetition marks, planes above the first.
+            // Half-width kana with marks, long vowels, repetition marks, planes above the first.
             ("ｶﾞｷﾞｸ", ["ｶﾞｷﾞ", "ｷﾞｸ"]), ("タワー", ["タワ", "ワー"]), ("ﾀﾜｰ", ["ﾀﾜ", "ﾜｰ"]), ("人々", ["人々"]),
             ("𠮷野家", ["𠮷野", "野家"]), ("𠀀𠀁𠀂", ["𠀀𠀁", "𠀁𠀂"]), ("\u{2F800}x", ["\u{4E3D}", "x"]),
         ] as [(String, [String])])
