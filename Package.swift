@@ -161,6 +161,8 @@ let package = Package(
         module("ModelServices", ["AgentMemory", "HTTPClient"], packages: [logging]),
         module(
             "Embeddings", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [crypto, logging]),
+        module(
+            "Rerankers", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [logging]),
 
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
@@ -175,7 +177,8 @@ let package = Package(
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
                 "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "PostgresBackend", "PostgresDriver",
-                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "Settings", argumentParser,
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "Rerankers", "Settings",
+                argumentParser,
                 hummingbird, lifecycle, logging,
                 unixSignals,
             ],
@@ -217,6 +220,9 @@ let package = Package(
         tests("SentenceModelTests", ["AgentMemory", "SentenceModel"], excluding: ["Fixtures"]),
         tests(
             "EmbeddingsTests", ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "ModelServices"],
+            packages: [logging]),
+        tests(
+            "RerankersTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "ModelServices", "Rerankers"],
             packages: [logging]),
         tests(
             "RedisDriverTests", ["RedisDriver"],

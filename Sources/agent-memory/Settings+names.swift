@@ -1,4 +1,5 @@
 import Embeddings
+import Rerankers
 import Settings
 
 /// The names of settings for the messages of modules, which do not know them.
@@ -12,6 +13,16 @@ extension Settings {
         names.localModelPath = self.names.embeddings.localModelPath
         names.localModelCache = self.names.embeddings.localModelCache
         names.localThreads = self.names.embeddings.localThreads
+        return names
+    }
+
+    static var rerankerFieldNames: RerankerFieldNames {
+        var names = RerankerFieldNames()
+        names.modelPath = self.names.reranking.modelPath
+        names.threads = self.names.reranking.threads
+        names.baseURL = self.names.reranking.baseURL
+        names.apiKey = self.names.reranking.apiKey
+        names.model = self.names.reranking.model
         return names
     }
 }

@@ -14,6 +14,7 @@ public enum SearchRequest {
         "text", "search_mode", "hybrid_alpha", "text_scorer", "distance_threshold", "limit", "offset", "recency_boost",
         "recency_semantic_weight", "recency_recency_weight", "recency_freshness_weight", "recency_novelty_weight",
         "recency_half_life_last_access_days", "recency_half_life_created_days", "server_side_recency",
+        "rerank",
     ]
 
     /// The query string of searches and prompts. `optimize_query` asks for a model, which this
@@ -54,6 +55,7 @@ public enum SearchRequest {
         let threshold = reader.double("distance_threshold", in: 0...Double.greatestFiniteMagnitude)
         let boost = reader.bool("recency_boost") ?? true
         let serverSide = reader.bool("server_side_recency") ?? false
+        let reranks = reader.bool("rerank")
         let recency = try recencyWeights(reader)
         let position = try readPage(reader)
         let filter = try FilterReader.read(reader)
@@ -69,6 +71,9 @@ public enum SearchRequest {
         if serverSide, threshold != nil {
             throw MemoryError(.invalidCombination, "distance_threshold cannot be combined with server_side_recency")
         }
+        if serverSide, reranks == true {
+            throw MemoryError(.invalidCombination, "rerank cannot be combined with server_side_recency")
+        }
         let ranking: SearchQuery.Ranking =
             switch mode {
             case .semantic: serverSide ? .semanticWithRecency(weights) : .semantic(distanceThreshold: threshold)
@@ -79,7 +84,8 @@ public enum SearchRequest {
         let reorder = boost && !serverSide
         let search = try reader.make(echoing: true) { () throws(MemoryError) in
             try MemorySearch(
-                text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil)
+                text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil,
+                reranks: reranks)
         }
         return try reader.finish(with: search)
     }

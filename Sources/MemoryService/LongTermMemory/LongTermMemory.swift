@@ -12,6 +12,7 @@ public import AgentMemory
 public struct LongTermMemory: Sendable {
     private let memories: GuardedMemories
     private let accessRecorder: AccessRecorder
+    private let reranking: Reranking?
     private let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
     private let locks = KeyedLocks<LockKey>()
@@ -20,14 +21,16 @@ public struct LongTermMemory: Sendable {
     ///   - deletions: remembers what was deleted, for backends that do not do so themselves.
     ///   - accessRecorder: gets the ids of what searches with recency have shown; its `run()` must
     ///     be running for them to be written.
+    ///   - reranking: orders the best hits of searches; default: nothing does.
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
-        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+        reranking: Reranking? = nil, now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         memories = GuardedMemories(database)
         self.accessRecorder = accessRecorder
         self.deletions = deletions
+        self.reranking = reranking
         self.now = now
     }
 
@@ -113,28 +116,53 @@ public struct LongTermMemory: Sendable {
     }
 
     /// One page of what `request` asks for; without a text it is a list (rule S1).
-    public func search(_ request: MemorySearch, for caller: Caller) async throws -> Page<SearchHit> {
+    public func search(_ request: MemorySearch, for caller: Caller) async throws -> FoundMemories {
         let memories = memories.scoped(to: caller)
-        let page: Page<SearchHit>
-        if let query = request.query {
-            page = try await memories.search(query)
-        } else {
-            page = try await memories.list(ListQuery(filter: request.filter, page: request.page)).map(
-                SearchHit.init(listed:))
+        var (page, outcome) = try await ranked(request, memories)
+        if let weights = request.recencyBoost {
+            accessRecorder.record(page.items.map(\.record))
+            page = boosted(page, outcome, by: weights)
         }
-        guard let weights = request.recencyBoost else { return page }
-        accessRecorder.record(page.items.map(\.record))
+        return FoundMemories(page: page, reranking: outcome)
+    }
+
+    /// The page re-ordered by recency.
+    private func boosted(
+        _ page: Page<SearchHit>, _ outcome: Reranking.Outcome?, by weights: RecencyWeights
+    ) -> Page<SearchHit> {
         let now = now()
         return page.reordered { hits in
             let scored = hits.enumerated().map { position, hit in
-                (
+                // What the reranking model says of a hit takes the place of its similarity.
+                let distance = outcome?.score(of: hit).map { 1 - min(1, max(0, $0)) } ?? hit.distance
+                return (
                     hit: hit, position: position,
-                    score: weights.boostScore(distance: hit.distance, of: hit.record, now: now)
+                    score: weights.boostScore(distance: distance, of: hit.record, now: now)
                 )
             }
             // Swift's sort promises no stability, the position does.
             return scored.sorted { $0.score != $1.score ? $0.score > $1.score : $0.position < $1.position }.map(\.hit)
         }
+    }
+
+    /// The page in the order of the ranking, or of the reranking model.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` if the request insists on a model, and
+    ///   there is none.
+    private func ranked(
+        _ request: MemorySearch, _ memories: ScopedMemories
+    ) async throws -> (page: Page<SearchHit>, outcome: Reranking.Outcome?) {
+        if request.reranks == true, reranking == nil {
+            throw MemoryError(.unsupported, "this server has no reranking model", path: [.key("rerank")])
+        }
+        guard let query = request.query else {
+            let list = try await memories.list(ListQuery(filter: request.filter, page: request.page))
+            return (list.map(SearchHit.init(listed:)), nil)
+        }
+        guard let reranking, request.reranks ?? query.ranking.canBeReranked else {
+            return (try await memories.search(query), nil)
+        }
+        return try await reranking.page(of: query) { try await memories.search($0) }
     }
 
     public func list(_ query: ListQuery, for caller: Caller) async throws -> Page<MemoryRecord> {

@@ -9,13 +9,14 @@ public struct MemorySearch: Sendable, Equatable {
     public let page: PageRequest
     /// The weights by which the page that was found is re-ordered; `nil` leaves the engine's order.
     public let recencyBoost: RecencyWeights?
-
+    /// Whether a reranking model orders the first hits; `nil` is yes where there is one.
+    public let reranks: Bool?
     /// - Parameters:
     ///   - text: blank or absent asks for a list.
     /// - Throws: ``MemoryError`` as ``SearchQuery``.
     public init(
         text: String?, ranking: SearchQuery.Ranking, filter: MemoryFilter, page: PageRequest,
-        recencyBoost: RecencyWeights?
+        recencyBoost: RecencyWeights?, reranks: Bool? = nil
     ) throws(MemoryError) {
         if let text, !SearchQuery.isBlank(text) {
             query = try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)
@@ -25,5 +26,6 @@ public struct MemorySearch: Sendable, Equatable {
         self.filter = filter
         self.page = page
         self.recencyBoost = recencyBoost
+        self.reranks = reranks
     }
 }

@@ -36,7 +36,7 @@ public final class SentenceEmbedder: Embedder {
     /// What computes the products of matrices, in its own words.
     public let libraryVersion: String?
     private let deadline: Duration
-    private let queue: EmbeddingQueue
+    private let queue: EncodingQueue<SentenceEncoder>
 
     /// Reads the files that describe the model, and the table of the weights.
     ///
@@ -60,8 +60,9 @@ public final class SentenceEmbedder: Embedder {
         maximumTokens = shape.maximumTokens
         libraryVersion = library.version
         deadline = configuration.deadline
-        queue = try EmbeddingQueue(
-            name: configuration.name, threads: configuration.threads, threadsName: configuration.threadsName,
+        queue = try EncodingQueue(
+            name: configuration.name, noun: "embedding", threads: configuration.threads,
+            threadsName: configuration.threadsName,
             isEager: configuration.loadsAtStart
         ) { () throws(MemoryError) in
             try SentenceEncoder(
@@ -72,13 +73,13 @@ public final class SentenceEmbedder: Embedder {
     deinit { queue.end() }
 
     /// Where the model is between its files and its first vector.
-    var phase: EmbeddingQueue.Phase { queue.phase }
+    var phase: EncodingQueue<SentenceEncoder>.Phase { queue.phase }
 
     /// Texts of all calls that no thread has taken yet.
     var waitingTexts: Int { queue.waitingTexts }
 
     public func embed(_ texts: [String]) async throws -> [[Float]] {
-        try await queue.vectors(of: texts, within: deadline)
+        try await queue.results(of: texts, within: deadline)
     }
 
     /// A model that is read with the first text is ready without that.

@@ -1,7 +1,7 @@
 import AgentMemory
 
 /// Texts to vectors, on the calling thread: the tokenizer and the encoder of one model.
-struct SentenceEncoder: Sendable {
+struct SentenceEncoder: PortionEncoder {
     private let tokenizer: WordPieceTokenizer
     private let encoder: BertEncoder
     private let library: MatrixLibrary
@@ -20,17 +20,19 @@ struct SentenceEncoder: Sendable {
         // The first use of every weight: they are read from the disk now, and not when somebody
         // waits.
         library.prepareThread()
-        let vector = vectors(of: ["a"], EncoderScratch())[0]
+        let vector = results(of: ["a"], EncoderScratch())[0]
         guard vector.allSatisfy(\.isFinite), vector.contains(where: { $0 != 0 }) else {
             throw MemoryError(
                 .misconfigured, "the weights of the model in \(path) are damaged: they give no finite vector")
         }
     }
 
-    /// To be called once on each thread that calls ``vectors(of:_:)``.
+    /// English has some five bytes a token.
+    static func estimatedTokens(_ text: String) -> Int { 3 + text.utf8.count / 5 }
+
     func prepareThread() { library.prepareThread() }
 
-    func vectors(of texts: [String], _ scratch: EncoderScratch) -> [[Float]] {
+    func results(of texts: [String], _ scratch: EncoderScratch) -> [[Float]] {
         let maximum = encoder.configuration.maximumTokens
         var vectors: [[Float]] = []
         var batch: [[Int32]] = []
