@@ -14,7 +14,7 @@ public enum SearchRequest {
         "text", "search_mode", "hybrid_alpha", "text_scorer", "distance_threshold", "limit", "offset", "recency_boost",
         "recency_semantic_weight", "recency_recency_weight", "recency_freshness_weight", "recency_novelty_weight",
         "recency_half_life_last_access_days", "recency_half_life_created_days", "server_side_recency",
-        "rerank",
+        "rerank", "include_neighbors",
     ]
 
     /// The query string of searches and prompts. `optimize_query` asks for a model, which this
@@ -56,6 +56,7 @@ public enum SearchRequest {
         let boost = reader.bool("recency_boost") ?? true
         let serverSide = reader.bool("server_side_recency") ?? false
         let reranks = reader.bool("rerank")
+        let neighbors = reader.int("include_neighbors", in: SessionNeighbors.reaches) ?? 0
         let recency = try recencyWeights(reader)
         let position = try readPage(reader)
         let filter = try FilterReader.read(reader)
@@ -85,7 +86,7 @@ public enum SearchRequest {
         let search = try reader.make(echoing: true) { () throws(MemoryError) in
             try MemorySearch(
                 text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil,
-                reranks: reranks)
+                reranks: reranks, neighbors: neighbors)
         }
         return try reader.finish(with: search)
     }

@@ -59,6 +59,21 @@ extension FoundMemories {
         let hit = items[index]
         hit.writeMembers(to: &writer)
         if let score = reranking?.score(of: hit) { writer.member("rerank_score", score) }
+        guard let around = neighbors?[index] else { return }
+        writer.name("neighbors")
+        writer.object { writer in
+            for (name, memories) in [("before", around.before), ("after", around.after)] {
+                writer.name(name)
+                writer.array { writer in
+                    for memory in memories {
+                        writer.object { writer in
+                            writer.member("id", memory.id)
+                            writer.member("text", memory.text)
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

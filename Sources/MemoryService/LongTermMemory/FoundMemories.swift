@@ -6,6 +6,10 @@ public struct FoundMemories: Sendable {
     /// `nil` where nothing was to be reranked: there is no such model, the request wants none, or
     /// it asks for a list.
     public let reranking: Reranking.Outcome?
+    /// Those of each hit of the page, in the order of the hits; `nil` where they were not asked
+    /// for.
+    public let neighbors: [SessionNeighbors]?
+
     public var items: [SearchHit] { page.items }
     public var total: Int { page.total }
     public var nextOffset: Int? { page.nextOffset }

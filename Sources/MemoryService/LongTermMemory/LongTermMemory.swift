@@ -123,7 +123,10 @@ public struct LongTermMemory: Sendable {
             accessRecorder.record(page.items.map(\.record))
             page = boosted(page, outcome, by: weights)
         }
-        return FoundMemories(page: page, reranking: outcome)
+        let neighbors =
+            request.neighbors == 0
+            ? nil : try await memories.neighbors(of: page.items.map(\.record), reach: request.neighbors)
+        return FoundMemories(page: page, reranking: outcome, neighbors: neighbors)
     }
 
     /// The page re-ordered by recency.

@@ -11,13 +11,21 @@ public struct MemorySearch: Sendable, Equatable {
     public let recencyBoost: RecencyWeights?
     /// Whether a reranking model orders the first hits; `nil` is yes where there is one.
     public let reranks: Bool?
+    /// How many memories on each side of a hit in its session are shown with it; 0 for none.
+    public let neighbors: Int
+
     /// - Parameters:
     ///   - text: blank or absent asks for a list.
-    /// - Throws: ``MemoryError`` as ``SearchQuery``.
+    /// - Throws: ``MemoryError`` as ``SearchQuery``, and with code `invalidInput` for a number of
+    ///   neighbours that is none of ``SessionNeighbors/reaches``.
     public init(
         text: String?, ranking: SearchQuery.Ranking, filter: MemoryFilter, page: PageRequest,
-        recencyBoost: RecencyWeights?, reranks: Bool? = nil
+        recencyBoost: RecencyWeights?, reranks: Bool? = nil, neighbors: Int = 0
     ) throws(MemoryError) {
+        guard SessionNeighbors.reaches.contains(neighbors) else {
+            throw .invalid(
+                "include_neighbors", "include_neighbors must be between 0 and \(SessionNeighbors.reaches.upperBound)")
+        }
         if let text, !SearchQuery.isBlank(text) {
             query = try SearchQuery(text: text, ranking: ranking, filter: filter, page: page)
         } else {
@@ -27,5 +35,6 @@ public struct MemorySearch: Sendable, Equatable {
         self.page = page
         self.recencyBoost = recencyBoost
         self.reranks = reranks
+        self.neighbors = neighbors
     }
 }

@@ -111,7 +111,13 @@ public struct MemoryPrompt: Sendable {
     }
 
     private static func message(of found: FoundMemories) -> Message {
-        let lines = found.items.map { "- \($0.record.text) (ID: \($0.record.id))" }
+        let lines = found.items.enumerated().map { index, hit in
+            let line = "- \(hit.record.text) (ID: \(hit.record.id))"
+            guard let around = found.neighbors?[index] else { return line }
+            let before = around.before.map { "  before it: \($0.text)" }
+            let after = around.after.map { "  after it: \($0.text)" }
+            return ([line] + before + after).joined(separator: "\n")
+        }
         let text = found.total > 0 ? lines.joined(separator: "\n") : "No relevant long-term memories found."
         return Message(role: .system, text: "## Long term memories related to the user's query\n \(text)")
     }
@@ -127,7 +133,8 @@ public struct MemoryPrompt: Sendable {
             return try MemorySearch(
                 text: search.query?.text, ranking: search.query?.ranking ?? .semantic(distanceThreshold: nil),
                 filter: MemoryFilter(tags: tags, dates: search.filter.dates), page: search.page,
-                recencyBoost: search.recencyBoost, reranks: search.reranks)
+                recencyBoost: search.recencyBoost, reranks: search.reranks,
+                neighbors: search.neighbors)
         case .standard:
             var tags: [TagField: TagCondition] = [:]
             if let session = request.session {

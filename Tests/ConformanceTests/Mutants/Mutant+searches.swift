@@ -130,6 +130,44 @@ extension Mutant {
                 return try await search(query.ranked(.hybrid(alpha: 0.5, scorer)))
             }
         },
+        Mutant("neighbours come from other owners' sessions of one name", caughtBy: "search/S10-neighbors") {
+            database in
+            let original = database.original
+            database.neighboring = { records, reach in
+                let all = await original.list(ListQuery(page: try PageRequest(limit: 10_000))).items
+                return records.map { record in
+                    SessionNeighbors(
+                        of: record,
+                        among: all.filter { $0.sessionID == record.sessionID }.map { $0.owned(like: record) },
+                        reach: reach)
+                }
+            }
+        },
+        Mutant("neighbours stand in the order of their ids", caughtBy: "search/S10-neighbors") { database in
+            let original = database.original
+            database.neighboring = { records, reach in
+                let all = await original.list(ListQuery(page: try PageRequest(limit: 10_000))).items
+                return records.map { record in
+                    let session = all.filter { $0.sharesSession(with: record) }
+                    let ids = session.sorted { ExactString($0.id) < ExactString($1.id) }
+                    guard let position = ids.firstIndex(where: { $0.id == record.id }) else { return .none }
+                    func memory(_ record: MemoryRecord) -> SessionNeighbors.Memory {
+                        SessionNeighbors.Memory(id: record.id, text: record.text)
+                    }
+                    return SessionNeighbors(
+                        before: ids[..<position].suffix(reach).map(memory),
+                        after: ids[(position + 1)...].prefix(reach).map(memory))
+                }
+            }
+        },
+        Mutant("the memories before one come farthest first", caughtBy: "search/S10-neighbors") { database in
+            let neighbors = database.neighboring
+            database.neighboring = { records, reach in
+                try await neighbors(records, reach).map {
+                    SessionNeighbors(before: $0.before.reversed(), after: $0.after)
+                }
+            }
+        },
         Mutant(
             "a threshold that is not declared is ignored", caughtBy: "capability/S2-distance-threshold",
             histories: .searches
