@@ -4,7 +4,7 @@
 .PHONY: help run stop demo test test-unit test-tsan conformance settings bench format lint deps clean
 
 # The test targets that need no service, for the thread sanitizer.
-UNIT_TESTS ?= AgentMemoryTests|BackendProtocolTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests
+UNIT_TESTS ?= AgentMemoryTests|BackendProtocolTests|MemoryServiceTests|MemoryHTTPTests|EmbeddingsTests|RerankersTests
 
 help: ## Lists the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20

@@ -94,7 +94,7 @@ let bridge = [
 ]
 let migrations = [
     "0001_create_memories", "0002_create_sessions_and_jobs", "0003_create_vector_spaces", "0004_create_deletions",
-    "0005_create_memory_tokens",
+    "0005_create_memory_tokens", "0006_add_keyword_analysis",
 ]
 
 let package = Package(
@@ -161,6 +161,8 @@ let package = Package(
         module("ModelServices", ["AgentMemory", "HTTPClient"], packages: [logging]),
         module(
             "Embeddings", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [crypto, logging]),
+        module(
+            "Rerankers", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [logging]),
 
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
@@ -175,7 +177,8 @@ let package = Package(
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
                 "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "PostgresBackend", "PostgresDriver",
-                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "Settings", argumentParser,
+                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "Rerankers", "Settings",
+                argumentParser,
                 hummingbird, lifecycle, logging,
                 unixSignals,
             ],
@@ -222,6 +225,9 @@ let package = Package(
         tests(
             "EmbeddingsTests",
             ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "ModelServices", "TestSupport"],
+            packages: [logging]),
+        tests(
+            "RerankersTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "ModelServices", "Rerankers"],
             packages: [logging]),
         tests(
             "RedisDriverTests", ["RedisDriver", "TestServices", "TestSupport"],

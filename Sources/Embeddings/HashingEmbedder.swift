@@ -19,7 +19,8 @@ public struct HashingEmbedder: Embedder {
 
     public let dimensions: Int
     public var model: String { Self.modelPrefix + String(dimensions) }
-    private let analyzer = TextAnalyzer()
+    /// Always this one: stored vectors of the same name would not be comparable otherwise.
+    private let analyzer = TextAnalyzer(.wholeRuns)
 
     /// - Parameter dimensions: One of ``dimensionsRange``.
     /// - Throws: ``MemoryError`` with code `misconfigured`.

@@ -168,6 +168,10 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
         return Self.page(ordered, query.page, total: ordered.count) { $0 }
     }
 
+    public func neighbors(of records: [MemoryRecord], reach: Int) async -> [SessionNeighbors] {
+        records.map { SessionNeighbors(of: $0, among: entries.values.map(\.record), reach: reach) }
+    }
+
     public func count(_ filter: MemoryFilter) -> Int {
         entries.values.count { filter.matches($0.record) }
     }

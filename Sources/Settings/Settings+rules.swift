@@ -3,6 +3,7 @@ extension Settings {
     static func checkTogether(_ values: SettingValues, _ reader: inout SettingsReader) {
         requireDatabase(values, &reader)
         refuseUnusedModelPath(values, &reader)
+        refuseUnusedReranking(values, &reader)
         refuseAuthentication(values, &reader)
         warnOfBoundedTimes(&reader)
     }
@@ -21,6 +22,21 @@ extension Settings {
         reader.problem(
             "LOCAL_MODEL_PATH is set, but EMBEDDING_MODEL=\(model) is not a model in a folder; remove one of the two settings"
         )
+    }
+
+    private static func refuseUnusedReranking(_ values: SettingValues, _ reader: inout SettingsReader) {
+        let reranking = values.reranking
+        if reranking.modelPath != nil, reranking.baseURL != nil {
+            reader.problem(
+                "RERANK_MODEL_PATH and RERANK_API_BASE are both set; a search is reranked by one model: leave one of them out"
+            )
+        }
+        guard reranking.baseURL == nil else { return }
+        for (name, isGiven) in [
+            ("RERANK_API_KEY", reranking.apiKey != nil), ("RERANK_MODEL", reranking.model != nil),
+        ] where isGiven {
+            reader.problem("\(name) is set, but RERANK_API_BASE is not; it names the service to ask")
+        }
     }
 
     private static func refuseAuthentication(_ values: SettingValues, _ reader: inout SettingsReader) {

@@ -16,6 +16,7 @@ public struct SettingsCatalogue: Sendable {
     public let vectors = VectorSettings()
     public let postgres = PostgresSettings()
     public let embeddings = EmbeddingSettings()
+    public let reranking = RerankingSettings()
     public let access = AccessSettings()
 
     public static let shared = SettingsCatalogue()

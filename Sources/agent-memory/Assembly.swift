@@ -7,6 +7,7 @@ import PostgresBackend
 import RedisBackend
 import RedisDriver
 import ReferenceBackend
+import Rerankers
 import Settings
 
 /// Makes the embedder and the backends from the settings.
@@ -66,6 +67,22 @@ struct Assembly {
             }
         configuration.loadsLocalModelAtStart = settings.embeddings.localModelLoad == .start
         return configuration
+    }
+
+    /// The reranking model; `nil` if none is set.
+    ///
+    /// - Parameter client: asks a service; its owner ends it.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func makeReranker(client: HTTPClient) throws(MemoryError) -> (any Reranker)? {
+        var configuration = RerankerConfiguration()
+        configuration.names = Settings.rerankerFieldNames
+        configuration.modelPath = settings.reranking.modelPath
+        configuration.threads = settings.reranking.threads
+        configuration.baseURL = settings.reranking.baseURL
+        configuration.apiKey = settings.reranking.apiKey
+        configuration.model = settings.reranking.model
+        configuration.deadline = settings.reranking.deadline
+        return try RerankerFactory.make(configuration, client: client, logger: logger)
     }
 
     /// Every factory that the setting can name.

@@ -24,7 +24,7 @@ struct Server {
     func run() async throws {
         let client = HTTPClient()
         do {
-            try await serve(embeddingsThrough: client)
+            try await serve(modelsThrough: client)
         } catch {
             await client.shutdown()
             throw error
@@ -32,13 +32,15 @@ struct Server {
         await client.shutdown()
     }
 
-    private func serve(embeddingsThrough client: HTTPClient) async throws {
+    private func serve(modelsThrough client: HTTPClient) async throws {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
+        let reranking: Reranking?
         let database: CheckedDatabase
         let stores: StateStores
         do {
             embedder = try assembly.makeEmbedder(client: client)
+            reranking = try assembly.makeReranker(client: client).map { Reranking(by: $0, logger: logger) }
             stores = try assembly.stateStores()
             database = CheckedDatabase(
                 try await assembly.registry(embedder: embedder).makeBackend(settings.stores.factory))
@@ -46,7 +48,7 @@ struct Server {
             throw Refusal(error) ?? error
         }
         do {
-            try await serve(embedder: embedder, database: database, stores: stores)
+            try await serve(embedder: embedder, reranking: reranking, database: database, stores: stores)
         } catch {
             await database.close()
             await stores.close()
@@ -59,9 +61,12 @@ struct Server {
         await stores.close()
     }
 
-    private func serve(embedder: any Embedder, database: CheckedDatabase, stores: StateStores) async throws {
+    private func serve(
+        embedder: any Embedder, reranking: Reranking?, database: CheckedDatabase, stores: StateStores
+    ) async throws {
         let recorder = AccessRecorder(database: database, logger: logger)
-        let memory = LongTermMemory(database: database, accessRecorder: recorder, deletions: stores.jobs)
+        let memory = LongTermMemory(
+            database: database, accessRecorder: recorder, deletions: stores.jobs, reranking: reranking)
         let jobs = JobSubmitter(queue: stores.jobs)
         let sessions = WorkingMemorySessions(
             store: stores.sessions,
@@ -79,7 +84,8 @@ struct Server {
             APIRouter(
                 memory: memory, sessions: sessions,
                 readiness: Readiness(
-                    database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs),
+                    database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
+                    reranking: reranking),
                 configuration: settings.api(work)))
         let storeServices = [
             StoreService("store", database, logger: logger),

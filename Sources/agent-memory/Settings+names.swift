@@ -2,6 +2,7 @@ import AgentMemory
 import BackendLoading
 import Embeddings
 import MemoryHTTP
+import Rerankers
 import Settings
 
 /// The names of settings for the messages of modules that do not know them.
@@ -16,6 +17,16 @@ extension Settings {
         names.localModelCache = self.names.embeddings.localModelCache
         names.localThreads = self.names.embeddings.localThreads
         names.lateInteraction = self.names.embeddings.lateInteraction
+        return names
+    }
+
+    static var rerankerFieldNames: RerankerFieldNames {
+        var names = RerankerFieldNames()
+        names.modelPath = self.names.reranking.modelPath
+        names.threads = self.names.reranking.threads
+        names.baseURL = self.names.reranking.baseURL
+        names.apiKey = self.names.reranking.apiKey
+        names.model = self.names.reranking.model
         return names
     }
 

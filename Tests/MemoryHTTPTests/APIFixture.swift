@@ -25,7 +25,7 @@ struct APIFixture {
 
     static func run(
         configuration: APIRouter.Configuration = .init(), now: Timestamp = now, indexesMessages: Bool = false,
-        _ body: @Sendable @escaping (APIFixture) async throws -> Void
+        reranker: (any Reranker)? = nil, _ body: @Sendable @escaping (APIFixture) async throws -> Void
     ) async throws {
         let embedder = SteeredEmbedder()
         let database = ReferenceMemoryDatabase(embedder: embedder, now: { now })
@@ -33,10 +33,13 @@ struct APIFixture {
         let queue = ReferenceJobQueue(now: { now })
         let store = ReferenceWorkingMemoryStore(jobs: queue, now: { now })
         let promotion = Promotion(jobs: JobSubmitter(queue: queue), includesMessages: indexesMessages)
+        let reranking = reranker.map { Reranking(by: $0, logger: Logger(label: "test")) }
         let api = APIRouter(
-            memory: LongTermMemory(database: database, accessRecorder: recorder, now: { now }),
+            memory: LongTermMemory(
+                database: database, accessRecorder: recorder, reranking: reranking, now: { now }),
             sessions: WorkingMemorySessions(store: store, promotion: promotion, now: { now }),
-            readiness: Readiness(database: database, embedder: embedder, sessions: store, jobs: queue),
+            readiness: Readiness(
+                database: database, embedder: embedder, sessions: store, jobs: queue, reranking: reranking),
             configuration: configuration, now: { now })
         try await body(
             APIFixture(responder: api.router().buildResponder(), embedder: embedder, database: database, jobs: queue))

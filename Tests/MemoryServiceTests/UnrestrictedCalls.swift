@@ -10,7 +10,7 @@ extension LongTermMemory {
         try await create(records, deduplicate: deduplicate, for: .unrestricted)
     }
 
-    func search(_ search: MemorySearch) async throws -> Page<SearchHit> {
+    func search(_ search: MemorySearch) async throws -> FoundMemories {
         try await self.search(search, for: .unrestricted)
     }
 

@@ -192,4 +192,39 @@ import Testing
             #expect(try await ids(.hybrid(alpha: 0.5, .bm25std), "!!!").count == 6)
         }
     }
+
+    @Test func `records of an older analysis are found after the sweep`() async throws {
+        try await TestStore.withDatabase { database in
+            _ = try await database.add(
+                (0..<450).map { try MemoryRecord(id: "r\($0)", text: $0 < 300 ? "我喜欢喝绿茶 \($0)" : "green tea") })
+            // As an older server leaves them.
+            _ = try await database.ask(
+                """
+                UPDATE memories SET keyword_analysis = 1, keyword_count = 2, \
+                keyword_text = ' ' || replace(text, ' ', '  ') || ' '
+                """)
+            #expect(try await search("绿茶", database).total == 0)
+            #expect(try await search("我喜欢喝绿茶", database).total == 0)
+            // Texts of other scripts have the words that they had, and are not written again.
+            #expect(try await database.reanalyze() == 300)
+            #expect(try await search("绿茶", database).total == 300)
+            #expect(try await search("\"喝绿茶 7\"", database).items.map(\.record.id) == ["r7"])
+            let words = try await database.ask("SELECT sum(words)::int8 FROM memory_totals").singleRow().int(0)
+            #expect(words == 300 * 6 + 150 * 2)
+            #expect(try await database.reanalyze() == 0)
+        }
+    }
+
+    @Test func `records to analyse again are read from their index`() async throws {
+        try await TestStore.withDatabase { database in
+            _ = try await database.add((0..<100).map { try MemoryRecord(id: "r\($0)", text: "绿茶 \($0)") })
+            let statement = PostgresMemoryDatabase.toAnalyze(after: 0, limit: 10)
+            let plan = try await database.pool.withConnection(deadline: .soon) { connection in
+                try await connection.script("SET enable_seqscan = off", deadline: .soon)
+                return try await connection.query(
+                    PostgresStatement("EXPLAIN " + statement.sql, statement.parameters), deadline: .soon)
+            }
+            #expect(try plan.rows.contains { try $0.text(0).contains("memories_to_analyze") })
+        }
+    }
 }

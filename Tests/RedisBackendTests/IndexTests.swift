@@ -172,6 +172,32 @@ import Testing
         }
     }
 
+    @Test func `records of an older analysis are found after one walk`() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { database in
+                _ = try await database.add(
+                    (0..<1200).map { try MemoryRecord(id: "r\($0)", text: $0 < 700 ? "我喜欢喝绿茶" : "green tea") })
+                for i in 0..<700 {
+                    try await store.client.send(
+                        RedisCommand("HSET", "\(store.prefix):r\(i)", "keyword_terms", "我喜欢喝绿茶"))
+                }
+                // Vectors of other models stay: the text is the same.
+                try await store.client.send(RedisCommand("HSET", "\(store.prefix):r0", "vector_2", "kept"))
+                // Under the prefix, and not a record.
+                try await store.client.send(RedisCommand("SET", "\(store.prefix):text", "绿茶"))
+                #expect(try await database.ids("绿茶", .keyword(.bm25std), limit: 1000).isEmpty)
+                #expect(try await database.reanalyze() == 700)
+                #expect(try await database.ids("绿茶", .keyword(.bm25std), limit: 1000).count == 700)
+                #expect(try await store.hash("r0")["vector_2"] == "kept")
+                #expect(await database.health().allSatisfy { $0.warning?.contains("older version") != true })
+                // Once a store; what comes later is the sweep's.
+                try await store.client.send(RedisCommand("HSET", "\(store.prefix):r1", "keyword_terms", "我喜欢喝绿茶"))
+                #expect(try await database.reanalyze() == 0)
+                #expect(try await database.sweep(updatedSince: .earliest) == 1)
+            }
+        }
+    }
+
     @Test func `refuses vectors of another length`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in

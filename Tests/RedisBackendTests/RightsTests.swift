@@ -83,6 +83,9 @@ import Testing
             await run { try await database.prepare() }
             await run { _ = try await database.add([MemoryRecord(id: "a", text: "tea")]) }
             await run { _ = try await database.sweep(updatedSince: .earliest) }
+            // As a store that an older version has written to the last.
+            try await admin.send(RedisCommand("HDEL", "memory_records_spaces", "analysis"))
+            await run { try await database.reanalyze() }
             await run { try await database.completeVectors() }
             await run { _ = try await database.update([RecordUpdate(id: "a", changes: RecordChanges(text: "green"))]) }
             await run {

@@ -105,6 +105,16 @@ import Testing
         #expect(try settings(["JOB_BACKOFF_SECONDS": "1"]).warnings.isEmpty)
     }
 
+    @Test(arguments: [
+        (["RERANK_MODEL_PATH": "/m", "RERANK_API_BASE": "http://h"], "RERANK_MODEL_PATH and RERANK_API_BASE"),
+        (["RERANK_API_KEY": "hunter2"], "RERANK_API_KEY is set"), (["RERANK_MODEL": "m"], "RERANK_MODEL is set"),
+    ])
+    func `settings of reranking that have no effect are refused`(_ given: [String: String], _ named: String) {
+        #expect(problems(given).count == 1)
+        #expect(problems(given)[0].contains(named))
+        #expect(!problems(given)[0].contains("hunter2"))
+    }
+
     @Test func `one setting is read whatever the others are`() throws {
         func value(_ name: String, _ file: String, onlyGiven: Bool = false) throws -> String? {
             let sources = try SettingSources(

@@ -8,6 +8,8 @@ It prints "PORT=n" once it listens. Vectors are a function of the text's bytes: 
 and different texts get nearly orthogonal ones. Serialised vectors are kept, so that a benchmark measures its client.
 
 POST .../embeddings   OpenAI's embeddings; "dimensions" and "encoding_format" (float, base64) are honoured
+POST .../rerank       scores of "documents" (as Cohere's) or "texts" (as Text Embeddings Inference's): the share of the
+                      query's words that a text has; counts and faults are those of embeddings
 POST /control         {"mode": M, "times": n, ...} sets the fault of the next n embedding requests (default: all);
                       {"mode": "ok"} ends it; {"delay_ms": n} and {"reset": true} are accepted as well
 GET  /stats           counts since the start or the last reset, and the last request
@@ -119,7 +121,7 @@ class Server:
                 headers[name.lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         path, _, query = target.partition("?")
-        if path.endswith("/embeddings") and method == "POST":
+        if path.endswith(("/embeddings", "/rerank")) and method == "POST":
             keep = await self.embeddings(reader, writer, target, headers, body)
         else:
             keep = await self.other(writer, method, path, query, headers, body)
@@ -157,7 +159,8 @@ class Server:
                 if self.fault_times <= 0:
                     self.fault, self.fault_times = {"mode": "ok"}, None
             request = json.loads(body)
-            texts = [request["input"]] if isinstance(request["input"], str) else request["input"]
+            texts = request.get("documents") or request.get("texts") or request["input"]
+            texts = [texts] if isinstance(texts, str) else texts
             self.texts += len(texts)
             self.last = {"target": target, "headers": headers, "body": request}
             self.notify()
@@ -192,7 +195,8 @@ class Server:
             return self.answer(writer, 200, b"<html>a gateway's page</html>")
         if mode == "huge":
             return self.answer(writer, 200, b" " * fault.get("bytes", 1 << 20))
-        made = self.embedding_body(mode, request, texts)
+        body = self.rerank_body if "query" in request else self.embedding_body
+        made = body(mode, request, texts)
         if mode == "truncated_json":
             return self.answer(writer, 200, made[: len(made) // 2])
         if mode == "truncated_body":
@@ -234,6 +238,17 @@ class Server:
         tokens = sum(len(text) // 4 + 1 for text in texts)
         return b'{"object":"list","data":[%b],"model":%b,"usage":{"prompt_tokens":%d,"total_tokens":%d}}' % (
             b",".join(parts), model, tokens, tokens)
+
+    def rerank_body(self, mode, request, texts):
+        words = request["query"].lower().split()
+        scores = [sum(word in text.lower().split() for word in words) / len(words) for text in texts]
+        if mode == "wrong_count":
+            scores = scores[:-1]
+        name = "relevance_score" if "documents" in request else "score"
+        results = [{"index": 0 if mode == "same_index" else i, name: None if mode == "null" else score}
+                   for i, score in enumerate(scores)]
+        results.sort(key=lambda result: -(result[name] or 0))
+        return json.dumps({"results": results} if "documents" in request else results).encode()
 
     # -- everything else
 

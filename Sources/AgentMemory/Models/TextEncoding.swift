@@ -2,7 +2,7 @@
 public struct TextEncoding: Sendable, Equatable {
     /// The vector by which the text is found.
     public let vector: [Float]
-    /// What late interaction compares (rule S9); `nil` where no model makes it.
+    /// What late interaction compares (rule S11); `nil` where no model makes it.
     public let tokens: EncodedTokens?
 
     public init(vector: [Float], tokens: EncodedTokens? = nil) {

@@ -11,8 +11,13 @@ public struct SearchQuery: Sendable, Equatable {
         /// alpha * similarity + (1 - alpha) * relative keyword rank (rule S6); alpha between 0 and
         /// 1.
         case hybrid(alpha: Double, TextScorer)
-        /// By all that speaks for a record (rule S9).
+        /// By all that speaks for a record (rule S11).
         case blended(BlendedRanking)
+
+        /// Whether the core ranks candidates of the backend.
+        public var isBlended: Bool {
+            if case .blended = self { true } else { false }
+        }
     }
 
     /// Never blank: a search without a text is a list (rule S1).

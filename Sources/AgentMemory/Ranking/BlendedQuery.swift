@@ -1,4 +1,4 @@
-/// The query of a blended search (rule S9), and the order of its candidates: a pure function, the
+/// The query of a blended search (rule S11), and the order of its candidates: a pure function, the
 /// same for every backend.
 ///
 /// The constants are those of ``BlendedRanking``; where they come from is in

@@ -1,4 +1,4 @@
-/// The weights of a blended search (rule S9): of the similarity of the texts, the words that they
+/// The weights of a blended search (rule S11): of the similarity of the texts, the words that they
 /// share, the date that the query names, the tokens one by one, and the neighbouring records in the
 /// session.
 public struct BlendedRanking: Sendable, Equatable {

@@ -1,4 +1,4 @@
-/// A backend that delivers the candidates of a blended search (rule S9), for the core to rank.
+/// A backend that delivers the candidates of a blended search (rule S11), for the core to rank.
 ///
 /// Its capabilities say `blendedSearch`, and its ``MemoryVectorDatabase/search(_:)`` calls
 /// ``blendedSearch(_:_:)``.

@@ -1,4 +1,4 @@
-/// A blended search (rule S9) over a backend that knows only semantic and keyword search: the
+/// A blended search (rule S11) over a backend that knows only semantic and keyword search: the
 /// candidates are the nearest and the best by keyword, with what their records say.
 ///
 /// Late interaction has no bits there and is left out.

@@ -1,4 +1,4 @@
-/// The spans of time that a query names in English: a day, a month or a year (rule S9).
+/// The spans of time that a query names in English: a day, a month or a year (rule S11).
 ///
 /// - A day (`7 May 2023`, `the 7th of May`, `May 7, 2023`, `2023-05-07`) spans one day before it to
 ///   three days after it, because what is said of a day is often said later.

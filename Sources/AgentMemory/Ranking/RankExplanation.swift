@@ -1,6 +1,6 @@
 /// What the score of a hit is made of. Parts that a ranking does not have are 0.
 ///
-/// Of a blended ranking (rule S9) each part comes with its weight; their sum is the value, and the
+/// Of a blended ranking (rule S11) each part comes with its weight; their sum is the value, and the
 /// score is that divided by the best one.
 public struct RankExplanation: Sendable, Equatable {
     /// `nil` where the engine tells only the sum.

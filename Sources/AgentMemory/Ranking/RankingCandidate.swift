@@ -1,4 +1,4 @@
-/// A record that may be among the best, with what the ranking of rule S9 needs of it.
+/// A record that may be among the best, with what the ranking of rule S11 needs of it.
 public struct RankingCandidate: Sendable, Equatable {
     public let id: String
     /// As the engine measures it.

@@ -41,6 +41,13 @@ public struct CheckedDatabase: MemoryVectorDatabase {
     public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { try await database.list(query) }
     public func count(_ filter: MemoryFilter) async throws -> Int { try await database.count(filter) }
 
+    public func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
+        guard reach > 0, records.contains(where: { $0.sessionID != nil }) else {
+            return records.map { _ in .none }
+        }
+        return try await database.neighbors(of: records, reach: reach)
+    }
+
     public func delete(_ ids: [String]) async throws -> Int {
         ids.isEmpty ? 0 : try await database.delete(ids)
     }

@@ -4,7 +4,7 @@
 /// ``Store/name`` is the name that the factory setting uses. ``Store/health()`` has the components
 /// `store` and `index`.
 ///
-/// The project's contract (`Documentation/contract.md`) defines the six operations, rule by rule;
+/// The project's contract (`Documentation/contract.md`) defines the operations, rule by rule;
 /// the conformance kit checks them. Values that reach a backend are valid by construction, so a
 /// backend checks nothing about them again.
 ///
@@ -30,6 +30,15 @@ public protocol MemoryVectorDatabase: Store {
 
     /// How many records match.
     func count(_ filter: MemoryFilter) async throws -> Int
+
+    /// The memories around stored ones in their sessions, one bounded read for all of them (rule
+    /// S10).
+    ///
+    /// - Parameters:
+    ///   - records: as they are stored.
+    ///   - reach: how many on each side; of ``SessionNeighbors/reaches``.
+    /// - Returns: one for each record, in their order.
+    func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors]
 
     /// Removes records.
     ///

@@ -15,6 +15,7 @@ public enum SearchRequest {
         "recency_semantic_weight", "recency_recency_weight", "recency_freshness_weight", "recency_novelty_weight",
         "recency_half_life_last_access_days", "recency_half_life_created_days", "server_side_recency",
         "late_interaction", "context_weight", "date_weight", "explain",
+        "rerank", "include_neighbors",
     ]
 
     /// The query string of searches and prompts. `optimize_query` asks a language model to make the
@@ -58,6 +59,8 @@ public enum SearchRequest {
         let late = reader.double("late_interaction", in: BlendedRanking.lateInteractionRange)
         let context = reader.double("context_weight", in: BlendedRanking.contextWeightRange)
         let date = reader.double("date_weight", in: BlendedRanking.dateWeightRange)
+        let reranks = reader.bool("rerank")
+        let neighbors = reader.int("include_neighbors", in: SessionNeighbors.reaches) ?? 0
         let recency = try recencyWeights(reader)
         let position = try readPage(reader)
         let filter = try FilterReader.read(reader)
@@ -72,6 +75,9 @@ public enum SearchRequest {
         }
         if serverSide, threshold != nil {
             throw MemoryError(.invalidCombination, "distance_threshold cannot be combined with server_side_recency")
+        }
+        if serverSide, reranks == true {
+            throw MemoryError(.invalidCombination, "rerank cannot be combined with server_side_recency")
         }
         let given = [("late_interaction", late), ("context_weight", context), ("date_weight", date)].filter {
             $0.1 ?? 0 > 0
@@ -109,7 +115,7 @@ public enum SearchRequest {
         let search = try reader.make(echoing: true) { () throws(MemoryError) in
             try MemorySearch(
                 text: text, ranking: ranking, filter: filter, page: page, recencyBoost: reorder ? weights : nil,
-                explains: explains)
+                explains: explains, reranks: reranks, neighbors: neighbors)
         }
         return try reader.finish(with: search)
     }

@@ -18,9 +18,9 @@ public struct PromptResponse: APIResponse {
                 for message in answer.messages { Self.write(message, to: &writer) }
             }
             writer.name("long_term_memories")
-            if let memories = answer.memories {
+            if let found = answer.memories {
                 writer.array { writer in
-                    for memory in memories { writer.object { memory.writeMembers(to: &$0) } }
+                    for index in found.items.indices { writer.object { found.writeMembers(at: index, to: &$0) } }
                 }
             } else {
                 writer.null()

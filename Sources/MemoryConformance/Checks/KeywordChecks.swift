@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Rules S5 and S6.
+    /// Rules S5, S6 and S9.
     enum KeywordChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -27,6 +27,13 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "keyword/S5-first-10000-words",
                 hint: "more, or fewer, than the first 10,000 words of a text are indexed", run: first10000Words),
+            ConformanceCheck(
+                "keyword/S9-scripts-without-blanks",
+                hint: "texts and queries must go through the project's analyser, which makes pairs of such letters",
+                run: scriptsWithoutBlanks),
+            ConformanceCheck(
+                "keyword/S9-phrases", hint: "a quoted run matches records that hold only some of its pairs",
+                run: phrasesWithoutBlanks),
             ConformanceCheck(
                 "hybrid/S6-union", needs: [.steeredEmbeddings],
                 hint: "only the nearest vectors are candidates, so that a strong lexical hit is never found", run: union
@@ -77,6 +84,37 @@ extension ConformanceCheck {
             ] {
                 try await expectWords(scope, query, expected)
             }
+        }
+
+        @Sendable static func scriptsWithoutBlanks(_ scope: CheckScope) async throws {
+            let texts = [
+                "chinese": "我喜欢喝绿茶", "mixed": "新的iPhone手机壳", "japanese": "東京タワーへ行きました", "half": "ｶﾞｷﾞｸﾞ",
+                "thai": "ฉันชอบดื่มชาเขียว", "lao": "ຂ້ອຍມັກຊາ", "khmer": "ខ្ញុំចូលចិត្តតែ", "myanmar": "လက်ဖက်ရည်ကြိုက်တယ်",
+                "rare": "𠮷野家的饭", "letter": "茶 one", "date": "2026年11月28日",
+            ]
+            _ = try await scope.database.add(try texts.map { try MemoryRecord(id: $0.key, text: $0.value) })
+            for (query, expected) in [
+                ("绿茶", ["chinese"]), ("喜欢", ["chinese"]), ("绿色的茶", []), ("茶", ["letter"]), ("绿", []),
+                ("手机", ["mixed"]), ("iphones", ["mixed"]), ("手机 绿茶", ["chinese", "mixed"]), ("タワー", ["japanese"]),
+                ("行きます", ["japanese"]), ("ｷﾞｸﾞ", ["half"]), ("ชาเขียว", ["thai"]), ("ดื่ม", ["thai"]), ("ມັກ", ["lao"]),
+                ("ចូលចិត្ត", ["khmer"]), ("လက်ဖက်", ["myanmar"]), ("𠮷野", ["rare"]), ("2026", ["date"]), ("11月", ["date"]),
+            ] {
+                try await expectWords(scope, query, expected)
+            }
+        }
+
+        @Sendable static func phrasesWithoutBlanks(_ scope: CheckScope) async throws {
+            _ = try await scope.database.add([
+                try MemoryRecord(id: "run", text: "我喜欢喝绿茶。"), try MemoryRecord(id: "reverse", text: "绿茶我喜欢喝"),
+                try MemoryRecord(id: "parts", text: "喝绿豆汤和绿茶"), try MemoryRecord(id: "mixed", text: "喝iPhone绿茶"),
+                try MemoryRecord(id: "other", text: "an unrelated line"),
+            ])
+            try await expectWords(scope, "喝绿茶", ["run", "reverse", "parts", "mixed"])
+            try await expectWords(scope, "\"喝绿茶\"", ["run"])
+            try await expectWords(scope, "\"喜欢喝\"", ["run", "reverse"])
+            try await expectWords(scope, "\"绿茶我\"", ["reverse"])
+            try await expectWords(scope, "\"喝 iPhone 绿茶\"", ["mixed"])
+            try await expectWords(scope, "\"茶绿\" unrelated", [])
         }
 
         @Sendable static func phrases(_ scope: CheckScope) async throws {

@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// Rules S1, S2, S4, S7, S8.
+    /// Rules S1, S2, S4, S7, S8, S10.
     enum SearchChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
@@ -32,7 +32,51 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "search/S8-filters-not-relaxed", hint: "a filter that matches nothing is dropped",
                 run: filtersNotRelaxed),
+            ConformanceCheck(
+                "search/S10-neighbors",
+                hint: "neighbours come from another user's or namespace's session of the same id, or not in its order",
+                run: neighbors),
         ]
+
+        @Sendable static func neighbors(_ scope: CheckScope) async throws {
+            // In the order of the session; of the same time, the ids decide.
+            let session: [(id: String, time: Int64)] = [
+                ("z", 1), ("b", 2), ("\u{E9} ", 3), ("B", 4), ("a", 4), ("e\u{301}", 4), ("m", 4), ("last", 9),
+            ]
+            let owners: [(prefix: String, user: String?, namespace: String?)] = [
+                ("1", "u", "n"), ("2", nil, nil), ("3", "u", nil), ("4", nil, "n"), ("5", "U", "n"),
+            ]
+            var records: [MemoryRecord] = []
+            for owner in owners {
+                records += try session.map { id, time in
+                    try MemoryRecord(
+                        id: owner.prefix + id, text: "text of \(owner.prefix)\(id)", sessionID: "s",
+                        userID: owner.user, namespace: owner.namespace, createdAt: at(time))
+                }
+            }
+            let others = [
+                try MemoryRecord(id: "none", text: "in no session", userID: "u", namespace: "n", createdAt: at(3)),
+                try MemoryRecord(
+                    id: "alone", text: "x", sessionID: "S", userID: "u", namespace: "n", createdAt: at(3)),
+            ]
+            _ = try await scope.database.add(records.reversed() + others)
+            for reach in SessionNeighbors.reaches.dropFirst() {
+                let found = try await scope.database.neighbors(of: records + others, reach: reach)
+                try scope.expect("answers", found.count, records.count + others.count)
+                for (index, record) in records.enumerated() {
+                    let position = index % session.count
+                    let whole = records[(index - position)..<(index - position + session.count)].map {
+                        SessionNeighbors.Memory(id: $0.id, text: $0.text)
+                    }
+                    let expected = SessionNeighbors(
+                        before: Array(whole[..<position].suffix(reach)),
+                        after: Array(whole[(position + 1)...].prefix(reach)))
+                    try scope.expect("\(reach) around \(record.id)", found[index], expected)
+                }
+                try scope.expect("without a session", found[records.count], .none)
+                try scope.expect("alone in a session", found[records.count + 1], .none)
+            }
+        }
 
         @Sendable static func emptyQuery(_ scope: CheckScope) async throws {
             _ = try await scope.database.add(

@@ -51,6 +51,15 @@ struct LoggingDatabase: MemoryVectorDatabase {
         }
     }
 
+    func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
+        try await logged(
+            "neighbors(of: \(records.map(\.id)), reach: \(reach))",
+            { "\($0.map { ($0.before.map(\.id), $0.after.map(\.id)) })" }
+        ) {
+            try await database.neighbors(of: records, reach: reach)
+        }
+    }
+
     func count(_ filter: MemoryFilter) async throws -> Int {
         try await logged("count(\(describe(filter)))") { try await database.count(filter) }
     }

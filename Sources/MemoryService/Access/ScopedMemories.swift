@@ -39,6 +39,12 @@ struct ScopedMemories: Sendable {
         return try await database.search(query.filtered(by: filter))
     }
 
+    /// Of records that the caller may see; their neighbours have the same user and namespace.
+    func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
+        try caller.require(.read)
+        return try await database.neighbors(of: records, reach: reach)
+    }
+
     func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
         try caller.require(.read)
         return try await visible(query)

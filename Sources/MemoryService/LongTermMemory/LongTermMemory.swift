@@ -12,6 +12,7 @@ public import AgentMemory
 public struct LongTermMemory: Sendable {
     private let memories: GuardedMemories
     private let accessRecorder: AccessRecorder
+    private let reranking: Reranking?
     private let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
     private let locks = KeyedLocks<LockKey>()
@@ -20,14 +21,16 @@ public struct LongTermMemory: Sendable {
     ///   - deletions: notes deleted ids, for backends that do not do so themselves.
     ///   - accessRecorder: gets the ids that searches with recency have returned; they are written
     ///     only while its `run()` is running.
+    ///   - reranking: orders the best hits of searches; default: none.
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
-        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+        reranking: Reranking? = nil, now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         memories = GuardedMemories(database)
         self.accessRecorder = accessRecorder
         self.deletions = deletions
+        self.reranking = reranking
         self.now = now
     }
 
@@ -113,33 +116,67 @@ public struct LongTermMemory: Sendable {
     }
 
     /// One page of the results of `request`; without a text it is a list (rule S1).
-    public func search(_ request: MemorySearch, for caller: Caller) async throws -> Page<SearchHit> {
+    public func search(_ request: MemorySearch, for caller: Caller) async throws -> FoundMemories {
         let memories = memories.scoped(to: caller)
-        let page: Page<SearchHit>
-        var isBlended = false
-        if let query = request.query {
-            if case .blended = query.ranking { isBlended = true }
-            let found = try await memories.search(query)
-            page =
-                query.explains && !isBlended
-                ? found.map { $0.explained(by: RankExplanation($0, ranking: query.ranking, text: query.text)) } : found
-        } else {
-            page = try await memories.list(ListQuery(filter: request.filter, page: request.page)).map(
-                SearchHit.init(listed:))
+        var (page, outcome) = try await ranked(request, memories)
+        if let weights = request.recencyBoost {
+            accessRecorder.record(page.items.map(\.record))
+            page = boosted(page, outcome, isBlended: request.query?.ranking.isBlended ?? false, by: weights)
         }
-        guard let weights = request.recencyBoost else { return page }
-        accessRecorder.record(page.items.map(\.record))
+        let neighbors =
+            request.neighbors == 0
+            ? nil : try await memories.neighbors(of: page.items.map(\.record), reach: request.neighbors)
+        return FoundMemories(page: page, reranking: outcome, neighbors: neighbors)
+    }
+
+    /// The page re-ordered by recency.
+    private func boosted(
+        _ page: Page<SearchHit>, _ outcome: Reranking.Outcome?, isBlended: Bool, by weights: RecencyWeights
+    ) -> Page<SearchHit> {
         let now = now()
         return page.reordered { hits in
             let scored = hits.enumerated().map { position, hit in
-                // What a blended search has found near is near by its score, not by its vector.
-                let distance = if isBlended, let score = hit.score { 1 - score } else { hit.distance }
-                let score = weights.boostScore(distance: distance, of: hit.record, now: now)
-                return (hit: hit, position: position, score: score)
+                // The reranking model's score of a hit replaces its similarity; a blended search
+                // ranks by its score, not by the distance of the vector.
+                let distance =
+                    outcome?.score(of: hit).map { 1 - min(1, max(0, $0)) }
+                    ?? (isBlended ? hit.score.map { 1 - $0 } : nil) ?? hit.distance
+                return (
+                    hit: hit, position: position,
+                    score: weights.boostScore(distance: distance, of: hit.record, now: now)
+                )
             }
             // Swift's sort is not guaranteed to be stable, so the position decides.
             return scored.sorted { $0.score != $1.score ? $0.score > $1.score : $0.position < $1.position }.map(\.hit)
         }
+    }
+
+    /// The page in the order of the ranking, or of the reranking model.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` if the request insists on a model, and
+    ///   there is none.
+    private func ranked(
+        _ request: MemorySearch, _ memories: ScopedMemories
+    ) async throws -> (page: Page<SearchHit>, outcome: Reranking.Outcome?) {
+        if request.reranks == true, reranking == nil {
+            throw MemoryError(.unsupported, "this server has no reranking model", path: [.key("rerank")])
+        }
+        guard let query = request.query else {
+            let list = try await memories.list(ListQuery(filter: request.filter, page: request.page))
+            return (list.map(SearchHit.init(listed:)), nil)
+        }
+        guard let reranking, request.reranks ?? query.ranking.canBeReranked else {
+            return (try await found(query, memories), nil)
+        }
+        return try await reranking.page(of: query) { try await found($0, memories) }
+    }
+
+    /// The page with explanations, if they are requested.
+    private func found(_ query: SearchQuery, _ memories: ScopedMemories) async throws -> Page<SearchHit> {
+        let page = try await memories.search(query)
+        // Those of a blended ranking come with it.
+        guard query.explains, !query.ranking.isBlended else { return page }
+        return page.map { $0.explained(by: RankExplanation($0, ranking: query.ranking, text: query.text)) }
     }
 
     public func list(_ query: ListQuery, for caller: Caller) async throws -> Page<MemoryRecord> {

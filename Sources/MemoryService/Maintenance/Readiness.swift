@@ -6,15 +6,17 @@ public struct Readiness: Sendable {
     private let embedder: any Embedder
     private let sessions: any WorkingMemoryStore
     private let jobs: any JobQueue
+    private let reranking: Reranking?
 
     public init(
         database: any MemoryVectorDatabase, embedder: any Embedder, sessions: any WorkingMemoryStore,
-        jobs: any JobQueue
+        jobs: any JobQueue, reranking: Reranking? = nil
     ) {
         self.database = database
         self.embedder = embedder
         self.sessions = sessions
         self.jobs = jobs
+        self.reranking = reranking
     }
 
     /// The name of the backend, such as `redis`.
@@ -23,17 +25,18 @@ public struct Readiness: Sendable {
     /// The embedding model in use, such as `local/hashing-1024`.
     public var embeddingModel: String { embedder.model }
 
-    /// The store and its index as the backend reports them, the embedder, and the stores of
-    /// sessions and jobs.
+    /// The store and its index as the backend reports them, the embedder, the stores of sessions
+    /// and jobs, and the reranker if there is one.
     public func check() async -> [ComponentHealth] {
         async let store = database.health()
         async let unavailability = embedder.unavailability()
         async let sessions = sessions.health()
         async let jobs = jobs.health()
+        async let reranker = reranking?.health()
         return await store
             + [
                 ComponentHealth(
                     "embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")
-            ] + sessions + jobs
+            ] + sessions + jobs + [reranker].compactMap(\.self)
     }
 }

@@ -59,7 +59,7 @@ public struct MemoryPrompt: Sendable {
     public struct Answer: Sendable {
         public let messages: [Message]
         /// The results of the search; `nil` if there was none, or none were found.
-        public let memories: [SearchHit]?
+        public let memories: FoundMemories?
     }
 
     /// The default number of memories of a search.
@@ -78,12 +78,12 @@ public struct MemoryPrompt: Sendable {
                 messages += Self.messages(of: found)
             }
         }
-        var memories: [SearchHit]?
+        var memories: FoundMemories?
         if let search = request.search {
-            let page = try await memory.search(
+            let found = try await memory.search(
                 try Self.search(search, for: request, userID: userID), for: caller)
-            messages.append(Self.message(of: page))
-            memories = page.total > 0 ? page.items : nil
+            messages.append(Self.message(of: found))
+            memories = found.total > 0 ? found : nil
         }
         messages.append(Message(role: .user, text: request.query))
         return Answer(messages: messages, memories: memories)
@@ -109,9 +109,15 @@ public struct MemoryPrompt: Sendable {
             + session.messages.map { Message(role: $0.role == "user" ? .user : .assistant, text: $0.content) }
     }
 
-    private static func message(of page: Page<SearchHit>) -> Message {
-        let lines = page.items.map { "- \($0.record.text) (ID: \($0.record.id))" }
-        let text = page.total > 0 ? lines.joined(separator: "\n") : "No relevant long-term memories found."
+    private static func message(of found: FoundMemories) -> Message {
+        let lines = found.items.enumerated().map { index, hit in
+            let line = "- \(hit.record.text) (ID: \(hit.record.id))"
+            guard let around = found.neighbors?[index] else { return line }
+            let before = around.before.map { "  before it: \($0.text)" }
+            let after = around.after.map { "  after it: \($0.text)" }
+            return ([line] + before + after).joined(separator: "\n")
+        }
+        let text = found.total > 0 ? lines.joined(separator: "\n") : "No relevant long-term memories found."
         return Message(role: .system, text: "## Long term memories related to the user's query\n \(text)")
     }
 
@@ -126,7 +132,8 @@ public struct MemoryPrompt: Sendable {
             return try MemorySearch(
                 text: search.query?.text, ranking: search.query?.ranking ?? .semantic(distanceThreshold: nil),
                 filter: MemoryFilter(tags: tags, dates: search.filter.dates), page: search.page,
-                recencyBoost: search.recencyBoost, explains: search.query?.explains ?? false)
+                recencyBoost: search.recencyBoost, explains: search.query?.explains ?? false,
+                reranks: search.reranks, neighbors: search.neighbors)
         case .standard:
             var tags: [TagField: TagCondition] = [:]
             if let session = request.session {

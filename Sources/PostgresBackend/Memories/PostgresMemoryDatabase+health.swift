@@ -47,11 +47,11 @@ extension PostgresMemoryDatabase {
         do {
             let result = try await pool.query(
                 VectorIndex(space: space, logger: logger).listing, retry: .repeatable, deadline: deadline)
-            guard space.algorithm == .hnsw else { return ComponentHealth("index", warning: tokenSweep.notice) }
+            let warning = reanalysis.warning ?? tokenSweep.notice
+            guard space.algorithm == .hnsw else { return ComponentHealth("index", warning: warning) }
             for row in result.rows where try row.text(0) == space.indexName {
                 return ComponentHealth(
-                    "index", reason: try row.bool(1) ? nil : "the vector index is not complete",
-                    warning: tokenSweep.notice)
+                    "index", reason: try row.bool(1) ? nil : "the vector index is not complete", warning: warning)
             }
             return ComponentHealth("index", reason: "the vector index is missing")
         } catch {

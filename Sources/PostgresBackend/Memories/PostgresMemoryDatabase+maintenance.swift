@@ -10,6 +10,7 @@ extension PostgresMemoryDatabase {
         ) {
             try await foldTotals()
             try await restoreIndex()
+            try await reanalyze()
             try await completeVectors()
             try await completeTokens()
         }

@@ -21,6 +21,7 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let preparation: Preparation
     let vectorMaintenance = RestingTask()
     let tokenSweep = TokenSweep<Int>()
+    let reanalysis = ReanalysisProgress()
 
     public var metric: DistanceMetric { space.metric }
     var pool: PostgresPool { database.pool }

@@ -7,7 +7,7 @@ enum RecordSQL {
     static let columns = RecordField.allCases.map(\.name)
 
     /// The additional columns that searches need.
-    static let keywordColumns = ["keyword_text", "keyword_count"]
+    static let keywordColumns = ["keyword_text", "keyword_count", "keyword_analysis"]
 
     /// `m.id, m.text, …`
     static let selection = columns.map { "m.\($0)" }.joined(separator: ", ")
@@ -74,8 +74,18 @@ enum RecordSQL {
     /// - Parameter words: `nil` leaves the keyword columns out.
     private static func binds(_ record: MemoryRecord, words: [String]?) -> [PostgresValue] {
         var values = RecordField.allCases.map { PostgresValue(record.value(of: $0)) }
-        if let words { values += [.text(KeywordSQL.text(of: words)), .int4(Int32(words.count))] }
+        if let words { values += keywordValues(words) }
         return values
+    }
+}
+
+extension RecordSQL {
+    /// Those of ``keywordColumns``.
+    static func keywordValues(_ words: [String]) -> [PostgresValue] {
+        [
+            .text(KeywordSQL.text(of: words)), .int4(Int32(words.count)),
+            .int4(Int32(TextAnalyzer.Analysis.current.rawValue)),
+        ]
     }
 }
 

@@ -1,7 +1,7 @@
 import AgentMemory
 import PostgresDriver
 
-/// The candidates of a blended search (rule S9): their distances, words, dates and sessions.
+/// The candidates of a blended search (rule S11): their distances, words, dates and sessions.
 extension SearchSQL {
     private static let candidateColumns = """
         m.id, m.keyword_text, m.created_at, m.event_date, m.namespace, m.user_id, m.session_id

@@ -1,7 +1,7 @@
 public import AgentMemory
 import PostgresDriver
 
-/// Rule S9.
+/// Rule S11.
 extension PostgresMemoryDatabase: CandidateDatabase {
     public func candidates(_ query: CandidateQuery) async throws -> CandidateSet {
         try await call { deadline in

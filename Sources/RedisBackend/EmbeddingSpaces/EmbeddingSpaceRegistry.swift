@@ -1,8 +1,8 @@
 import AgentMemory
 import RedisDriver
 
-/// The models that made the vectors of a store: a hash next to the index, changed only by
-/// compare-and-set.
+/// The models that made the vectors of a store, changed only by compare-and-set, and the analysis
+/// that made its keywords: a hash next to the index.
 struct EmbeddingSpaceRegistry: Sendable {
     struct Contents: Sendable, Equatable {
         /// The number of the next space.
@@ -21,6 +21,7 @@ struct EmbeddingSpaceRegistry: Sendable {
     /// that write a text read it.
     static let vectorFields = "fields"
     private static let spaces = "spaces"
+    private static let analysisField = "analysis"
 
     let key: String
 
@@ -69,6 +70,16 @@ struct EmbeddingSpaceRegistry: Sendable {
             if try await replace(reading, by: changed, client) { return changed }
         }
         throw MemoryError(.storeUnavailable, "too many concurrent updates to the embedding models recorded in Redis")
+    }
+
+    /// The version of ``TextAnalyzer/Analysis`` that every record was analysed by at least.
+    func analysis(_ client: RedisClient) async throws -> Int {
+        let reply = try await client.send(RedisCommand("HGET", key, Self.analysisField), isRead: true)
+        return reply.string.flatMap { Int($0) } ?? TextAnalyzer.Analysis.wholeRuns.rawValue
+    }
+
+    func setAnalysis(_ version: Int, _ client: RedisClient) async throws {
+        try await client.send(RedisCommand("HSET", key, Self.analysisField, String(version)))
     }
 
     /// ARGV: a field, its expected value (empty for an absent one), and its new value; then another

@@ -108,15 +108,9 @@ extension RedisMemoryDatabase: ReembeddableDatabase {
         var cursor = "0"
         repeat {
             cursor = try await mappingErrors {
-                let answer =
-                    try await client.send(
-                        RedisCommand("SCAN", cursor, "MATCH", recordKeyPattern, "COUNT", "500"), isRead: true
-                    ).array ?? []
-                let removals = (answer.last?.array ?? []).compactMap(\.string).map { key in
-                    RedisCommand(["HDEL", key] + fields)
-                }
-                _ = try await client.pipeline(removals)
-                return answer.first?.string ?? "0"
+                let (next, keys) = try await scannedKeys(from: cursor)
+                _ = try await client.pipeline(keys.map { RedisCommand(["HDEL", $0] + fields) })
+                return next
             }
         } while cursor != "0"
     }

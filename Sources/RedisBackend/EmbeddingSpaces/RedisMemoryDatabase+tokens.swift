@@ -27,15 +27,10 @@ extension RedisMemoryDatabase {
 
     private func completeTokens(from position: TokenScan, _ tag: UInt32) async throws -> TokenSweep<TokenScan>.Step {
         let (cursor, scanned, total, records) = try await reading { commands, _ in
-            let replies = try await client.pipeline(
-                [
-                    RedisCommand("SCAN", position.cursor, "MATCH", recordKeyPattern, "COUNT", "200"),
-                    commands.count(QueryText()),
-                ], isRead: true)
-            let answer = try replies[0].get().array ?? []
-            let keys = (answer.last?.array ?? []).compactMap(\.string)
+            let total = try Self.total(try await client.send(commands.count(QueryText()), isRead: true))
+            let (next, keys) = try await scannedKeys(from: position.cursor)
             let texts = try await self.texts(withoutTokensOf: tag, keys)
-            return (answer.first?.string ?? "0", keys.count, try Self.total(replies[1]), texts)
+            return (next, keys.count, total, texts)
         }
         let encodings = try await embedder.checkedEncodings(of: records.map(\.text))
         let completions = zip(records, encodings).compactMap { record, encoding -> RedisCommand? in

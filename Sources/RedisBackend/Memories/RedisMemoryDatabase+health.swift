@@ -12,7 +12,9 @@ extension RedisMemoryDatabase {
                 let reason = try await keeper.unavailability(client)
                 return [
                     ComponentHealth("store", reason: refusal, version: version, warning: warning),
-                    ComponentHealth("index", reason: reason, warning: keeper.shortcoming ?? tokenSweep.notice),
+                    ComponentHealth(
+                        "index", reason: reason,
+                        warning: keeper.shortcoming ?? reanalysis.warning ?? tokenSweep.notice),
                 ]
             }
         } catch let error as MemoryError where error.code == .misconfigured && version != nil {

@@ -1,4 +1,5 @@
 import AgentMemory
+import Logging
 
 extension RedisMemoryDatabase {
     /// Prepares, unless that has succeeded already, and then runs the backfill at intervals.
@@ -21,6 +22,15 @@ extension RedisMemoryDatabase {
                 let start = Timestamp.now()
                 try await sweep(updatedSince: since)
                 since = start.advanced(bySeconds: -120)
+                // Comes last: the sweep tells a text that the reference has changed by its old
+                // terms.
+                do {
+                    try await reanalyze()
+                } catch let error as MemoryError {
+                    reanalysis.fail(error.message)
+                    logger.warning(
+                        "records of an older version could not be analysed again", metadata: ["error": "\(error)"])
+                }
                 nextSweep = .now + configuration.sweepInterval
             }
             try await completeVectors()

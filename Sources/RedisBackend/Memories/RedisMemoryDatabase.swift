@@ -43,6 +43,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     public let analyzer: TextAnalyzer
     let logger: Logger
     let zones = ExactZoneCache()
+    let reanalysis = ReanalysisProgress()
     let probe: WriteProbe
     let tokenSweep = TokenSweep<TokenScan>()
 
@@ -101,12 +102,6 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     // MARK: For the operations
 
     func key(_ id: String) -> String { "\(configuration.keyPrefix):\(id)" }
-
-    /// What SCAN matches the keys of records by.
-    var recordKeyPattern: String {
-        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
-        return configuration.keyPrefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined() + ":*"
-    }
 
     // No colon after the index's name: if that is the keys' prefix, these are not records.
     /// The notes of deletions.
@@ -177,6 +172,16 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
             records[i] = RecordHash.record(from: try reply.hashFields())
         }
         return records
+    }
+
+    /// One step of a walk through the keys of the records, among which other programs' keys may be,
+    /// and each key may come more than once. It ends where `next` is 0.
+    func scannedKeys(from cursor: String) async throws -> (next: String, keys: [String]) {
+        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
+        let prefix = configuration.keyPrefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined()
+        let command = RedisCommand("SCAN", cursor, "MATCH", "\(prefix):*", "COUNT", "500")
+        let answer = try await client.send(command, isRead: true).array ?? []
+        return (answer.first?.string ?? "0", (answer.last?.array ?? []).compactMap(\.string))
     }
 
     func readCommand(_ id: String) -> RedisCommand {

@@ -55,18 +55,25 @@ extension RedisMemoryDatabase {
                 guard values.count == 3 else { continue }
                 if let completion = completion(of: key, values) { batch.append(completion) }
             }
-            var completed = 0
-            for reply in try await client.pipeline(batch) where try reply.get().integer == 1 { completed += 1 }
-            return (keys, completed)
+            return (keys, try await completed(batch))
         }
+    }
+
+    /// How many of these completions wrote something.
+    private func completed(_ batch: [RedisCommand]) async throws -> Int {
+        try await client.pipeline(batch).reduce(0) { $0 + (try $1.get().integer == 1 ? 1 : 0) }
     }
 
     /// `nil` if the terms are those of the text. A hash without a text gets no words, so that it is
     /// not found again.
-    private func completion(of key: String, _ values: [RedisValue]) -> RedisCommand? {
+    ///
+    /// - Parameter keepsVectors: whether the text is known to be the one that the vectors were made
+    ///   from.
+    private func completion(of key: String, _ values: [RedisValue], keepsVectors: Bool = false) -> RedisCommand? {
         let terms = terms(of: values[0].string ?? "")
         if let stored = values[2].string, stored == terms { return nil }
-        var command = RedisCommand("EVAL", Self.completionScript, "2", key, finder.registry.key)
+        var command = RedisCommand(
+            "EVAL", Self.completionScript, "2", key, finder.registry.key, keepsVectors ? "1" : "0")
         for (field, value) in [("text", values[0]), (RecordHash.keywordTerms, values[2])] {
             command.append(field)
             if case .bytes(let bytes) = value {
@@ -86,12 +93,13 @@ extension RedisMemoryDatabase {
         return command
     }
 
-    /// ARGV: two fields with whether they exist and their values, as conditions; then fields with
-    /// values to write. The reference has made or changed the text, with its own vector; vectors of
-    /// other models may be outdated, and are made again.
+    /// ARGV: whether to keep all vectors; two fields with whether they exist and their values, as
+    /// conditions; then fields with values to write. If the reference has made or changed the text,
+    /// with its own vector, vectors of other models and the bits of tokens may be outdated, and are
+    /// made again.
     private static let completionScript = """
         if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-        for i = 1, 6, 3 do
+        for i = 2, 7, 3 do
           local now = redis.call('HGET', KEYS[1], ARGV[i])
           if ARGV[i + 1] == '1' then
             if now ~= ARGV[i + 2] then return 0 end
@@ -100,12 +108,63 @@ extension RedisMemoryDatabase {
           end
         end
         local fields = {}
-        for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
+        for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
         redis.call('HSET', KEYS[1], unpack(fields))
+        if ARGV[1] == '1' then return 1 end
         redis.call('HDEL', KEYS[1], '\(RecordHash.tokenBits)')
         for field in string.gmatch(redis.call('HGET', KEYS[2], '\(EmbeddingSpaceRegistry.vectorFields)') or '', '%S+') do
           if field ~= '\(RecordHash.vector)' then redis.call('HDEL', KEYS[1], field) end
         end
         return 1
         """
+
+    // MARK: Another version of the analyser
+
+    /// Gives all records the terms of the current analysis, once a version: the store records which
+    /// one all of its records have. Later records come with it, and those that an older server
+    /// still writes are found by ``sweep(updatedSince:)``.
+    ///
+    /// - Returns: how many records were changed.
+    @discardableResult
+    func reanalyze() async throws -> Int {
+        let current = TextAnalyzer.Analysis.current.rawValue
+        let registry = finder.registry
+        guard try await mappingErrors({ try await registry.analysis(client) }) < current else {
+            reanalysis.finish()
+            return 0
+        }
+        var remaining = try await count(.everything)
+        reanalysis.report(remaining: remaining)
+        var (changed, cursor) = (0, "0")
+        repeat {
+            let (next, keys, done) = try await reanalyze(from: cursor)
+            changed += done
+            remaining = max(1, remaining - keys)
+            reanalysis.report(remaining: remaining)
+            cursor = next
+        } while cursor != "0"
+        try await mappingErrors { try await registry.setAnalysis(current, client) }
+        reanalysis.finish()
+        if changed > 0 {
+            logger.info("gave records the keywords of this version", metadata: ["count": "\(changed)"])
+        }
+        return changed
+    }
+
+    /// One step of a walk through the keys.
+    private func reanalyze(from cursor: String) async throws -> (next: String, keys: Int, changed: Int) {
+        try await mappingErrors {
+            let (next, keys) = try await scannedKeys(from: cursor)
+            let hashes = try await client.pipeline(
+                keys.map { RedisCommand("HMGET", $0, "text", "id_", RecordHash.keywordTerms) }, isRead: true)
+            var batch: [RedisCommand] = []
+            for (key, reply) in zip(keys, hashes) {
+                let values = try reply.hashFields()
+                // A hash without terms is left to the sweep.
+                guard values.count == 3, values[0].string != nil, values[2].string != nil else { continue }
+                if let completion = completion(of: key, values, keepsVectors: true) { batch.append(completion) }
+            }
+            return (next, keys.count, try await completed(batch))
+        }
+    }
 }

@@ -1,7 +1,7 @@
 public import AgentMemory
 import RedisDriver
 
-/// Rule S9.
+/// Rule S11.
 extension RedisMemoryDatabase: CandidateDatabase {
     public func candidates(_ query: CandidateQuery) async throws -> CandidateSet {
         try await reading { commands, ready in

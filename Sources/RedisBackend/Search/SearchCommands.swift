@@ -61,16 +61,18 @@ struct SearchCommands: Sendable {
 
     /// Ids, newest first, then by id.
     func newest(_ query: QueryText, _ window: Window) throws(MemoryError) -> RedisCommand {
-        var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
-        try sort(&command, ["@created_at", "DESC", "@id_", "ASC"], window)
-        finish(&command, query)
-        return command
+        try sorted(query, ["@created_at", "DESC", "@id_", "ASC"], window)
     }
 
     /// Ids, in their order.
     func identified(_ query: QueryText, _ window: Window) throws(MemoryError) -> RedisCommand {
+        try sorted(query, ["@id_", "ASC"], window)
+    }
+
+    /// Ids, by fields that can be sorted by, each with `ASC` or `DESC`; `@id_` must be among them.
+    func sorted(_ query: QueryText, _ order: [String], _ window: Window) throws(MemoryError) -> RedisCommand {
         var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
-        try sort(&command, ["@id_", "ASC"], window)
+        try sort(&command, order, window)
         finish(&command, query)
         return command
     }

@@ -39,7 +39,7 @@ public final class SentenceEmbedder: Embedder {
     public let libraryVersion: String?
     public let tokenModelTag: UInt32?
     private let deadline: Duration
-    private let queue: EmbeddingQueue
+    private let queue: EncodingQueue<SentenceEncoder>
 
     /// Reads the files that describe the model, and the table of the weights.
     ///
@@ -65,8 +65,9 @@ public final class SentenceEmbedder: Embedder {
         deadline = configuration.deadline
         let tag = configuration.givesTokens ? TokenBits.tag(ofModel: configuration.name) : nil
         tokenModelTag = tag
-        queue = try EmbeddingQueue(
-            name: configuration.name, threads: configuration.threads, threadsName: configuration.threadsName,
+        queue = try EncodingQueue(
+            name: configuration.name, noun: "embedding", threads: configuration.threads,
+            threadsName: configuration.threadsName,
             isEager: configuration.loadsAtStart
         ) { () throws(MemoryError) in
             try SentenceEncoder(
@@ -78,7 +79,7 @@ public final class SentenceEmbedder: Embedder {
     deinit { queue.end() }
 
     /// The state of the model between its files and its first vector.
-    var phase: EmbeddingQueue.Phase { queue.phase }
+    var phase: EncodingQueue<SentenceEncoder>.Phase { queue.phase }
 
     /// Texts of all calls that no thread has taken yet.
     var waitingTexts: Int { queue.waitingTexts }
@@ -88,7 +89,7 @@ public final class SentenceEmbedder: Embedder {
     }
 
     public func encode(_ texts: [String]) async throws -> [TextEncoding] {
-        try await queue.encodings(of: texts, within: deadline)
+        try await queue.results(of: texts, within: deadline)
     }
 
     /// A model that is read with the first text counts as ready before that.

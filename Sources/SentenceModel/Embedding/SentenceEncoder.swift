@@ -1,7 +1,7 @@
 import AgentMemory
 
 /// Texts to vectors, on the calling thread: the tokenizer and the encoder of one model.
-struct SentenceEncoder: Sendable {
+struct SentenceEncoder: PortionEncoder {
     private let tokenizer: WordPieceTokenizer
     private let encoder: BertEncoder
     private let library: MatrixLibrary
@@ -22,17 +22,20 @@ struct SentenceEncoder: Sendable {
         encoder = BertEncoder(tensors, configuration, library: library)
         // The first use of every weight reads it from the disk now, not during a request.
         library.prepareThread()
-        let vector = encodings(of: ["a"], EncoderScratch())[0].vector
+        let vector = results(of: ["a"], EncoderScratch())[0].vector
         guard vector.allSatisfy(\.isFinite), vector.contains(where: { $0 != 0 }) else {
             throw MemoryError(
                 .misconfigured, "the weights of the model in \(path) are damaged: they give no finite vector")
         }
     }
 
-    /// To be called once on each thread that calls ``encodings(of:_:)``.
+    /// English has about five bytes per token.
+    static func estimatedTokens(_ text: String) -> Int { 3 + text.utf8.count / 5 }
+
+    /// Must be called once on each thread that calls ``results(of:_:)``.
     func prepareThread() { library.prepareThread() }
 
-    func encodings(of texts: [String], _ scratch: EncoderScratch) -> [TextEncoding] {
+    func results(of texts: [String], _ scratch: EncoderScratch) -> [TextEncoding] {
         let maximum = encoder.configuration.maximumTokens
         var encodings: [TextEncoding] = []
         var batch: [(text: String, tokens: TokenizedText)] = []

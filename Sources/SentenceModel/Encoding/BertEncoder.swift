@@ -22,8 +22,10 @@ struct BertEncoder: Sendable {
     let configuration: ModelConfiguration
     private let library: MatrixLibrary
     private let words: Tensor
-    /// Embeddings of the positions plus that of the first token type, which all tokens have.
+    /// Embeddings of the positions plus that of the first token type.
     private let positions: FloatBuffer
+    /// What a token of the second type has more than one of the first; `nil` where there is none.
+    private let secondType: FloatBuffer?
     private let embeddingNorm: LayerNorm
     private let layers: [Layer]
 
@@ -40,6 +42,12 @@ struct BertEncoder: Sendable {
         let tokenTypes = FloatBuffer(tensors.tokenTypes)
         for position in 0..<configuration.positions {
             VectorMath.add(tokenTypes.numbers, to: positions.numbers + position * hidden, width: hidden)
+        }
+        secondType = configuration.tokenTypes < 2 ? nil : FloatBuffer(count: hidden)
+        if let secondType {
+            for column in 0..<hidden {
+                secondType.numbers[column] = tokenTypes.numbers[hidden + column] - tokenTypes.numbers[column]
+            }
         }
         embeddingNorm = norm(tensors.gain, tensors.shift)
         layers = tensors.layers.map { layer in
@@ -62,18 +70,20 @@ struct BertEncoder: Sendable {
     /// - Parameters:
     ///   - texts: The ids of each text's tokens: at least one, at most as many as there are
     ///     positions, each below the size of the vocabulary.
+    ///   - secondParts: Where in each text the tokens of the second type begin; `nil` is nowhere.
     ///   - scratch: Of the calling thread.
     ///   - eachText: Gets the position of each text and the last hidden states of its tokens, a row
     ///     each, which are valid during the call.
     func vectors(
-        of texts: [[Int32]], _ scratch: EncoderScratch, eachText: (Int, UnsafePointer<Float>) -> Void = { _, _ in }
+        of texts: [[Int32]], secondParts: [Int]? = nil, _ scratch: EncoderScratch,
+        eachText: (Int, UnsafePointer<Float>) -> Void = { _, _ in }
     ) -> [[Float]] {
         let hidden = configuration.hiddenSize
         let wide = configuration.intermediateSize
         let rows = texts.reduce(0) { $0 + $1.count }
         scratch.reserve(rows: rows, longest: texts.reduce(0) { max($0, $1.count) }, configuration)
         let states = scratch.states.numbers
-        embed(texts, into: states)
+        embed(texts, secondParts, into: states)
         for layer in layers {
             attend(layer, texts, rows: rows, scratch)
             library.multiplyTransposed(
@@ -103,12 +113,16 @@ struct BertEncoder: Sendable {
         }
     }
 
-    private func embed(_ texts: [[Int32]], into states: UnsafeMutablePointer<Float>) {
+    private func embed(_ texts: [[Int32]], _ secondParts: [Int]?, into states: UnsafeMutablePointer<Float>) {
         let hidden = configuration.hiddenSize
         var row = states
-        for text in texts {
+        for (number, text) in texts.enumerated() {
+            let secondPart = secondParts?[number] ?? text.count
             for (position, id) in text.enumerated() {
                 words.copy(Int(id) * hidden..<(Int(id) + 1) * hidden, to: row)
+                if position >= secondPart, let secondType {
+                    VectorMath.add(secondType.numbers, to: row, width: hidden)
+                }
                 VectorMath.addAndNormalise(
                     row, added: positions.numbers + position * hidden, width: hidden, embeddingNorm)
                 row += hidden

@@ -36,9 +36,34 @@ struct ModelConfiguration: Sendable {
     /// off.
     let maximumTokens: Int
 
+    /// A sentence model.
+    ///
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the file and what is not
     ///   supported.
     init(_ folder: ModelFolder) throws(MemoryError) {
+        let modules = try Self.modules(folder)
+        try self.init(
+            folder, pooling: try Self.pooling(folder, path: modules.pooling), normalizes: modules.normalizes)
+        try Self.refusePrompt(folder)
+    }
+
+    /// A model for sequence classification with one label, whose head reads the first token.
+    ///
+    /// - Throws: as ``init(_:)``.
+    init(classifierIn folder: ModelFolder) throws(MemoryError) {
+        let config = try folder.object("config.json")
+        let labels = config["id2label"]?.objectValue?.members.count ?? config["num_labels"]?.intValue ?? 1
+        guard labels == 1 else { throw config.refusal("has \(labels) labels; a reranking model has one") }
+        try self.init(folder, pooling: .cls, normalizes: false)
+        guard tokenTypes >= 2 else { throw config.refusal("has no second token type; a reranking model reads pairs") }
+        guard maximumTokens >= 5 else {
+            throw config.refusal("goes with a maximum length of \(maximumTokens) tokens, which hold no pair")
+        }
+    }
+
+    private init(_ folder: ModelFolder, pooling: Pooling, normalizes: Bool) throws(MemoryError) {
+        self.pooling = pooling
+        self.normalizes = normalizes
         let config = try folder.object("config.json")
         let type = config["model_type"]?.stringValue ?? "(none)"
         guard type == "bert" else {
@@ -73,11 +98,6 @@ struct ModelConfiguration: Sendable {
         default:
             throw config.refusal("has the hidden_act \(activationName); supported are gelu, gelu_new and relu")
         }
-        let modules = try Self.modules(folder)
-        pooling = try Self.pooling(folder, path: modules.pooling)
-        normalizes = modules.normalizes
-        try Self.refusePrompt(folder)
-
         let sentence = try folder.objectIfPresent("sentence_bert_config.json")
         var longest = positions
         if let configured = sentence?["max_seq_length"]?.intValue {

@@ -1,7 +1,7 @@
 @testable import AgentMemory
 import Testing
 
-/// The order of rule S9 against the formula written out a second time, without regard to speed.
+/// The order of rule S11 against the formula written out a second time, without regard to speed.
 struct BlendedQueryTests {
     private static let vocabulary = ["dog", "cat", "tree", "river", "boat", "sun", "did"]
 

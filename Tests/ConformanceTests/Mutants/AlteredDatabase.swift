@@ -11,6 +11,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
     var adding: @Sendable ([MemoryRecord]) async throws -> [String]
     var searching: @Sendable (SearchQuery) async throws -> Page<SearchHit>
     var listing: @Sendable (ListQuery) async throws -> Page<MemoryRecord>
+    var neighboring: @Sendable ([MemoryRecord], Int) async throws -> [SessionNeighbors]
     var counting: @Sendable (MemoryFilter) async throws -> Int
     var deleting: @Sendable ([String]) async throws -> Int
     var updating: @Sendable ([RecordUpdate]) async throws -> Int
@@ -24,6 +25,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
         adding = { try await original.add($0) }
         searching = { try await CheckedDatabase(original).search($0) }
         listing = { await original.list($0) }
+        neighboring = { await original.neighbors(of: $0, reach: $1) }
         counting = { await original.count($0) }
         deleting = { await original.delete($0) }
         updating = { try await original.update($0) }
@@ -35,6 +37,9 @@ struct AlteredDatabase: MemoryVectorDatabase {
     func add(_ records: [MemoryRecord]) async throws -> [String] { try await adding(records) }
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await searching(query) }
     func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { try await listing(query) }
+    func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
+        try await neighboring(records, reach)
+    }
     func count(_ filter: MemoryFilter) async throws -> Int { try await counting(filter) }
     func delete(_ ids: [String]) async throws -> Int { try await deleting(ids) }
     func update(_ updates: [RecordUpdate]) async throws -> Int { try await updating(updates) }

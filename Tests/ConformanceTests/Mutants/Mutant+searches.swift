@@ -77,6 +77,23 @@ extension Mutant {
                 return try await search(query.asking(words))
             }
         },
+        Mutant("runs without blanks are found whole only", caughtBy: "keyword/S9-scripts-without-blanks") {
+            $0.rankAgain(only: isKeyword) { hits, query in
+                let analyzer = TextAnalyzer(.wholeRuns)
+                let wanted = Set(analyzer.query(query.text).words)
+                return hits.filter { !wanted.isDisjoint(with: analyzer.words(in: $0.record.text)) }
+            }
+        },
+        Mutant("a quoted run without blanks is its pairs", caughtBy: "keyword/S9-phrases") { database in
+            let search = database.searching
+            database.searching = { query in
+                let words = query.text.split(separator: "\"").joined(separator: " ")
+                guard isKeyword(query.ranking), !words.utf8.allSatisfy({ $0 < 0x80 }) else {
+                    return try await search(query)
+                }
+                return try await search(query.asking(words))
+            }
+        },
         Mutant("keyword ranks do not count how rare a word is", caughtBy: "keyword/S5-rank-with-filters") { database in
             let search = database.searching
             database.searching = { query in
@@ -111,6 +128,44 @@ extension Mutant {
             database.searching = { query in
                 guard case .hybrid(_, let scorer) = query.ranking else { return try await search(query) }
                 return try await search(query.ranked(.hybrid(alpha: 0.5, scorer)))
+            }
+        },
+        Mutant("neighbours come from other owners' sessions of one name", caughtBy: "search/S10-neighbors") {
+            database in
+            let original = database.original
+            database.neighboring = { records, reach in
+                let all = await original.list(ListQuery(page: try PageRequest(limit: 10_000))).items
+                return records.map { record in
+                    SessionNeighbors(
+                        of: record,
+                        among: all.filter { $0.sessionID == record.sessionID }.map { $0.owned(like: record) },
+                        reach: reach)
+                }
+            }
+        },
+        Mutant("neighbours stand in the order of their ids", caughtBy: "search/S10-neighbors") { database in
+            let original = database.original
+            database.neighboring = { records, reach in
+                let all = await original.list(ListQuery(page: try PageRequest(limit: 10_000))).items
+                return records.map { record in
+                    let session = all.filter { $0.sharesSession(with: record) }
+                    let ids = session.sorted { ExactString($0.id) < ExactString($1.id) }
+                    guard let position = ids.firstIndex(where: { $0.id == record.id }) else { return .none }
+                    func memory(_ record: MemoryRecord) -> SessionNeighbors.Memory {
+                        SessionNeighbors.Memory(id: record.id, text: record.text)
+                    }
+                    return SessionNeighbors(
+                        before: ids[..<position].suffix(reach).map(memory),
+                        after: ids[(position + 1)...].prefix(reach).map(memory))
+                }
+            }
+        },
+        Mutant("the memories before one come farthest first", caughtBy: "search/S10-neighbors") { database in
+            let neighbors = database.neighboring
+            database.neighboring = { records, reach in
+                try await neighbors(records, reach).map {
+                    SessionNeighbors(before: $0.before.reversed(), after: $0.after)
+                }
             }
         },
         Mutant(

@@ -21,6 +21,19 @@ extension MemoryRecord {
     }
 }
 
+extension MemoryRecord {
+    /// The record as if it belonged to another's user and namespace.
+    func owned(like other: MemoryRecord) -> MemoryRecord {
+        MemoryRecord(
+            storedID: id, text: text, sessionID: sessionID, userID: other.userID, namespace: other.namespace,
+            memoryType: memoryType, topics: topics, entities: entities, extractedFrom: extractedFrom,
+            discreteMemoryExtracted: discreteMemoryExtracted, extractionStrategy: extractionStrategy,
+            extractionStrategyConfig: extractionStrategyConfig, metadata: metadata, memoryHash: memoryHash,
+            pinned: pinned, accessCount: accessCount, createdAt: createdAt, lastAccessed: lastAccessed,
+            updatedAt: updatedAt, persistedAt: persistedAt, eventDate: eventDate)
+    }
+}
+
 extension RecordChanges {
     /// The changes without some of them.
     func without(text dropsText: Bool = false, clearing dropsClearing: Bool = false) throws -> RecordChanges {

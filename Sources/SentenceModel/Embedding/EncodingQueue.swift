@@ -1,21 +1,38 @@
 import AgentMemory
 import SystemThreads
 
+/// What a model computes on one of its threads, a portion of a call at a time.
+protocol PortionEncoder: Sendable {
+    /// Such as a text.
+    associatedtype Input: Sendable
+    /// Such as its vector.
+    associatedtype Output: Sendable
+
+    /// To be called once on each thread that calls ``results(of:_:)``.
+    func prepareThread()
+
+    /// One for each input, in their order.
+    func results(of inputs: [Input], _ scratch: EncoderScratch) -> [Output]
+
+    /// For sharing inputs out only.
+    static func estimatedTokens(_ input: Input) -> Int
+}
+
 /// The texts that wait for the model, and the threads that compute.
 ///
 /// Threads take some texts of one call at a time, and the calls take turns: a query waits for one
 /// such portion of each call before it, not for an import of thousands of texts to end.
-final class EmbeddingQueue: Sendable {
+final class EncodingQueue<Encoder: PortionEncoder>: Sendable {
     /// One call.
     private struct Call {
-        let texts: [String]
+        let texts: [Encoder.Input]
         /// Tokens, roughly, that a thread takes at a time.
         let portion: Int
-        var encodings: [TextEncoding?]
+        var results: [Encoder.Output?]
         /// The first text that no thread has taken.
         var next = 0
         var missing: Int
-        let continuation: CheckedContinuation<[TextEncoding], any Error>
+        let continuation: CheckedContinuation<[Encoder.Output], any Error>
     }
 
     enum Phase: Sendable, Equatable {
@@ -32,38 +49,41 @@ final class EmbeddingQueue: Sendable {
         var phase = Phase.unloaded
         /// Whether the model is wanted before there is a text.
         var isEager: Bool
-        var engine: SentenceEncoder?
+        var engine: Encoder?
         var lastID = 0
         var hasEnded = false
     }
 
     private enum Work {
         case load
-        case texts([String], call: Int, first: Int, SentenceEncoder)
+        case texts([Encoder.Input], call: Int, first: Int, Encoder)
         case end
     }
 
     /// A portion is large enough for the products to be quick, and small enough to take turns.
-    private static let portions = 48...192
+    private static var portions: ClosedRange<Int> { 48...192 }
     /// Calls beyond this number are refused: they would exceed their deadlines.
-    private static let maximumCalls = 1024
+    private static var maximumCalls: Int { 1024 }
 
     private let monitor: Monitor<State>
     private let threads: Int
     private let name: String
+    private let noun: String
 
     /// - Parameters:
     ///   - name: Of the model, for messages.
+    ///   - noun: Completes "the … model" in messages, such as "embedding".
     ///   - threads: That compute.
     ///   - threadsName: How messages name the number of threads.
     ///   - isEager: Whether the model is loaded now, not with the first text.
     ///   - load: Runs on one of the threads.
     /// - Throws: ``MemoryError`` with code `misconfigured` if the system makes no threads.
     init(
-        name: String, threads: Int, threadsName: String, isEager: Bool,
-        load: @escaping @Sendable () throws(MemoryError) -> SentenceEncoder
+        name: String, noun: String, threads: Int, threadsName: String, isEager: Bool,
+        load: @escaping @Sendable () throws(MemoryError) -> Encoder
     ) throws(MemoryError) {
         self.name = name
+        self.noun = noun
         self.threads = threads
         let monitor = Monitor(State(isEager: isEager))
         self.monitor = monitor
@@ -71,7 +91,7 @@ final class EmbeddingQueue: Sendable {
             end()
             throw MemoryError(
                 .misconfigured,
-                "the system cannot start a thread for the embedding model; \(threadsName) is \(threads)")
+                "the system cannot start a thread for the \(noun) model; \(threadsName) is \(threads)")
         }
     }
 
@@ -94,7 +114,7 @@ final class EmbeddingQueue: Sendable {
     }
 
     /// - Throws: ``MemoryError`` with code `embeddingFailed` or `timedOut`; `CancellationError`.
-    func encodings(of texts: [String], within limit: Duration) async throws -> [TextEncoding] {
+    func results(of texts: [Encoder.Input], within limit: Duration) async throws -> [Encoder.Output] {
         try Task.checkCancellation()
         guard !texts.isEmpty else { return [] }
         let id = monitor.withLock { state in
@@ -103,7 +123,7 @@ final class EmbeddingQueue: Sendable {
         }
         let timer = Task {
             try await Task.sleep(for: limit)
-            let error = MemoryError(.timedOut, "the embedding model \(name) did not respond within \(limit)")
+            let error = MemoryError(.timedOut, "the \(noun) model \(name) did not respond within \(limit)")
             remove(id)?.resume(throwing: error)
         }
         defer { timer.cancel() }
@@ -114,19 +134,21 @@ final class EmbeddingQueue: Sendable {
         }
     }
 
-    private func enqueue(_ id: Int, _ texts: [String], _ continuation: CheckedContinuation<[TextEncoding], any Error>) {
-        let total = texts.reduce(0) { $0 + Self.estimatedTokens($1) }
+    private func enqueue(
+        _ id: Int, _ texts: [Encoder.Input], _ continuation: CheckedContinuation<[Encoder.Output], any Error>
+    ) {
+        let total = texts.reduce(0) { $0 + Encoder.estimatedTokens($1) }
         let refusal: (any Error)? = monitor.change { state in
             if case .failed(let reason) = state.phase { return MemoryError(.embeddingFailed, reason) }
             // The handler may have run before there was anything to cancel.
             if Task.isCancelled || state.hasEnded { return CancellationError() }
             guard state.calls.count < Self.maximumCalls else {
                 return MemoryError(
-                    .embeddingFailed, "the embedding model \(name) already has \(Self.maximumCalls) calls waiting")
+                    .embeddingFailed, "the \(noun) model \(name) already has \(Self.maximumCalls) calls waiting")
             }
             state.calls[id] = Call(
                 texts: texts, portion: min(max(total / threads, Self.portions.lowerBound), Self.portions.upperBound),
-                encodings: [TextEncoding?](repeating: nil, count: texts.count), missing: texts.count,
+                results: [Encoder.Output?](repeating: nil, count: texts.count), missing: texts.count,
                 continuation: continuation)
             state.turns.append(id)
             return nil
@@ -135,20 +157,17 @@ final class EmbeddingQueue: Sendable {
     }
 
     /// Drops a call that is no longer needed.
-    private func remove(_ id: Int) -> CheckedContinuation<[TextEncoding], any Error>? {
+    private func remove(_ id: Int) -> CheckedContinuation<[Encoder.Output], any Error>? {
         monitor.withLock { state in
             state.turns.removeAll { $0 == id }
             return state.calls.removeValue(forKey: id)?.continuation
         }
     }
 
-    /// Only an estimate for sharing out texts: English has about five bytes per token.
-    private static func estimatedTokens(_ text: String) -> Int { 3 + text.utf8.count / 5 }
-
     // MARK: What a thread does
 
     private static func work(
-        _ monitor: Monitor<State>, _ load: @Sendable () throws(MemoryError) -> SentenceEncoder
+        _ monitor: Monitor<State>, _ load: @Sendable () throws(MemoryError) -> Encoder
     ) {
         let scratch = EncoderScratch()
         var isPrepared = false
@@ -170,7 +189,7 @@ final class EmbeddingQueue: Sendable {
                     engine.prepareThread()
                     isPrepared = true
                 }
-                store(engine.encodings(of: texts, scratch), monitor, call: call, first: first)
+                store(engine.results(of: texts, scratch), monitor, call: call, first: first)
             }
         }
     }
@@ -186,23 +205,23 @@ final class EmbeddingQueue: Sendable {
         var end = call.next
         var tokens = 0
         repeat {
-            tokens += estimatedTokens(call.texts[end])
+            tokens += Encoder.estimatedTokens(call.texts[end])
             end += 1
-        } while end < call.texts.count && tokens + estimatedTokens(call.texts[end]) <= call.portion
+        } while end < call.texts.count && tokens + Encoder.estimatedTokens(call.texts[end]) <= call.portion
         state.calls[id]?.next = end
         if end < call.texts.count { state.turns.append(id) }
         return .texts(Array(call.texts[call.next..<end]), call: id, first: call.next, engine)
     }
 
-    private static func store(_ encodings: [TextEncoding], _ monitor: Monitor<State>, call id: Int, first: Int) {
+    private static func store(_ results: [Encoder.Output], _ monitor: Monitor<State>, call id: Int, first: Int) {
         let done: Call? = monitor.withLock { state in
             // None if it was cancelled meanwhile.
             guard state.calls[id] != nil else { return nil }
-            for (offset, encoding) in encodings.enumerated() { state.calls[id]?.encodings[first + offset] = encoding }
-            state.calls[id]?.missing -= encodings.count
+            for (offset, result) in results.enumerated() { state.calls[id]?.results[first + offset] = result }
+            state.calls[id]?.missing -= results.count
             return state.calls[id]?.missing == 0 ? state.calls.removeValue(forKey: id) : nil
         }
-        done?.continuation.resume(returning: done?.encodings.compactMap(\.self) ?? [])
+        done?.continuation.resume(returning: done?.results.compactMap(\.self) ?? [])
     }
 
     private static func fail(_ monitor: Monitor<State>, _ error: MemoryError) {
