@@ -10,7 +10,7 @@ public import ModelServices
 /// Embeddings Inference takes them. Both kinds of answers are read: a list of `index` and `score`,
 /// and an object with `results` of `index` and `relevance_score`.
 public struct ServiceReranker: Reranker {
-    /// Text Embeddings Inference takes no more in one request, unless it is told to.
+    /// Text Embeddings Inference takes no more in one request, unless it is configured to.
     static let textsPerRequest = 32
     /// Of a text and of a query, in bytes of UTF-8: far more than such models read.
     static let bytesPerText = 16 << 10

@@ -2,7 +2,7 @@ import AgentMemory
 import FakeEmbeddings
 import Testing
 
-/// The server with a reranking service beside it.
+/// The server with a reranking service.
 @Suite struct RerankingServerTests {
     @Test func `a search is ordered by the service and survives its end`() async throws {
         try await FakeEmbeddingsServer.run { service in

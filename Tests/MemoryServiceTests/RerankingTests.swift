@@ -91,7 +91,7 @@ import Testing
         #expect(try await memory.search(try search()).items.map(\.record.id) == ids(0..<10))
     }
 
-    @Test func `a model that fails leaves the order and is told`() async throws {
+    @Test func `a model that fails leaves the order and is reported`() async throws {
         for (code, reason) in [
             (MemoryError.Code.timedOut, "the reranking model did not answer in time"),
             (.internalError, "the reranking model failed; the log says why"),

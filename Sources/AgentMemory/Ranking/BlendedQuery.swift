@@ -35,8 +35,11 @@ public struct BlendedQuery: Sendable {
         self.tokens = ranking.lateInteraction > 0 ? tokens : nil
         let positions = Dictionary(uniqueKeysWithValues: words.enumerated().map { (ExactString($1), $0) })
         tokenWords =
-            self.tokens?.words.map { word in
-                analyzer.words(in: word).first.flatMap { positions[ExactString($0)] }
+            self.tokens?.words.map { text -> Int? in
+                guard let word = analyzer.words(in: text).first else { return nil }
+                // A token of a script without blanks is one letter, the words are pairs of them.
+                return positions[ExactString(word)]
+                    ?? (word.utf8.count > 1 && word.count == 1 ? words.firstIndex { $0.hasPrefix(word) } : nil)
             } ?? []
     }
 
