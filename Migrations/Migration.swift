@@ -23,6 +23,7 @@ public struct Migration: Sendable, Equatable {
         embedded("0002_create_sessions_and_jobs", PackageResources._002_create_sessions_and_jobs_sql),
         embedded("0003_create_vector_spaces", PackageResources._003_create_vector_spaces_sql),
         embedded("0004_create_deletions", PackageResources._004_create_deletions_sql),
+        embedded("0005_create_access_tokens", PackageResources._005_create_access_tokens_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

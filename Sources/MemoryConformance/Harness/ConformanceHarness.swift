@@ -57,6 +57,8 @@ public struct ScopedDatabase: Sendable {
     public let sessions: Shared<any WorkingMemoryStore>?
     /// An empty queue of jobs, prepared; `nil` where there is none to check.
     public let jobs: Shared<any JobQueue>?
+    /// A store of access tokens that holds none, prepared; `nil` where there is none to check.
+    public let tokens: Shared<any TokenStore>?
     /// Closes what was opened and removes everything that the scope holds.
     public let remove: @Sendable () async throws -> Void
 
@@ -77,7 +79,7 @@ public struct ScopedDatabase: Sendable {
         wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
         passesCallsWhole: Bool = true, lateWrites: (@Sendable () -> Int)? = nil,
         sessions: Shared<any WorkingMemoryStore>? = nil, jobs: Shared<any JobQueue>? = nil,
-        remove: @escaping @Sendable () async throws -> Void
+        tokens: Shared<any TokenStore>? = nil, remove: @escaping @Sendable () async throws -> Void
     ) {
         self.database = database
         self.reopen = reopen
@@ -89,6 +91,7 @@ public struct ScopedDatabase: Sendable {
         self.lateWrites = lateWrites
         self.sessions = sessions
         self.jobs = jobs
+        self.tokens = tokens
         self.remove = remove
     }
 }

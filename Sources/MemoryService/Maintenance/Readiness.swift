@@ -6,15 +6,18 @@ public struct Readiness: Sendable {
     private let embedder: any Embedder
     private let sessions: any WorkingMemoryStore
     private let jobs: any JobQueue
+    private let tokens: (any TokenStore)?
 
+    /// - Parameter tokens: `nil` if requests are not authenticated by tokens.
     public init(
         database: any MemoryVectorDatabase, embedder: any Embedder, sessions: any WorkingMemoryStore,
-        jobs: any JobQueue
+        jobs: any JobQueue, tokens: (any TokenStore)? = nil
     ) {
         self.database = database
         self.embedder = embedder
         self.sessions = sessions
         self.jobs = jobs
+        self.tokens = tokens
     }
 
     /// The name of the backend, such as `redis`.
@@ -24,16 +27,17 @@ public struct Readiness: Sendable {
     public var embeddingModel: String { embedder.model }
 
     /// The store and its index as the backend reports them, the embedder, and the stores of
-    /// sessions and jobs.
+    /// sessions, jobs and tokens.
     public func check() async -> [ComponentHealth] {
         async let store = database.health()
         async let unavailability = embedder.unavailability()
         async let sessions = sessions.health()
         async let jobs = jobs.health()
+        async let tokens = tokens?.health()
         return await store
             + [
                 ComponentHealth(
                     "embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")
-            ] + sessions + jobs
+            ] + sessions + jobs + (tokens ?? [])
     }
 }

@@ -20,18 +20,21 @@ enum RecordSQL {
     /// - Parameters:
     ///   - table: that of the vectors.
     ///   - replaces: otherwise a record of the same id stays as it is, and no row is affected.
+    ///   - scope: a record of the same id outside of it stays as it is, and no row is affected.
     static func upsert(
-        _ record: MemoryRecord, embedding: [Float], words: [String], vectorsIn table: String, replaces: Bool = true
+        _ record: MemoryRecord, embedding: [Float], words: [String], vectorsIn table: String, replaces: Bool = true,
+        within scope: AccessScope = .everything
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let values = binds(record, words: words).map { sql.bind($0) }
         let vector = sql.bind(embedding)
+        let owned = FilterSQL.whereClause(ScopeSQL.conditions(scope, of: "memories", &sql))
         return sql.statement(
             """
             WITH stored AS (\
             INSERT INTO memories (\((columns + keywordColumns).joined(separator: ", "))) \
             VALUES (\(values.joined(separator: ", "))) \
-            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)" : "NOTHING") RETURNING number) \
+            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)\(owned)" : "NOTHING") RETURNING number) \
             INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
             ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
             """)

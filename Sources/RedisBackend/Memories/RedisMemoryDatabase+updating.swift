@@ -5,7 +5,7 @@ extension RedisMemoryDatabase {
     /// Reads, computes, and writes only what changed, on the condition that nothing it was computed
     /// from has changed meanwhile; otherwise once more. One script does all writes of a call, so
     /// they happen together or not at all.
-    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+    public func update(_ updates: [RecordUpdate], within scope: AccessScope) async throws -> Int {
         let ids = updates.map(\.id).exactlyDistinct()
         var vectors = TextVectors()
         // The attempts share the time of one call; embedding has a deadline of its own.
@@ -26,14 +26,18 @@ extension RedisMemoryDatabase {
             for (id, reply) in zip(ids, replies) {
                 hashes[ExactString(id)] = try await timed { try reply.hashFields() }
             }
-            let fold = UpdateFold(updates) { id in hashes[ExactString(id)].flatMap(RecordHash.record) }
+            let fold = UpdateFold(updates) { id in
+                guard let record = hashes[ExactString(id)].flatMap(RecordHash.record) else { return nil }
+                return scope.contains(record) ? record : nil
+            }
             guard !fold.changes.isEmpty else { return 0 }
             try await vectors.embed(fold.textsToEmbed(besides: vectors), by: embedder)
             var plans: [UpdatePlan] = []
             for change in fold.changes {
                 // A hash of the reference may tell another id than its key.
                 let id = change.id
-                var plan = UpdatePlan(change, hashes[ExactString(id)] ?? [], key: key(id))
+                var plan = UpdatePlan(
+                    change, hashes[ExactString(id)] ?? [], key: key(id), guardsOwner: !scope.isEverything)
                 if let text = plan.newText, let vector = vectors[text] {
                     plan.setText(terms: terms(of: text), vector: vector, in: ready.vectorField)
                 }

@@ -25,7 +25,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
         searching = { try await CheckedDatabase(original).search($0) }
         listing = { await original.list($0) }
         counting = { await original.count($0) }
-        deleting = { await original.delete($0) }
+        deleting = { try await original.delete($0) }
         updating = { try await original.update($0) }
     }
 
