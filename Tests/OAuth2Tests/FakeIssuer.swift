@@ -129,7 +129,9 @@ actor FakeIssuer {
             "alg": .string(algorithm), "typ": "JWT",
             "kid": .string(["RS", "PS"].contains(algorithm.prefix(2)) ? "rsa" : algorithm),
         ]
-        for (name, value) in changes.members { header[name] = value.isNull ? nil : value }
+        for (name, value) in changes.members {
+            if value.isNull { header[name] = JSONValue?.none } else { header[name] = value }
+        }
         let signed =
             base64URL(JSONValue.object(header).jsonText.utf8) + "." + base64URL(JSONValue.object(claims).jsonText.utf8)
         return signed + "." + base64URL(try signer?.sign(Array(signed.utf8)) ?? [])

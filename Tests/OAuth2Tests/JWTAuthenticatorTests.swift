@@ -36,7 +36,9 @@ import Testing
             "iss": .string(issuer.url), "aud": "my-api", "sub": "ada", "iat": .int(seconds), "exp": .int(seconds + 600),
             "scope": "memory:read memory:write",
         ]
-        for (name, value) in changes { claims[name] = value.isNull ? nil : value }
+        for (name, value) in changes {
+            if value.isNull { claims[name] = JSONValue?.none } else { claims[name] = value }
+        }
         return claims
     }
 

@@ -128,7 +128,7 @@ extension ConformanceCheck {
                             let access = AccessScope(namespaces: PermittedValues(exactly: [namespace]))
                             do {
                                 let record = try MemoryRecord(
-                                    id: "id \(round)", text: "[1] \(number)", namespace: namespace)
+                                    id: "id \(round)", text: "[1] \(round)-\(number)", namespace: namespace)
                                 _ =
                                     number % 2 == 0
                                     ? try await writes.add([record], within: access)
