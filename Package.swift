@@ -32,6 +32,8 @@ let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-co
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -94,7 +96,7 @@ let bridge = [
 ]
 let migrations = [
     "0001_create_memories", "0002_create_sessions_and_jobs", "0003_create_vector_spaces", "0004_create_deletions",
-    "0005_create_memory_tokens", "0006_add_keyword_analysis",
+    "0005_create_memory_tokens", "0006_add_keyword_analysis", "0007_create_access_tokens",
 ]
 
 let package = Package(
@@ -120,6 +122,7 @@ let package = Package(
         .package(
             url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: ["FullFoundation"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ] + exampleDependencies,
     targets: [
         system("CHiredis", "hiredis", apt: "libhiredis-dev", brew: "hiredis"),
@@ -164,22 +167,24 @@ let package = Package(
         module(
             "Rerankers", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [logging]),
 
+        // JWTs of an OAuth2 issuer.
+        module("OAuth2", ["AgentMemory", "HTTPClient"], packages: [jwtKit, logging]),
+
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
         module("MemoryService", ["AgentMemory"], packages: [lifecycle, logging]),
         module("MemoryAPI", ["AgentMemory", "MemoryService"]),
         module(
             "MemoryHTTP", ["AgentMemory", "MemoryAPI", "MemoryService"],
-            packages: [deques, httpTypes, hummingbird, hummingbirdCore, logging]
-                + nio("NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOPosix")),
+            packages: [deques, httpTypes, hummingbird, hummingbirdCore, hummingbirdTLS, logging]
+                + nio("NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOPosix", "NIOSSL")),
         .executableTarget(
             name: "agent-memory",
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
-                "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "PostgresBackend", "PostgresDriver",
+                "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "OAuth2", "PostgresBackend", "PostgresDriver",
                 "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "Rerankers", "Settings",
-                argumentParser,
-                hummingbird, lifecycle, logging,
+                argumentParser, hummingbird, hummingbirdCore, lifecycle, logging,
                 unixSignals,
             ],
             exclude: ["README.md"], swiftSettings: strict),
@@ -215,6 +220,11 @@ let package = Package(
             packages: [httpTypes, hummingbird, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
             excluding: ["reference-working-memory.jsonl"]),
         tests("SettingsTests", ["Settings", "TestSupport"]),
+        tests(
+            "OAuth2Tests", ["AgentMemory", "HTTPClient", "OAuth2"],
+            packages: [crypto, .product(name: "CryptoExtras", package: "swift-crypto"), jwtKit, logging]
+                + nio("NIOCore", "NIOHTTP1", "NIOPosix"),
+            excluding: ["reference-oauth2.jsonl"]),
         tests("BackendProtocolTests", ["AgentMemory", "BackendProtocol"], excluding: ["validate.py"]),
         tests(
             "BackendLoadingTests",

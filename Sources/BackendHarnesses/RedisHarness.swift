@@ -41,14 +41,17 @@ public struct RedisHarness: ConformanceHarness {
         )
         let sessions = (sessions(settled, in: shared.0), sessions(settled, in: shared.1))
         let jobs = (queue(settled, in: shared.0), queue(settled, in: shared.1))
+        let tokens = (tokens(settled, in: shared.0), tokens(settled, in: shared.1))
         return ScopedDatabase(
             database: CheckedDatabase(database), reopen: { CheckedDatabase(try await open(settled, $0)) },
             faults: faults,
             sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
+            tokens: .init(tokens.0, tokens.1),
             remove: {
                 await database.close()
                 for store in [sessions.0, sessions.1] { await store.close() }
                 for queue in [jobs.0, jobs.1] { await queue.close() }
+                for store in [tokens.0, tokens.1] { await store.close() }
                 try await remove(settled)
             })
     }
@@ -62,6 +65,12 @@ public struct RedisHarness: ConformanceHarness {
         configuration.keyPrefix = "\(scope.keyPrefix)_sessions"
         configuration.jobsKeyPrefix = "\(scope.keyPrefix)_jobs"
         return RedisWorkingMemoryStore(database: database, configuration: configuration)
+    }
+
+    private func tokens(_ scope: RedisMemoryDatabase.Configuration, in database: RedisDatabase) -> RedisTokenStore {
+        var configuration = RedisTokenStore.Configuration()
+        configuration.keyPrefix = "\(scope.keyPrefix)_tokens"
+        return RedisTokenStore(database: database, configuration: configuration)
     }
 
     private func queue(_ scope: RedisMemoryDatabase.Configuration, in database: RedisDatabase) -> RedisJobQueue {

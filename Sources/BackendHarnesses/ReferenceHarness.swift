@@ -12,6 +12,7 @@ public struct ReferenceHarness: ConformanceHarness {
         let database = CheckedDatabase(ReferenceMemoryDatabase(embedder: embedder))
         let jobs = ReferenceJobQueue()
         let sessions = ReferenceWorkingMemoryStore(jobs: jobs)
+        let tokens = ReferenceTokenStore()
         return ScopedDatabase(
             database: database,
             reopen: { other in
@@ -22,6 +23,7 @@ public struct ReferenceHarness: ConformanceHarness {
                     )
                 }
                 return database
-            }, sessions: .init(sessions, sessions), jobs: .init(jobs, jobs), remove: {})
+            }, sessions: .init(sessions, sessions), jobs: .init(jobs, jobs), tokens: .init(tokens, tokens),
+            remove: {})
     }
 }

@@ -36,15 +36,27 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
 
     public func close() {}
 
-    public func add(_ records: [MemoryRecord]) async throws -> [String] {
-        for entry in try await embedded(records) { store(entry) }
+    public func add(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
+        let embedded = try await embedded(records)
+        try check(records, within: scope)
+        for entry in embedded { store(entry) }
         return records.map(\.id)
     }
 
-    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
+    /// Refuses to replace what is outside of the scope.
+    private func check(_ records: [MemoryRecord], within scope: AccessScope) throws {
+        for record in records {
+            guard entries[ExactString(record.id)].map({ scope.contains($0.record) }) ?? true else {
+                throw AccessScope.conflict
+            }
+        }
+    }
+
+    public func addDistinct(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
         let given = RecordBatch(records)
         let embedded = try await embedded(given.records)
         // No other call can interleave from here on.
+        try check(given.records, within: scope)
         let kept = given.withoutDuplicates(
             storedIDs: Set(entries.keys),
             holders: entries.values.map { (id: $0.record.id, memoryHash: $0.record.memoryHash) })
@@ -176,7 +188,11 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
         entries.values.count { filter.matches($0.record) }
     }
 
-    public func delete(_ ids: [String]) -> Int {
+    public func delete(_ ids: [String], within scope: AccessScope) -> Int {
+        // Who may not reach everything must not keep others' promotions from being stored.
+        let ids =
+            scope.isEverything
+            ? ids : ids.filter { id in entries[ExactString(id)].map { scope.contains($0.record) } ?? false }
         let time = now()
         let oldest = time.advanced(bySeconds: -Int64(DeletionNote.keptSeconds))
         deletions = deletions.filter { $0.value >= oldest }
@@ -184,12 +200,14 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
         return ids.count { entries.removeValue(forKey: ExactString($0)) != nil }
     }
 
-    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+    public func update(_ updates: [RecordUpdate], within scope: AccessScope) async throws -> Int {
         var vectors = TextVectors()
         while true {
             // Texts are embedded outside of the write, and meanwhile another call may change the
             // records. The loop checks again that every changed text has its vector.
-            let fold = UpdateFold(updates) { entries[ExactString($0)]?.record }
+            let fold = UpdateFold(updates) { id in
+                entries[ExactString(id)].flatMap { scope.contains($0.record) ? $0.record : nil }
+            }
             let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
                 try await vectors.embed(missing, by: embedder)

@@ -37,8 +37,9 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
         [ComponentHealth("sessions", version: "in memory")]
     }
 
-    public func matching(_ reference: SessionReference, limit: Int) -> [SessionKey] {
-        Array(sessions.keys.filter { reference.matches($0) && live($0) != nil }.sorted().prefix(limit))
+    public func matching(_ reference: SessionReference, within scope: AccessScope, limit: Int) -> [SessionKey] {
+        let found = sessions.keys.filter { reference.matches($0) && scope.contains($0) && live($0) != nil }
+        return Array(found.sorted().prefix(limit))
     }
 
     public func read(_ key: SessionKey, lastMessages: Int?) -> StoredSession? {
@@ -117,9 +118,11 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
         return true
     }
 
-    public func sessionIDs(namespace: String?, userID: String?, page: PageRequest) throws -> Page<String> {
+    public func sessionIDs(
+        namespace: String?, userID: String?, within scope: AccessScope, page: PageRequest
+    ) throws -> Page<String> {
         let ids = try sessions.keys.filter { key in
-            try live(key) != nil
+            try live(key) != nil && scope.contains(key)
                 && SessionReference(sessionID: key.sessionID, namespace: namespace, userID: userID).matches(key)
         }.sorted().map(\.sessionID).exactlyDistinct()
         return Page(

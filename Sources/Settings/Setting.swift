@@ -132,6 +132,20 @@ extension Setting where Value == [String] {
     }
 }
 
+extension Setting where Value == [String] {
+    /// Some of several words, with commas between them or as a list in JSON.
+    static func names(
+        _ name: String, _ choices: [String], default fallback: [String], _ summary: String
+    ) -> Setting {
+        Setting(
+            name, "some of " + choices.map { code($0) }.joined(separator: ", ") + ", with commas between them",
+            default: code(fallback.joined(separator: ",")), summary
+        ) { reader in
+            reader.names(name, choices, default: fallback)
+        }
+    }
+}
+
 // MARK: Numbers and choices
 
 extension Setting where Value == Int {

@@ -12,13 +12,20 @@ enum SettingNameCheck {
 
     /// Prefixes that only settings of this server have.
     private static let prefixes = [
-        "AUTH_", "EMBEDDING_", "LOCAL_EMBEDDING_", "LOCAL_MODEL_", "MEMORY_VECTOR_DB_", "REDISVL_", "STATE_STORE_",
+        "AUTH_", "EMBEDDING_", "LOCAL_EMBEDDING_", "LOCAL_MODEL_", "MEMORY_VECTOR_DB_", "OAUTH2_", "REDISVL_",
+        "STATE_STORE_",
         "WORKING_MEMORY_",
     ]
 
     /// Settings with these prefixes control access: a mistake in such a name must not leave the
     /// server open.
     static let ofAccess: Set<String> = ["AUTH_MODE", "DISABLE_AUTH", "TOKEN_AUTH_ENABLED"]
+
+    /// What narrows who comes in, or what it reaches: with a mistake in the name it would not.
+    static let ofLimits: Set<String> = [
+        "AUTH_BIND_USER", "OAUTH2_ALGORITHMS", "OAUTH2_AUDIENCE", "OAUTH2_NAMESPACES_CLAIM", "OAUTH2_USERS_CLAIM",
+        "RATE_LIMIT",
+    ]
 
     /// - Parameter known: the names that are read.
     /// - Returns: `nil` for a name that is read, or that belongs to another program.
@@ -72,8 +79,8 @@ enum SettingNameCheck {
         "ENABLE_TOPIC_EXTRACTION", "ENABLE_WORKING_MEMORY_SUMMARIZATION", "EXTRACTION_DEBOUNCE_SECONDS", "FAST_MODEL",
         "FORGETTING_BUDGET_KEEP_TOP_N", "FORGETTING_ENABLED", "FORGETTING_EVERY_MINUTES", "FORGETTING_MAX_AGE_DAYS",
         "FORGETTING_MAX_INACTIVE_DAYS", "GENERATION_MODEL", "LLM_TASK_TIMEOUT_MINUTES", "MCP_HOST", "MCP_PORT",
-        "MIN_OPTIMIZED_QUERY_LENGTH", "NER_MODEL", "NER_MODEL_SOURCE", "OAUTH2_ALGORITHMS", "OAUTH2_AUDIENCE",
-        "OAUTH2_ISSUER_URL", "OAUTH2_JWKS_URL", "OAUTH2_RESOURCE_HOST", "PROGRESSIVE_SUMMARIZATION_PROMPT",
+        "MIN_OPTIMIZED_QUERY_LENGTH", "NER_MODEL", "NER_MODEL_SOURCE", "OAUTH2_RESOURCE_HOST",
+        "PROGRESSIVE_SUMMARIZATION_PROMPT",
         "QUERY_OPTIMIZATION_PROMPT_TEMPLATE", "SLOW_MODEL", "SUMMARY_VIEW_REFRESH_EVERY_MINUTES", "TOPIC_MODEL",
         "TOPIC_MODEL_SOURCE", "TOP_K_TOPICS", "USE_DOCKET", "WORKING_MEMORY_MIGRATION_COMPLETE",
     ]

@@ -81,7 +81,8 @@ public struct SettingSources {
         }
         for name in environment.keys.sorted() {
             switch SettingNameCheck.suspicion(name, known: known) {
-            case .misspelt(let nearest) where SettingNameCheck.ofAccess.contains(nearest):
+            case .misspelt(let nearest)
+            where SettingNameCheck.ofAccess.contains(nearest) || SettingNameCheck.ofLimits.contains(nearest):
                 reader.problem("\(name) is not a setting; the nearest is \(nearest)")
             case .misspelt(let nearest), .unknown(let nearest):
                 reader.warn("\(name) in the environment is not a setting; the nearest is \(nearest)")

@@ -4,7 +4,8 @@ extension Settings {
         requireDatabase(values, &reader)
         refuseUnusedModelPath(values, &reader)
         refuseUnusedReranking(values, &reader)
-        refuseAuthentication(values, &reader)
+        checkAuthentication(values, &reader)
+        requireBothOfTLS(values, &reader)
         warnOfBoundedTimes(&reader)
     }
 
@@ -39,15 +40,51 @@ extension Settings {
         }
     }
 
-    private static func refuseAuthentication(_ values: SettingValues, _ reader: inout SettingsReader) {
+    private static func requireBothOfTLS(_ values: SettingValues, _ reader: inout SettingsReader) {
+        guard (values.server.certificateFile == nil) != (values.server.keyFile == nil) else { return }
+        reader.problem("TLS_CERT_FILE and TLS_KEY_FILE go together; set both, or neither")
+    }
+
+    /// A server that any setting asks to be closed must not run open: what contradicts is refused.
+    private static func checkAuthentication(_ values: SettingValues, _ reader: inout SettingsReader) {
         for name in SettingNameCheck.ofAccess.sorted() where reader.variables[name]?.isEmpty == true {
             reader.problem(
                 name,
                 "the value is empty, so it is unclear whether the server may run without authentication; remove the setting"
             )
         }
-        if !values.access.isDisabled { reader.problem("DISABLE_AUTH=false: \(AccessSettings.consequence)") }
-        if values.access.usesTokens { reader.problem("TOKEN_AUTH_ENABLED=true: \(AccessSettings.consequence)") }
+        let mode = authentication(values)
+        let isOAuth2 = mode == .oauth2 || mode == .both
+        if reader.isGiven("AUTH_MODE"), values.access.mode == .disabled, values.access.usesTokens {
+            reader.problem(
+                "AUTH_MODE=disabled and TOKEN_AUTH_ENABLED=true contradict each other; leave one of them out")
+        } else if reader.isGiven("DISABLE_AUTH"), values.access.isDisabled, mode != .disabled {
+            let other = values.access.mode == .disabled ? "TOKEN_AUTH_ENABLED=true" : "AUTH_MODE"
+            reader.problem("DISABLE_AUTH=true and \(other) contradict each other; leave one of them out")
+        } else if !values.access.isDisabled, mode == .disabled {
+            reader.problem(
+                "DISABLE_AUTH=false: say with AUTH_MODE (token, oauth2 or both) how requests are authenticated")
+        }
+        if reader.isGiven("TOKEN_AUTH_ENABLED"), !values.access.usesTokens,
+            [.token, .both].contains(values.access.mode)
+        {
+            reader.problem("TOKEN_AUTH_ENABLED=false and this AUTH_MODE contradict each other; leave one of them out")
+        }
+        if isOAuth2, values.access.issuer == nil {
+            reader.problem("OAUTH2_ISSUER_URL is not set; AUTH_MODE=\(mode.rawValue) needs it")
+        }
+        if values.access.bindsUser, values.access.usersClaim != nil {
+            reader.problem("AUTH_BIND_USER and OAUTH2_USERS_CLAIM both say which users a JWT may reach; leave one out")
+        }
+        if !isOAuth2 {
+            for name in reader.names where name.hasPrefix("OAUTH2_") || name == "AUTH_BIND_USER" {
+                guard reader.isGiven(name) else { continue }
+                reader.problem("\(name) is set, but AUTH_MODE does not accept JWTs; leave one of them out")
+            }
+        }
+        if mode == .disabled, values.access.rateLimit > 0 {
+            reader.problem("RATE_LIMIT counts the requests of a token; without AUTH_MODE there is none")
+        }
     }
 
     /// Values that are valid alone, but one makes the other ineffective.

@@ -1,7 +1,7 @@
 /// The value of every setting: `settings.redis.indexName`.
 @dynamicMemberLookup
 public struct Settings: Sendable {
-    private let values: [String: any Sendable]
+    let values: [String: any Sendable]
     /// Name and value of every setting, secrets masked.
     public let inForce: [(name: String, value: String)]
     /// Warnings at the start about names and values that may be mistakes.

@@ -14,6 +14,8 @@ public enum SettingsDocument {
         working folder; [operations](operations.md#configuration) says how the file is read, and what
         is refused. An empty value counts as not set. `agent-memory api --print-config` shows the
         values in force, and `agent-memory settings get NAME` one of them; secrets are masked.
+        Every secret, and every URL that may hold one, can be in a file instead, which its name with
+        `_FILE` names: `OPENAI_API_KEY_FILE=/run/secrets/openai`.
 
         """
 

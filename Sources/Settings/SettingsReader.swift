@@ -1,3 +1,5 @@
+import AgentMemory
+
 /// All problems of the settings.
 public struct SettingsError: Error, CustomStringConvertible {
     public let problems: [String]
@@ -16,6 +18,8 @@ struct SettingsReader {
     private(set) var names: [String] = []
     /// Name and value of every setting read, in order; secrets are masked.
     private(set) var inForce: [(name: String, value: String)] = []
+    /// Settings whose value came from a file.
+    private var filed: Set<String> = []
 
     var problems: [String] { faults.map(\.text) }
 
@@ -27,7 +31,7 @@ struct SettingsReader {
 
     /// Whether a value was given.
     func isGiven(_ name: String) -> Bool {
-        unreadable.contains(name) || variables[name].map { !$0.isEmpty } ?? false
+        unreadable.contains(name) || filed.contains(name) || variables[name].map { !$0.isEmpty } ?? false
     }
 
     /// An empty value counts as not set, as in compose files that pass a variable on. A value that
@@ -38,7 +42,12 @@ struct SettingsReader {
             problem(name, "the value is not UTF-8")
             return nil
         }
-        guard let value = variables[name], let first = value.first, let last = value.last else { return nil }
+        guard let value = variables[name] else { return nil }
+        return checked(value, of: name)
+    }
+
+    private mutating func checked(_ value: String, of name: String) -> String? {
+        guard let first = value.first, let last = value.last else { return nil }
         if value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
             problem(name, "the value has a line break or another control character")
             return nil
@@ -49,6 +58,27 @@ struct SettingsReader {
             return nil
         }
         return value
+    }
+
+    /// A value that may hold a secret: its own, or what is in the file that `NAME_FILE` names. A
+    /// file keeps it out of the list of processes and of what shows a process's environment.
+    private mutating func rawOrFile(_ name: String) -> String? {
+        let value = raw(name)
+        let other = "\(name)_FILE"
+        guard let path = raw(other) else { return value }
+        inForce.append((other, path))
+        guard value == nil else {
+            problem("\(name) and \(other) are both set; leave one of them out")
+            return value
+        }
+        do throws(SecretFile.Failure) {
+            let text = try SecretFile.read(path)
+            filed.insert(name)
+            return checked(text, of: name)
+        } catch {
+            problem(other, error.description)
+            return nil
+        }
     }
 
     mutating func string(_ name: String, default fallback: String) -> String {
@@ -113,14 +143,14 @@ struct SettingsReader {
 
     /// A value that is never shown.
     mutating func secret(_ name: String) -> String? {
-        let value = raw(name)
+        let value = rawOrFile(name)
         inForce.append((name, value == nil ? "" : "***"))
         return value
     }
 
     /// A URL or connection string, shown without its secrets.
     mutating func url(_ name: String, default fallback: String?) -> String? {
-        let value = raw(name) ?? fallback
+        let value = rawOrFile(name) ?? fallback
         inForce.append((name, value.map(ShownAddress.of) ?? ""))
         return value
     }
@@ -177,6 +207,24 @@ struct SettingsReader {
             problem(name, text, "true or false")
             return fallback
         }
+    }
+
+    /// Some of `choices`: with commas between them, or as a list in JSON.
+    mutating func names(_ name: String, _ choices: [String], default fallback: [String]) -> [String] {
+        guard let text = raw(name) else {
+            inForce.append((name, fallback.joined(separator: ",")))
+            return fallback
+        }
+        let list = text.hasPrefix("[") ? (try? JSONValue(parsing: text))?.stringsValue : nil
+        let given = list ?? text.split(separator: ",").map { String($0).filter { $0 != " " } }
+        let chosen = given.map { word in choices.first { $0.lowercased() == word.lowercased() } }
+        guard !chosen.isEmpty, chosen.allSatisfy({ $0 != nil }) else {
+            problem(name, text, "a list of \(choices.joined(separator: ", "))")
+            return fallback
+        }
+        let names = chosen.compactMap(\.self)
+        inForce.append((name, names.joined(separator: ",")))
+        return names
     }
 
     /// One of `choices`, in any case.

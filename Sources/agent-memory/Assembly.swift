@@ -113,13 +113,20 @@ struct Assembly {
     ///   the setting.
     func stateStores() throws -> StateStores {
         if let stores = try durableStateStores() { return stores }
+        if [.token, .both].contains(settings.authentication) {
+            throw MemoryError(
+                .misconfigured,
+                "AUTH_MODE=\(settings.authentication.rawValue) needs a store that keeps tokens, and MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory) has none: with a backend of your own, set STATE_STORE_URL"
+            )
+        }
         if try BackendRegistry.builtInName(settings.stores.factory) == nil {
             logger.warning(
                 "sessions and background jobs are kept in memory, and are lost when the server ends: set STATE_STORE_URL to a redis:// or postgresql:// URL"
             )
         }
         let jobs = ReferenceJobQueue()
-        return StateStores(sessions: ReferenceWorkingMemoryStore(jobs: jobs), jobs: jobs)
+        return StateStores(
+            sessions: ReferenceWorkingMemoryStore(jobs: jobs), jobs: jobs, tokens: ReferenceTokenStore())
     }
 
     /// The stores of the settings, if they persist after the server ends.
@@ -166,14 +173,18 @@ struct Assembly {
         sessions.jobsKeyPrefix = settings.redis.jobsKeyPrefix
         var jobs = RedisJobQueue.Configuration()
         jobs.keyPrefix = settings.redis.jobsKeyPrefix
+        var tokens = RedisTokenStore.Configuration()
+        tokens.keyPrefix = settings.redis.tokensKeyPrefix
         return StateStores(
             sessions: RedisWorkingMemoryStore(database: database, configuration: sessions),
-            jobs: RedisJobQueue(database: database, configuration: jobs))
+            jobs: RedisJobQueue(database: database, configuration: jobs),
+            tokens: RedisTokenStore(database: database, configuration: tokens))
     }
 
     private func stateStores(in database: PostgresDatabase) -> StateStores {
         StateStores(
-            sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database))
+            sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database),
+            tokens: PostgresTokenStore(database: database))
     }
 
     /// Applies the migrations of DATABASE_URL.

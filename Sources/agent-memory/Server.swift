@@ -2,6 +2,7 @@ import AgentMemory
 import BackendLoading
 import HTTPClient
 import Hummingbird
+import HummingbirdCore
 import Logging
 import MemoryAPI
 import MemoryHTTP
@@ -24,7 +25,7 @@ struct Server {
     func run() async throws {
         let client = HTTPClient()
         do {
-            try await serve(modelsThrough: client)
+            try await serve(through: client)
         } catch {
             await client.shutdown()
             throw error
@@ -32,23 +33,27 @@ struct Server {
         await client.shutdown()
     }
 
-    private func serve(modelsThrough client: HTTPClient) async throws {
+    private func serve(through client: HTTPClient) async throws {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
         let reranking: Reranking?
         let database: CheckedDatabase
         let stores: StateStores
+        let front: Front
         do {
             embedder = try assembly.makeEmbedder(client: client)
             reranking = try assembly.makeReranker(client: client).map { Reranking(by: $0, logger: logger) }
             stores = try assembly.stateStores()
+            front = Front(
+                access: try Access(settings, tokens: stores.tokens, client: client, logger: logger),
+                server: try .bounded(settings.connectionLimits, tls: settings.tlsFiles))
             database = CheckedDatabase(
                 try await assembly.registry(embedder: embedder).makeBackend(settings.stores.factory))
         } catch {
             throw Refusal(error) ?? error
         }
         do {
-            try await serve(embedder: embedder, reranking: reranking, database: database, stores: stores)
+            try await serve(embedder: embedder, reranking: reranking, database: database, stores: stores, front)
         } catch {
             await database.close()
             await stores.close()
@@ -61,9 +66,16 @@ struct Server {
         await stores.close()
     }
 
+    /// What a request passes first: its connection, then who it is from.
+    private struct Front {
+        let access: Access
+        let server: HTTPServerBuilder
+    }
+
     private func serve(
-        embedder: any Embedder, reranking: Reranking?, database: CheckedDatabase, stores: StateStores
+        embedder: any Embedder, reranking: Reranking?, database: CheckedDatabase, stores: StateStores, _ front: Front
     ) async throws {
+        let access = front.access
         let recorder = AccessRecorder(database: database, logger: logger)
         let memory = LongTermMemory(
             database: database, accessRecorder: recorder, deletions: stores.jobs, reranking: reranking)
@@ -81,17 +93,19 @@ struct Server {
             configuration: settings.worker, logger: logger)
         let work = LargeWork(limits: settings.workLimits)
         let application = application(
+            front.server,
             APIRouter(
                 memory: memory, sessions: sessions,
                 readiness: Readiness(
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
-                    reranking: reranking),
-                configuration: settings.api(work)))
-        let storeServices = [
+                    tokens: access.tokens == nil ? nil : stores.tokens, reranking: reranking),
+                configuration: settings.api(work, access.http)))
+        var storeServices = [
             StoreService("store", database, logger: logger),
             StoreService("sessions", stores.sessions, logger: logger),
             StoreService("jobs", stores.jobs, logger: logger),
         ]
+        if access.tokens != nil { storeServices.append(StoreService("tokens", stores.tokens, logger: logger)) }
         try await withThrowingTaskGroup { group in
             for service in storeServices {
                 group.addTask { try await service.prepare(within: Self.preparationLimit) }
@@ -105,11 +119,12 @@ struct Server {
                 "embedding_model": "\(embedder.model)",
                 "dimensions": "\(embedder.dimensions)",
             ])
+        access.warnIfOpen(host: settings.server.host, logger: logger)
         // Services end in reverse order: the API drains before the services that it uses end.
         var configuration = ServiceGroupConfiguration(
-            services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) } + [
-                .init(service: recorder), .init(service: worker), .init(service: application),
-            ],
+            services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) }
+                + (access.tokens.map { [.init(service: $0)] } ?? [])
+                + [.init(service: recorder), .init(service: worker), .init(service: application)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
         do {
@@ -121,9 +136,9 @@ struct Server {
         await work.shutdown()
     }
 
-    private func application(_ api: APIRouter) -> some Service {
+    private func application(_ server: HTTPServerBuilder, _ api: APIRouter) -> some Service {
         Application(
-            router: api.router(), server: .bounded(settings.connectionLimits),
+            router: api.router(), server: server,
             configuration: .init(
                 address: .hostname(settings.server.host, port: settings.server.port), serverName: "agent-memory"),
             onServerRunning: { [logger, limit = settings.http.maximumConnections] channel in
@@ -141,13 +156,13 @@ struct Server {
 }
 
 extension Settings {
-    fileprivate func api(_ work: LargeWork) -> APIRouter.Configuration {
+    fileprivate func api(_ work: LargeWork, _ access: HTTPAccess?) -> APIRouter.Configuration {
         APIRouter.Configuration(
             bodyLimit: self.http.bodyLimit, longTermMemory: self.memory.isLongTermEnabled,
             messageRules: MessageRules(
                 maximumFutureSeconds: self.memory.maximumFutureSeconds,
                 requiresDates: self.memory.requiresMessageTimestamps),
-            summarizationThreshold: self.memory.summarizationThreshold, largeWork: work)
+            summarizationThreshold: self.memory.summarizationThreshold, largeWork: work, access: access)
     }
 
     fileprivate var connectionLimits: ConnectionLimits {
@@ -160,6 +175,11 @@ extension Settings {
         limits.writeTimeout = self.http.writeTimeout
         limits.names = Self.connectionLimitNames
         return limits
+    }
+
+    fileprivate var tlsFiles: TLSFiles? {
+        guard let certificate = self.server.certificateFile, let key = self.server.keyFile else { return nil }
+        return TLSFiles(certificateChain: certificate, key: key)
     }
 
     fileprivate var workLimits: WorkLimits {

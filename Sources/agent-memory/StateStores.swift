@@ -4,9 +4,11 @@ import AgentMemory
 struct StateStores {
     let sessions: any WorkingMemoryStore
     let jobs: any JobQueue
+    let tokens: any TokenStore
 
     func close() async {
         await sessions.close()
         await jobs.close()
+        await tokens.close()
     }
 }

@@ -17,7 +17,7 @@ import Testing
         func add(_ records: [MemoryRecord]) async throws -> [String] { try await whole.add(records) }
         func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { await whole.list(query) }
         func count(_ filter: MemoryFilter) async throws -> Int { await whole.count(filter) }
-        func delete(_ ids: [String]) async throws -> Int { await whole.delete(ids) }
+        func delete(_ ids: [String]) async throws -> Int { try await whole.delete(ids) }
         func update(_ updates: [RecordUpdate]) async throws -> Int { try await whole.update(updates) }
         func health() async -> [ComponentHealth] { await whole.health() }
 
@@ -66,7 +66,7 @@ import Testing
         let checks = ConformanceCheck.all.filter { !["size", "recall"].contains($0.chapter) }
         let harness = Harness(capabilities: missing.capabilities)
         let unmet = missing.needs.union([
-            .secondProcess, .storeFaults, .wire, .oracle, .sessionStore, .jobQueue, .atomicWrites,
+            .secondProcess, .storeFaults, .wire, .oracle, .sessionStore, .jobQueue, .tokenStore, .atomicWrites,
         ])
         for check in checks {
             let result = await check.run(on: harness)

@@ -8,7 +8,7 @@ import Testing
         let ids = ConformanceCheck.all.map(\.id)
         #expect(Set(ids).count == ids.count)
         for check in ConformanceCheck.all {
-            #expect(check.rule.wholeMatch(of: /[RUDCFPSEWJ][0-9]+/) != nil, "\(check.id)")
+            #expect(check.rule.wholeMatch(of: /[RUDCFPSEWJAT][0-9]+/) != nil, "\(check.id)")
             #expect(!check.hint.isEmpty, "\(check.id)")
         }
     }
@@ -18,7 +18,8 @@ import Testing
         #expect(
             chapters == [
                 "record", "update", "filter", "page", "search", "keyword", "hybrid", "capability", "failure",
-                "concurrency", "durability", "size", "recall", "differential", "session", "jobs", "wire",
+                "concurrency", "durability", "size", "recall", "differential", "session", "jobs", "scope", "tokens",
+                "wire",
             ])
     }
 
@@ -26,8 +27,9 @@ import Testing
         let contract = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Documentation/contract.md").standardized
         let lines = try String(contentsOf: contract, encoding: .utf8).split(separator: "\n")
-        let rules = Set(lines.compactMap { $0.firstMatch(of: /^- ([RUDCFPSEWJ][0-9]+)\b/).map { String($0.output.1) } })
-        #expect(rules.count == 62)
+        let rules = Set(
+            lines.compactMap { $0.firstMatch(of: /^- ([RUDCFPSEWJAT][0-9]+)\b/).map { String($0.output.1) } })
+        #expect(rules.count == 70)
         let checked = Set(ConformanceCheck.all.map(\.rule))
         #expect(checked.subtracting(rules) == [], "checks of rules that the contract does not have")
         // What a server does with its stores is for the tests of the service and of the binary.

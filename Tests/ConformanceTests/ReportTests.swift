@@ -32,7 +32,7 @@ import Testing
             func add(_ records: [MemoryRecord]) async throws -> [String] { try await whole.add(records) }
             func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await whole.search(query) }
             func count(_ filter: MemoryFilter) async throws -> Int { await whole.count(filter) }
-            func delete(_ ids: [String]) async throws -> Int { await whole.delete(ids) }
+            func delete(_ ids: [String]) async throws -> Int { try await whole.delete(ids) }
             func update(_ updates: [RecordUpdate]) async throws -> Int { try await whole.update(updates) }
             func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
                 let page = await whole.list(query)

@@ -1,3 +1,4 @@
+import AgentMemory
 import Foundation
 import TestSupport
 import Testing
@@ -8,6 +9,19 @@ import Testing
     func `the Python client works unchanged`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             try await Self.python("official_client.py", [server.url])
+        }
+    }
+
+    /// It has no setting for a token, but sends what its base URL holds.
+    @Test func `the Python client works with a token in its base URL`() async throws {
+        var environment = try Store.redis.environment()
+        let token = AccessToken.newSecret()
+        let added = try await ServerProcess.command(["token", "add", "-d", "client", "--token", token], environment)
+        try #require(added.status == 0, "\(added.output)")
+        environment["AUTH_MODE"] = "token"
+        try await ServerProcess.run(environment) { server in
+            let url = "http://agent:\(token)@127.0.0.1:\(server.port)"
+            try await Self.python("official_client.py", [url])
         }
     }
 

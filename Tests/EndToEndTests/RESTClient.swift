@@ -16,15 +16,24 @@ struct RESTClient: Sendable {
 
     private static let http = HTTPClient()
     private let url: String
+    private let credentials: HTTPHeaders
 
     init(_ url: String) {
+        self.init(url, credentials: [:])
+    }
+
+    /// - Parameter credentials: what each request says about who it is from.
+    init(_ url: String, credentials: HTTPHeaders) {
         self.url = url
+        self.credentials = credentials
     }
 
     func send(_ method: HTTPClient.Method, _ path: String, _ body: JSONValue? = nil) async throws -> Answer {
+        var headers = credentials
+        if body != nil { headers.append("Content-Type", "application/json") }
         let response = try await Self.http.send(
             HTTPClient.Request(
-                method: method, url: url + path, headers: body == nil ? [:] : ["Content-Type": "application/json"],
+                method: method, url: url + path, headers: headers,
                 body: body.map { Array($0.jsonText.utf8) } ?? [], timeout: .seconds(120)))
         return Answer(status: response.status, json: (try? JSONValue(parsing: response.body)) ?? .null)
     }

@@ -8,7 +8,8 @@ import Testing
 @Suite(.serialized, .servers, .tags(.server)) struct RESTConformanceTests {
     /// What no check can have over REST.
     static let unmetNeeds: Set<ConformanceCheck.Need> = [
-        .steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn, .sessionStore, .jobQueue, .wholeCalls, .atomicWrites,
+        .steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn, .sessionStore, .jobQueue, .tokenStore, .wholeCalls,
+        .atomicWrites,
     ]
     /// Checks whose own calls REST has no words for.
     static let inexpressible: Set<String> = [

@@ -33,12 +33,16 @@ import Testing
             try await store.delete(key, expectedRevision: expectedRevision)
         }
 
-        func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {
-            await store.matching(reference, limit: limit)
+        func matching(
+            _ reference: SessionReference, within scope: AccessScope, limit: Int
+        ) async throws -> [SessionKey] {
+            await store.matching(reference, within: scope, limit: limit)
         }
 
-        func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
-            try await store.sessionIDs(namespace: namespace, userID: userID, page: page)
+        func sessionIDs(
+            namespace: String?, userID: String?, within scope: AccessScope, page: PageRequest
+        ) async throws -> Page<String> {
+            try await store.sessionIDs(namespace: namespace, userID: userID, within: scope, page: page)
         }
 
         func markPersisted(memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey) async throws {

@@ -20,7 +20,7 @@ import Testing
         func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await original.search(query) }
         func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { await original.list(query) }
         func count(_ filter: MemoryFilter) async throws -> Int { await original.count(filter) }
-        func delete(_ ids: [String]) async throws -> Int { await original.delete(ids) }
+        func delete(_ ids: [String]) async throws -> Int { try await original.delete(ids) }
         func update(_ updates: [RecordUpdate]) async throws -> Int { try await original.update(updates) }
         func health() async -> [ComponentHealth] { [] }
     }

@@ -150,7 +150,7 @@ private struct LimitedDatabase: MemoryVectorDatabase {
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await base.search(query) }
     func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { await base.list(query) }
     func count(_ filter: MemoryFilter) async throws -> Int { await base.count(filter) }
-    func delete(_ ids: [String]) async throws -> Int { await base.delete(ids) }
+    func delete(_ ids: [String]) async throws -> Int { try await base.delete(ids) }
     func update(_ updates: [RecordUpdate]) async throws -> Int { try await base.update(updates) }
     func health() async -> [ComponentHealth] { await base.health() }
 }

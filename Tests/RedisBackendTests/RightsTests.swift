@@ -40,11 +40,12 @@ import Testing
         }
     }
 
-    /// The three stores of a server under the names that are the default.
+    /// The stores of a server under the names that are the default.
     private struct Stores {
         let database: RedisMemoryDatabase
         let sessions: RedisWorkingMemoryStore
         let jobs: RedisJobQueue
+        let tokens: RedisTokenStore
 
         init(_ endpoint: RedisEndpoint, indexSuffix: String = "") throws {
             let logger = Logger(label: "test")
@@ -57,12 +58,14 @@ import Testing
             sessions.indexName += indexSuffix
             self.sessions = RedisWorkingMemoryStore(database: server, configuration: sessions)
             jobs = RedisJobQueue(database: server)
+            tokens = RedisTokenStore(database: server)
         }
 
         func close() async {
             await database.close()
             await sessions.close()
             await jobs.close()
+            await tokens.close()
         }
 
         /// Does everything that a server does.
@@ -138,7 +141,10 @@ import Testing
             await run { try await jobs.prepare() }
             await run { try await exerciseJobs() }
 
-            for part in await database.health() + sessions.health() + jobs.health() {
+            await run { try await tokens.prepare() }
+            await run { try await exerciseTokens() }
+
+            for part in await database.health() + sessions.health() + jobs.health() + tokens.health() {
                 if let reason = part.reason { refusals.append(reason) }
             }
             return refusals
@@ -167,6 +173,21 @@ import Testing
             for job in try await leased() { try check(try await jobs.complete(job)) }
             try await jobs.noteDeleted(["a"])
             try check(try await jobs.deleted(["a", "z"], since: .earliest) == ["a"])
+        }
+
+        private func exerciseTokens() async throws {
+            func token(_ secret: String) -> AccessToken {
+                AccessToken(
+                    hash: AccessToken.hash(ofSecret: secret), description: secret, rights: .read, createdAt: .now())
+            }
+            let (old, new) = (token("old"), token("new"))
+            try await tokens.add(old)
+            try check(try await tokens.replace(hash: old.hash, expiringAt: .now(), with: new))
+            try check(try await tokens.token(hash: new.hash) != nil)
+            try check(try await tokens.tokens(hashPrefix: "", page: PageRequest()).total == 2)
+            try await tokens.noteUse([new.hash: .now()])
+            try check(try await tokens.revision() > 0)
+            for token in [old, new] { try check(try await tokens.remove(hash: token.hash)) }
         }
 
         private struct WrongAnswer: Error {
@@ -231,7 +252,7 @@ import Testing
 
     /// Removes what an exercise that was refused half-way has left.
     private func clean(_ admin: RedisClient) async throws {
-        let keys = try await admin.send(RedisCommand("KEYS", "agent_memory:jobs:*")).array?.compactMap(\.string) ?? []
+        let keys = try await admin.send(RedisCommand("KEYS", "agent_memory:*")).array?.compactMap(\.string) ?? []
         let all = keys + ["memory_idx:a", "memory_idx:raw", "working_memory:u:s"]
         try await admin.send(RedisCommand(["DEL"] + all))
     }

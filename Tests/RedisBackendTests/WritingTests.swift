@@ -115,7 +115,7 @@ import Testing
                 let plans = try hashes.flatMap { id, hash in
                     let update = RecordUpdate(id: id, changes: try RecordChanges(namespace: .set("n")))
                     return UpdateFold([update]) { _ in RecordHash.record(from: hash) }.changes.map {
-                        UpdatePlan($0, hash, key: database.key(id))
+                        UpdatePlan($0, hash, key: database.key(id), guardsOwner: false)
                     }
                 }
                 #expect(plans.count == 2)

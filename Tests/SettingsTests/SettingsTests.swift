@@ -40,7 +40,7 @@ import Testing
     @Test(arguments: [
         ("AUTH_MODE=oauth2", "AUTH_MODE"), ("AUTH_MODE=", "AUTH_MODE"), ("DISABLE_AUTH=maybe", "DISABLE_AUTH"),
         ("DISABLE_AUTH=", "DISABLE_AUTH"), ("DISABLE_AUTH=false", "DISABLE_AUTH"), ("AUTH_MODE=' '", "AUTH_MODE"),
-        ("TOKEN_AUTH_ENABLED=true", "TOKEN_AUTH_ENABLED"), ("AUTH_MODE=disabled\nAUTH_MODE=oauth2", "lines"),
+        ("TOKEN_AUTH_ENABLED=x", "TOKEN_AUTH_ENABLED"), ("AUTH_MODE=disabled\nAUTH_MODE=oauth2", "lines"),
         ("AUTH_MODE=\"disabled \"", "AUTH_MODE"), ("AUTH_MODE=${MODE}", "${…}"),
         ("AUHT_MODE=oauth2", "AUTH_MODE"), ("auth_mode=oauth2", "AUTH_MODE"), ("AUTH_ENABLED=1", "AUTH_"),
         ("DISABLE_AUHT=false", "DISABLE_AUTH"), ("EMBEDING_MODEL=x", "EMBEDDING_MODEL"), ("POTR=1", "PORT"),

@@ -23,23 +23,34 @@ public struct Caller: Sendable, Equatable {
     /// What logs call the caller; never a secret.
     public let subject: String
     public let rights: Rights
-    private let namespaces: PermittedValues
-    private let users: PermittedValues
+    /// What it may reach.
+    public let scope: AccessScope
+
+    public init(subject: String, scope: AccessScope, rights: Rights) {
+        self.subject = subject
+        self.scope = scope
+        self.rights = rights
+    }
 
     /// A caller with the given rights. `namespaces` and `users` are those that it may reach; `nil`
     /// permits all of them, and records that have none.
     public init(subject: String, namespaces: [String]? = nil, users: [String]? = nil, rights: Rights) {
-        self.subject = subject
-        self.rights = rights
-        self.namespaces = PermittedValues(namespaces)
-        self.users = PermittedValues(users)
+        self.init(
+            subject: subject,
+            scope: AccessScope(
+                namespaces: namespaces.map(PermittedValues.init(exactly:)) ?? .everything,
+                users: users.map(PermittedValues.init(exactly:)) ?? .everything),
+            rights: rights)
     }
 
     /// The caller if there is no access control.
     public static let unrestricted = Caller(subject: "anyone", rights: .all)
 
     /// Whether it reaches every namespace and every user.
-    public var reachesEverything: Bool { namespaces.isEverything && users.isEverything }
+    public var reachesEverything: Bool { scope.isEverything }
+
+    private var namespaces: PermittedValues { scope.namespaces }
+    private var users: PermittedValues { scope.users }
 
     /// - Throws: ``MemoryError`` with code `forbidden`.
     public func require(_ right: Rights) throws(MemoryError) {
@@ -52,28 +63,34 @@ public struct Caller: Sendable, Equatable {
 
     /// Whether it may reach what belongs to this namespace and user.
     public func reaches(namespace: String?, userID: String?) -> Bool {
-        namespaces.contains(namespace) && users.contains(userID)
+        scope.contains(namespace: namespace, userID: userID)
     }
 
-    public func reaches(_ record: MemoryRecord) -> Bool {
-        reaches(namespace: record.namespace, userID: record.userID)
-    }
+    public func reaches(_ record: MemoryRecord) -> Bool { scope.contains(record) }
 
-    public func reaches(_ key: SessionKey) -> Bool {
-        reaches(namespace: key.namespace, userID: key.userID)
-    }
+    public func reaches(_ key: SessionKey) -> Bool { scope.contains(key) }
 
     /// The filter, limited to what the caller may see; never wider than it was.
     ///
+    /// Made of the operators that every backend takes, for those that know no
+    /// ``MemoryFilter/scope``.
+    ///
     /// - Returns: `nil` if nothing that matches may be seen.
+    /// - Throws: ``MemoryError`` with code `unsupported` if these operators cannot say it, because
+    ///   the caller's limits are patterns.
     public func narrowed(_ filter: MemoryFilter) throws(MemoryError) -> MemoryFilter? {
         if reachesEverything { return filter }
         var tags = filter.tags
-        for (field, permitted) in [(TagField.namespace, namespaces), (.userID, users)] where !permitted.isEverything {
+        for (field, permitted) in scope.limits {
             guard let condition = try permitted.narrowed(tags[field], of: field) else { return nil }
             tags[field] = condition
         }
-        return MemoryFilter(tags: tags, dates: filter.dates)
+        return MemoryFilter(tags: tags, dates: filter.dates, scope: filter.scope)
+    }
+
+    /// The filter with the caller's limits as its ``MemoryFilter/scope``.
+    public func scoped(_ filter: MemoryFilter) -> MemoryFilter {
+        MemoryFilter(tags: filter.tags, dates: filter.dates, scope: scope)
     }
 
     /// The reference with what it leaves open filled in, where only one value is permitted.
@@ -81,19 +98,6 @@ public struct Caller: Sendable, Equatable {
         try SessionReference(
             sessionID: reference.sessionID, namespace: reference.namespace ?? namespaces.only,
             userID: reference.userID ?? users.only)
-    }
-
-    /// Namespace and user of a list that can be limited to one of each only.
-    ///
-    /// - Returns: `nil` if the caller may not see what is asked for.
-    /// - Throws: ``MemoryError`` with code `invalidInput` if a part is absent and several values
-    ///   are permitted.
-    public func narrowed(namespace: String?, userID: String?) throws(MemoryError) -> (
-        namespace: String?, userID: String?
-    )? {
-        let namespace = try namespaces.completed(namespace, "namespace", code: .invalidInput)
-        let userID = try users.completed(userID, "user_id", code: .invalidInput)
-        return reaches(namespace: namespace, userID: userID) ? (namespace, userID) : nil
     }
 
     // MARK: Writing
@@ -148,49 +152,22 @@ public struct Caller: Sendable, Equatable {
     }
 }
 
-/// The values that a caller may reach in one field that has one value.
-private struct PermittedValues: Sendable, Equatable {
-    /// In the order given; `nil` is all.
-    private let values: [String]?
-    private let exact: Set<ExactString>
-
-    init(_ values: [String]?) {
-        self.values = values?.exactlyDistinct()
-        exact = Set((values ?? []).map(ExactString.init))
+extension Caller {
+    /// The caller as background jobs carry it.
+    public var json: JSONObject {
+        var object = scope.json
+        object["subject"] = .string(subject)
+        object["rights"] = .array(rights.names.map { .string($0) })
+        return object
     }
 
-    static func == (a: PermittedValues, b: PermittedValues) -> Bool {
-        a.isEverything == b.isEverything && a.exact == b.exact
-    }
-
-    var isEverything: Bool { values == nil }
-
-    /// The value, if there is only one.
-    var only: String? { values?.count == 1 ? values?[0] : nil }
-
-    /// A record without a value in the field is in reach only of a caller without limits.
-    func contains(_ value: String?) -> Bool {
-        guard values != nil else { return true }
-        return value.map { exact.contains(ExactString($0)) } ?? false
-    }
-
-    /// The value, or the only one permitted in its place.
-    func completed(_ value: String?, _ name: String, code: MemoryError.Code) throws(MemoryError) -> String? {
-        if let value { return value }
-        if isEverything { return nil }
-        guard let only else {
-            throw MemoryError(code, "\(name) must be given: this caller has several", path: [.key(name)])
-        }
-        return only
-    }
-
-    /// The condition, limited to what is permitted; `nil` if no permitted value fulfils it. Made of
-    /// the operators that every backend takes: `eq` stays where it was, everything else becomes a
-    /// list of values.
-    func narrowed(_ condition: TagCondition?, of field: TagField) throws(MemoryError) -> TagCondition? {
-        let left = (values ?? []).filter { condition?.matches([$0]) ?? true }
-        guard !left.isEmpty else { return nil }
-        if let condition, !condition.all.isEmpty { return condition }
-        return try TagCondition(field: field, any: left)
+    /// Reads ``json``.
+    ///
+    /// - Throws: ``MemoryError`` with code `invalidInput` for anything else.
+    public init(json: JSONObject) throws(MemoryError) {
+        guard let subject = json["subject"]?.stringValue else { throw .invalid("subject", "subject must be a text") }
+        guard let rights = json["rights"]?.stringsValue else { throw .invalid("rights", "rights must be a list") }
+        self.init(
+            subject: subject, scope: try AccessScope(json: json), rights: try Rights(names: rights))
     }
 }

@@ -3,16 +3,22 @@
 public struct MemoryFilter: Sendable, Equatable {
     public let tags: [TagField: TagCondition]
     public let dates: [DateField: DateCondition]
+    /// What the caller may reach, in addition to the conditions. Only an ``AtomicMemoryDatabase``
+    /// gets another one than everything.
+    public let scope: AccessScope
 
-    public init(tags: [TagField: TagCondition] = [:], dates: [DateField: DateCondition] = [:]) {
+    public init(
+        tags: [TagField: TagCondition] = [:], dates: [DateField: DateCondition] = [:], scope: AccessScope = .everything
+    ) {
         self.tags = tags
         self.dates = dates
+        self.scope = scope
     }
 
     /// Every record.
     public static let everything = MemoryFilter()
 
-    public var isEmpty: Bool { tags.isEmpty && dates.isEmpty }
+    public var isEmpty: Bool { tags.isEmpty && dates.isEmpty && scope.isEverything }
 
     /// The conditions in the order of the fields, so that equal filters make equal query texts.
     public var orderedTags: [(field: TagField, condition: TagCondition)] {
@@ -26,7 +32,7 @@ public struct MemoryFilter: Sendable, Equatable {
     /// The id, if the filter asks for exactly one record by its id and has no other condition:
     /// backends may read it directly.
     public var soleID: String? {
-        guard dates.isEmpty, tags.count == 1, let condition = tags[.id], condition.all.count == 1,
+        guard dates.isEmpty, scope.isEverything, tags.count == 1, let condition = tags[.id], condition.all.count == 1,
             condition.any.isEmpty, condition.none.isEmpty
         else { return nil }
         return condition.all[0]
@@ -34,6 +40,7 @@ public struct MemoryFilter: Sendable, Equatable {
 
     /// The meaning of the filter, in plain Swift.
     public func matches(_ record: MemoryRecord) -> Bool {
-        tags.allSatisfy { $1.matches($0.values(of: record)) } && dates.allSatisfy { $1.matches($0.value(of: record)) }
+        scope.contains(record) && tags.allSatisfy { $1.matches($0.values(of: record)) }
+            && dates.allSatisfy { $1.matches($0.value(of: record)) }
     }
 }

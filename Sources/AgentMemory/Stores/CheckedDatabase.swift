@@ -61,9 +61,26 @@ public struct CheckedDatabase: MemoryVectorDatabase {
 public struct CheckedAtomicWrites: Sendable {
     fileprivate let database: any AtomicMemoryDatabase
 
-    /// As ``AtomicMemoryDatabase/addDistinct(_:)``.
-    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
-        records.isEmpty ? [] : try await database.addDistinct(records)
+    /// As ``AtomicMemoryDatabase/add(_:within:)``.
+    public func add(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
+        records.isEmpty ? [] : try await database.add(records, within: scope)
+    }
+
+    /// As ``AtomicMemoryDatabase/update(_:within:)``.
+    public func update(_ updates: [RecordUpdate], within scope: AccessScope) async throws -> Int {
+        updates.isEmpty ? 0 : try await database.update(updates, within: scope)
+    }
+
+    /// As ``AtomicMemoryDatabase/delete(_:within:)``.
+    public func delete(_ ids: [String], within scope: AccessScope) async throws -> Int {
+        ids.isEmpty ? 0 : try await database.delete(ids, within: scope)
+    }
+
+    /// As ``AtomicMemoryDatabase/addDistinct(_:within:)``.
+    public func addDistinct(
+        _ records: [MemoryRecord], within scope: AccessScope = .everything
+    ) async throws -> [String] {
+        records.isEmpty ? [] : try await database.addDistinct(records, within: scope)
     }
 
     /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``.

@@ -13,8 +13,8 @@
 /// a ``MemoryError`` (`storeUnavailable`, `timedOut`, or one that the call lists).
 public protocol WorkingMemoryStore: Store {
     /// The keys that `reference` matches (``SessionReference/matches(_:)``), in the order of
-    /// ``SessionKey``, the first `limit` of them.
-    func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey]
+    /// ``SessionKey``, the first `limit` of those within the scope.
+    func matching(_ reference: SessionReference, within scope: AccessScope, limit: Int) async throws -> [SessionKey]
 
     /// The session, or `nil` if there is none.
     ///
@@ -77,10 +77,12 @@ public protocol WorkingMemoryStore: Store {
     ///   is not the expected one.
     func delete(_ key: SessionKey, expectedRevision: Int?) async throws -> Bool
 
-    /// The ids of the sessions that have the given namespace and user id (`nil`: any or none), each
-    /// once even if several namespaces or users share it, in the order of their bytes, with the
-    /// exact total.
-    func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String>
+    /// The ids of the sessions within the scope that have the given namespace and user id (`nil`:
+    /// any or none), each once even if several namespaces or users share it, in the order of their
+    /// bytes, with the exact total.
+    func sessionIDs(
+        namespace: String?, userID: String?, within scope: AccessScope, page: PageRequest
+    ) async throws -> Page<String>
 
     /// Notes that messages and memories of a session are in long-term memory: sets `persistedAt` to
     /// `at` on those of these ids whose `persistedAt` is `nil`. Changes nothing else, makes no
@@ -90,6 +92,17 @@ public protocol WorkingMemoryStore: Store {
 }
 
 extension WorkingMemoryStore {
+    /// The keys that `reference` matches, whoever they belong to.
+    public func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {
+        try await matching(reference, within: .everything, limit: limit)
+    }
+
+    /// The ids of the sessions of a namespace and a user (`nil`: any or none), whoever they belong
+    /// to.
+    public func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
+        try await sessionIDs(namespace: namespace, userID: userID, within: .everything, page: page)
+    }
+
     /// A write without jobs.
     @discardableResult
     public func write(_ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?) async throws

@@ -20,11 +20,21 @@ public struct ReadinessResponse: APIResponse {
     private let backend: String
     private let embeddingModel: String
     private let components: [ComponentHealth]
+    private let authentication: String?
+    private let hasDetails: Bool
 
-    public init(backend: String, embeddingModel: String, components: [ComponentHealth]) {
+    /// - Parameters:
+    ///   - authentication: how callers are authenticated; `nil` if they are not.
+    ///   - hasDetails: whether more than the status is shown.
+    public init(
+        backend: String, embeddingModel: String, components: [ComponentHealth], authentication: String? = nil,
+        hasDetails: Bool = true
+    ) {
         self.backend = backend
         self.embeddingModel = embeddingModel
         self.components = components
+        self.authentication = authentication
+        self.hasDetails = hasDetails
     }
 
     /// Whether every part is well.
@@ -33,6 +43,8 @@ public struct ReadinessResponse: APIResponse {
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("status", isReady ? "ok" : "unavailable")
+            guard hasDetails else { return }
+            writer.member("auth", authentication ?? "disabled")
             writer.member("backend", backend)
             writer.member("embedding_model", embeddingModel)
             writer.name("components")

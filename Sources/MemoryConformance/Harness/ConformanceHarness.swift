@@ -55,6 +55,8 @@ public struct ScopedDatabase: Sendable {
     public let sessions: Shared<any WorkingMemoryStore>?
     /// A prepared, empty queue of jobs; `nil` if there is none to check.
     public let jobs: Shared<any JobQueue>?
+    /// A store of access tokens that holds none, prepared; `nil` if there is none to check.
+    public let tokens: Shared<any TokenStore>?
     /// Closes what was opened and removes everything in the scope.
     public let remove: @Sendable () async throws -> Void
 
@@ -75,7 +77,7 @@ public struct ScopedDatabase: Sendable {
         wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
         passesCallsWhole: Bool = true, lateWrites: (@Sendable () -> Int)? = nil,
         sessions: Shared<any WorkingMemoryStore>? = nil, jobs: Shared<any JobQueue>? = nil,
-        remove: @escaping @Sendable () async throws -> Void
+        tokens: Shared<any TokenStore>? = nil, remove: @escaping @Sendable () async throws -> Void
     ) {
         self.database = database
         self.reopen = reopen
@@ -87,6 +89,7 @@ public struct ScopedDatabase: Sendable {
         self.lateWrites = lateWrites
         self.sessions = sessions
         self.jobs = jobs
+        self.tokens = tokens
         self.remove = remove
     }
 }

@@ -83,6 +83,13 @@ struct CheckScope: Sendable {
         }
     }
 
+    var tokens: ScopedDatabase.Shared<any TokenStore> {
+        get throws {
+            guard let tokens = scoped.tokens else { throw NotApplicable("there is no store of access tokens") }
+            return tokens
+        }
+    }
+
     /// Repeats a question until the answer is true, for what takes time.
     func eventually(
         _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool

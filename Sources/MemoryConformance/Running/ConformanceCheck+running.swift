@@ -77,6 +77,7 @@ extension ConformanceCheck {
             case .atomicWrites: CheckedDatabase(scoped.database).atomicWrites == nil
             case .sessionStore: scoped.sessions == nil
             case .jobQueue: scoped.jobs == nil
+            case .tokenStore: scoped.tokens == nil
             case .oracle: settings.oracle == nil
             }
         }

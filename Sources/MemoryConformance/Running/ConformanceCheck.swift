@@ -21,7 +21,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case durability
         /// How many of the true neighbours an approximate index finds.
         case recall
-        /// Sessions and background jobs, which a server needs in addition to its memories.
+        /// Sessions, background jobs and access tokens, which a server needs in addition to its
+        /// memories.
         case state
     }
 
@@ -49,6 +50,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case atomicWrites = "writes that are decided in the store"
         case sessionStore = "a store of sessions"
         case jobQueue = "a queue of background jobs"
+        case tokenStore = "a store of access tokens"
         /// The check compares with the oracle.
         case oracle = "an oracle to compare with"
     }
@@ -80,7 +82,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
         let chapterLevel: Level =
             switch chapter {
             case "page", "size": .paging
-            case "session", "jobs": .state
+            case "session", "jobs", "tokens": .state
             default: Level(rawValue: String(chapter)) ?? .core
             }
         self.level = level ?? chapterLevel
@@ -91,6 +93,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
             case "wire": needs.union([.wire])
             case "session": needs.union([.sessionStore])
             case "jobs": needs.union([.jobQueue])
+            case "tokens": needs.union([.tokenStore])
+            case "scope": needs.union([.atomicWrites])
             default: needs
             }
     }
@@ -106,9 +110,10 @@ public struct ConformanceCheck: Sendable, Identifiable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] = [
         RecordChecks.checks, RecordLimitChecks.checks, UpdateChecks.checks, FilterChecks.checks, PageChecks.checks,
-        SearchChecks.checks, KeywordChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
+        SearchChecks.checks, KeywordChecks.checks, BlendedChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
         ConcurrencyChecks.checks, AtomicityChecks.checks, DurabilityChecks.checks, SizeChecks.checks,
         RecallChecks.checks, differentialChecks, SessionChecks.checks, SessionWriteChecks.checks, JobChecks.checks,
+        ScopeChecks.checks, TokenChecks.checks,
         wireChecks,
     ].flatMap(\.self)
 }

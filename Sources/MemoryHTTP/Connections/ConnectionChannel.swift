@@ -1,5 +1,6 @@
 import HTTPTypes
 public import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -34,7 +35,12 @@ struct ConnectionChannel: HTTPChannelHandler {
 
 extension HTTPServerBuilder {
     /// HTTP/1.1 and 1.0 with the `limits` of a connection.
-    public static func bounded(_ limits: ConnectionLimits) -> HTTPServerBuilder {
-        HTTPServerBuilder { responder in ConnectionChannel(responder: responder, limits: limits) }
+    ///
+    /// - Parameter files: of the certificate; `nil` serves without TLS.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for files that cannot be used.
+    public static func bounded(_ limits: ConnectionLimits, tls files: TLSFiles? = nil) throws -> HTTPServerBuilder {
+        let plain = HTTPServerBuilder { responder in ConnectionChannel(responder: responder, limits: limits) }
+        guard let files else { return plain }
+        return try .tls(plain, tlsConfiguration: try files.configuration())
     }
 }

@@ -10,6 +10,8 @@ struct RouteInputs: Sendable {
     var takesBody = false
     /// Whether the route evaluates If-Match and If-None-Match.
     var takesConditions = false
+    /// What the caller must be permitted to do; checked before the body is read.
+    var right: Caller.Rights = .read
 
     /// - Throws: ``ValidationFailure`` that names the inputs that the route does not have.
     private func check(_ request: Request) async throws -> QueryParameters {
@@ -30,9 +32,10 @@ struct RouteInputs: Sendable {
 
     /// Checks a request, and makes the call for its handler.
     ///
-    /// - Throws: as ``check(_:)``.
+    /// - Throws: as ``check(_:)``; ``MemoryError`` with code `forbidden`.
     func call(_ request: Request, _ context: APIContext, body: RequestBody) async throws -> RouteCall {
-        RouteCall(request: request, context: context, query: try await check(request), body: body)
+        try context.caller.require(right)
+        return RouteCall(request: request, context: context, query: try await check(request), body: body)
     }
 
     private static func hasBody(_ request: Request) async throws -> Bool {

@@ -17,16 +17,20 @@ public struct APIRouter: Sendable {
         public var summarizationThreshold: Double
         /// Bounds large requests and processes them; `nil` sets no bounds.
         public var largeWork: LargeWork?
+        /// How requests are authenticated; `nil` serves everyone.
+        public var access: HTTPAccess?
 
         public init(
             bodyLimit: Int = 32 << 20, longTermMemory: Bool = true, messageRules: MessageRules = MessageRules(),
-            summarizationThreshold: Double = ContextBudget.standardThreshold, largeWork: LargeWork? = nil
+            summarizationThreshold: Double = ContextBudget.standardThreshold, largeWork: LargeWork? = nil,
+            access: HTTPAccess? = nil
         ) {
             self.bodyLimit = bodyLimit
             self.longTermMemory = longTermMemory
             self.messageRules = messageRules
             self.summarizationThreshold = summarizationThreshold
             self.largeWork = largeWork
+            self.access = access
         }
     }
 
@@ -52,13 +56,14 @@ public struct APIRouter: Sendable {
             prompt: MemoryPrompt(sessions: sessions, memory: memory),
             summarizationThreshold: configuration.summarizationThreshold,
             longTermMemory: configuration.longTermMemory)
-        system = SystemController(readiness: readiness, now: now)
+        system = SystemController(readiness: readiness, authentication: configuration.access?.mode, now: now)
         self.configuration = configuration
     }
 
     public func router() -> Router<Context> {
         let router = Router(context: Context.self)
         router.add(middleware: RequestIDMiddleware())
+        if let access = configuration.access { router.add(middleware: AuthenticationMiddleware(access: access)) }
         router.add(middleware: ErrorMiddleware())
         if let work = configuration.largeWork { router.add(middleware: LargeWorkMiddleware(work: work)) }
         let routes = RouteBuilder(router: router, bodyLimit: configuration.bodyLimit)

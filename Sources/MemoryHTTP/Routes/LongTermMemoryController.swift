@@ -20,13 +20,13 @@ struct LongTermMemoryController: Sendable {
     func addRoutes(to routes: RouteBuilder) {
         let record = [
             HTTPRequest.Method.get: routes.handler(RouteInputs(query: Self.namespaced), get),
-            .patch: routes.handler(RouteInputs(takesBody: true), edit),
+            .patch: routes.handler(RouteInputs(takesBody: true, right: .write), edit),
         ]
         routes.add(
             "/v1/long-term-memory",
             enabled([
-                .post: routes.handler(RouteInputs(query: Self.namespaced, takesBody: true), create),
-                .delete: routes.handler(RouteInputs(query: Self.ids), delete),
+                .post: routes.handler(RouteInputs(query: Self.namespaced, takesBody: true, right: .write), create),
+                .delete: routes.handler(RouteInputs(query: Self.ids, right: .write), delete),
             ]))
         let actions = [
             (

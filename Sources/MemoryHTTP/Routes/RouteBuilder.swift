@@ -30,8 +30,10 @@ struct RouteBuilder {
 
     /// Adds the handlers of one path. HEAD is handled as GET; every other method gets 405 and the
     /// list of allowed ones.
+    ///
+    /// - Parameter isOpen: whether requests that are refused otherwise get through.
     func add(
-        _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler],
+        _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler], isOpen: Bool = false,
         where hasMethod: @escaping PathMethods = { _, _ in true }
     ) {
         var handlers = handlers
@@ -48,6 +50,7 @@ struct RouteBuilder {
         for method in [HTTPRequest.Method.get, .head, .post, .put, .patch, .delete, .options, .trace] {
             router.on(path, method: method) { request, context in
                 if let handler = offered[method], hasMethod(request, method) {
+                    if !isOpen, let refusal = context.refusal { throw refusal }
                     return try await handler(request, context)
                 }
                 var response = Response.error(.methodNotAllowed, "Method Not Allowed")

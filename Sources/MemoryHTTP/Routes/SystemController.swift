@@ -7,12 +7,14 @@ import MemoryService
 /// The routes that describe the server itself.
 struct SystemController: Sendable {
     let readiness: Readiness
+    /// How callers are authenticated; `nil` if they are not.
+    let authentication: String?
     let now: @Sendable () -> Timestamp
 
     /// Extra parameters of these routes are ignored, because probes of all kinds call them.
     func addRoutes(to routes: RouteBuilder) {
-        routes.add("/v1/health", [.get: { _, _ in health() }])
-        routes.add("/v1/ready", [.get: { _, _ in await ready() }])
+        routes.add("/v1/health", [.get: { _, _ in health() }], isOpen: true)
+        routes.add("/v1/ready", [.get: { _, context in await ready(context) }], isOpen: true)
     }
 
     /// Whether the process responds; calls no store.
@@ -21,10 +23,11 @@ struct SystemController: Sendable {
     }
 
     /// 200 if the store, the index and the embedder can do their work, else 503; each with ok or a
-    /// reason.
-    private func ready() async -> Response {
+    /// reason. Without the parts for who is not authenticated.
+    private func ready(_ context: APIContext) async -> Response {
         let response = ReadinessResponse(
-            backend: readiness.backend, embeddingModel: readiness.embeddingModel, components: await readiness.check())
+            backend: readiness.backend, embeddingModel: readiness.embeddingModel, components: await readiness.check(),
+            authentication: authentication, hasDetails: context.refusal == nil)
         return .json(response, status: response.isReady ? .ok : .serviceUnavailable)
     }
 }

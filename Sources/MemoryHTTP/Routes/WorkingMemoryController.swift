@@ -25,9 +25,11 @@ struct WorkingMemoryController: Sendable {
         let session = [
             HTTPRequest.Method.get: routes.handler(RouteInputs(query: SessionParameters.ofGet), get),
             .put: routes.handler(
-                RouteInputs(query: SessionParameters.ofPut, takesBody: true, takesConditions: true), put),
-            .delete: routes.handler(RouteInputs(query: SessionParameters.ofDelete, takesConditions: true), delete),
-            .post: routes.handler(RouteInputs(query: SessionParameters.ofAppend, takesBody: true), append),
+                RouteInputs(query: SessionParameters.ofPut, takesBody: true, takesConditions: true, right: .write), put),
+            .delete: routes.handler(
+                RouteInputs(query: SessionParameters.ofDelete, takesConditions: true, right: .write), delete),
+            .post: routes.handler(
+                RouteInputs(query: SessionParameters.ofAppend, takesBody: true, right: .write), append),
         ]
         routes.add("/v1/working-memory/**", session) { request, method in
             method != .post || request.resource.utf8.suffix(Self.append.utf8.count).elementsEqual(Self.append.utf8)

@@ -9,6 +9,8 @@ public struct APIContext: RequestContext {
     public var requestLogger: Logger
     /// Who the request is from; every use case asks for it.
     public var caller: Caller
+    /// Why the request may not go on, where its route is not open to everyone.
+    var refusal: AccessRefusal?
 
     public init(source: Source) {
         coreContext = .init(source: source)

@@ -15,6 +15,8 @@ struct ErrorMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let failure as ValidationFailure {
             return .json(ErrorResponse.issues(failure.issues), status: .unprocessableContent)
+        } catch let refusal as AccessRefusal {
+            return refusal.response
         } catch let error as UnsupportedBody {
             return .error(.unsupportedMediaType, error.message)
         } catch let error as MemoryError {
@@ -51,6 +53,7 @@ struct ErrorMiddleware: RouterMiddleware {
         case .invalidCombination:
             return .error(.badRequest, error.message)
         case .forbidden:
+            logger.notice("request refused", metadata: ["reason": "\(error.message)"])
             return .error(.forbidden, error.message)
         case .notFound:
             return .error(.notFound, error.message)

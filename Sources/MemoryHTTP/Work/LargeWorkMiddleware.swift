@@ -16,6 +16,8 @@ struct LargeWorkMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
+        // What is refused reads nothing and answers little.
+        guard context.refusal == nil else { return try await next(request, context) }
         do {
             let wanted = expectedBytes(request)
             let isOpenEnded = request.headers[.transferEncoding] != nil

@@ -16,8 +16,13 @@ struct GuardedMemories: Sendable {
 
 /// Long-term memory as one caller sees it.
 ///
-/// Before a caller with limits writes, the owners of what it would replace are read. Another writer
-/// may come between the two steps; what the caller writes is within its limits in any case.
+/// An ``AtomicMemoryDatabase`` gets the caller's scope with each call, and checks in its store
+/// whose records the call reads and replaces. For any other backend filters are narrowed with the
+/// operators that it has, and the owners of what a call would replace are read before the write:
+/// another writer may come between the two steps, but what the caller writes is within its limits
+/// in any case.
+///
+/// What a backend returns is looked at once more: a record of others does not get out.
 struct ScopedMemories: Sendable {
     private let database: CheckedDatabase
     private let caller: Caller
@@ -32,11 +37,11 @@ struct ScopedMemories: Sendable {
     /// - Throws: ``MemoryError`` with code `unsupported` for what the backend does not have.
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
         try caller.require(.read)
-        guard let filter = try caller.narrowed(query.filter) else {
+        guard let filter = try narrowed(query.filter) else {
             try database.capabilities.check(query.ranking, backend: database.name)
             return Page(items: [], total: 0, request: query.page)
         }
-        return try await database.search(query.filtered(by: filter))
+        return visible(try await database.search(query.filtered(by: filter)), \.record, query.page)
     }
 
     /// Of records that the caller may see; their neighbours have the same user and namespace.
@@ -52,15 +57,30 @@ struct ScopedMemories: Sendable {
 
     func count(_ filter: MemoryFilter) async throws -> Int {
         try caller.require(.read)
-        guard let filter = try caller.narrowed(filter) else { return 0 }
+        guard let filter = try narrowed(filter) else { return 0 }
         return try await database.count(filter)
     }
 
     private func visible(_ query: ListQuery) async throws -> Page<MemoryRecord> {
-        guard let filter = try caller.narrowed(query.filter) else {
+        guard let filter = try narrowed(query.filter) else {
             return Page(items: [], total: 0, request: query.page)
         }
-        return try await database.list(ListQuery(filter: filter, page: query.page))
+        return visible(
+            try await database.list(ListQuery(filter: filter, page: query.page)), \.self, query.page)
+    }
+
+    /// The filter, limited to what the caller may see; `nil` if nothing that matches may be seen.
+    private func narrowed(_ filter: MemoryFilter) throws -> MemoryFilter? {
+        guard !caller.scope.permitsNothing else { return nil }
+        return decidesInStore ? caller.scoped(filter) : try caller.narrowed(filter)
+    }
+
+    private func visible<Item>(
+        _ page: Page<Item>, _ record: KeyPath<Item, MemoryRecord>, _ request: PageRequest
+    ) -> Page<Item> {
+        guard !page.items.allSatisfy({ caller.reaches($0[keyPath: record]) }) else { return page }
+        return Page(
+            items: page.items.filter { caller.reaches($0[keyPath: record]) }, total: page.total, request: request)
     }
 
     /// The record of an id, of those that the caller may see.
@@ -117,13 +137,16 @@ struct ScopedMemories: Sendable {
     }
 
     func add(_ records: [MemoryRecord]) async throws -> [String] {
-        try await database.add(try await writable(records))
+        if let atomic = database.atomicWrites {
+            return try await atomic.add(try completed(records), within: caller.scope)
+        }
+        return try await database.add(try await writable(records))
     }
 
-    /// As ``AtomicMemoryDatabase/addDistinct(_:)``; `nil` if the backend cannot.
+    /// As ``AtomicMemoryDatabase/addDistinct(_:within:)``; `nil` if the backend cannot.
     func addDistinct(_ records: [MemoryRecord]) async throws -> [String]? {
         guard let atomic = database.atomicWrites else { return nil }
-        return try await atomic.addDistinct(try await writable(records))
+        return try await atomic.addDistinct(try completed(records), within: caller.scope)
     }
 
     /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``; `nil` if the backend cannot.
@@ -137,6 +160,7 @@ struct ScopedMemories: Sendable {
     func update(_ update: RecordUpdate) async throws -> Int {
         try caller.require(.write)
         try caller.check(update.changes)
+        if let atomic = database.atomicWrites { return try await atomic.update([update], within: caller.scope) }
         guard try await !visibleIDs([update.id]).isEmpty else { return 0 }
         return try await database.update([update])
     }
@@ -148,6 +172,10 @@ struct ScopedMemories: Sendable {
     }
 
     func delete(_ ids: [String]) async throws -> Int {
+        if let atomic = database.atomicWrites {
+            try caller.require(.write)
+            return try await atomic.delete(ids, within: caller.scope)
+        }
         let ids = try await deletable(ids)
         return try await database.delete(ids)
     }
@@ -166,7 +194,7 @@ struct ScopedMemories: Sendable {
         if caller.reachesEverything { return records }
         let ids = records.map(\.id).exactlyDistinct()
         guard try await all(.id, ids, { try await database.list($0) }).allSatisfy({ caller.reaches($0) }) else {
-            throw MemoryError(.conflict, "an id of the request belongs to another namespace or user")
+            throw AccessScope.conflict
         }
         return records
     }

@@ -16,7 +16,8 @@ struct GuardedSessions: Sendable {
 /// Working memory as one caller sees it: the methods of ``WorkingMemoryStore`` that requests need.
 struct ScopedSessions: Sendable {
     private let store: any WorkingMemoryStore
-    private let caller: Caller
+    /// Jobs carry it, so that they may do no more than it.
+    let caller: Caller
 
     fileprivate init(_ store: any WorkingMemoryStore, _ caller: Caller) {
         self.store = store
@@ -26,7 +27,8 @@ struct ScopedSessions: Sendable {
     // MARK: Reading
 
     func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {
-        try await store.matching(try caller.narrowed(reference), limit: limit).filter { caller.reaches($0) }
+        if caller.scope.permitsNothing { return [] }
+        return try await store.matching(try caller.narrowed(reference), within: caller.scope, limit: limit)
     }
 
     /// `nil` for a session that the caller may not see.
@@ -42,10 +44,16 @@ struct ScopedSessions: Sendable {
 
     func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
         try caller.require(.read)
-        guard let scope = try caller.narrowed(namespace: namespace, userID: userID) else {
-            return Page(items: [], total: 0, request: page)
-        }
-        return try await store.sessionIDs(namespace: scope.namespace, userID: scope.userID, page: page)
+        if caller.scope.permitsNothing { return Page(items: [], total: 0, request: page) }
+        return try await store.sessionIDs(namespace: namespace, userID: userID, within: caller.scope, page: page)
+    }
+
+    /// The key, with what it leaves open filled in where the caller may reach only one value.
+    func narrowed(_ key: SessionKey) throws -> SessionKey {
+        let reference = try caller.narrowed(
+            SessionReference(sessionID: key.sessionID, namespace: key.namespace, userID: key.userID))
+        return SessionKey(
+            storedSessionID: key.sessionID, namespace: reference.namespace, userID: reference.userID)
     }
 
     // MARK: Writing

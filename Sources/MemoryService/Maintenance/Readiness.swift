@@ -7,16 +7,19 @@ public struct Readiness: Sendable {
     private let sessions: any WorkingMemoryStore
     private let jobs: any JobQueue
     private let reranking: Reranking?
+    private let tokens: (any TokenStore)?
 
+    /// - Parameter tokens: `nil` if requests are not authenticated by tokens.
     public init(
         database: any MemoryVectorDatabase, embedder: any Embedder, sessions: any WorkingMemoryStore,
-        jobs: any JobQueue, reranking: Reranking? = nil
+        jobs: any JobQueue, tokens: (any TokenStore)? = nil, reranking: Reranking? = nil
     ) {
         self.database = database
         self.embedder = embedder
         self.sessions = sessions
         self.jobs = jobs
         self.reranking = reranking
+        self.tokens = tokens
     }
 
     /// The name of the backend, such as `redis`.
@@ -25,18 +28,19 @@ public struct Readiness: Sendable {
     /// The embedding model in use, such as `local/hashing-1024`.
     public var embeddingModel: String { embedder.model }
 
-    /// The store and its index as the backend reports them, the embedder, the stores of sessions
-    /// and jobs, and the reranker if there is one.
+    /// The store and its index as the backend reports them, the embedder, the stores of sessions,
+    /// jobs and tokens, and the reranker if there is one.
     public func check() async -> [ComponentHealth] {
         async let store = database.health()
         async let unavailability = embedder.unavailability()
         async let sessions = sessions.health()
         async let jobs = jobs.health()
         async let reranker = reranking?.health()
+        async let tokens = tokens?.health()
         return await store
             + [
                 ComponentHealth(
                     "embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")
-            ] + sessions + jobs + [reranker].compactMap(\.self)
+            ] + sessions + jobs + (tokens ?? []) + [reranker].compactMap(\.self)
     }
 }

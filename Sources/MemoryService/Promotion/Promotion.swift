@@ -27,9 +27,11 @@ public struct Promotion: Sendable {
     /// What the session already had, with the same content, was handed in with an earlier write.
     /// Handing it in again would restore what has been deleted from long-term memory since.
     ///
-    /// - Parameter stored: the session that the write replaces. A document of the reference, for
-    ///   which nothing was handed in here, counts as none.
-    func jobs(for session: WorkingMemory, after stored: StoredSession?) -> [NewJob] {
+    /// - Parameters:
+    ///   - stored: the session that the write replaces. A document of the reference, for which
+    ///     nothing was handed in here, counts as none.
+    ///   - caller: whose limits the jobs keep.
+    func jobs(for session: WorkingMemory, after stored: StoredSession?, by caller: Caller) -> [NewJob] {
         guard isEnabled else { return [] }
         let before = stored.flatMap { $0.current.number == 0 ? nil : $0.memory }
         var memories = session.memories.filter { $0.persistedAt == nil }
@@ -42,13 +44,13 @@ public struct Promotion: Sendable {
             let known = Dictionary(before.messages.map { (ExactString($0.id), $0) }) { $1 }
             messages = messages.filter { known[ExactString($0.id)]?.saysTheSame(as: $0) != true }
         }
-        return PromotionJob.jobs(session.key, memories, messages)
+        return PromotionJob.jobs(session.key, memories, messages, by: caller)
     }
 
     /// The jobs for messages that are added to a session.
-    func jobs(for messages: [SessionMessage], of key: SessionKey) -> [NewJob] {
+    func jobs(for messages: [SessionMessage], of key: SessionKey, by caller: Caller) -> [NewJob] {
         guard isEnabled, includesMessages else { return [] }
-        return PromotionJob.jobs(key, [], messages.filter { $0.persistedAt == nil })
+        return PromotionJob.jobs(key, [], messages.filter { $0.persistedAt == nil }, by: caller)
     }
 
     /// Queues jobs that are not part of a write.
@@ -71,13 +73,18 @@ public struct PromotionJob: JobPayload, Equatable {
     let messages: [SessionMessage]
     /// When the memories were handed in, by the clock of the queue.
     let handedInAt: Timestamp
+    /// Who handed them in. A job of an earlier version, which tells nothing of it, is from a server
+    /// without access control.
+    let caller: Caller
 
     var count: Int { memories.count + messages.count }
 
     /// Jobs of a bounded size that promote all of the payload.
-    static func jobs(_ key: SessionKey, _ memories: [SessionMemory], _ messages: [SessionMessage]) -> [NewJob] {
-        slices(memories).map { NewJob(kind: kind, payload: payload(key, $0, [], handedInAt: nil)) }
-            + slices(messages).map { NewJob(kind: kind, payload: payload(key, [], $0, handedInAt: nil)) }
+    static func jobs(
+        _ key: SessionKey, _ memories: [SessionMemory], _ messages: [SessionMessage], by caller: Caller
+    ) -> [NewJob] {
+        slices(memories).map { NewJob(kind: kind, payload: payload(key, $0, [], handedInAt: nil, by: caller)) }
+            + slices(messages).map { NewJob(kind: kind, payload: payload(key, [], $0, handedInAt: nil, by: caller)) }
     }
 
     private static func slices<Item>(_ items: [Item]) -> [[Item]] {
@@ -92,14 +99,15 @@ public struct PromotionJob: JobPayload, Equatable {
     }
 
     private func single(_ memories: [SessionMemory], _ messages: [SessionMessage]) -> PromotionJob {
-        PromotionJob(key: key, memories: memories, messages: messages, handedInAt: handedInAt)
+        PromotionJob(key: key, memories: memories, messages: messages, handedInAt: handedInAt, caller: caller)
     }
 
-    public var json: JSONObject { Self.payload(key, memories, messages, handedInAt: handedInAt) }
+    public var json: JSONObject { Self.payload(key, memories, messages, handedInAt: handedInAt, by: caller) }
 
     /// - Parameter handedInAt: `nil` for when the job is enqueued, by the clock of the queue.
     private static func payload(
-        _ key: SessionKey, _ memories: [SessionMemory], _ messages: [SessionMessage], handedInAt: Timestamp?
+        _ key: SessionKey, _ memories: [SessionMemory], _ messages: [SessionMessage], handedInAt: Timestamp?,
+        by caller: Caller
     ) -> JSONObject {
         var payload: JSONObject = [
             "session_id": .string(key.sessionID),
@@ -108,6 +116,7 @@ public struct PromotionJob: JobPayload, Equatable {
         ]
         if let namespace = key.namespace { payload["namespace"] = .string(namespace) }
         if let userID = key.userID { payload["user_id"] = .string(userID) }
+        if caller != .unrestricted { payload["caller"] = .object(caller.json) }
         if let handedInAt { payload["handed_in_at"] = .int(Int(handedInAt.microseconds)) }
         return payload
     }
@@ -120,12 +129,13 @@ public struct PromotionJob: JobPayload, Equatable {
     }
 
     private init(
-        key: SessionKey, memories: [SessionMemory], messages: [SessionMessage], handedInAt: Timestamp
+        key: SessionKey, memories: [SessionMemory], messages: [SessionMessage], handedInAt: Timestamp, caller: Caller
     ) {
         self.key = key
         self.memories = memories
         self.messages = messages
         self.handedInAt = handedInAt
+        self.caller = caller
     }
 
     public init(_ json: JSONObject, enqueuedAt: Timestamp) throws(MemoryError) {
@@ -145,6 +155,14 @@ public struct PromotionJob: JobPayload, Equatable {
         }
         self.memories = memories
         self.messages = messages
+        if let caller = json["caller"] {
+            guard let members = caller.objectValue else {
+                throw MemoryError(.invalidInput, "the payload of the job does not tell who handed it in")
+            }
+            self.caller = try Caller(json: members)
+        } else {
+            caller = .unrestricted
+        }
         handedInAt =
             json["handed_in_at"]?.intValue.flatMap { Timestamp(microseconds: Int64($0)) } ?? enqueuedAt
     }

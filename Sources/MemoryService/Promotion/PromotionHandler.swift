@@ -32,9 +32,8 @@ public struct PromotionHandler: JobHandler {
             for message in promotion.messages {
                 records.append(try Self.record(of: message, in: promotion.key, now))
             }
-            // The payload was checked against the limits of its caller when it was handed in.
             let outcomes = try await memory.promote(
-                RecordBatch(records).records, handedInAt: promotion.handedInAt, for: .unrestricted)
+                RecordBatch(records).records, handedInAt: promotion.handedInAt, for: promotion.caller)
             if outcomes.contains(.taken) { throw Self.taken }
         } catch let error as MemoryError where promotion.count > 1 && (error.isFinal || isLastAttempt) {
             // One record may be at fault: from here on each has its own job, and only that one ends

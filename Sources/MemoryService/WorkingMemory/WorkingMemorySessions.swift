@@ -111,7 +111,7 @@ public struct WorkingMemorySessions: Sendable {
             whole.messages += messages
             let append = SessionAppend(
                 messages, at: now, expectedRevision: stored.current.number, writerStamp: put.ownStamp(after: stored),
-                tokens: put.tokens, enqueueing: promotion.jobs(for: whole, after: stored))
+                tokens: put.tokens, enqueueing: promotion.jobs(for: whole, after: stored, by: store.caller))
             return try await Attempt {
                 // Deleted since it was read: the next attempt creates it.
                 guard var session = try await store.append(append, to: put.key) else { return nil }
@@ -128,7 +128,8 @@ public struct WorkingMemorySessions: Sendable {
         return try await Attempt {
             let revision = try await store.write(
                 memory, expecting: stored.map { .revision($0.current.number) } ?? .absent,
-                writerStamp: put.ownStamp(after: stored), enqueueing: promotion.jobs(for: memory, after: stored))
+                writerStamp: put.ownStamp(after: stored),
+                enqueueing: promotion.jobs(for: memory, after: stored, by: store.caller))
             return StoredSession(memory: memory, messageCount: memory.messages.count, revisions: [revision])
         }
     }
@@ -141,7 +142,7 @@ public struct WorkingMemorySessions: Sendable {
         let memory = put.memory(after: stored, now: now)
         return try await Attempt {
             // Before the session is removed: memories handed in twice are stored once.
-            try await promotion.enqueue(promotion.jobs(for: memory, after: stored))
+            try await promotion.enqueue(promotion.jobs(for: memory, after: stored, by: store.caller))
             if let stored { _ = try await store.delete(put.key, expectedRevision: stored.current.number) }
             let revision = SessionRevision(
                 number: (stored?.current.number ?? 0) + 1, stamp: memory.lastAccessed,
@@ -164,7 +165,7 @@ public struct WorkingMemorySessions: Sendable {
         let store = sessions.scoped(to: caller)
         let key = try store.completed(key)
         let messages = try Self.withoutRepeats(messages)
-        let jobs = promotion.jobs(for: messages, of: key)
+        let jobs = promotion.jobs(for: messages, of: key, by: caller)
         let session = try await MemoryError.tellingOutcome(.againWithIDs) {
             try await retryingConflicts {
                 let now = now()
@@ -240,7 +241,8 @@ public struct WorkingMemorySessions: Sendable {
         if let key = selector.exactKey { return key }
         let keys = try await store.matching(selector.reference, limit: PageRequest.maximumLimit).filter(
             selector.matches)
-        if keys.contains(selector.plainKey) { return selector.plainKey }
+        let plainKey = try store.narrowed(selector.plainKey)
+        if keys.contains(plainKey) { return plainKey }
         guard keys.count > 1 else { return keys.first }
         throw selector.ambiguous(
             Array(keys.prefix(Self.choicesShown)), more: keys.count > Self.choicesShown)

@@ -36,6 +36,28 @@ enum DeletionSQL {
         return Int64((hash ^ hash >> 32) % slots)
     }
 
+    static func remove(_ ids: [String]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            WITH doomed AS (SELECT number FROM memories WHERE id = ANY ($1) ORDER BY id FOR UPDATE) \
+            DELETE FROM memories WHERE number IN (SELECT number FROM doomed)
+            """, [.textArray(ids)])
+    }
+
+    /// Removes those of the records that are within the scope, and notes no others. Affects as many
+    /// rows as records were removed.
+    static func remove(_ ids: [String], within scope: AccessScope) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let conditions = ["id = ANY (\(sql.bind(ids)))"] + ScopeSQL.conditions(scope, of: "memories", &sql)
+        return sql.statement(
+            """
+            WITH doomed AS (SELECT number FROM memories\(FilterSQL.whereClause(conditions)) ORDER BY id FOR UPDATE), \
+            removed AS (DELETE FROM memories WHERE number IN (SELECT number FROM doomed) RETURNING id) \
+            INSERT INTO memory_deletions (id, deleted_at) SELECT id, clock_timestamp() FROM removed ORDER BY id \
+            ON CONFLICT (id) DO UPDATE SET deleted_at = greatest(memory_deletions.deleted_at, excluded.deleted_at)
+            """)
+    }
+
     static func note(_ ids: [String]) -> PostgresStatement {
         PostgresStatement(
             """

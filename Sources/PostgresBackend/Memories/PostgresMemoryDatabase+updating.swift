@@ -2,14 +2,14 @@ public import AgentMemory
 import PostgresDriver
 
 extension PostgresMemoryDatabase {
-    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+    public func update(_ updates: [RecordUpdate], within scope: AccessScope) async throws -> Int {
         // Texts are embedded before the transaction: no lock is held during the embedding.
         var vectors = TextVectors()
         while true {
             let known = vectors
             let outcome = try await call { deadline in
                 try await self.database.retryingConflicts {
-                    try await self.applyUpdates(updates, vectors: known, deadline)
+                    try await self.applyUpdates(updates, within: scope, vectors: known, deadline)
                 }
             }
             switch outcome {
@@ -26,13 +26,14 @@ extension PostgresMemoryDatabase {
     }
 
     private func applyUpdates(
-        _ updates: [RecordUpdate], vectors: TextVectors, _ deadline: ContinuousClock.Instant
+        _ updates: [RecordUpdate], within scope: AccessScope, vectors: TextVectors, _ deadline: ContinuousClock.Instant
     ) async throws -> UpdateOutcome {
         let locked = PostgresStatement(
             "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE",
             [.textArray(updates.map(\.id))])
         return try await database.withTransaction([locked], deadline: deadline) { connection, opened in
-            let fold = UpdateFold(updates, stored: try opened[0].recordsByID())
+            let stored = try opened[0].recordsByID().filter { scope.contains($0.value) }
+            let fold = UpdateFold(updates, stored: stored)
             let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
                 try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)

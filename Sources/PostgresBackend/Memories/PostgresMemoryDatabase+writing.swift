@@ -2,9 +2,19 @@ public import AgentMemory
 import PostgresDriver
 
 extension PostgresMemoryDatabase {
-    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+    public func add(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
         let given = RecordBatch(records)
         let rows = try await rows(of: given.records)
+        guard scope.isEverything else {
+            try await call { deadline in
+                try await self.database.retryingConflicts {
+                    try await self.database.withTransaction([], deadline: deadline) { connection, _ in
+                        try await self.write(rows, within: scope, on: connection, deadline)
+                    }
+                }
+            }
+            return given.givenIDs
+        }
         try await call { deadline in
             let batch = self.upserts(rows)
             let limit = self.database.configuration.timeout
@@ -31,7 +41,27 @@ extension PostgresMemoryDatabase {
         return given.givenIDs
     }
 
-    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
+    /// Writes the rows and commits.
+    ///
+    /// - Throws: ``AccessScope/conflict``, with nothing written, if one of them would replace a
+    ///   record outside of the scope.
+    private func write(
+        _ rows: [Row], within scope: AccessScope, on connection: PostgresConnection,
+        _ deadline: ContinuousClock.Instant
+    ) async throws {
+        let limit = database.configuration.timeout
+        let statements = upserts(rows, within: scope)
+        guard !scope.isEverything else {
+            _ = try await connection.pipeline(
+                statements + [PostgresStatement("COMMIT")], deadline: deadline, perStatement: limit)
+            return
+        }
+        let results = try await connection.pipeline(statements, deadline: deadline, perStatement: limit)
+        guard results.prefix(rows.count).allSatisfy({ $0.affectedRows == 1 }) else { throw AccessScope.conflict }
+        try await connection.query(PostgresStatement("COMMIT"), deadline: max(deadline, .now + limit))
+    }
+
+    public func addDistinct(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
         let given = RecordBatch(records)
         let rows = try await rows(of: given.records)
         let hashes = given.memoryHashes
@@ -50,10 +80,9 @@ extension PostgresMemoryDatabase {
                         storedIDs: Set(try opened[1].rows.map { ExactString(try $0.text(0)) }),
                         holders: try opened[2].rows.map { (id: try $0.text(0), memoryHash: try $0.text(1)) })
                     let ids = Set(kept.map { ExactString($0.id) })
-                    let statements = self.upserts(rows.filter { ids.contains(ExactString($0.record.id)) })
-                    _ = try await connection.pipeline(
-                        statements + [PostgresStatement("COMMIT")], deadline: deadline,
-                        perStatement: self.database.configuration.timeout)
+                    try await self.write(
+                        rows.filter { ids.contains(ExactString($0.record.id)) }, within: scope, on: connection,
+                        deadline)
                     return kept.map(\.id)
                 }
             }
@@ -145,26 +174,25 @@ extension PostgresMemoryDatabase {
         }.inOrder(ofID: \.record.id)
     }
 
-    private func upserts(_ rows: [Row]) -> [PostgresStatement] {
+    private func upserts(_ rows: [Row], within scope: AccessScope = .everything) -> [PostgresStatement] {
         let table = space.table
         var statements = rows.map {
-            RecordSQL.upsert($0.record, encoding: $0.encoding, words: $0.words, vectorsIn: table)
+            RecordSQL.upsert(
+                $0.record, encoding: $0.encoding, words: $0.words, vectorsIn: table, within: scope)
         }
         if rows.count > 16 { statements.append(Self.totalsFold) }
         return statements
     }
 
-    public func delete(_ ids: [String]) async throws -> Int {
-        let removal = PostgresStatement(
-            """
-            WITH doomed AS (SELECT number FROM memories WHERE id = ANY ($1) ORDER BY id FOR UPDATE) \
-            DELETE FROM memories WHERE number IN (SELECT number FROM doomed)
-            """, [.textArray(ids)])
+    public func delete(_ ids: [String], within scope: AccessScope) async throws -> Int {
+        let statements =
+            scope.isEverything
+            ? [DeletionSQL.lock(ids: ids), DeletionSQL.remove(ids), DeletionSQL.note(ids)]
+            : [DeletionSQL.lock(ids: ids), DeletionSQL.remove(ids, within: scope)]
         return try await call { deadline in
             try await self.database.retryingConflicts {
-                try await self.pool.pipeline(
-                    [DeletionSQL.lock(ids: ids), removal, DeletionSQL.note(ids)], retry: .onlyIfNotExecuted,
-                    deadline: deadline)[1].affectedRows
+                try await self.pool.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)[1]
+                    .affectedRows
             }
         }
     }

@@ -20,19 +20,22 @@ enum RecordSQL {
     /// - Parameters:
     ///   - table: the table of the vectors.
     ///   - replaces: otherwise a record of the same id stays as it is, and no row is affected.
+    ///   - scope: a record of the same id outside of it stays as it is, and no row is affected.
     static func upsert(
-        _ record: MemoryRecord, encoding: TextEncoding, words: [String], vectorsIn table: String, replaces: Bool = true
+        _ record: MemoryRecord, encoding: TextEncoding, words: [String], vectorsIn table: String, replaces: Bool = true,
+        within scope: AccessScope = .everything
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let values = binds(record, words: words).map { sql.bind($0) }
         let tokens = tokens(of: encoding, &sql)
         let vector = sql.bind(encoding.vector)
+        let owned = FilterSQL.whereClause(ScopeSQL.conditions(scope, of: "memories", &sql))
         return sql.statement(
             """
             WITH stored AS (\
             INSERT INTO memories (\((columns + keywordColumns).joined(separator: ", "))) \
             VALUES (\(values.joined(separator: ", "))) \
-            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)" : "NOTHING") RETURNING number)\(tokens) \
+            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)\(owned)" : "NOTHING") RETURNING number)\(tokens) \
             INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
             ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
             """)

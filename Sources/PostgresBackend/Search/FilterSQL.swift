@@ -18,6 +18,7 @@ enum FilterSQL {
         for (field, condition) in filter.orderedDates {
             for bound in condition.bounds { conditions.append(dateCondition(field, bound, &sql)) }
         }
+        conditions += ScopeSQL.conditions(filter.scope, of: "m", &sql)
         return conditions
     }
 

@@ -50,10 +50,12 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
         [await database.health("sessions")]
     }
 
-    public func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {
+    public func matching(
+        _ reference: SessionReference, within scope: AccessScope, limit: Int
+    ) async throws -> [SessionKey] {
         try await database.call { deadline in
             try await self.database.pool.query(
-                SessionSQL.matching(reference, limit: limit), retry: .repeatable, deadline: deadline
+                SessionSQL.matching(reference, within: scope, limit: limit), retry: .repeatable, deadline: deadline
             ).rows.map { row in
                 SessionKey(
                     storedSessionID: reference.sessionID, namespace: try row.text(0), userID: try row.text(1))
@@ -75,11 +77,13 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
         }
     }
 
-    public func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
+    public func sessionIDs(
+        namespace: String?, userID: String?, within scope: AccessScope, page: PageRequest
+    ) async throws -> Page<String> {
         try await database.call { deadline in
             let row = try await self.database.pool.query(
-                SessionSQL.sessionIDs(namespace: namespace, userID: userID, page: page), retry: .repeatable,
-                deadline: deadline
+                SessionSQL.sessionIDs(namespace: namespace, userID: userID, within: scope, page: page),
+                retry: .repeatable, deadline: deadline
             ).singleRow()
             return Page(items: try row.textArray(1), total: try row.int(0), request: page)
         }

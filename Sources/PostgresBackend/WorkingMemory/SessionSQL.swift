@@ -80,11 +80,14 @@ enum SessionSQL {
         "(SELECT s.number FROM sessions s WHERE \(isAt(key, &sql)) AND \(condition(&sql)))"
     }
 
-    static func matching(_ reference: SessionReference, limit: Int) -> PostgresStatement {
+    static func matching(
+        _ reference: SessionReference, within scope: AccessScope, limit: Int
+    ) -> PostgresStatement {
         var sql = SQLBuilder()
         var conditions = ["s.session_id = \(sql.bind(reference.sessionID))", "s.expires_at > now()"]
         if let namespace = reference.namespace { conditions.append("s.namespace = \(sql.bind(namespace))") }
         if let userID = reference.userID { conditions.append("s.user_id = \(sql.bind(userID))") }
+        conditions += ScopeSQL.conditions(scope, of: "s", &sql)
         let text = """
             SELECT s.namespace, s.user_id FROM sessions s WHERE \(conditions.joined(separator: " AND ")) \
             ORDER BY s.namespace, s.user_id LIMIT \(sql.bind(max(0, limit)))
@@ -93,11 +96,14 @@ enum SessionSQL {
     }
 
     /// One row: the total, and the ids of the page.
-    static func sessionIDs(namespace: String?, userID: String?, page: PageRequest) -> PostgresStatement {
+    static func sessionIDs(
+        namespace: String?, userID: String?, within scope: AccessScope, page: PageRequest
+    ) -> PostgresStatement {
         var sql = SQLBuilder()
         var conditions = ["s.expires_at > now()"]
         if let namespace { conditions.append("s.namespace = \(sql.bind(namespace))") }
         if let userID { conditions.append("s.user_id = \(sql.bind(userID))") }
+        conditions += ScopeSQL.conditions(scope, of: "s", &sql)
         let ids = "SELECT DISTINCT s.session_id FROM sessions s WHERE \(conditions.joined(separator: " AND "))"
         let text = """
             SELECT (SELECT count(*) FROM (\(ids)) AS ids), \

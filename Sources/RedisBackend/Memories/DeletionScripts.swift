@@ -37,4 +37,21 @@ enum DeletionScripts {
         note(KEYS[1], 1, #ARGV)
         return removed
         """)
+
+    /// KEYS: as ``delete``. ARGV: what the caller may reach (``OwnerScript``); the ids. Removes
+    /// what is within that, and notes nothing else. Answers how many records there were.
+    static let deleteOwned = RedisScript(
+        """
+        #!lua flags=allow-oom
+        \(OwnerScript.functions)\(noteFunction)
+        local scope = scopeOf(ARGV[1])
+        local removed = 0
+        for i = 2, #KEYS do
+          if redis.call('TYPE', KEYS[i]).ok == 'hash' and reaches(scope, KEYS[i]) then
+            removed = removed + redis.call('DEL', KEYS[i])
+            note(KEYS[1], i, i)
+          end
+        end
+        return removed
+        """)
 }

@@ -6,16 +6,40 @@ import RedisDriver
 /// The fields of a record are one argument, packed (``PackedFields``), because a call can have many
 /// records and a command only a million arguments.
 enum RecordScripts {
+    /// KEYS: for each record its key. ARGV: what the caller may reach (``OwnerScript``); for each
+    /// record its fields. Returns 1; or 0, with nothing written, if a stored record belongs to
+    /// others.
+    static let add = RedisScript(
+        """
+        #!lua
+        \(OwnerScript.functions)
+        local scope = scopeOf(ARGV[1])
+        for _, key in ipairs(KEYS) do
+          if redis.call('EXISTS', key) == 1 and not reaches(scope, key) then return 0 end
+        end
+        for i, key in ipairs(KEYS) do
+          redis.call('DEL', key)
+          redis.call('HSET', key, unpack(cmsgpack.unpack(ARGV[i + 1])))
+        end
+        return 1
+        """)
+
     /// KEYS: for each record its key and the key of its claim. A claim has the key of the record
     /// that was recently stored with the same memory hash. ARGV: milliseconds that a claim lasts;
-    /// for each record its memory hash and its fields. Returns 1 for each record that was stored, 0
-    /// for a duplicate.
+    /// for each record its memory hash and its fields; what the caller may reach (``OwnerScript``).
+    /// Returns 1 for each record that was stored, 0 for a duplicate; or -1 alone, with nothing
+    /// written, if a stored record belongs to others.
     ///
     /// A claim counts as long as the record that it names has the hash. Records that were stored
     /// before the duration of a claim are found by the caller in the index.
     static let addDistinct = RedisScript(
         """
         #!lua
+        \(OwnerScript.functions)
+        local scope = scopeOf(ARGV[#ARGV])
+        for i = 1, #KEYS, 2 do
+          if redis.call('EXISTS', KEYS[i]) == 1 and not reaches(scope, KEYS[i]) then return {-1} end
+        end
         local outcomes = {}
         for i = 1, #KEYS, 2 do
           local key, claim = KEYS[i], KEYS[i + 1]

@@ -5,7 +5,7 @@ extension RedisMemoryDatabase {
     /// Reads, computes, and writes only the changes, on the condition that the values they were
     /// computed from have not changed meanwhile; otherwise it repeats. One script does all writes
     /// of a call, so all take effect or none.
-    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+    public func update(_ updates: [RecordUpdate], within scope: AccessScope) async throws -> Int {
         let ids = updates.map(\.id).exactlyDistinct()
         var vectors = TextVectors()
         // The attempts share the time of one call; embedding has a deadline of its own.
@@ -26,14 +26,18 @@ extension RedisMemoryDatabase {
             for (id, reply) in zip(ids, replies) {
                 hashes[ExactString(id)] = try await timed { try reply.hashFields() }
             }
-            let fold = UpdateFold(updates) { id in hashes[ExactString(id)].flatMap(RecordHash.record) }
+            let fold = UpdateFold(updates) { id in
+                guard let record = hashes[ExactString(id)].flatMap(RecordHash.record) else { return nil }
+                return scope.contains(record) ? record : nil
+            }
             guard !fold.changes.isEmpty else { return 0 }
             try await vectors.embed(fold.textsToEmbed(besides: vectors), by: embedder)
             var plans: [UpdatePlan] = []
             for change in fold.changes {
                 // A hash of the reference may have another id than its key.
                 let id = change.id
-                var plan = UpdatePlan(change, hashes[ExactString(id)] ?? [], key: key(id))
+                var plan = UpdatePlan(
+                    change, hashes[ExactString(id)] ?? [], key: key(id), guardsOwner: !scope.isEverything)
                 if let text = plan.newText, let encoding = vectors.encoding(of: text) {
                     plan.setText(terms: terms(of: text), encoding: encoding, in: ready.vectorField)
                 }

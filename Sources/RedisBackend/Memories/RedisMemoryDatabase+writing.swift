@@ -3,11 +3,15 @@ import RedisDriver
 import Synchronization
 
 extension RedisMemoryDatabase {
-    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+    public func add(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
         let given = RecordBatch(records)
         let kept = given.records
         let encodings = try await embedder.checkedEncodings(of: kept.map(\.text))
         let words = kept.map { terms(of: $0.text) }
+        guard scope.isEverything else {
+            try await add(kept, words, encodings, within: scope)
+            return given.givenIDs
+        }
         try await writing(records: kept.count) { field, probe in
             var commands: [RedisCommand] = []
             commands.reserveCapacity(kept.count * 2)
@@ -26,7 +30,27 @@ extension RedisMemoryDatabase {
         return given.givenIDs
     }
 
-    public func addDistinct(_ records: [MemoryRecord]) async throws -> [String] {
+    /// One script looks whose records it replaces, and writes.
+    private func add(
+        _ records: [MemoryRecord], _ words: [String], _ encodings: [TextEncoding], within scope: AccessScope
+    ) async throws {
+        let isRefused = Mutex(false)
+        try await writing(records: records.count) { field, probe in
+            let reply = try await client.evaluate(RecordScripts.add, keys: records.map { key($0.id) }) { command in
+                command.append(OwnerScript.argument(scope))
+                for i in records.indices {
+                    command.append(
+                        bytes: RecordHash.packed(records[i], terms: words[i], encoding: encodings[i], in: field))
+                }
+            }
+            guard let answer = reply.integer else { throw RecordScripts.unknownAnswer }
+            isRefused.withLock { $0 = answer == 0 }
+            return try await client.pipeline([probe], isRead: true)[0]
+        }
+        if isRefused.withLock(\.self) { throw AccessScope.conflict }
+    }
+
+    public func addDistinct(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
         let given = RecordBatch(records)
         let encodings = try await embedder.checkedEncodings(of: given.records.map(\.text))
         let embedded = Dictionary(zip(given.records.map { ExactString($0.id) }, encodings)) { first, _ in first }
@@ -46,8 +70,10 @@ extension RedisMemoryDatabase {
                     command.append(
                         bytes: RecordHash.packed(record, terms: words[i], encoding: encoding, in: field))
                 }
+                command.append(OwnerScript.argument(scope))
             }
             let answers = reply.array?.compactMap(\.integer) ?? []
+            if answers == [-1] { throw AccessScope.conflict }
             guard answers.count == kept.count else { throw RecordScripts.unknownAnswer }
             outcomes.withLock { $0 = answers }
             return try await client.pipeline([probe], isRead: true)[0]
@@ -127,11 +153,13 @@ extension RedisMemoryDatabase {
         return (parts[0].integer == 1, try parts.dropFirst().map(RecordScripts.outcome))
     }
 
-    public func delete(_ ids: [String]) async throws -> Int {
+    public func delete(_ ids: [String], within scope: AccessScope) async throws -> Int {
         let ids = ids.exactlyDistinct()
+        let script = scope.isEverything ? DeletionScripts.delete : DeletionScripts.deleteOwned
         return try await mappingErrors(within: database.timeout.grown(records: ids.count)) {
-            let reply = try await client.evaluate(DeletionScripts.delete, keys: [deletionsKey] + ids.map(key)) {
-                $0.append(ids)
+            let reply = try await client.evaluate(script, keys: [deletionsKey] + ids.map(key)) { command in
+                if !scope.isEverything { command.append(OwnerScript.argument(scope)) }
+                command.append(ids)
             }
             guard let removed = reply.integer else {
                 throw MemoryError(.internalError, "the Redis server sent an unknown reply to a delete")

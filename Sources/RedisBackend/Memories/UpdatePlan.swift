@@ -13,8 +13,11 @@ struct UpdatePlan: Sendable {
     /// The field for the vector of a new text; those of other models are removed then.
     private var vectorField: String?
 
-    /// - Parameter values: the hash as it was read, in the order of ``RecordHash/fields``.
-    init(_ change: UpdateFold.Change, _ values: [RedisValue], key: String) {
+    /// - Parameters:
+    ///   - values: the hash as it was read, in the order of ``RecordHash/fields``.
+    ///   - guardsOwner: whether the record must still belong to the namespace and user that it
+    ///     belonged to when it was read.
+    init(_ change: UpdateFold.Change, _ values: [RedisValue], key: String, guardsOwner: Bool) {
         self.key = key
         newText = change.newText
 
@@ -35,6 +38,7 @@ struct UpdatePlan: Sendable {
         var read: Set<RecordField> = []
         if change.applied.contains(where: \.touchesHash) { read.formUnion(RecordField.hashed) }
         if change.applied.contains(where: { $0.access != nil }) { read.formUnion([.lastAccessed, .accessCount]) }
+        if guardsOwner { read.formUnion([.namespace, .userID]) }
         conditions = RecordField.allCases.filter(read.contains).map { field in
             if case .bytes(let bytes) = values[field.rawValue] { return (RecordHash.name(field), bytes) }
             return (RecordHash.name(field), nil)

@@ -9,6 +9,18 @@ extension QueryText {
         for (field, condition) in filter.orderedDates {
             for bound in condition.bounds { addDate("@\(field.rawValue)", bound) }
         }
+        add(filter.scope)
+    }
+
+    /// What the caller may reach.
+    mutating func add(_ scope: AccessScope) {
+        for (field, values) in scope.limits {
+            // No value has the separator of the values in it: who may reach nothing finds nothing.
+            let exact = values.exactValues.isEmpty && values.prefixes.isEmpty ? ["\u{1F}"] : values.exactValues
+            var clauses = exact.isEmpty ? [] : ["@\(field.rawValue):{\(alternatives(exact))}"]
+            for prefix in values.prefixes { clauses.append("@\(field.rawValue):{\(tag(prefix))*}") }
+            add(clauses.count == 1 ? clauses[0] : "(\(clauses.joined(separator: "|")))")
+        }
     }
 
     private mutating func addTag(_ field: String, _ condition: TagCondition) {

@@ -110,7 +110,10 @@ struct EngineSettings: Sendable, Equatable {
 
     /// Refuses a filter whose result on this server would be short.
     func check(_ filter: MemoryFilter) throws(MemoryError) {
-        guard !completesPrefixes, filter.tags.values.contains(where: { $0.startsWith != nil }) else { return }
+        let hasPrefix =
+            filter.tags.values.contains { $0.startsWith != nil }
+            || filter.scope.limits.contains { !$0.values.prefixes.isEmpty }
+        guard !completesPrefixes, hasPrefix else { return }
         throw MemoryError(
             .unsupported,
             "the Redis server does not let this user set MINPREFIX and MAXEXPANSIONS, so a startswith filter "

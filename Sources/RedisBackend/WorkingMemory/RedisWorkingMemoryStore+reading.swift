@@ -37,21 +37,24 @@ extension RedisWorkingMemoryStore {
         return (text, count)
     }
 
-    public func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {
+    public func matching(
+        _ reference: SessionReference, within scope: AccessScope, limit: Int
+    ) async throws -> [SessionKey] {
         guard limit > 0 else { return [] }
         if let namespace = reference.namespace, let userID = reference.userID {
             let key = SessionKey(storedSessionID: reference.sessionID, namespace: namespace, userID: userID)
+            guard scope.contains(key) else { return [] }
             return try await mappingErrors { try await read(key, ["$.session_id"]) }.isNull ? [] : [key]
         }
-        return try await asking { queries in
+        return try await asking(scope) { queries in
             var window = limit
             while true {
-                let command = try queries.matches(reference, limit: window)
+                let command = try queries.matches(reference, within: scope, limit: window)
                 let rows = try Self.rows(try await client.send(command, isRead: true))
                 let keys = rows.compactMap { row -> SessionKey? in
                     guard let sessionID = row["s"] else { return nil }
                     let key = SessionKey(storedSessionID: sessionID, namespace: row["n"], userID: row["u"])
-                    return reference.matches(key) ? key : nil
+                    return reference.matches(key) && scope.contains(key) ? key : nil
                 }
                 // A session can have two documents for a while, if the reference has written one of
                 // them.
@@ -62,12 +65,14 @@ extension RedisWorkingMemoryStore {
         }
     }
 
-    public func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
-        try await asking { queries in
+    public func sessionIDs(
+        namespace: String?, userID: String?, within scope: AccessScope, page: PageRequest
+    ) async throws -> Page<String> {
+        try await asking(scope) { queries in
             let now = try await time()
-            let count = queries.count(namespace: namespace, userID: userID, at: now)
+            let count = queries.count(namespace: namespace, userID: userID, within: scope, at: now)
             func ids(_ window: SearchCommands.Window) throws(MemoryError) -> RedisCommand {
-                try queries.ids(namespace: namespace, userID: userID, at: now, window)
+                try queries.ids(namespace: namespace, userID: userID, within: scope, at: now, window)
             }
             var total: Int
             var rows: [[String: String]] = []

@@ -108,9 +108,14 @@ public final class RedisWorkingMemoryStore: WorkingMemoryStore {
     }
 
     /// Queries the complete index; again if it was missing or the server may have been another one.
-    func asking<Answer: Sendable>(_ body: (SessionQueries) async throws -> Answer) async throws -> Answer {
+    ///
+    /// - Parameter scope: what the queries are limited to.
+    func asking<Answer: Sendable>(
+        _ scope: AccessScope, _ body: (SessionQueries) async throws -> Answer
+    ) async throws -> Answer {
         try await mappingErrors {
             let ready = try await keeper.ready(client)
+            try ready.settings.check(MemoryFilter(scope: scope))
             do {
                 let answer = try await body(queries(ready))
                 if keeper.stands(ready) { return answer }

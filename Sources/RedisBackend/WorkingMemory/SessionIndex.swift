@@ -51,9 +51,9 @@ struct SessionQueries: Sendable {
     ///
     /// - Parameter now: the server's time, in milliseconds since 1970.
     func ids(
-        namespace: String?, userID: String?, at now: Int, _ window: SearchCommands.Window
+        namespace: String?, userID: String?, within scope: AccessScope, at now: Int, _ window: SearchCommands.Window
     ) throws(MemoryError) -> RedisCommand {
-        let query = Self.query(sessionID: nil, namespace: namespace, userID: userID, at: now)
+        let query = Self.query(sessionID: nil, namespace: namespace, userID: userID, within: scope, at: now)
         var command = distinct(query, at: now)
         command.append(["SORTBY", "2", "@session_id", "ASC", "MAX", String(try window.end(within: maximumResults))])
         command.append(["LIMIT", String(window.offset), String(window.limit)])
@@ -62,8 +62,8 @@ struct SessionQueries: Sendable {
     }
 
     /// How many ids there are, under the name `total`.
-    func count(namespace: String?, userID: String?, at now: Int) -> RedisCommand {
-        let query = Self.query(sessionID: nil, namespace: namespace, userID: userID, at: now)
+    func count(namespace: String?, userID: String?, within scope: AccessScope, at now: Int) -> RedisCommand {
+        let query = Self.query(sessionID: nil, namespace: namespace, userID: userID, within: scope, at: now)
         var command = distinct(query, at: now)
         command.append(["GROUPBY", "0", "REDUCE", "COUNT", "0", "AS", "total"])
         finish(&command, query)
@@ -74,12 +74,14 @@ struct SessionQueries: Sendable {
     /// ``SessionKey``. They are read from the documents, which an expired key does not have any
     /// more. The engine trims what it indexes, so sessions whose ids have blanks at an end may be
     /// among them.
-    func matches(_ reference: SessionReference, limit: Int) throws(MemoryError) -> RedisCommand {
+    func matches(_ reference: SessionReference, within scope: AccessScope, limit: Int) throws(MemoryError)
+        -> RedisCommand
+    {
         let blank = UInt8(ascii: " ")
         let trimmed = reference.sessionID.utf8.drop { $0 == blank }.reversed().drop { $0 == blank }.reversed()
         let query = Self.query(
             sessionID: String(decoding: trimmed, as: UTF8.self), namespace: reference.namespace,
-            userID: reference.userID, at: nil)
+            userID: reference.userID, within: scope, at: nil)
         var command = RedisCommand("FT.AGGREGATE", index, query.text, "VERBATIM")
         command.append([
             "LOAD", "9", "$.session_id", "AS", "s", "$.namespace", "AS", "n", "$.user_id", "AS", "u",
@@ -104,11 +106,14 @@ struct SessionQueries: Sendable {
         return command
     }
 
-    private static func query(sessionID: String?, namespace: String?, userID: String?, at now: Int?) -> QueryText {
+    private static func query(
+        sessionID: String?, namespace: String?, userID: String?, within scope: AccessScope, at now: Int?
+    ) -> QueryText {
         var query = QueryText()
         for (field, value) in [("session_id", sessionID), ("namespace", namespace), ("user_id", userID)] {
             if let value { query.add("@\(field):{\(query.tag(value))}") }
         }
+        query.add(scope)
         if let now { query.add("-@expires_at:[-inf \(query.plain(String(now)))]") }
         return query
     }

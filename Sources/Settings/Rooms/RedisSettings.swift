@@ -18,4 +18,6 @@ public struct RedisSettings: SettingsRoom {
     public let jobsKeyPrefix = Setting<String>.word(
         "REDIS_JOBS_PREFIX", default: "agent_memory:jobs",
         "The keys of background jobs; deployments that share a Redis but not their memories need one each.")
+    public let tokensKeyPrefix = Setting<String>.word(
+        "REDIS_TOKENS_PREFIX", default: "agent_memory:tokens", "The keys of access tokens.")
 }

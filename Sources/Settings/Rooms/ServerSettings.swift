@@ -9,6 +9,9 @@ public struct ServerSettings: SettingsRoom {
         problem: { $0.contains(where: \.isWhitespace) ? "the value has a blank" : nil })
     public let port = Setting<Int>.int(
         "PORT", in: 0...65_535, default: 8000, "The port to listen on; `--port` overrides it; 0 takes a free one.")
+    public let certificateFile = Setting<String?>.word(
+        "TLS_CERT_FILE", "A PEM file with the certificate chain: the server speaks HTTPS, and nothing else.")
+    public let keyFile = Setting<String?>.word("TLS_KEY_FILE", "A PEM file with the key of the certificate.")
     public let logLevel = Setting<Logger.Level>.choice(
         "LOG_LEVEL",
         [

@@ -99,9 +99,6 @@ import Testing
         #expect(!one.reaches(try SessionKey(sessionID: "s", namespace: "a")))
         #expect(try one.narrowed(SessionReference(sessionID: "s")).namespace == "a")
         #expect(try several.narrowed(SessionReference(sessionID: "s")).namespace == nil)
-        #expect(try one.narrowed(namespace: nil, userID: nil)?.userID == "u")
-        #expect(try one.narrowed(namespace: "b", userID: nil) == nil)
-        #expect(code { _ = try several.narrowed(namespace: nil, userID: nil) } == .invalidInput)
     }
 
     @Test func `a right that is missing is refused`() throws {

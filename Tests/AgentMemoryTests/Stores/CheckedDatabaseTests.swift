@@ -63,7 +63,7 @@ private final class RecordingDatabase: AtomicMemoryDatabase {
     func close() {}
     func health() -> [ComponentHealth] { [] }
 
-    func add(_ records: [MemoryRecord]) -> [String] {
+    func add(_ records: [MemoryRecord], within scope: AccessScope) -> [String] {
         note("add")
         return records.map(\.id)
     }
@@ -83,17 +83,17 @@ private final class RecordingDatabase: AtomicMemoryDatabase {
         return 0
     }
 
-    func delete(_ ids: [String]) -> Int {
+    func delete(_ ids: [String], within scope: AccessScope) -> Int {
         note("delete")
         return 0
     }
 
-    func update(_ updates: [RecordUpdate]) -> Int {
+    func update(_ updates: [RecordUpdate], within scope: AccessScope) -> Int {
         note("update")
         return 0
     }
 
-    func addDistinct(_ records: [MemoryRecord]) -> [String] {
+    func addDistinct(_ records: [MemoryRecord], within scope: AccessScope) -> [String] {
         note("addDistinct")
         return records.map(\.id)
     }

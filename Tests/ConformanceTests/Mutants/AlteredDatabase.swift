@@ -27,7 +27,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
         listing = { await original.list($0) }
         neighboring = { await original.neighbors(of: $0, reach: $1) }
         counting = { await original.count($0) }
-        deleting = { await original.delete($0) }
+        deleting = { try await original.delete($0) }
         updating = { try await original.update($0) }
     }
 

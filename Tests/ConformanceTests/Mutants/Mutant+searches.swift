@@ -109,6 +109,17 @@ extension Mutant {
                 return AlteredDatabase.page(hits, query.page)
             }
         },
+        blendedMutant("the context of a session does not count", contextWeight: { _ in 0 }),
+        blendedMutant("the context of a session counts twice", contextWeight: { min(1, 2 * $0) }),
+        blendedMutant("dates do not count", dateWeight: { _ in 0 }),
+        Mutant("words count by the whole store", caughtBy: "blended/S11-own-statistics") { database in
+            let search = database.searching
+            database.searching = { query in
+                guard query.ranking.isBlended else { return try await search(query) }
+                let all = try await search(AlteredDatabase.whole(query, filter: .everything))
+                return AlteredDatabase.page(all.items.filter { query.filter.matches($0.record) }, query.page)
+            }
+        },
         Mutant("hybrid ranks only the nearest vectors", caughtBy: "hybrid/S6-union", histories: .searches) { database in
             let search = database.searching
             database.searching = { query in
@@ -224,6 +235,25 @@ extension AlteredDatabase {
             guard isMeant(query.ranking) else { return try await search(query) }
             let all = try await search(Self.whole(query, filter: query.filter))
             return Self.page(other(all.items, query), query.page)
+        }
+    }
+}
+
+extension Mutant {
+    /// A blended search with other weights.
+    private static func blendedMutant(
+        _ name: String, contextWeight: @escaping @Sendable (Double) -> Double = { $0 },
+        dateWeight: @escaping @Sendable (Double) -> Double = { $0 }
+    ) -> Mutant {
+        Mutant(name, caughtBy: "blended/S11-formula", histories: .searches) { database in
+            let search = database.searching
+            database.searching = { query in
+                guard case .blended(let ranking) = query.ranking else { return try await search(query) }
+                let other = try BlendedRanking(
+                    ranking.base, lateInteraction: ranking.lateInteraction,
+                    contextWeight: contextWeight(ranking.contextWeight), dateWeight: dateWeight(ranking.dateWeight))
+                return try await search(query.ranked(.blended(other)))
+            }
         }
     }
 }

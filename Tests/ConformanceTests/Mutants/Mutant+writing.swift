@@ -193,7 +193,7 @@ private actor Lag {
 
     func add(_ records: [MemoryRecord]) async { await write { [replica] in _ = try? await replica.add(records) } }
     func update(_ updates: [RecordUpdate]) async { await write { [replica] in _ = try? await replica.update(updates) } }
-    func delete(_ ids: [String]) async { await write { [replica] in _ = await replica.delete(ids) } }
+    func delete(_ ids: [String]) async { await write { [replica] in _ = try? await replica.delete(ids) } }
 
     private func write(_ next: @escaping @Sendable () async -> Void) async {
         let due = pending

@@ -1,0 +1,45 @@
+import AgentMemory
+import HTTPTypes
+import Hummingbird
+
+/// Why a request may not go on, as its client is told.
+struct AccessRefusal: Error {
+    let status: HTTPResponse.Status
+    let detail: String
+    var headers = HTTPFields()
+
+    static let missing = AccessRefusal.unauthorized("Missing authorization header")
+    static let contradictory = AccessRefusal.unauthorized("Two different tokens are given: send one")
+
+    static func unauthorized(_ detail: String, isInvalid: Bool = false) -> AccessRefusal {
+        // RFC 6750, section 3: no error code where nothing was presented.
+        AccessRefusal(
+            status: .unauthorized, detail: detail,
+            headers: [.wwwAuthenticate: isInvalid ? "Bearer error=\"invalid_token\"" : "Bearer"])
+    }
+
+    static func tooManyRequests(retryAfter seconds: Int) -> AccessRefusal {
+        AccessRefusal(
+            status: .tooManyRequests, detail: "Too many requests with this token; try again in \(seconds) s",
+            headers: [.retryAfter: String(seconds)])
+    }
+
+    init(status: HTTPResponse.Status, detail: String, headers: HTTPFields = HTTPFields()) {
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+    }
+
+    init(_ failure: AuthenticationFailure) {
+        switch failure.reason {
+        case .refused: self = .unauthorized(failure.message, isInvalid: true)
+        case .unavailable: self.init(status: .serviceUnavailable, detail: failure.message)
+        }
+    }
+
+    var response: Response {
+        var response = Response.error(status, detail)
+        for header in headers { response.headers.append(header) }
+        return response
+    }
+}
