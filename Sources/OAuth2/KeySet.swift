@@ -1,5 +1,5 @@
 import AgentMemory
-public import HTTPClient
+import HTTPClient
 import JWTKit
 import Logging
 
@@ -32,11 +32,11 @@ actor KeySet {
     static let interval: Duration = .seconds(60)
     /// After a set could not be fetched.
     static let retryInterval: Duration = .seconds(5)
-    static let timeout: Duration = .seconds(10)
 
     private let url: String
     private let algorithms: [String]
     private let client: HTTPClient
+    private let timeout: Duration
     private let logger: Logger
     private let clock: @Sendable () -> ContinuousClock.Instant
     private var keys: [ExactString: Key]?
@@ -45,13 +45,15 @@ actor KeySet {
     private var failure: String?
     private var fetch: Task<Void, Never>?
 
+    /// - Parameter timeout: how long one fetch may take.
     init(
-        url: String, algorithms: [String], client: HTTPClient, logger: Logger,
+        url: String, algorithms: [String], client: HTTPClient, logger: Logger, timeout: Duration = .seconds(10),
         clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.url = url
         self.algorithms = algorithms
         self.client = client
+        self.timeout = timeout
         self.logger = logger
         self.clock = clock
     }
@@ -79,7 +81,7 @@ actor KeySet {
 
     private func load() async {
         do throws(HTTPClientError) {
-            let response = try await client.send(HTTPClient.Request(method: .get, url: url, timeout: Self.timeout))
+            let response = try await client.send(HTTPClient.Request(method: .get, url: url, timeout: timeout))
             guard response.status == 200 else { throw HTTPClientError(.other, "status \(response.status)") }
             guard let set = (try? JSONValue(parsing: response.body))?["keys"]?.arrayValue else {
                 throw HTTPClientError(.other, "the answer is not a set of keys")

@@ -16,7 +16,7 @@ import Testing
     @Test func `the Python client works with a token in its base URL`() async throws {
         var environment = try Store.redis.environment()
         let token = AccessToken.newSecret()
-        let added = try await ServerProcess.command(["token", "add", "-d", "client", "--token", token], environment)
+        let added = try await ServerProcess.command(["token", "add", "-d", "client", "--token=\(token)"], environment)
         try #require(added.status == 0, "\(added.output)")
         environment["AUTH_MODE"] = "token"
         try await ServerProcess.run(environment) { server in

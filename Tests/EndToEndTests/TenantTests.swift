@@ -32,7 +32,7 @@ import Testing
             let secret = AccessToken.newSecret()
             secrets.append(secret)
             let added = try await ServerProcess.command(
-                ["token", "add", "-d", "tenant \(index)", "--token", secret]
+                ["token", "add", "-d", "tenant \(index)", "--token=\(secret)"]
                     + limit.namespaces.flatMap { ["--namespace", $0] } + limit.users.flatMap { ["--user", $0] },
                 environment)
             try #require(added.status == 0, "\(added.output)")

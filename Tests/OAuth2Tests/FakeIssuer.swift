@@ -16,24 +16,28 @@ actor FakeIssuer {
     private let signers: [String: any JWTAlgorithm]
     private let other: any JWTAlgorithm
 
+    /// How requests for the keys are answered; `hanging` is never.
+    enum Mode: Sendable { case up, down, hanging }
+
     /// What the handlers of connections share.
     private final class State: Sendable {
-        private let state: Mutex<(isDown: Bool, fetches: Int, body: String)>
+        private let state: Mutex<(mode: Mode, fetches: Int, body: String)>
 
-        init(body: String) { state = Mutex((false, 0, body)) }
+        init(body: String) { state = Mutex((.up, 0, body)) }
 
         var fetches: Int { state.withLock(\.fetches) }
 
-        func setDown(_ isDown: Bool) { state.withLock { $0.isDown = isDown } }
+        func set(_ mode: Mode) { state.withLock { $0.mode = mode } }
 
         func rename(_ key: String, to other: String) {
             state.withLock { $0.body = $0.body.replacing("\"kid\":\"\(key)\"", with: "\"kid\":\"\(other)\"") }
         }
 
-        func fetch() -> String? {
+        /// Counts a fetch, and says how to answer it.
+        func fetch() -> (mode: Mode, body: String) {
             state.withLock { state in
                 state.fetches += 1
-                return state.isDown ? nil : state.body
+                return (state.mode, state.body)
             }
         }
     }
@@ -47,10 +51,11 @@ actor FakeIssuer {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             guard case .end = unwrapInboundIn(data) else { return }
-            let body = state.fetch()
-            let bytes = ByteBuffer(string: body ?? "down")
+            let (mode, body) = state.fetch()
+            guard mode != .hanging else { return }
+            let bytes = ByteBuffer(string: mode == .up ? body : "down")
             let head = HTTPResponseHead(
-                version: .http1_1, status: body == nil ? .serviceUnavailable : .ok,
+                version: .http1_1, status: mode == .up ? .ok : .serviceUnavailable,
                 headers: ["content-length": String(bytes.readableBytes)])
             context.write(wrapOutboundOut(.head(head)), promise: nil)
             context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
@@ -108,7 +113,7 @@ actor FakeIssuer {
 
     var fetches: Int { state.fetches }
 
-    func setDown(_ value: Bool) { state.setDown(value) }
+    func set(_ mode: Mode) { state.set(mode) }
 
     /// From now on the key has another id.
     func rename(_ key: String, to other: String) { state.rename(key, to: other) }

@@ -154,7 +154,7 @@ import Testing
     @Test func `an issuer that is down is no wrong token`() async throws {
         try await Self.run { issuer, client in
             let authenticator = try Self.authenticator(issuer, client) { $0.algorithms = ["ES256"] }
-            await issuer.setDown(true)
+            await issuer.set(.down)
             let first = try await issuer.token(Self.claims(issuer), algorithm: "ES256")
             let down = await Self.failure { _ = try await authenticator.caller(presenting: first) }
             #expect(down?.reason == .unavailable)

@@ -19,7 +19,7 @@ import Testing
             let clock = Clock()
             let keys = KeySet(
                 url: issuer.url, algorithms: ["ES256"], client: client, logger: Logger(label: "test"),
-                clock: { clock.now })
+                timeout: .milliseconds(300), clock: { clock.now })
             try await body(issuer, keys, clock)
         } catch {
             await client.shutdown()
@@ -62,19 +62,43 @@ import Testing
 
     @Test func `keys stay while the issuer is down`() async throws {
         try await Self.run { issuer, keys, clock in
-            await issuer.setDown(true)
+            await issuer.set(.down)
             #expect(await Self.failure(keys, "ES256") == .unavailable("status 503"))
             // Not asked again at once.
             #expect(await Self.failure(keys, "ES256") == .unavailable("status 503"))
             #expect(await issuer.fetches == 1)
-            await issuer.setDown(false)
+            await issuer.set(.up)
             clock.advance(KeySet.retryInterval)
             #expect(await Self.failure(keys, "ES256") == nil)
-            await issuer.setDown(true)
+            await issuer.set(.down)
             clock.advance(KeySet.lifetime)
             #expect(await Self.failure(keys, "ES256") == nil)
             #expect(await Self.failure(keys, "other") == .unknownKey)
             #expect(await issuer.fetches == 3)
+        }
+    }
+
+    @Test func `an issuer that hangs delays only who needs it`() async throws {
+        try await Self.run { issuer, keys, clock in
+            #expect(await Self.failure(keys, "ES256") == nil)
+            await issuer.set(.hanging)
+            clock.advance(KeySet.interval)
+            try await withThrowingTaskGroup { group in
+                let (ended, continuation) = AsyncStream<String>.makeStream()
+                group.addTask {
+                    #expect(await Self.failure(keys, "other") == .unknownKey)
+                    continuation.yield("other")
+                }
+                while await issuer.fetches < 2 { await Task.yield() }
+                group.addTask {
+                    #expect(await Self.failure(keys, "ES256") == nil)
+                    continuation.yield("known")
+                }
+                var order: [String] = []
+                for await one in ended.prefix(2) { order.append(one) }
+                #expect(order == ["known", "other"])
+                try await group.waitForAll()
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
         var context = context
         // Asks no store, and must answer whatever happens.
         if request.uri.path != "/v1/health" {
-            switch await caller(of: request, context.requestLogger) {
+            switch await caller(of: request) {
             case .success(let caller):
                 context.caller = caller
                 context.requestLogger[metadataKey: "caller"] = "\(caller.subject)"
@@ -31,7 +31,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
 
     private static let nobody = Caller(subject: "nobody", namespaces: [], users: [], rights: [])
 
-    private func caller(of request: Request, _ logger: Logger) async -> Result<Caller, AccessRefusal> {
+    private func caller(of request: Request) async -> Result<Caller, AccessRefusal> {
         let secret: String
         switch Credential(request.headers) {
         case .none: return .failure(.missing)
@@ -41,15 +41,10 @@ struct AuthenticationMiddleware: RouterMiddleware {
         do throws(AuthenticationFailure) {
             let caller = try await access.authenticator.caller(presenting: secret)
             if let wait = access.rateLimiter?.wait(of: caller.subject) {
-                logger.notice("too many requests", metadata: ["caller": "\(caller.subject)"])
-                return .failure(.tooManyRequests(retryAfter: wait))
+                return .failure(.tooManyRequests(of: caller.subject, retryAfter: wait))
             }
             return .success(caller)
         } catch {
-            var metadata: Logger.Metadata = ["reason": "\(error.message)"]
-            if let subject = error.subject { metadata["caller"] = "\(subject)" }
-            if let underlying = error.underlying { metadata["error"] = "\(underlying)" }
-            logger.notice("request refused", metadata: metadata)
             return .failure(AccessRefusal(error))
         }
     }

@@ -16,6 +16,7 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch let failure as ValidationFailure {
             return .json(ErrorResponse.issues(failure.issues), status: .unprocessableContent)
         } catch let refusal as AccessRefusal {
+            refusal.log(to: context.requestLogger)
             return refusal.response
         } catch let error as UnsupportedBody {
             return .error(.unsupportedMediaType, error.message)
