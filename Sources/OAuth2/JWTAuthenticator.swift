@@ -2,7 +2,7 @@ public import AgentMemory
 public import HTTPClient
 public import Logging
 
-/// Recognises JWTs of one issuer. Checks and texts are those of redis/agent-memory-server, but for
+/// Recognises JWTs of one issuer. Checks and texts are those of redis/agent-memory-server, except
 /// what its claims permit, which that server does not look at.
 public struct JWTAuthenticator: Authenticator {
     private let configuration: OAuth2Configuration

@@ -34,7 +34,7 @@ struct SignedToken: Sendable {
         text.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 2
     }
 
-    /// The claims; `nil` if they are no object in JSON.
+    /// The claims; `nil` if they are not a JSON object.
     var claims: JSONObject? { try? JSONValue(parsing: payload, repeatedNames: .refused).objectValue }
 
     /// Resolves base64url without padding.

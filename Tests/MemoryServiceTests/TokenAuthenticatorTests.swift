@@ -106,7 +106,7 @@ import Testing
         #expect(await failure("a")?.message == "Invalid token")
     }
 
-    @Test func `a store that is down is no wrong token, and what is known still works`() async throws {
+    @Test func `a store that is down does not make a token wrong, and what is known still works`() async throws {
         _ = try await add("a")
         _ = try await authenticator.caller(presenting: "a")
         try await authenticator.refresh()

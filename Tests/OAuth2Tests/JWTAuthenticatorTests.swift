@@ -151,7 +151,7 @@ import Testing
         }
     }
 
-    @Test func `an issuer that is down is no wrong token`() async throws {
+    @Test func `an issuer that is down does not make a token wrong`() async throws {
         try await Self.run { issuer, client in
             let authenticator = try Self.authenticator(issuer, client) { $0.algorithms = ["ES256"] }
             await issuer.set(.down)

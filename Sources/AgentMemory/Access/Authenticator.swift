@@ -6,7 +6,7 @@ public protocol Authenticator: Sendable {
     func caller(presenting secret: String) async throws(AuthenticationFailure) -> Caller
 }
 
-/// Why a request is from nobody that the server knows.
+/// Why the caller of a request is unknown.
 public struct AuthenticationFailure: Error, Sendable, Equatable {
     public enum Reason: Sendable, Equatable {
         /// What was presented is not accepted. REST: 401.

@@ -53,7 +53,7 @@ public struct PermittedValues: Sendable, Equatable {
 
     /// The values that are permitted by themselves; none if everything is.
     public var exactValues: [String] { values ?? [] }
-    /// What permitted values may begin with besides; none if everything is permitted.
+    /// What other permitted values may begin with; none if everything is permitted.
     public var prefixes: [String] { isEverything ? [] : prefixesGiven }
 
     public static func == (a: PermittedValues, b: PermittedValues) -> Bool {

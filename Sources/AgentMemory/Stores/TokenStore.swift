@@ -34,7 +34,7 @@ public protocol TokenStore: Store {
 
     /// A number that is another one after every ``add(_:)``, ``remove(hash:)`` and
     /// ``replace(hash:expiringAt:with:)`` than before it, so that a server can tell whether what it
-    /// has read still holds. What was written before the number was read is seen by whoever reads
-    /// after it.
+    /// has read still holds. A read after this one sees all that was written before the number was
+    /// read.
     func revision() async throws -> Int
 }

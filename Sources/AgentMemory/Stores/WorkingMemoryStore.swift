@@ -92,13 +92,12 @@ public protocol WorkingMemoryStore: Store {
 }
 
 extension WorkingMemoryStore {
-    /// The keys that `reference` matches, whoever they belong to.
+    /// The keys that `reference` matches, of any owner.
     public func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {
         try await matching(reference, within: .everything, limit: limit)
     }
 
-    /// The ids of the sessions of a namespace and a user (`nil`: any or none), whoever they belong
-    /// to.
+    /// The ids of the sessions of a namespace and a user (`nil`: any or none), of any owner.
     public func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
         try await sessionIDs(namespace: namespace, userID: userID, within: .everything, page: page)
     }

@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 
-/// Why a request may not go on, as its client is told.
+/// Why a request is refused, as the response says it.
 struct AccessRefusal: Error {
     let status: HTTPResponse.Status
     let detail: String

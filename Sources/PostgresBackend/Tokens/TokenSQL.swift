@@ -65,7 +65,7 @@ enum TokenSQL {
             """, [.textArray(uses.map(\.hash)), .timestampArray(microseconds: uses.map(\.at.microseconds))])
     }
 
-    /// In the same transaction as the change, so that whoever reads the new number sees the change
+    /// In the same transaction as the change, so that a reader of the new number sees the change
     /// too.
     static let countChange = PostgresStatement(
         """

@@ -232,7 +232,7 @@ struct TokenCommand: AsyncParsableCommand {
         days == 0 ? nil : now.advanced(bySeconds: Int64(days) * 86_400)
     }
 
-    /// The token whose hash begins so.
+    /// The token whose hash begins with the given text.
     ///
     /// - Throws: ``Refusal`` if several do.
     private static func find(_ prefix: String, in store: any TokenStore) async throws -> AccessToken? {
