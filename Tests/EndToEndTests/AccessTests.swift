@@ -1,10 +1,11 @@
 import AgentMemory
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 
 /// From `agent-memory token` to a server that is closed.
-@Suite struct AccessTests {
+@Suite(.tags(.server)) struct AccessTests {
     /// The object that a command printed; other lines are the log's.
     private static func json(
         _ arguments: [String], _ environment: [String: String]
@@ -94,7 +95,7 @@ import Testing
 }
 
 /// HTTPS with files made for the run by the `openssl` command: one in the repository would expire.
-@Suite struct TLSServerTests {
+@Suite(.tags(.server)) struct TLSServerTests {
     @Test func `a server with a certificate speaks HTTPS alone`() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

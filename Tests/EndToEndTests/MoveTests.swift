@@ -3,11 +3,12 @@ import FakeEmbeddings
 import HTTPClient
 import Logging
 import RedisDriver
+import TestSupport
 import Testing
 
 /// The steps of Documentation/moving-from-the-python-server.md, on data in the layout of the Python
 /// server: there, next to it, and back.
-@Suite struct MoveTests {
+@Suite(.tags(.server)) struct MoveTests {
     private static let texts = [
         "a": "Ada drinks green tea", "b": "the train to Venice is late", "c": "Grün ist die Farbe",
     ]

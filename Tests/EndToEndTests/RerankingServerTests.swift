@@ -1,9 +1,10 @@
 import AgentMemory
 import FakeEmbeddings
+import TestSupport
 import Testing
 
 /// The server with a reranking service.
-@Suite struct RerankingServerTests {
+@Suite(.tags(.server)) struct RerankingServerTests {
     @Test func `a search is ordered by the service and survives its end`() async throws {
         try await FakeEmbeddingsServer.run { service in
             let environment = [

@@ -2,11 +2,12 @@ import AgentMemory
 import BackendFixtures
 import Foundation
 import TestServices
+import TestSupport
 import Testing
 
 /// Whether searches find the evidence of questions about conversations, by the benchmark's own
 /// program and its small set.
-@Suite struct RetrievalTests {
+@Suite(.tags(.server)) struct RetrievalTests {
     /// Recall among the first ten that the default ranking must reach; the benchmark's README.md
     /// has the figure that was measured.
     private static let floor = 0.85

@@ -2,12 +2,13 @@ import AgentMemory
 import Foundation
 import HTTPClient
 import MemoryConformance
+import TestSupport
 import Testing
 
 /// Random requests of callers with narrow tokens, against a model that knows who may see what.
 ///
 /// `TENANT_REQUESTS` sets how many there are, `TENANT_SEED` where they begin.
-@Suite struct TenantTests {
+@Suite(.tags(.server)) struct TenantTests {
     private static let requests = number("TENANT_REQUESTS") ?? 250
     private static let seed = UInt64(number("TENANT_SEED") ?? 7)
 

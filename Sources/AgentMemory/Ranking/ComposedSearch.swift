@@ -47,7 +47,7 @@ struct ComposedSearch {
         var hits = near.items.map { (record: $0.record, distance: $0.distance) }
         if !request.phrases.isEmpty {
             // A record that has the phrases has their words, so keyword search counts it.
-            total = try await all(query, .keyword(.bm25std), 1).total
+            total = try await all(query, byWords, 1).total
             hits.removeAll { hit in
                 let words = analyzer.words(in: hit.record.text)
                 return !request.phrases.allSatisfy { words.containsRun($0) }
@@ -55,7 +55,7 @@ struct ComposedSearch {
         }
         guard pool != nil, !request.keywords.isEmpty else { return (total, hits) }
         let known = Set(hits.map { ExactString($0.record.id) })
-        let strongest = try await all(query, .keyword(.bm25std), pool).items.map(\.record)
+        let strongest = try await all(query, byWords, pool).items.map(\.record)
         let far = strongest.filter { !known.contains(ExactString($0.id)) }
         guard !far.isEmpty else { return (total, hits) }
         // They match the filter already, whatever it says of ids.
@@ -66,6 +66,11 @@ struct ComposedSearch {
             query.filtered(by: among), .semantic(distanceThreshold: nil), far.count)
         hits += measured.items.map { (record: $0.record, distance: $0.distance) }
         return (total, hits)
+    }
+
+    /// The keyword search, or the hybrid one that ranks as it does.
+    private var byWords: SearchQuery.Ranking {
+        database.capabilities.keywordSearch ? .keyword(.bm25std) : .hybrid(alpha: 0, .bm25std)
     }
 
     /// So many of the best hits, or all of them.

@@ -5,14 +5,14 @@ extension ConformanceCheck {
     enum BlendedChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
-                "blended/S11-formula", needs: [.steeredEmbeddings, .hybridSearch],
+                "hybrid/S11-formula", needs: [.steeredEmbeddings],
                 hint: "a part of the value is left out, counted twice, or added up where the greatest counts",
                 run: formula),
             ConformanceCheck(
-                "blended/S11-own-statistics", needs: [.hybridSearch],
+                "hybrid/S11-own-statistics",
                 hint: "records that do not match the filter change how much a word counts", run: ownStatistics),
             ConformanceCheck(
-                "blended/S11-pages", needs: [.hybridSearch],
+                "hybrid/S11-pages",
                 hint: "the order depends on the page, or the total is not that of the matching records", run: pages),
         ]
 

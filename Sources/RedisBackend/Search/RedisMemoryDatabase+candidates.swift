@@ -26,9 +26,12 @@ extension RedisMemoryDatabase: CandidateDatabase {
                 batch.append(commands.count(text, amongKeys: scope.keys))
             }
             let replies = try await client.pipeline(batch, isRead: true)
+            let hashes = try replies.prefix(chosen.count).map { try $0.hashFields() }
+            let terms = try await missingTerms(chosen, hashes)
             let counter = TermCounter(query.words)
-            let candidates = try zip(chosen, replies).compactMap { id, reply in
-                try candidate(id, found.distances[ExactString(id)], try reply.hashFields(), counter)
+            let candidates = zip(chosen, hashes).compactMap { id, values in
+                candidate(
+                    id, found.distances[ExactString(id)], values, terms: terms[ExactString(id)], counter)
             }
             let containing = try replies.dropFirst(chosen.count).map(Self.total)
             return CandidateSet(
@@ -39,19 +42,26 @@ extension RedisMemoryDatabase: CandidateDatabase {
 
     private static let candidateFields =
         [RecordHash.keywordTerms]
-        + [RecordField.createdAt, .eventDate, .namespace, .userID, .sessionID, .text].map(RecordHash.name)
+        + [RecordField.createdAt, .eventDate, .namespace, .userID, .sessionID].map(RecordHash.name)
 
-    /// - Parameter values: of ``candidateFields``; `nil` if the record was deleted.
+    /// The words of records of the reference that the sweep has not reached yet.
+    private func missingTerms(_ ids: [String], _ hashes: [[RedisValue]]) async throws -> [ExactString: String] {
+        let missing = zip(ids, hashes).filter { $1.count == Self.candidateFields.count && $1[0].string == nil }.map(\.0)
+        let texts = try await client.pipeline(missing.map { RedisCommand("HGET", key($0), "text") }, isRead: true)
+        var terms: [ExactString: String] = [:]
+        for (id, reply) in zip(missing, texts) { terms[ExactString(id)] = try reply.get().string.map(self.terms) }
+        return terms
+    }
+
+    /// The candidate with these values of ``candidateFields``; `nil` if the record was deleted.
     private func candidate(
-        _ id: String, _ distance: Double?, _ values: [RedisValue], _ counter: TermCounter
-    ) throws -> RankingCandidate? {
-        guard values.count == Self.candidateFields.count else { return nil }
+        _ id: String, _ distance: Double?, _ values: [RedisValue], terms: String?, _ counter: TermCounter
+    ) -> RankingCandidate? {
+        guard values.count == Self.candidateFields.count, let terms = values[0].string ?? terms else { return nil }
         func text(_ index: Int) -> String? {
             guard let text = values[index].string, !text.isEmpty else { return nil }
             return text
         }
-        // A record of the reference that the sweep has not reached yet has no terms.
-        let terms = text(0) ?? text(6).map(self.terms) ?? ""
         let (frequencies, length) = counter.count(terms.utf8)
         // Hashes of another server may lack a date: such a record counts as old.
         return RankingCandidate(

@@ -112,7 +112,7 @@ extension Mutant {
         blendedMutant("the context of a session does not count", contextWeight: { _ in 0 }),
         blendedMutant("the context of a session counts twice", contextWeight: { min(1, 2 * $0) }),
         blendedMutant("dates do not count", dateWeight: { _ in 0 }),
-        Mutant("words count by the whole store", caughtBy: "blended/S11-own-statistics") { database in
+        Mutant("words count by the whole store", caughtBy: "hybrid/S11-own-statistics") { database in
             let search = database.searching
             database.searching = { query in
                 guard query.ranking.isBlended else { return try await search(query) }
@@ -245,7 +245,7 @@ extension Mutant {
         _ name: String, contextWeight: @escaping @Sendable (Double) -> Double = { $0 },
         dateWeight: @escaping @Sendable (Double) -> Double = { $0 }
     ) -> Mutant {
-        Mutant(name, caughtBy: "blended/S11-formula", histories: .searches) { database in
+        Mutant(name, caughtBy: "hybrid/S11-formula") { database in
             let search = database.searching
             database.searching = { query in
                 guard case .blended(let ranking) = query.ranking else { return try await search(query) }
