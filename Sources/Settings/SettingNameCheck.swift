@@ -30,7 +30,7 @@ enum SettingNameCheck {
     /// - Parameter known: the names that are read.
     /// - Returns: `nil` for a name that is read, or that belongs to another program.
     static func suspicion(_ name: String, known: [String]) -> Suspicion? {
-        if known.contains(name) || ofScripts.contains(name) { return nil }
+        if known.contains(name) || ofScripts.contains(name) || ofOpenSSL.contains(name) { return nil }
         if ofReference.contains(name) { return .unsupported }
         if let meant = ofOthers[name] { return .unknown(nearest: meant) }
         let folded = name.uppercased()
@@ -67,6 +67,9 @@ enum SettingNameCheck {
 
     /// Names that other programs use for a setting that has another name here and controls access.
     private static let ofOthers = ["OPENAI_BASE_URL": "OPENAI_API_BASE"]
+
+    /// Common in every environment, and close to `TLS_CERT_FILE`.
+    private static let ofOpenSSL: Set<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
 
     /// The names that `Scripts/run` reads.
     static let ofScripts: Set<String> = ["BACKEND"]

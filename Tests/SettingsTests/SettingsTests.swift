@@ -67,11 +67,13 @@ import Testing
     @Test func `the environment is shared with others`() throws {
         let shared = [
             "REDIS_URI": "x", "JOB_NAME": "x", "POSTGRES_PASSWORD": "x", "HOSTNAME": "x", "EMBEDDING_DIMENSION": "3",
-            "MCP_PORT": "9000", "PATH": "/bin",
+            "MCP_PORT": "9000", "PATH": "/bin", "SSL_CERT_FILE": "/certificates.pem",
         ]
         let warnings = try settings(shared).warnings.joined(separator: "\n")
         for name in ["REDIS_URI", "EMBEDDING_DIMENSION", "MCP_PORT"] { #expect(warnings.contains(name)) }
-        for name in ["JOB_NAME", "POSTGRES_PASSWORD", "HOSTNAME", "PATH"] { #expect(!warnings.contains(name)) }
+        for name in ["JOB_NAME", "POSTGRES_PASSWORD", "HOSTNAME", "PATH", "SSL_CERT_FILE"] {
+            #expect(!warnings.contains(name))
+        }
         // But a mistake in who may come in stops the start wherever it is made.
         for name in ["AUTH_MOED", "auth_mode", "AUTHMODE", "DISABLE_AUTHS", "Disable_Auth"] {
             #expect(problems([name: "oauth2"]).joined().contains(name), "\(name)")
