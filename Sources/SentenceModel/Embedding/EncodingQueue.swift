@@ -1,4 +1,5 @@
 import AgentMemory
+import Synchronization
 import SystemThreads
 
 /// What a model computes on one of its threads, a portion of a call at a time.
@@ -121,14 +122,21 @@ final class EncodingQueue<Encoder: PortionEncoder>: Sendable {
             state.lastID += 1
             return state.lastID
         }
-        let timer = Task {
-            try await Task.sleep(for: limit)
-            let error = MemoryError(.timedOut, "the \(noun) model \(name) did not respond within \(limit)")
-            remove(id)?.resume(throwing: error)
-        }
-        defer { timer.cancel() }
+        let deadline = ContinuousClock.now + limit
+        let timer = Mutex<Task<Void, any Error>?>(nil)
+        defer { timer.withLock(\.self)?.cancel() }
         return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { enqueue(id, texts, $0) }
+            try await withCheckedThrowingContinuation { continuation in
+                enqueue(id, texts, continuation)
+                // Started only now: a timer that ends before the call is in the queue would not find it.
+                timer.withLock {
+                    $0 = Task {
+                        try await Task.sleep(until: deadline, clock: .continuous)
+                        let error = MemoryError(.timedOut, "the \(noun) model \(name) did not respond within \(limit)")
+                        remove(id)?.resume(throwing: error)
+                    }
+                }
+            }
         } onCancel: {
             remove(id)?.resume(throwing: CancellationError())
         }
