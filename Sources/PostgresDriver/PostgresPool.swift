@@ -212,7 +212,7 @@ public final class PostgresPool: Sendable {
                     try? await Task.sleep(until: deadline, clock: .continuous)
                     if !Task.isCancelled { self.timeOut(id) }
                 }
-                enqueue(Waiter(id: id, continuation: continuation, timer: timer))
+                enqueue(Waiter(id: id, continuation: continuation, timer: timer), deadline)
             }
         } onCancel: {
             let waiter = state.withLock { state in
@@ -226,7 +226,7 @@ public final class PostgresPool: Sendable {
 
     /// A connection may have become free, or the task may have been cancelled, since the caller
     /// checked.
-    private func enqueue(_ waiter: Waiter) {
+    private func enqueue(_ waiter: Waiter, _ deadline: ContinuousClock.Instant) {
         enum Next {
             case use(ConnectionThread)
             case fail(any Error)
@@ -236,6 +236,8 @@ public final class PostgresPool: Sendable {
             if state.closed { return .fail(Self.closedError) }
             if state.cancelled.remove(waiter.id) != nil { return .fail(CancellationError()) }
             if let session = Self.takeIdle(&state) { return .use(session) }
+            // A timer that has ended already did not find the waiter.
+            if deadline <= .now { return .fail(timeOutError(state)) }
             state.waiters.append(waiter)
             return reserveSlot(&state) ? .open : .wait
         }
@@ -275,20 +277,20 @@ public final class PostgresPool: Sendable {
     }
 
     private func timeOut(_ id: Int) {
-        let (waiter, busy, failure) = state.withLock {
-            (Self.removeWaiter(id, &$0), $0.open - $0.opening, $0.lastFailure)
-        }
-        guard let waiter else { return }
+        let (waiter, error) = state.withLock { (Self.removeWaiter(id, &$0), timeOutError($0)) }
+        if let waiter { fail(waiter, with: error) }
+    }
+
+    private func timeOutError(_ state: State) -> PostgresError {
+        let failure = state.lastFailure
         let reason = failure.map { "; \($0.message)" } ?? ""
-        fail(
-            waiter,
-            with: PostgresError(
-                .poolTimedOut,
-                """
-                no connection to PostgreSQL became free in time \
-                (\(busy) of \(configuration.maximumConnections) in use\(reason))
-                """,
-                sqlState: failure?.sqlState, underlying: failure?.underlying, provablyNotExecuted: true))
+        return PostgresError(
+            .poolTimedOut,
+            """
+            no connection to PostgreSQL became free in time \
+            (\(state.open - state.opening) of \(configuration.maximumConnections) in use\(reason))
+            """,
+            sqlState: failure?.sqlState, underlying: failure?.underlying, provablyNotExecuted: true)
     }
 
     private func give(_ session: ConnectionThread, to waiter: Waiter) {

@@ -128,7 +128,8 @@ final class EncodingQueue<Encoder: PortionEncoder>: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 enqueue(id, texts, continuation)
-                // Started only now: a timer that ends before the call is in the queue would not find it.
+                // Started only now: a timer that ends before the call is in the queue would not
+                // find it.
                 timer.withLock {
                     $0 = Task {
                         try await Task.sleep(until: deadline, clock: .continuous)
