@@ -71,12 +71,20 @@ public enum EmbedderFactory {
                 Fetch \(name) with Scripts/fetch-model, or let \(configuration.names.localModelPath) name its folder
                 """)
         }
-        var local = SentenceEmbedder.Configuration(name: "\(localPrefix)\(name)", path: path)
+        let tokens = try SentenceEmbedder(local(configuration, name: "\(localPrefix)\(name)", path: path))
+        return TokenEmbedder(vectors: base, tokens: tokens)
+    }
+
+    private static func local(
+        _ configuration: EmbedderConfiguration, name: String, path: String
+    ) -> SentenceEmbedder.Configuration {
+        var local = SentenceEmbedder.Configuration(name: name, path: path)
         local.threads = configuration.localThreads
         local.threadsName = configuration.names.localThreads
         local.loadsAtStart = configuration.loadsLocalModelAtStart
         local.deadline = configuration.deadline
-        return TokenEmbedder(vectors: base, tokens: try SentenceEmbedder(local))
+        local.givesTokens = configuration.lateInteraction != .none
+        return local
     }
 
     private static func hashing(_ configuration: EmbedderConfiguration) throws(MemoryError) -> HashingEmbedder {
@@ -116,13 +124,7 @@ public enum EmbedderFactory {
                     + "Scripts/fetch-model, or let \(names.localModelPath) name a folder with a sentence-transformers model"
             )
         }
-        var local = SentenceEmbedder.Configuration(name: configuration.model, path: path)
-        local.threads = configuration.localThreads
-        local.threadsName = names.localThreads
-        local.loadsAtStart = configuration.loadsLocalModelAtStart
-        local.deadline = configuration.deadline
-        local.givesTokens = configuration.lateInteraction != .none
-        let embedder = try SentenceEmbedder(local)
+        let embedder = try SentenceEmbedder(local(configuration, name: configuration.model, path: path))
         try check(configuration, dimensions: embedder.dimensions)
         return embedder
     }

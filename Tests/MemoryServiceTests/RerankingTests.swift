@@ -42,11 +42,11 @@ import Testing
 
     private func search(
         limit: Int = 10, offset: Int = 0, _ ranking: SearchQuery.Ranking = .semantic(distanceThreshold: nil),
-        boost: RecencyWeights? = nil, reranks: Bool? = nil, text: String? = "[1] memory"
+        boost: RecencyWeights? = nil, reranks: Bool? = nil, text: String? = "[1] memory", explains: Bool = false
     ) throws -> MemorySearch {
         try MemorySearch(
             text: text, ranking: ranking, filter: .everything, page: PageRequest(limit: limit, offset: offset),
-            recencyBoost: boost, reranks: reranks)
+            recencyBoost: boost, explains: explains, reranks: reranks)
     }
 
     private func ids(_ numbers: some Sequence<Int>) -> [String] {
@@ -84,6 +84,18 @@ import Testing
         let isUnchanged = reranked.allSatisfy { plain.contains($0) }
         #expect(isUnchanged)
         #expect(reranked.count == plain.count && reranked != plain)
+    }
+
+    @Test func `explanations stay those of the search`() async throws {
+        let memory = try await memory(Numbers())
+        let blended = SearchQuery.Ranking.blended(
+            try BlendedRanking(.semantic, lateInteraction: 0, contextWeight: 0.4, dateWeight: 0))
+        for ranking in [blended, .semantic(distanceThreshold: nil)] {
+            let explained = try await memory.search(try search(ranking, explains: true))
+            #expect(explained.items.count == 10)
+            #expect(explained.items.allSatisfy { $0.explanation != nil })
+            #expect(try await memory.search(try search(ranking)).items.allSatisfy { $0.explanation == nil })
+        }
     }
 
     @Test func `equal values keep the order of the search`() async throws {

@@ -87,10 +87,9 @@ public struct BlendedOrder: Sendable {
                 }
             }
         }
-        let ids = gained.values.reduce(into: [Int: String]()) { $0[$1.giver] = entries[$1.giver].candidate.id }
         for (taker, gain) in gained {
             entries[taker].spread = gain.value
-            entries[taker].giver = ids[gain.giver]
+            entries[taker].giver = entries[gain.giver].candidate.id
             entries[taker].value += gain.value
         }
         sort(0..<tier)

@@ -13,6 +13,8 @@ public struct BlendedQuery: Sendable {
     let words: [String]
     /// Positions of the words that make the keyword rank.
     let keywords: [Int]
+    /// As ``KeywordQuery/phrases``; none in semantic mode, where quotes are punctuation.
+    let phrases: [[String]]
     let windows: DateWindows
     let tokens: EncodedTokens?
     /// The position in ``words`` of the word that each token is a piece of; `nil` where it is none
@@ -28,9 +30,13 @@ public struct BlendedQuery: Sendable {
     ) {
         self.ranking = ranking
         self.metric = metric
-        let words = Array(analyzer.query(text).words.prefix(Self.maximumWords))
+        let query = analyzer.query(text)
+        let words = Array(query.words.prefix(Self.maximumWords))
         self.words = words
-        keywords = if case .hybrid = ranking.base { QuestionWords.kept(of: words) } else { [] }
+        switch ranking.base {
+        case .semantic: (keywords, phrases) = ([], [])
+        case .hybrid: (keywords, phrases) = (QuestionWords.kept(of: words), query.phrases)
+        }
         windows = ranking.dateWeight > 0 ? DateWindows(in: text) : DateWindows(in: "")
         self.tokens = ranking.lateInteraction > 0 ? tokens : nil
         let positions = Dictionary(uniqueKeysWithValues: words.enumerated().map { (ExactString($1), $0) })
@@ -44,7 +50,7 @@ public struct BlendedQuery: Sendable {
     }
 
     /// What the backend is asked for.
-    public func candidates(near vector: [Float], _ query: SearchQuery, phrases: [[String]]) -> CandidateQuery {
+    public func candidates(near vector: [Float], _ query: SearchQuery) -> CandidateQuery {
         CandidateQuery(
             vector: vector, filter: query.filter, phrases: phrases, words: words, keywords: keywords.map { words[$0] },
             depth: query.depth)
@@ -77,9 +83,7 @@ public struct BlendedQuery: Sendable {
             var entry = BlendedOrder.Entry(candidate: candidate)
             entry.similarity = similarityWeight * metric.similarity(ofDistance: candidate.distance)
             entry.keyword = best > 0 ? keywordWeight * keywordValues[position] / best : 0
-            if !windows.isEmpty, windows.contains(candidate.eventDate ?? candidate.createdAt) {
-                entry.date = ranking.dateWeight
-            }
+            if windows.contains(candidate.eventDate ?? candidate.createdAt) { entry.date = ranking.dateWeight }
             entry.value = entry.similarity + entry.keyword + entry.date
             entries.append(entry)
         }

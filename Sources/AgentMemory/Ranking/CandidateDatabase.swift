@@ -25,8 +25,7 @@ extension CandidateDatabase {
     public func blendedSearch(_ query: SearchQuery, _ ranking: BlendedRanking) async throws -> Page<SearchHit> {
         let encoding = try await embedder.checkedEncodings(of: [query.text])[0]
         let blend = BlendedQuery(query.text, ranking, metric: metric, tokens: encoding.tokens, analyzer: analyzer)
-        let phrases = if case .hybrid = ranking.base { analyzer.query(query.text).phrases } else { [[String]]() }
-        let wanted = blend.candidates(near: encoding.vector, query, phrases: phrases)
+        let wanted = blend.candidates(near: encoding.vector, query)
         var attempt = 1
         while true {
             let found = try await candidates(wanted)

@@ -13,10 +13,8 @@ struct ComposedSearch {
     func page(of query: SearchQuery, _ ranking: BlendedRanking) async throws -> Page<SearchHit> {
         // The metric is the backend's own; what it calls near, a similarity of cosine orders alike.
         let blend = BlendedQuery(query.text, ranking, metric: .cosine, tokens: nil, analyzer: analyzer)
-        let keywords = analyzer.query(query.text)
-        let phrases = if case .hybrid = ranking.base { keywords.phrases } else { [[String]]() }
-        let request = blend.candidates(near: [], query, phrases: phrases)
-        let (total, hits) = try await found(query, request, keywords)
+        let request = blend.candidates(near: [], query)
+        let (total, hits) = try await found(query, request)
         let counter = TermCounter(request.words)
         let candidates = hits.map { record, distance in
             let (frequencies, length) = counter.count(
@@ -37,7 +35,7 @@ struct ComposedSearch {
 
     /// The number of matching records, and the candidates with their distances.
     private func found(
-        _ query: SearchQuery, _ request: CandidateQuery, _ keywords: KeywordQuery
+        _ query: SearchQuery, _ request: CandidateQuery
     ) async throws -> (total: Int, [(record: MemoryRecord, distance: Double)]) {
         let matches = try await database.count(query.filter)
         guard matches > 0 else { return (0, []) }

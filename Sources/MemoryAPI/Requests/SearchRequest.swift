@@ -50,7 +50,7 @@ public enum SearchRequest {
         let ownText = reader.string("text")
         let text = replacement ?? ownText
         let mode = reader.choice("search_mode", Mode.self) ?? .semantic
-        let alpha = reader.double("hybrid_alpha", in: 0...1) ?? 0.7
+        let alpha = reader.double("hybrid_alpha", in: 0...1) ?? BlendedRanking.defaultAlpha
         let scorer = reader.choice("text_scorer", TextScorer.self) ?? .bm25std
         let threshold = reader.double("distance_threshold", in: 0...Double.greatestFiniteMagnitude)
         let boost = reader.bool("recency_boost") ?? true

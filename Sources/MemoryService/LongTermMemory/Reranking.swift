@@ -42,9 +42,7 @@ public struct Reranking: Sendable {
             return (try await search(query), .left("only the first \(Self.depth) hits of a search are reranked"))
         }
         let beginning = try await search(
-            SearchQuery(
-                text: query.text, ranking: query.ranking, filter: query.filter,
-                page: PageRequest(limit: max(Self.depth, page.end))))
+            query.paged(by: PageRequest(limit: max(Self.depth, page.end))))
         var hits = beginning.items
         let outcome = try await rerank(&hits, for: query.text)
         let shown = Array(hits.dropFirst(page.offset).prefix(page.limit))

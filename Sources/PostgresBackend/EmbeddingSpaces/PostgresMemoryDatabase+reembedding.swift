@@ -154,7 +154,7 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
 
 extension Int {
     /// The sum, or the largest number if the sum exceeds it.
-    fileprivate func adding(_ other: Int) -> Int {
+    func adding(_ other: Int) -> Int {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
     }

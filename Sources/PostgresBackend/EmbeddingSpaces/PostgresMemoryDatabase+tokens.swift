@@ -38,7 +38,7 @@ extension PostgresMemoryDatabase {
         }
         let end =
             records.count < Self.tokenBatch
-            ? position.addingReportingOverflow(Self.tokenWindow).partialValue : (records.last?.number ?? position) + 1
+            ? position.adding(Self.tokenWindow) : (records.last?.number ?? position).adding(1)
         return TokenSweep.Step(
             next: end > last ? nil : end, seen: min(1, Double(end) / Double(max(1, last))), completed: completed)
     }
@@ -52,7 +52,7 @@ extension PostgresMemoryDatabase {
     private static func missingTokens(_ tag: UInt32, from position: Int) -> PostgresStatement {
         var sql = SQLBuilder()
         let from = sql.bind(position)
-        let end = sql.bind(position.addingReportingOverflow(tokenWindow).partialValue)
+        let end = sql.bind(position.adding(tokenWindow))
         let tag = sql.bind(.bytes(TokenBits.storedTag(tag)))
         return sql.statement(
             """
