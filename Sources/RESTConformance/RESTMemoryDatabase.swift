@@ -164,6 +164,8 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
     /// - Throws: ``NotApplicable`` for a page that takes several requests of different depths: they
     ///   need not fit together (rule P5).
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        // A server without it takes its parameters and ignores them.
+        if case .blended = query.ranking { try capabilities.check(query.ranking, backend: name) }
         var body = try scope.body(query.filter, hasRecordFilters: features.hasListing)
         for (name, value) in Self.parameters(query).members { body[name] = value }
         return try await pages(query.page) { request in

@@ -23,7 +23,9 @@ public struct PermittedValues: Sendable, Equatable {
     /// Reads patterns: `*` is everything, `team-*` every value with that prefix, anything else the
     /// value itself.
     ///
-    /// - Parameter field: what errors call the field.
+    /// - Parameters:
+    ///   - patterns: at least one.
+    ///   - field: what errors call the field.
     /// - Throws: ``MemoryError`` with code `invalidInput` for no pattern, or one that no value has.
     public init(patterns: [String], field: String) throws(MemoryError) {
         guard !patterns.isEmpty else { throw .invalid(field, "\(field) must name at least one value, or *") }

@@ -6,7 +6,7 @@
 /// 2. it is split at everything that is not a letter (general categories L*), a decimal digit (Nd)
 ///   or a combining mark (M*), so that `snake_case` is two words and an apostrophe separates; a run
 ///   without a letter or digit is not a word;
-/// 3. letters of the scripts that are written without blanks (``UnspacedScripts``) are not part of
+/// 3. letters of the scripts that are written without blanks (`UnspacedScripts`) are not part of
 ///   such a word: a run of them, each with the marks behind it, becomes its overlapping pairs, so
 ///   that `我喜欢喝绿茶` is 我喜, 喜欢, 欢喝, 喝绿, 绿茶; a run of one letter is one word;
 /// 4. each word is stemmed by the English stemmer of Snowball 2.2.0, and a very long one is

@@ -29,7 +29,10 @@ public struct SessionNeighbors: Sendable, Equatable {
 
     /// Found among records that hold at least the neighbours; others are left out.
     ///
-    /// - Parameter reach: how many on each side.
+    /// - Parameters:
+    ///   - record: the memory whose neighbours are looked for.
+    ///   - records: in any order; the memory itself may be among them.
+    ///   - reach: how many on each side.
     public init(of record: MemoryRecord, among records: [MemoryRecord], reach: Int) {
         let others = records.filter { $0.sharesSession(with: record) && ExactString($0.id) != ExactString(record.id) }
             .sorted { $0.precedesInSession($1) }

@@ -23,7 +23,10 @@ public struct BlendedQuery: Sendable {
 
     /// - Parameters:
     ///   - text: the query.
+    ///   - ranking: which parts count, and how much.
+    ///   - metric: what the distances of the candidates are.
     ///   - tokens: of the text; without them late interaction is left out.
+    ///   - analyzer: the one that made the candidates' words.
     public init(
         _ text: String, _ ranking: BlendedRanking, metric: DistanceMetric, tokens: EncodedTokens?,
         analyzer: TextAnalyzer = TextAnalyzer()
@@ -109,8 +112,9 @@ public struct BlendedQuery: Sendable {
 
     /// The final order.
     ///
-    /// - Parameter bits: of the records that ``BlendedOrder/lateIDs`` names, as far as they have
-    ///   some.
+    /// - Parameters:
+    ///   - order: the order by everything else.
+    ///   - bits: of the records that ``BlendedOrder/lateIDs`` names, as far as they have some.
     public func finish(_ order: BlendedOrder, bits: [ExactString: TokenBits]) -> BlendedOrder {
         var order = order
         if usesTokens { addLateInteraction(to: &order, bits) }

@@ -19,7 +19,13 @@ public struct CheckedDatabase: MemoryVectorDatabase {
     }
 
     public var name: String { database.name }
-    public var capabilities: BackendCapabilities { database.capabilities }
+    /// Those of the backend, and `blendedSearch`, which is made of its other searches if it is not
+    /// among them.
+    public var capabilities: BackendCapabilities {
+        var capabilities = database.capabilities
+        capabilities.blendedSearch = true
+        return capabilities
+    }
 
     public func prepare() async throws { try await database.prepare() }
     public func run() async throws { try await database.run() }
@@ -32,7 +38,7 @@ public struct CheckedDatabase: MemoryVectorDatabase {
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
         try capabilities.check(query.ranking, backend: name)
-        if case .blended(let ranking) = query.ranking, !capabilities.blendedSearch {
+        if case .blended(let ranking) = query.ranking, !database.capabilities.blendedSearch {
             return try await ComposedSearch(database).page(of: query, ranking)
         }
         return try await database.search(query)

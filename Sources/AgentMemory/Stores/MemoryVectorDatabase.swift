@@ -62,8 +62,8 @@ public struct BackendCapabilities: Sendable, Equatable {
     public let serverSideRecency: Bool
     public let distanceThreshold: Bool
     /// Whether ``MemoryVectorDatabase/search(_:)`` takes the ranking `blended`. For other backends
-    /// the candidates are found by its semantic and its keyword search.
-    public let blendedSearch: Bool
+    /// ``CheckedDatabase`` finds the candidates by their semantic and their keyword search.
+    public internal(set) var blendedSearch: Bool
     /// The scorers that keyword and hybrid search accept; `bm25std` is always among them if there
     /// is keyword search.
     public let textScorers: Set<TextScorer>
@@ -96,6 +96,7 @@ public struct BackendCapabilities: Sendable, Equatable {
             if !keywordSearch { throw refuse("search_mode", "keyword search") }
             if !textScorers.contains(scorer) { throw refuse("text_scorer", "the text scorer \(scorer.rawValue)") }
         case .blended(let ranking):
+            if !blendedSearch { throw refuse("search_mode", "blended ranking") }
             guard case .hybrid(let alpha, let scorer) = ranking.base else { return }
             try check(.hybrid(alpha: alpha, scorer), backend: backend)
         case .hybrid(_, let scorer):

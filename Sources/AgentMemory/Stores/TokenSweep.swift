@@ -44,7 +44,9 @@ public final class TokenSweep<Position: Sendable>: Sendable {
 
     /// Takes steps until the turn's time is over or the pass is.
     ///
-    /// - Parameter step: from a position, `nil` being the beginning.
+    /// - Parameters:
+    ///   - limit: after this time no further step is begun.
+    ///   - step: from a position, `nil` being the beginning.
     /// - Returns: how many records got their bits.
     public func turn(
         for limit: Duration = .seconds(4), _ step: (Position?) async throws -> Step

@@ -5,14 +5,14 @@ extension ConformanceCheck {
     enum BlendedChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
-                "hybrid/S11-formula", needs: [.steeredEmbeddings],
+                "hybrid/S11-formula", needs: [.blendedSearch, .steeredEmbeddings],
                 hint: "a part of the value is left out, counted twice, or added up where the greatest counts",
                 run: formula),
             ConformanceCheck(
-                "hybrid/S11-own-statistics",
+                "hybrid/S11-own-statistics", needs: [.blendedSearch],
                 hint: "records that do not match the filter change how much a word counts", run: ownStatistics),
             ConformanceCheck(
-                "hybrid/S11-pages",
+                "hybrid/S11-pages", needs: [.blendedSearch],
                 hint: "the order depends on the page, or the total is not that of the matching records", run: pages),
         ]
 

@@ -68,6 +68,7 @@ extension ConformanceCheck {
             case .hybridSearch: !capabilities.hybridSearch
             case .serverSideRecency: !capabilities.serverSideRecency
             case .distanceThreshold: !capabilities.distanceThreshold
+            case .blendedSearch: !capabilities.blendedSearch
             case .steeredEmbeddings: !scoped.embedsAsGiven
             case .secondProcess: scoped.reopen == nil
             case .storeFaults: scoped.faults == nil

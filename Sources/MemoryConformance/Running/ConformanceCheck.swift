@@ -33,6 +33,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case hybridSearch = "hybrid search"
         case serverSideRecency = "server-side recency"
         case distanceThreshold = "distance_threshold"
+        case blendedSearch = "blended ranking"
         /// The check decides which texts are near to which.
         case steeredEmbeddings = "embeddings that the check decides"
         /// The check opens the scope a second time.

@@ -43,6 +43,19 @@ import Testing
         #expect(backend.calls.isEmpty)
     }
 
+    @Test func `a blended ranking is made of the searches of a backend that refuses it`() async throws {
+        let backend = RecordingDatabase()
+        let database = CheckedDatabase(backend)
+        let ranking = SearchQuery.Ranking.blended(
+            try BlendedRanking(.semantic, lateInteraction: 0, contextWeight: 0.4, dateWeight: 0.3))
+        #expect(database.capabilities.blendedSearch)
+        let error = #expect(throws: MemoryError.self) { try backend.capabilities.check(ranking, backend: "it") }
+        #expect(error?.code == .unsupported)
+        backend.matches = 1
+        _ = try await database.search(SearchQuery(text: "t", ranking: ranking, page: PageRequest()))
+        #expect(backend.calls == ["count", "search"])
+    }
+
     @Test func `a checked database is not wrapped twice`() {
         let twice = CheckedDatabase(CheckedDatabase(RecordingDatabase()))
         #expect(twice.database is RecordingDatabase)
@@ -54,6 +67,13 @@ private final class RecordingDatabase: AtomicMemoryDatabase {
     let name = "recording"
     let capabilities = BackendCapabilities(keywordSearch: false)
     private let recorded = Mutex<[String]>([])
+    private let number = Mutex(0)
+
+    /// What counts answer.
+    var matches: Int {
+        get { number.withLock(\.self) }
+        set { number.withLock { $0 = newValue } }
+    }
 
     var calls: [String] { recorded.withLock(\.self) }
 
@@ -80,7 +100,7 @@ private final class RecordingDatabase: AtomicMemoryDatabase {
 
     func count(_ filter: MemoryFilter) -> Int {
         note("count")
-        return 0
+        return matches
     }
 
     func delete(_ ids: [String], within scope: AccessScope) -> Int {

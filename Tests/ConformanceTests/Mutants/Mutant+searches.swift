@@ -185,7 +185,7 @@ extension Mutant {
         ) {
             database in
             let search = database.searching
-            database.capabilities = BackendCapabilities(distanceThreshold: false)
+            database.capabilities = BackendCapabilities(distanceThreshold: false, blendedSearch: true)
             database.searching = { query in
                 guard case .semantic = query.ranking else { return try await search(query) }
                 return try await search(query.ranked(.semantic(distanceThreshold: nil)))
@@ -197,7 +197,7 @@ extension Mutant {
         ) {
             database in
             let search = database.searching
-            database.capabilities = BackendCapabilities(keywordSearch: false)
+            database.capabilities = BackendCapabilities(keywordSearch: false, blendedSearch: true)
             database.searching = { query in
                 guard case .keyword = query.ranking else { return try await search(query) }
                 return try await search(query.ranked(.semantic(distanceThreshold: nil)))
