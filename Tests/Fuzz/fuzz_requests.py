@@ -203,6 +203,9 @@ class Generator:
             "pinned": lambda: True, "event_date": self.date, "memory_type": lambda: "episodic",
         })
 
+    def deletion(self):
+        return self.object({"memory_ids": lambda: self.some(RECORDS)})
+
     def prompt(self):
         session = Pairs([("session_id", self.pick(SESSIONS))]) + self.object({
             "user_id": lambda: self.pick(USERS), "namespace": lambda: self.pick(["n1", "n2"]),
@@ -292,6 +295,8 @@ class Generator:
             ("GET", b"/v1/long-term-memory/" + self.identifier(RECORDS), ["namespace"], None),
             ("PATCH", b"/v1/long-term-memory/" + self.identifier(RECORDS), [], self.patch),
             ("DELETE", b"/v1/long-term-memory", ["memory_ids", "memory_ids", "namespace"], None),
+            ("DELETE", b"/v1/long-term-memory", [], self.deletion),
+            ("POST", b"/v1/long-term-memory/delete", [], self.deletion),
             ("GET", b"/v1/working-memory/", scope + ["limit", "offset"], None),
             ("GET", b"/v1/working-memory/" + self.identifier(SESSIONS), scope + window, None),
             ("GET", b"/v1/working-memory/" + self.identifier(SESSIONS), window, None),

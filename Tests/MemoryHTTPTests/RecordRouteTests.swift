@@ -158,6 +158,32 @@ import Testing
         }
     }
 
+    @Test func `ids of a deletion in the body`() async throws {
+        try await APIFixture.run { api async throws in
+            for route in [HTTPRequest.Method.delete, .post] {
+                let path = route == .post ? "/v1/long-term-memory/delete" : "/v1/long-term-memory"
+                for id in ["a", "b", "delete"] { try await api.create("{\"id\": \"\(id)\", \"text\": \"of \(id)\"}") }
+                let answer = try await api.send(route, path, #"{"memory_ids": ["a", "a", "nope", "delete"]}"#)
+                #expect(answer.json["status"] == "ok, deleted 2 memories", "\(route)")
+                #expect(try await api.send(.get, "/v1/long-term-memory/b").status == 200)
+                #expect(try await api.send(.get, "/v1/long-term-memory/delete").status == 404)
+                for (body, place) in [
+                    ("{}", "body.memory_ids"), (#"{"memory_ids": "b"}"#, "body.memory_ids"),
+                    (#"{"memory_ids": null}"#, "body.memory_ids"), (#"{"memory_ids": ["b", 1]}"#, "body.memory_ids.1"),
+                    (#"{"memory_ids": ["b"], "user_id": "u"}"#, "body.user_id"), (#"["b"]"#, "body"),
+                ] {
+                    let answer = try await api.send(route, path, body)
+                    #expect(answer.status == 422 && answer.places.first == place, "\(route) \(body)")
+                }
+                #expect(try await api.send(.get, "/v1/long-term-memory/b").status == 200)
+            }
+            let both = try await api.send(.delete, "/v1/long-term-memory?memory_ids=b", #"{"memory_ids": ["b"]}"#)
+            #expect(both.places == ["query.memory_ids"])
+            #expect(try await api.send(.post, "/v1/long-term-memory/delete").status == 422)
+            #expect(try await api.send(.get, "/v1/long-term-memory/b").status == 200)
+        }
+    }
+
     @Test func patches() async throws {
         try await APIFixture.run { api async throws in
             try await api.create(

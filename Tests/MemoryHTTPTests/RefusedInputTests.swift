@@ -135,8 +135,7 @@ import Testing
         try await Self.withSession { api async throws in
             let filter = #"{"user_id":"nobody"}"#
             for (method, path) in [
-                (HTTPRequest.Method.get, "/v1/working-memory/"), (.delete, "/v1/long-term-memory"),
-                (.delete, "/v1/working-memory/s"),
+                (HTTPRequest.Method.get, "/v1/working-memory/"), (.delete, "/v1/working-memory/s"),
             ] {
                 for headers: HTTPFields in [[.contentLength: "20"], [.transferEncoding: "chunked"]] {
                     let answer = try await api.send(method, path, filter, headers: headers)

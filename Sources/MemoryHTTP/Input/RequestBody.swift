@@ -15,12 +15,18 @@ struct RequestBody: Sendable {
     ///   for one in another encoding; ``MemoryError`` with code `invalidCombination` (400) for one
     ///   that is not UTF-8; Hummingbird's error for one that is too large.
     func json(_ request: Request) async throws -> JSONValue {
-        let buffer = try await request.body.collect(upTo: limit)
-        guard buffer.readableBytes > 0 else {
+        guard let json = try await jsonIfAny(request) else {
             throw ValidationFailure(issues: [
                 ValidationIssue("missing", at: [.key("body")], "Field required", input: .null)
             ])
         }
+        return json
+    }
+
+    /// As ``json(_:)``; `nil` for an empty body.
+    func jsonIfAny(_ request: Request) async throws -> JSONValue? {
+        let buffer = try await request.body.collect(upTo: limit)
+        guard buffer.readableBytes > 0 else { return nil }
         guard Self.isJSON(request.headers[.contentType]) else {
             // FastAPI passes such a body on as one string, which no route accepts.
             throw ValidationFailure(issues: [

@@ -60,6 +60,13 @@ struct RouteCall: Sendable {
         try await body.json(request)
     }
 
+    /// The body as JSON; `nil` for a request without one.
+    ///
+    /// - Throws: as ``RequestBody/json(_:)``.
+    func jsonIfAny() async throws -> JSONValue? {
+        try await body.jsonIfAny(request)
+    }
+
     /// The id at the end of the path, decoded.
     ///
     /// - Parameters:

@@ -26,7 +26,7 @@ struct LongTermMemoryController: Sendable {
             "/v1/long-term-memory",
             enabled([
                 .post: routes.handler(RouteInputs(query: Self.namespaced, takesBody: true, right: .write), create),
-                .delete: routes.handler(RouteInputs(query: Self.ids, right: .write), delete),
+                .delete: routes.handler(RouteInputs(query: Self.ids, takesBody: true, right: .write), delete),
             ]))
         let actions = [
             (
@@ -35,6 +35,8 @@ struct LongTermMemoryController: Sendable {
             ),
             ("list", routes.handler(RouteInputs(takesBody: true), list)),
             ("count", routes.handler(RouteInputs(takesBody: true), count)),
+            // For clients that cannot send a body with DELETE.
+            ("delete", routes.handler(RouteInputs(takesBody: true, right: .write), deleteNamed)),
             ("compact", RouteBuilder.notBuilt),
             ("forget", RouteBuilder.notBuilt),
         ]
@@ -92,7 +94,16 @@ struct LongTermMemoryController: Sendable {
     }
 
     private func delete(_ call: RouteCall) async throws -> Response {
-        let deleted = try await memory.delete(ids: call.query.all("memory_ids"), for: call.context.caller)
+        let request = try DeleteRequest(try await call.jsonIfAny(), query: call.query.all("memory_ids"))
+        return try await deleted(request, call)
+    }
+
+    private func deleteNamed(_ call: RouteCall) async throws -> Response {
+        try await deleted(try DeleteRequest(try await call.json()), call)
+    }
+
+    private func deleted(_ request: DeleteRequest, _ call: RouteCall) async throws -> Response {
+        let deleted = try await memory.delete(ids: request.ids, for: call.context.caller)
         return .json(StatusResponse("ok, deleted \(deleted) memories"))
     }
 }
