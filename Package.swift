@@ -99,6 +99,8 @@ let migrations = [
     "0005_create_memory_tokens", "0006_add_keyword_analysis", "0007_create_access_tokens",
 ]
 
+let prompts = ["query_optimization_v1"]
+
 let package = Package(
     name: "agent-memory",
     platforms: [.macOS(.v15)],
@@ -167,12 +169,16 @@ let package = Package(
         module(
             "Rerankers", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [logging]),
 
+        module(
+            "LanguageModels", ["AgentMemory", "HTTPClient", "ModelServices"], packages: [logging]),
+
         // JWTs of an OAuth2 issuer.
         module("OAuth2", ["AgentMemory", "HTTPClient"], packages: [jwtKit, logging]),
 
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
-        module("MemoryService", ["AgentMemory"], packages: [lifecycle, logging]),
+        module("Prompts", resources: prompts.map { .embedInCode("\($0).txt") }),
+        module("MemoryService", ["AgentMemory", "Prompts"], packages: [lifecycle, logging]),
         module("MemoryAPI", ["AgentMemory", "MemoryService"]),
         module(
             "MemoryHTTP", ["AgentMemory", "MemoryAPI", "MemoryService"],
@@ -181,9 +187,10 @@ let package = Package(
         .executableTarget(
             name: "agent-memory",
             dependencies: [
-                "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "MemoryConformance",
-                "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "OAuth2", "PostgresBackend", "PostgresDriver",
-                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "Rerankers", "Settings",
+                "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "LanguageModels",
+                "MemoryConformance", "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "OAuth2",
+                "PostgresBackend", "PostgresDriver", "Prompts", "RESTConformance", "RedisBackend", "RedisDriver",
+                "ReferenceBackend", "Rerankers", "Settings",
                 argumentParser, hummingbird, hummingbirdCore, lifecycle, logging,
                 unixSignals,
             ],
@@ -211,7 +218,7 @@ let package = Package(
         tests("AgentMemoryTests", ["AgentMemory"], packages: [crypto]),
         tests(
             "MemoryServiceTests",
-            ["AgentMemory", "MemoryConformance", "MemoryService", "ReferenceBackend", "TestSupport"],
+            ["AgentMemory", "MemoryConformance", "MemoryService", "Prompts", "ReferenceBackend", "TestSupport"],
             packages: [logging]),
         tests("MemoryAPITests", ["AgentMemory", "MemoryAPI"]),
         tests(
@@ -239,6 +246,10 @@ let package = Package(
         tests(
             "RerankersTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "ModelServices", "Rerankers"],
             packages: [logging]),
+        tests(
+            "LanguageModelsTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "LanguageModels", "ModelServices"],
+            packages: [logging]),
+        tests("PromptsTests", ["Prompts"]),
         tests(
             "RedisDriverTests", ["RedisDriver", "TestServices", "TestSupport"],
             packages: [logging] + nio("NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL")),

@@ -48,7 +48,9 @@ public enum BackendStatus: Int32, Sendable, CaseIterable {
             case .timedOut: .timedOut
             case .embeddingFailed, .embeddingRefused: .embeddingFailed
             case .misconfigured: .misconfigured
-            case .internalError, .forbidden, .notFound, .conflict, .preconditionFailed: .internalError
+            case .internalError, .forbidden, .notFound, .conflict, .preconditionFailed, .languageModelFailed,
+                .languageModelRefused:
+                .internalError
             }
     }
 

@@ -49,6 +49,14 @@ public struct RetryingClient: Sendable {
     /// share it.
     public func deadline() -> Duration { clock.elapsed() + configuration.deadline }
 
+    /// As ``deadline()``, for a call that has no more than `limit`.
+    public func deadline(within limit: Duration) -> Duration {
+        clock.elapsed() + min(limit, configuration.deadline)
+    }
+
+    /// The reason of the last failure, unless a success followed or it is a minute old.
+    public var lastFailure: String? { health.lastFailure }
+
     /// Sends one request, and repeats it if that may help.
     ///
     /// - Parameters:
@@ -129,6 +137,7 @@ public struct RetryingClient: Sendable {
     ) async throws -> Answer {
         var headers: HTTPHeaders = ["Content-Type": "application/json", "Accept": "application/json"]
         if let field = endpoint.authentication { headers.append(field.name, field.value) }
+        for field in configuration.headers { headers.append(field.name, field.value) }
         let response: HTTPClient.Response
         do {
             response = try await client.send(

@@ -9,6 +9,8 @@ public struct ServiceConfiguration: Sendable {
     public var apiKeyHeader: String?
     /// Azure's `api-version`, unless the base URL has it. Default: none.
     public var apiVersion: String?
+    /// Headers of every request in addition to the key's. Default: none.
+    public var headers: [(name: String, value: String)] = []
     /// For one attempt. Default: 30 s.
     public var attemptTimeout: Duration = .seconds(30)
     /// For one call with all its attempts. Default: 60 s.

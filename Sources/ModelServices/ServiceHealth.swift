@@ -28,6 +28,15 @@ final class ServiceHealth: Sendable {
         }
     }
 
+    /// The reason of the last failure, unless a success followed or it is older than
+    /// ``successLifetime``; without a probe.
+    var lastFailure: String? {
+        state.withLock { state in
+            guard let knownAt = state.knownAt, clock.elapsed() - knownAt < Self.successLifetime else { return nil }
+            return state.reason
+        }
+    }
+
     /// The reason of the last failure, unless a success followed. If the last result is too old,
     /// `probe` runs first, once for all concurrent callers; it ends with a call of ``record(_:)``.
     func unavailability(probe: @escaping @Sendable () async -> Void) async -> String? {

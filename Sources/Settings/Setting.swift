@@ -94,6 +94,20 @@ extension Setting where Value == String? {
         Setting(name, "text", default: "", summary) { $0.optionalString(name) }
     }
 
+    /// A word whose default depends on other variables.
+    ///
+    /// - Parameters:
+    ///   - derived: the default that is made from other variables.
+    ///   - words: describes it.
+    static func word(
+        _ name: String, from derived: @escaping @Sendable (_ variables: [String: String]) -> String?,
+        inWords words: String, _ summary: String
+    ) -> Setting {
+        Setting(name, "text", default: words, summary) { reader in
+            reader.path(name, default: derived(reader.variables))
+        }
+    }
+
     /// A path whose default depends on other variables.
     static func path(
         _ name: String, default fallback: String,

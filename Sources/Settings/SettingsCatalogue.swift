@@ -17,6 +17,7 @@ public struct SettingsCatalogue: Sendable {
     public let postgres = PostgresSettings()
     public let embeddings = EmbeddingSettings()
     public let reranking = RerankingSettings()
+    public let language = LanguageSettings()
     public let access = AccessSettings()
 
     public static let shared = SettingsCatalogue()

@@ -2,8 +2,11 @@ import AgentMemory
 import BackendLoading
 import Embeddings
 import HTTPClient
+import LanguageModels
 import Logging
+import MemoryService
 import PostgresBackend
+import Prompts
 import RedisBackend
 import RedisDriver
 import ReferenceBackend
@@ -83,6 +86,40 @@ struct Assembly {
         configuration.model = settings.reranking.model
         configuration.deadline = settings.reranking.deadline
         return try RerankerFactory.make(configuration, client: client, logger: logger)
+    }
+
+    /// What rewrites queries; `nil` if no language model is configured.
+    ///
+    /// - Parameter client: asks a service; its owner ends it.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    func makeQueryOptimization(client: HTTPClient) throws(MemoryError) -> QueryOptimization? {
+        let language = settings.language
+        var configuration = LanguageModelConfiguration()
+        configuration.names = Settings.languageModelFieldNames
+        configuration.model = language.fastModel
+        // A key is for the service that it was given with: it does not go to another address.
+        configuration.baseURL = language.baseURL ?? settings.embeddings.baseURL
+        configuration.apiKey = language.apiKey ?? (language.baseURL == nil ? settings.embeddings.apiKey : nil)
+        configuration.anthropicBaseURL = language.anthropicBaseURL
+        configuration.anthropicKey = language.anthropicKey
+        configuration.attemptTimeout = language.attemptTimeout
+        configuration.concurrency = language.concurrency
+        configuration.tokensPerHour = language.tokensPerHour
+        guard let model = try LanguageModelFactory.make(configuration, client: client, logger: logger) else {
+            return nil
+        }
+        let prompt: PromptTemplate
+        do {
+            prompt =
+                try language.queryPrompt.map { text throws(PromptTemplate.MissingPlace) in
+                    try PromptTemplate(text, places: ["query"])
+                } ?? .queryOptimization
+        } catch {
+            throw MemoryError(.misconfigured, "\(Settings.names.language.queryPrompt): \(error)")
+        }
+        return QueryOptimization(
+            by: model, prompt: prompt, minimumLength: language.minimumQueryLength, timeLimit: language.queryTimeout,
+            logger: logger)
     }
 
     /// Every factory that the setting can name.

@@ -36,13 +36,15 @@ struct Server {
     private func serve(through client: HTTPClient) async throws {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
-        let reranking: Reranking?
+        let models: Models
         let database: CheckedDatabase
         let stores: StateStores
         let front: Front
         do {
             embedder = try assembly.makeEmbedder(client: client)
-            reranking = try assembly.makeReranker(client: client).map { Reranking(by: $0, logger: logger) }
+            models = Models(
+                reranking: try assembly.makeReranker(client: client).map { Reranking(by: $0, logger: logger) },
+                optimization: try assembly.makeQueryOptimization(client: client))
             stores = try assembly.stateStores()
             front = Front(
                 access: try Access(settings, tokens: stores.tokens, client: client, logger: logger),
@@ -53,7 +55,7 @@ struct Server {
             throw Refusal(error) ?? error
         }
         do {
-            try await serve(embedder: embedder, reranking: reranking, database: database, stores: stores, front)
+            try await serve(embedder: embedder, models, database: database, stores: stores, front)
         } catch {
             await database.close()
             await stores.close()
@@ -72,13 +74,20 @@ struct Server {
         let server: HTTPServerBuilder
     }
 
+    /// The models that searches can do without.
+    private struct Models {
+        let reranking: Reranking?
+        let optimization: QueryOptimization?
+    }
+
     private func serve(
-        embedder: any Embedder, reranking: Reranking?, database: CheckedDatabase, stores: StateStores, _ front: Front
+        embedder: any Embedder, _ models: Models, database: CheckedDatabase, stores: StateStores, _ front: Front
     ) async throws {
         let access = front.access
         let recorder = AccessRecorder(database: database, logger: logger)
         let memory = LongTermMemory(
-            database: database, accessRecorder: recorder, deletions: stores.jobs, reranking: reranking)
+            database: database, accessRecorder: recorder, deletions: stores.jobs, reranking: models.reranking,
+            optimization: models.optimization)
         let jobs = JobSubmitter(queue: stores.jobs)
         let sessions = WorkingMemorySessions(
             store: stores.sessions,
@@ -98,7 +107,8 @@ struct Server {
                 memory: memory, sessions: sessions,
                 readiness: Readiness(
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
-                    tokens: access.tokens == nil ? nil : stores.tokens, reranking: reranking),
+                    tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
+                    languageModel: models.optimization?.model),
                 configuration: settings.api(work, access.http)))
         var storeServices = [
             StoreService("store", database, logger: logger),

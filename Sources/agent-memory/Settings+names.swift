@@ -1,6 +1,7 @@
 import AgentMemory
 import BackendLoading
 import Embeddings
+import LanguageModels
 import MemoryHTTP
 import Rerankers
 import Settings
@@ -27,6 +28,17 @@ extension Settings {
         names.baseURL = self.names.reranking.baseURL
         names.apiKey = self.names.reranking.apiKey
         names.model = self.names.reranking.model
+        return names
+    }
+
+    static var languageModelFieldNames: LanguageModelFieldNames {
+        var names = LanguageModelFieldNames()
+        names.model = self.names.language.fastModel
+        names.baseURL = self.names.language.baseURL
+        names.apiKey = self.names.language.apiKey
+        names.anthropicBaseURL = self.names.language.anthropicBaseURL
+        names.anthropicKey = self.names.language.anthropicKey
+        names.tokensPerHour = self.names.language.tokensPerHour
         return names
     }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A fake embedding service that speaks OpenAI's protocol over a real socket, for tests and benchmarks.
+"""A fake service of models that speaks the protocols of real ones over a real socket, for tests and benchmarks.
 
     fake_embeddings.py [--port 0] [--dimensions 64] [--delay-ms 0] [--api-key KEY] [--tls-cert F --tls-key F]
                        [--exit-with-stdin]
@@ -10,6 +10,8 @@ and different texts get nearly orthogonal ones. Serialised vectors are kept, so 
 POST .../embeddings   OpenAI's embeddings; "dimensions" and "encoding_format" (float, base64) are honoured
 POST .../rerank       scores of "documents" (as Cohere's) or "texts" (as Text Embeddings Inference's): the share of the
                       query's words that a text has; counts and faults are those of embeddings
+POST .../chat/completions, .../messages   chat as OpenAI's and as Anthropic's: the answer is "ok", or the "text" of the
+                      fault "answer", with its "reason" for having ended (stop, length, ...); faults as those of embeddings
 POST /control         {"mode": M, "times": n, ...} sets the fault of the next n embedding requests (default: all);
                       {"mode": "ok"} ends it; {"delay_ms": n} and {"reset": true} are accepted as well
 GET  /stats           counts since the start or the last reset, and the last request
@@ -17,7 +19,7 @@ GET  /stats?open=n    the same, once at most n connections other than the asking
 GET  /stats?requests=n  the same, once n embedding requests have arrived
 GET  /health, /bytes/N, /echo, /redirect, /headers, /chunks/N   plain answers for tests of HTTP clients
 
-Modes: ok, status (status, headers, body, message), wrong_count, wrong_length, nan, zero, null, not_json,
+Modes: ok, answer (text, reason), status (status, headers, body, message), wrong_count, wrong_length, nan, zero, null, not_json,
 truncated_json, truncated_body, close, hang, drip (chunk, interval_ms), base64, reversed, no_index, same_index,
 huge (bytes), echo_key, echo_text.
 """
@@ -121,7 +123,7 @@ class Server:
                 headers[name.lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         path, _, query = target.partition("?")
-        if path.endswith(("/embeddings", "/rerank")) and method == "POST":
+        if path.endswith(("/embeddings", "/rerank", "/chat/completions", "/messages")) and method == "POST":
             keep = await self.embeddings(reader, writer, target, headers, body)
         else:
             keep = await self.other(writer, method, path, query, headers, body)
@@ -159,7 +161,8 @@ class Server:
                 if self.fault_times <= 0:
                     self.fault, self.fault_times = {"mode": "ok"}, None
             request = json.loads(body)
-            texts = request.get("documents") or request.get("texts") or request["input"]
+            chat = [message["content"] for message in request.get("messages", [])]
+            texts = request.get("documents") or request.get("texts") or chat or request["input"]
             texts = [texts] if isinstance(texts, str) else texts
             self.texts += len(texts)
             self.last = {"target": target, "headers": headers, "body": request}
@@ -173,7 +176,7 @@ class Server:
     async def embed(self, reader, writer, fault, headers, request, texts):
         mode = fault["mode"]
         key = self.options.api_key
-        given = headers.get("api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        given = headers.get("api-key") or headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         if mode == "status":
             extra = list(fault.get("headers", {}).items())
             if "body" in fault:
@@ -195,8 +198,11 @@ class Server:
             return self.answer(writer, 200, b"<html>a gateway's page</html>")
         if mode == "huge":
             return self.answer(writer, 200, b" " * fault.get("bytes", 1 << 20))
-        body = self.rerank_body if "query" in request else self.embedding_body
-        made = body(mode, request, texts)
+        if "messages" in request:
+            made = self.chat_body(fault, request, texts)
+        else:
+            body = self.rerank_body if "query" in request else self.embedding_body
+            made = body(mode, request, texts)
         if mode == "truncated_json":
             return self.answer(writer, 200, made[: len(made) // 2])
         if mode == "truncated_body":
@@ -238,6 +244,20 @@ class Server:
         tokens = sum(len(text) // 4 + 1 for text in texts)
         return b'{"object":"list","data":[%b],"model":%b,"usage":{"prompt_tokens":%d,"total_tokens":%d}}' % (
             b",".join(parts), model, tokens, tokens)
+
+    def chat_body(self, fault, request, texts):
+        text, reason = fault.get("text", "ok"), fault.get("reason")
+        used, made = sum(len(text) // 4 + 1 for text in texts), len(text) // 4 + 1
+        if "max_tokens" in request:  # which Anthropic's protocol requires
+            return json.dumps({
+                "type": "message", "role": "assistant", "model": request["model"],
+                "content": [{"type": "text", "text": text}], "stop_reason": reason or "end_turn",
+                "usage": {"input_tokens": used, "output_tokens": made}}).encode()
+        return json.dumps({
+            "object": "chat.completion", "model": request["model"],
+            "choices": [{
+                "index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason or "stop"}],
+            "usage": {"prompt_tokens": used, "completion_tokens": made, "total_tokens": used + made}}).encode()
 
     def rerank_body(self, mode, request, texts):
         words = request["query"].lower().split()

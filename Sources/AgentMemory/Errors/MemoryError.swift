@@ -34,6 +34,12 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         /// The embedding service refuses the key, the model, the address or the texts until a
         /// setting changes; a retry does not help. REST: 502.
         case embeddingRefused
+        /// The service of a language model is down, refused the work for now, or returned something
+        /// that cannot be used; or the model's budget is used up. REST: 503.
+        case languageModelFailed
+        /// That service refuses the key, the model, the address or the prompt until a setting
+        /// changes. REST: 502.
+        case languageModelRefused
         /// A setting is wrong, or does not fit what the store holds. Stops start-up; REST: 500.
         case misconfigured
         /// The server broke one of its own rules. REST: 500.
@@ -87,7 +93,8 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
                 switch code {
                 case .storeUnavailable, .timedOut, .internalError: true
                 case .invalidInput, .invalidCombination, .forbidden, .notFound, .conflict, .preconditionFailed,
-                    .unsupported, .embeddingFailed, .embeddingRefused, .misconfigured:
+                    .unsupported, .embeddingFailed, .embeddingRefused, .languageModelFailed, .languageModelRefused,
+                    .misconfigured:
                     false
                 }
             }()

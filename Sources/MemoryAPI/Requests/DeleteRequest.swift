@@ -1,7 +1,7 @@
 public import AgentMemory
 
-/// The ids that a deletion names: in the query, or in a JSON body `{"memory_ids": [...]}`, because a
-/// URL has its limits.
+/// The ids that a deletion names: in the query, or in a JSON body `{"memory_ids": [...]}`, because
+/// a URL has its limits.
 public struct DeleteRequest {
     /// In the order given.
     public let ids: [String]

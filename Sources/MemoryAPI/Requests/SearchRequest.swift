@@ -19,16 +19,16 @@ public enum SearchRequest {
     ]
 
     /// The query string of searches and prompts. `optimize_query` asks a language model to make the
-    /// text easier to find. This version does not have one, and the parameter has no effect yet;
-    /// clients of the reference send it.
+    /// text easier to find.
     public static let parametersOfQuery = ParameterNames(taken: ["optimize_query"])
 
-    /// Checks the query string of searches and prompts.
+    /// Whether the query string of a search or a prompt asks for a rewritten query.
     ///
     /// - Throws: ``ValidationFailure`` for a value that is not a boolean.
-    public static func check(_ query: BodyReader) throws {
-        _ = query.bool("optimize_query")
+    public static func optimizesQuery(_ query: BodyReader) throws -> Bool {
+        let optimizes = query.bool("optimize_query") ?? false
         try query.finish()
+        return optimizes
     }
 
     /// Results per page over REST.

@@ -19,17 +19,20 @@ public struct MemoryPageResponse<Item: Sendable>: APIResponse {
     private let page: Page<Item>
     private let writeMembers: (_ index: Int, inout JSONWriter) -> Void
     private let reranking: Reranking.Outcome?
+    private let optimization: QueryOptimization.Outcome?
 
     public init(_ page: Page<Item>) where Item == MemoryRecord {
         self.page = page
         writeMembers = { page.items[$0].writeMembers(to: &$1) }
         reranking = nil
+        optimization = nil
     }
 
     public init(_ found: FoundMemories) where Item == SearchHit {
         page = found.page
         writeMembers = { found.writeMembers(at: $0, to: &$1) }
         reranking = found.reranking
+        optimization = found.optimization
     }
 
     public var estimatedBytes: Int { 256 + 1024 * page.items.count }
@@ -47,6 +50,11 @@ public struct MemoryPageResponse<Item: Sendable>: APIResponse {
             case .left(let reason):
                 writer.member("reranked", false)
                 writer.member("not_reranked_reason", reason)
+            case nil: break
+            }
+            switch optimization {
+            case .rewritten(let text): writer.member("optimized_query", text)
+            case .left(let reason): writer.member("not_optimized_reason", reason)
             case nil: break
             }
         }

@@ -66,3 +66,32 @@ public struct ReadinessResponse: APIResponse {
         }
     }
 }
+
+/// What language models have used since the start of this server.
+public struct UsageResponse: APIResponse {
+    private let usage: [LanguageUsage]
+
+    /// - Parameter usage: of one model, by task and namespace.
+    public init(_ usage: [LanguageUsage]) {
+        self.usage = usage
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.name("usage")
+            writer.array { writer in
+                for part in usage {
+                    writer.object { writer in
+                        writer.member("model", part.model)
+                        writer.member("task", part.task.rawValue)
+                        writer.member("namespace", part.namespace)
+                        writer.member("calls", part.calls)
+                        writer.member("failed_calls", part.failures)
+                        writer.member("input_tokens", part.tokens.input)
+                        writer.member("output_tokens", part.tokens.output)
+                    }
+                }
+            }
+        }
+    }
+}

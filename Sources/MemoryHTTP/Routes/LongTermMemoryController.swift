@@ -65,8 +65,9 @@ struct LongTermMemoryController: Sendable {
     }
 
     private func search(_ call: RouteCall) async throws -> Response {
-        try SearchRequest.check(call.query.reader)
-        let search = try SearchRequest.read(try await call.json())
+        let optimizes = try SearchRequest.optimizesQuery(call.query.reader)
+        var search = try SearchRequest.read(try await call.json())
+        search.optimizesQuery = optimizes
         return .json(MemoryPageResponse(try await memory.search(search, for: call.context.caller)))
     }
 

@@ -20,9 +20,10 @@ struct PromptController: Sendable {
     }
 
     private func hydrate(_ call: RouteCall) async throws -> Response {
-        try SearchRequest.check(call.query.reader)
-        let request = try PromptRequest.read(
+        let optimizes = try SearchRequest.optimizesQuery(call.query.reader)
+        var request = try PromptRequest.read(
             try await call.json(), summarizationThreshold: summarizationThreshold)
+        request.optimizesQuery = optimizes
         guard longTermMemory || request.search == nil else {
             throw MemoryError(.invalidCombination, "Long-term memory is disabled")
         }

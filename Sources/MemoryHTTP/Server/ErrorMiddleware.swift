@@ -62,10 +62,10 @@ struct ErrorMiddleware: RouterMiddleware {
             return .error(.conflict, error.message)
         case .preconditionFailed:
             return .error(.preconditionFailed, error.message)
-        case .storeUnavailable, .timedOut, .embeddingFailed:
+        case .storeUnavailable, .timedOut, .embeddingFailed, .languageModelFailed:
             logger.warning("request refused", metadata: ["error": "\(error)"])
             return .error(.serviceUnavailable, error.message)
-        case .embeddingRefused:
+        case .embeddingRefused, .languageModelRefused:
             logger.error("request failed", metadata: ["error": "\(error)"])
             return .error(.badGateway, error.message)
         case .misconfigured, .internalError:

@@ -34,7 +34,7 @@ extension MemoryError {
         switch code {
         case .invalidInput, .invalidCombination, .forbidden, .unsupported: true
         case .notFound, .conflict, .preconditionFailed, .storeUnavailable, .timedOut, .embeddingFailed,
-            .embeddingRefused, .misconfigured, .internalError:
+            .embeddingRefused, .languageModelFailed, .languageModelRefused, .misconfigured, .internalError:
             false
         }
     }

@@ -13,6 +13,7 @@ public struct LongTermMemory: Sendable {
     private let memories: GuardedMemories
     private let accessRecorder: AccessRecorder
     private let reranking: Reranking?
+    private let optimization: QueryOptimization?
     private let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
     private let locks = KeyedLocks<LockKey>()
@@ -22,15 +23,18 @@ public struct LongTermMemory: Sendable {
     ///   - accessRecorder: gets the ids that searches with recency have returned; they are written
     ///     only while its `run()` is running.
     ///   - reranking: orders the best hits of searches; default: none.
+    ///   - optimization: rewrites queries where a search asks for it; default: none.
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
-        reranking: Reranking? = nil, now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+        reranking: Reranking? = nil, optimization: QueryOptimization? = nil,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         memories = GuardedMemories(database)
         self.accessRecorder = accessRecorder
         self.deletions = deletions
         self.reranking = reranking
+        self.optimization = optimization
         self.now = now
     }
 
@@ -118,7 +122,14 @@ public struct LongTermMemory: Sendable {
     /// One page of the results of `request`; without a text it is a list (rule S1).
     public func search(_ request: MemorySearch, for caller: Caller) async throws -> FoundMemories {
         let memories = memories.scoped(to: caller)
-        var (page, outcome) = try await ranked(request, memories)
+        let (searched, rewriting) = try await optimized(request)
+        var (page, outcome) = try await ranked(searched, memories)
+        var optimization = rewriting
+        if page.total == 0, case .rewritten = rewriting, request.query?.hasThreshold == true {
+            // As the reference does: another wording may lie just behind the threshold.
+            (page, outcome) = try await ranked(request, memories)
+            optimization = .left("nothing was found for the rewritten query")
+        }
         if let weights = request.recencyBoost {
             accessRecorder.record(page.items.map(\.record))
             page = boosted(page, outcome, isBlended: request.query?.ranking.isBlended ?? false, by: weights)
@@ -126,7 +137,20 @@ public struct LongTermMemory: Sendable {
         let neighbors =
             request.neighbors == 0
             ? nil : try await memories.neighbors(of: page.items.map(\.record), reach: request.neighbors)
-        return FoundMemories(page: page, reranking: outcome, neighbors: neighbors)
+        return FoundMemories(
+            page: page, reranking: outcome, optimization: request.query?.explains == true ? optimization : nil,
+            neighbors: neighbors)
+    }
+
+    /// The search with the text that a language model made of its own, if it asks for that.
+    private func optimized(
+        _ request: MemorySearch
+    ) async throws -> (MemorySearch, QueryOptimization.Outcome?) {
+        guard request.optimizesQuery, let query = request.query else { return (request, nil) }
+        guard let optimization else { return (request, .left("this server has no language model")) }
+        let outcome = try await optimization.outcome(of: query)
+        guard case .rewritten(let text) = outcome else { return (request, outcome) }
+        return (try request.searching(for: text), outcome)
     }
 
     /// The page re-ordered by recency.

@@ -16,7 +16,8 @@ extension MemoryError {
             return try await write()
         } catch let error as MemoryError {
             switch error.code {
-            case .storeUnavailable, .timedOut, .embeddingFailed, .embeddingRefused:
+            case .storeUnavailable, .timedOut, .embeddingFailed, .embeddingRefused, .languageModelFailed,
+                .languageModelRefused:
                 throw error.tellingOutcome(advice)
             case .invalidInput, .invalidCombination, .forbidden, .notFound, .conflict, .preconditionFailed,
                 .unsupported,

@@ -13,6 +13,8 @@ public struct MemorySearch: Sendable, Equatable {
     public let reranks: Bool?
     /// How many memories on each side of a hit in its session are shown with it; 0 for none.
     public let neighbors: Int
+    /// Whether a language model may rewrite the query.
+    public var optimizesQuery = false
 
     /// - Parameters:
     ///   - text: blank or absent requests a list.
@@ -36,5 +38,25 @@ public struct MemorySearch: Sendable, Equatable {
         self.recencyBoost = recencyBoost
         self.reranks = reranks
         self.neighbors = neighbors
+    }
+
+    /// The same search for another text.
+    private init(_ search: MemorySearch, query: SearchQuery) {
+        self.query = query
+        filter = search.filter
+        page = search.page
+        recencyBoost = search.recencyBoost
+        reranks = search.reranks
+        neighbors = search.neighbors
+        optimizesQuery = search.optimizesQuery
+    }
+
+    /// The same search for another text; a list has none and stays as it is.
+    func searching(for text: String) throws(MemoryError) -> MemorySearch {
+        guard let query else { return self }
+        return MemorySearch(
+            self,
+            query: try SearchQuery(
+                text: text, ranking: query.ranking, filter: query.filter, page: query.page, explains: query.explains))
     }
 }

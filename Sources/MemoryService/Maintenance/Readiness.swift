@@ -8,11 +8,13 @@ public struct Readiness: Sendable {
     private let jobs: any JobQueue
     private let reranking: Reranking?
     private let tokens: (any TokenStore)?
+    private let languageModel: (any LanguageModel)?
 
     /// - Parameter tokens: `nil` if requests are not authenticated by tokens.
     public init(
         database: any MemoryVectorDatabase, embedder: any Embedder, sessions: any WorkingMemoryStore,
-        jobs: any JobQueue, tokens: (any TokenStore)? = nil, reranking: Reranking? = nil
+        jobs: any JobQueue, tokens: (any TokenStore)? = nil, reranking: Reranking? = nil,
+        languageModel: (any LanguageModel)? = nil
     ) {
         self.database = database
         self.embedder = embedder
@@ -20,6 +22,7 @@ public struct Readiness: Sendable {
         self.jobs = jobs
         self.reranking = reranking
         self.tokens = tokens
+        self.languageModel = languageModel
     }
 
     /// The name of the backend, such as `redis`.
@@ -29,7 +32,7 @@ public struct Readiness: Sendable {
     public var embeddingModel: String { embedder.model }
 
     /// The store and its index as the backend reports them, the embedder, the stores of sessions,
-    /// jobs and tokens, and the reranker if there is one.
+    /// jobs and tokens, the reranker if there is one, and the language model or that there is none.
     public func check() async -> [ComponentHealth] {
         async let store = database.health()
         async let unavailability = embedder.unavailability()
@@ -37,10 +40,23 @@ public struct Readiness: Sendable {
         async let jobs = jobs.health()
         async let reranker = reranking?.health()
         async let tokens = tokens?.health()
+        async let language = languageHealth()
         return await store
             + [
                 ComponentHealth(
                     "embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")
-            ] + sessions + jobs + (tokens ?? []) + [reranker].compactMap(\.self)
+            ] + sessions + jobs + (tokens ?? []) + [reranker].compactMap(\.self) + [await language]
+    }
+
+    /// Searches work without a language model, so it never makes the server unready.
+    private func languageHealth() async -> ComponentHealth {
+        guard let languageModel else { return ComponentHealth("language_model", version: "none") }
+        return ComponentHealth(
+            "language_model", version: languageModel.model, warning: await languageModel.unavailability())
+    }
+
+    /// What the language model has used for what the caller may see; `nil` without a model.
+    public func languageUsage(for caller: Caller) -> [LanguageUsage]? {
+        languageModel?.usage.filter { caller.scope.namespaces.contains($0.namespace) }
     }
 }

@@ -15,6 +15,8 @@ public struct MemoryPrompt: Sendable {
         public let query: String
         public let session: Session?
         public let search: Search?
+        /// Whether a language model may rewrite the query of the search.
+        public var optimizesQuery = false
 
         public struct Session: Sendable {
             public let selector: SessionSelector
@@ -80,8 +82,9 @@ public struct MemoryPrompt: Sendable {
         }
         var memories: FoundMemories?
         if let search = request.search {
-            let found = try await memory.search(
-                try Self.search(search, for: request, userID: userID), for: caller)
+            var whole = try Self.search(search, for: request, userID: userID)
+            whole.optimizesQuery = request.optimizesQuery
+            let found = try await memory.search(whole, for: caller)
             messages.append(Self.message(of: found))
             memories = found.total > 0 ? found : nil
         }

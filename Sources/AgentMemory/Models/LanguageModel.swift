@@ -1,0 +1,90 @@
+/// Completes a text: a chat model of a service. Which model answers is decided where the server is
+/// put together.
+public protocol LanguageModel: Sendable {
+    /// The model's name as messages show it.
+    var model: String { get }
+
+    /// The model's answer to a prompt.
+    ///
+    /// - Throws: ``MemoryError`` with code `timedOut` when the request's time limit or the model's
+    ///   own has passed, `languageModelFailed` for what a later call may mend,
+    ///   `languageModelRefused` for what needs another setting; `CancellationError`.
+    func answer(_ request: LanguageRequest) async throws -> LanguageAnswer
+
+    /// Whether the model can answer, known from recent calls, because a call of its own would cost
+    /// money; `nil` when it can, otherwise why not, in one sentence without secrets.
+    func unavailability() async -> String?
+
+    /// What has been used since the start, ordered by task and namespace.
+    var usage: [LanguageUsage] { get }
+}
+
+/// What a language model is asked for; the usage is counted by it.
+public enum LanguageTask: String, Sendable, CaseIterable {
+    case queryOptimization = "query_optimization"
+}
+
+/// One request to a language model.
+public struct LanguageRequest: Sendable {
+    public let task: LanguageTask
+    /// The whole message of the role `user`.
+    public let prompt: String
+    /// The users' texts in the prompt; messages never quote them.
+    public let quotes: [String]
+    /// What the tokens are counted for; `nil` for no namespace.
+    public let namespace: String?
+    /// For the call with all its attempts, if it is shorter than the model's own.
+    public let timeLimit: Duration
+
+    public init(
+        _ task: LanguageTask, prompt: String, quoting quotes: [String], namespace: String?, timeLimit: Duration
+    ) {
+        self.task = task
+        self.prompt = prompt
+        self.quotes = quotes
+        self.namespace = namespace
+        self.timeLimit = timeLimit
+    }
+}
+
+/// A language model's answer.
+public struct LanguageAnswer: Sendable, Equatable {
+    public let text: String
+    /// Whether the model came to its end; otherwise a limit or a filter cut the text.
+    public let isWhole: Bool
+    public let tokens: TokenCount
+
+    public init(_ text: String, isWhole: Bool, tokens: TokenCount) {
+        self.text = text
+        self.isWhole = isWhole
+        self.tokens = tokens
+    }
+}
+
+/// Tokens as the service counts them.
+public struct TokenCount: Sendable, Equatable {
+    /// Of prompts.
+    public var input: Int
+    /// Of answers.
+    public var output: Int
+
+    public init(input: Int = 0, output: Int = 0) {
+        self.input = input
+        self.output = output
+    }
+
+    /// Both; `Int.max` if that is too small.
+    public var total: Int {
+        let (sum, overflows) = input.addingReportingOverflow(output)
+        return overflows ? .max : sum
+    }
+
+    /// The sums, each `Int.max` if that is too small.
+    public static func + (a: TokenCount, b: TokenCount) -> TokenCount {
+        func sum(_ a: Int, _ b: Int) -> Int {
+            let (sum, overflows) = a.addingReportingOverflow(b)
+            return overflows ? .max : sum
+        }
+        return TokenCount(input: sum(a.input, b.input), output: sum(a.output, b.output))
+    }
+}

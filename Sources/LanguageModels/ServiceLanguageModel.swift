@@ -1,0 +1,93 @@
+import AgentMemory
+import HTTPClient
+import Logging
+import ModelServices
+
+/// A chat model of a service, by either wire.
+struct ServiceLanguageModel: AnsweringModel {
+    /// Anthropic's wire requires a limit of an answer's tokens; far more than any task here needs.
+    static let anthropicMaximumTokens = 8192
+
+    let model: String
+    private let wire: any LanguageWire
+    private let service: RetryingClient
+
+    /// - Parameter client: asks the service; ending it is the owner's work.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
+    init(
+        model: String, _ configuration: LanguageModelConfiguration, client: HTTPClient, logger: Logger,
+        clock: ServiceClock
+    ) throws(MemoryError) {
+        self.model = model
+        var service = ServiceConfiguration()
+        service.attemptTimeout = configuration.attemptTimeout
+        service.deadline = configuration.deadline
+        service.maximumAttempts = 3
+        let names = configuration.names
+        let path: String
+        let fields: ServiceFieldNames
+        let called: ModelName
+        switch try LanguageProvider(model: model, names: names) {
+        case .chatCompletions:
+            service.baseURL = configuration.baseURL
+            service.apiKey = configuration.apiKey
+            path = "/chat/completions"
+            fields = ServiceFieldNames(model: names.model, apiKey: names.apiKey, baseURL: names.baseURL)
+            called = ModelName(model)
+            wire = ChatCompletionsWire(model: called.name)
+        case .anthropic(let name):
+            let base = configuration.anthropicBaseURL ?? AnthropicWire.service
+            guard configuration.anthropicKey != nil || base != AnthropicWire.service else {
+                throw MemoryError(
+                    .misconfigured,
+                    "\(names.anthropicKey) is not set, and \(names.model)=\(model) is a model of api.anthropic.com")
+            }
+            service.baseURL = base.hasSuffix("/v1") ? String(base.dropLast(3)) : base
+            service.apiKey = configuration.anthropicKey
+            service.apiKeyHeader = "x-api-key"
+            service.headers = [("anthropic-version", AnthropicWire.version)]
+            path = "/v1/messages"
+            fields = ServiceFieldNames(
+                model: names.model, apiKey: names.anthropicKey, baseURL: names.anthropicBaseURL)
+            called = ModelName(model)
+            wire = AnthropicWire(model: name, maximumTokens: Self.anthropicMaximumTokens)
+        }
+        let purpose = ServicePurpose(
+            noun: "language", path: path, failed: .languageModelFailed, refused: .languageModelRefused,
+            adviceOnContent: "the prompt was refused, or \(names.model) is wrong", names: fields)
+        self.service = try RetryingClient(
+            service, model: called, purpose: purpose, client: client, logger: logger, clock: clock)
+    }
+
+    func answer(_ request: LanguageRequest) async throws -> LanguageAnswer {
+        try await service.send(
+            wire.body(request.prompt), quoting: request.quotes[...], by: service.deadline(within: request.timeLimit),
+            read: { [wire] body throws(RetryingClient.UnusableResponse) in try wire.answer(in: body) })
+    }
+
+    func unavailability() async -> String? { service.lastFailure }
+}
+
+/// What ``MeteredLanguageModel`` bounds: the members of ``LanguageModel`` without the usage.
+protocol AnsweringModel: Sendable {
+    var model: String { get }
+    func answer(_ request: LanguageRequest) async throws -> LanguageAnswer
+    func unavailability() async -> String?
+}
+
+/// How a service is asked, and how it answers.
+protocol LanguageWire: Sendable {
+    /// The JSON of a request with one message of the role `user`.
+    func body(_ prompt: String) -> [UInt8]
+    func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer
+}
+
+extension LanguageWire {
+    func json(_ body: [UInt8]) throws(RetryingClient.UnusableResponse) -> JSONValue {
+        guard let json = try? JSONValue(parsing: body) else { throw .init(reason: "something that is not JSON") }
+        return json
+    }
+
+    /// A count of the service; one that is missing or no count is 0.
+    func count(_ json: JSONValue?, _ name: String) -> Int { max(0, json?[name]?.intValue ?? 0) }
+}

@@ -1,0 +1,211 @@
+import AgentMemory
+import FakeEmbeddings
+import HTTPClient
+import Logging
+import ModelServices
+import Synchronization
+import Testing
+
+@testable import LanguageModels
+
+@Suite struct LanguageModelTests {
+    /// A model against a service of its own.
+    private func withModel(
+        _ name: String = "gpt-test", arguments: [String] = [],
+        changing change: (inout LanguageModelConfiguration) -> Void = { _ in },
+        clock: ServiceClock = .real,
+        _ body: (MeteredLanguageModel, FakeEmbeddingsServer) async throws -> Void
+    ) async throws {
+        try await FakeEmbeddingsServer.run(arguments) { server in
+            var configuration = LanguageModelConfiguration()
+            configuration.model = name
+            configuration.baseURL = server.baseURL
+            configuration.anthropicBaseURL = server.origin
+            configuration.anthropicKey = "secret-key"
+            change(&configuration)
+            let client = HTTPClient()
+            let result: Result<Void, any Error>
+            do {
+                let model = try #require(
+                    try LanguageModelFactory.make(
+                        configuration, client: client,
+                        logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), clock: clock))
+                result = .success(try await body(model, server))
+            } catch {
+                result = .failure(error)
+            }
+            await client.shutdown()
+            try result.get()
+        }
+    }
+
+    private func request(_ prompt: String = "a prompt", namespace: String? = nil) -> LanguageRequest {
+        LanguageRequest(
+            .queryOptimization, prompt: prompt, quoting: [prompt], namespace: namespace, timeLimit: .seconds(20))
+    }
+
+    @Test(arguments: [
+        ("gpt-test", "/v1/chat/completions", "gpt-test"), ("ollama/llama3", "/v1/chat/completions", "llama3"),
+        ("claude-haiku", "/v1/messages", "claude-haiku"), ("anthropic/claude-haiku", "/v1/messages", "claude-haiku"),
+    ])
+    func `the name chooses the wire`(_ name: String, _ target: String, _ sent: String) async throws {
+        try await withModel(name) { model, server in
+            try await server.control(["mode": "answer", "text": "green tea"])
+            let answer = try await model.answer(request())
+            #expect(answer == LanguageAnswer("green tea", isWhole: true, tokens: TokenCount(input: 3, output: 3)))
+            let stats = try await server.stats()
+            #expect(stats.lastTarget == target)
+            #expect(stats.lastBody("model") == sent)
+            #expect(stats.lastBody("messages") == [["role": "user", "content": "a prompt"]])
+            let isAnthropic = target.hasSuffix("messages")
+            #expect(stats.lastHeaders["anthropic-version"] == (isAnthropic ? "2023-06-01" : nil))
+            #expect(stats.lastHeaders["x-api-key"] == (isAnthropic ? "secret-key" : nil))
+            #expect(stats.lastHeaders["authorization"] == nil)
+            #expect(model.model == name)
+        }
+    }
+
+    @Test(arguments: [("gpt-test", "length"), ("gpt-test", "content_filter"), ("claude-x", "max_tokens")])
+    func `an answer that was cut off is not whole`(_ name: String, _ reason: String) async throws {
+        try await withModel(name) { model, server in
+            try await server.control(["mode": "answer", "text": "gre", "reason": reason])
+            #expect(try await model.answer(request()).isWhole == false)
+        }
+    }
+
+    @Test func `names that cannot be asked for are refused with a way out`() throws {
+        let client = HTTPClient()
+        var configuration = LanguageModelConfiguration()
+        configuration.names.model = "FAST_MODEL"
+        configuration.names.anthropicKey = "ANTHROPIC_API_KEY"
+        #expect(try LanguageModelFactory.make(configuration, client: client) == nil)
+        for (name, part) in [
+            ("gemini/flash", "litellm_proxy"), ("bedrock/x", "litellm_proxy"),
+            ("anthropic.claude-v1:0", "litellm_proxy"),
+            ("claude-haiku", "ANTHROPIC_API_KEY"), ("gpt-5", "apiKey"),
+        ] {
+            configuration.model = name
+            let error = #expect(throws: MemoryError.self) {
+                try LanguageModelFactory.make(configuration, client: client)
+            }
+            #expect(
+                error?.code == .misconfigured && error?.message.contains(part) == true,
+                "\(name): \(error?.message ?? "")")
+        }
+        configuration.model = "BAAI/some-model"
+        configuration.baseURL = "http://127.0.0.1:1/v1"
+        #expect(try LanguageModelFactory.make(configuration, client: client)?.model == "BAAI/some-model")
+    }
+
+    @Test func `failures have a code and quote neither key nor prompt`() async throws {
+        try await withModel("claude-x") { model, server in
+            for (fault, code) in [
+                (["mode": "echo_key"] as [String: any Sendable], MemoryError.Code.languageModelRefused),
+                (["mode": "status", "status": 404], .languageModelRefused),
+                (["mode": "echo_text"], .languageModelRefused),
+                (["mode": "not_json"], .languageModelFailed),
+            ] {
+                try await server.control(fault)
+                let error = await #expect(throws: MemoryError.self) {
+                    _ = try await model.answer(request("the private words of a user"))
+                }
+                #expect(error?.code == code, "\(fault)")
+                #expect(error?.message.contains("secret-key") == false && error?.message.contains("private") == false)
+            }
+            #expect(await model.unavailability()?.contains("claude-x") == true)
+            try await server.control(["mode": "ok"])
+            _ = try await model.answer(request())
+            #expect(await model.unavailability() == nil)
+        }
+    }
+
+    @Test func `a failure that may pass is tried again`() async throws {
+        try await withModel { model, server in
+            try await server.control(["mode": "status", "status": 500, "times": 2])
+            #expect(try await model.answer(request()).text == "ok")
+            #expect(try await server.stats().requests == 3)
+        }
+    }
+
+    @Test func `the time limit of a request ends it`() async throws {
+        try await withModel { model, server in
+            try await server.control(["mode": "hang"])
+            let hasty = LanguageRequest(
+                .queryOptimization, prompt: "p", quoting: [], namespace: nil, timeLimit: .milliseconds(50))
+            let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(hasty) }
+            #expect(error?.code == .timedOut)
+        }
+    }
+
+    /// A clock that only the test moves.
+    private final class HeldClock: Sendable {
+        private let now = Mutex(Duration.zero)
+
+        func move(by duration: Duration) { now.withLock { $0 += duration } }
+
+        var clock: ServiceClock {
+            ServiceClock(
+                sleep: { _ in }, elapsed: { self.now.withLock(\.self) }, unixSeconds: { 0 }, chance: { 0 })
+        }
+    }
+
+    @Test func `tokens of an hour are a limit`() async throws {
+        let held = HeldClock()
+        try await withModel(
+            changing: {
+                $0.tokensPerHour = 8; $0.names.tokensPerHour = "THE_BUDGET"
+            }, clock: held.clock
+        ) {
+            model, server in
+            _ = try await model.answer(request(namespace: "n"))
+            _ = try await model.answer(request(namespace: "n"))
+            held.move(by: .seconds(59 * 60))
+            let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(error?.code == .languageModelFailed && error?.message.contains("THE_BUDGET") == true)
+            #expect(await model.unavailability()?.contains("used up") == true)
+            #expect(try await server.stats().requests == 2)
+            held.move(by: .seconds(60))
+            _ = try await model.answer(request())
+            #expect(
+                model.usage == [
+                    LanguageUsage(
+                        model: "gpt-test", task: .queryOptimization, namespace: nil, calls: 1, failures: 0,
+                        tokens: TokenCount(input: 3, output: 1)),
+                    LanguageUsage(
+                        model: "gpt-test", task: .queryOptimization, namespace: "n", calls: 2, failures: 0,
+                        tokens: TokenCount(input: 6, output: 2)),
+                ])
+        }
+    }
+
+    @Test func `after failures in a row the model rests`() async throws {
+        let held = HeldClock()
+        try await withModel(clock: held.clock) { model, server in
+            try await server.control(["mode": "status", "status": 400])
+            for _ in 0..<MeteredLanguageModel.failuresUntilPause {
+                await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            }
+            try await server.control(["mode": "ok"])
+            let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(error?.message.contains("in a row") == true)
+            held.move(by: MeteredLanguageModel.pause)
+            #expect(try await model.answer(request()).text == "ok")
+            #expect(model.usage.first?.failures == MeteredLanguageModel.failuresUntilPause)
+        }
+    }
+
+    @Test func `no more calls at a time than permitted`() async throws {
+        try await withModel(changing: { $0.concurrency = 1 }) { model, server in
+            try await server.control(["mode": "hang"])
+            let first = Task { try await model.answer(request()) }
+            _ = try await server.stats(once: "requests=1")
+            let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(error?.code == .languageModelFailed)
+            first.cancel()
+            await #expect(throws: CancellationError.self) { try await first.value }
+            try await server.control(["mode": "ok"])
+            #expect(try await model.answer(request()).text == "ok")
+            #expect(model.usage.first?.failures == 0)
+        }
+    }
+}
