@@ -21,6 +21,9 @@ extension PostgresMemoryDatabase {
             try await session.withLock(.vectorIndex(of: own.table)) { connection in
                 try await index.ensure(on: connection)
             }
+            if let advice = try await memoryAdvice() {
+                logger.warning("the Postgres server could use more memory", metadata: ["advice": "\(advice)"])
+            }
         }
     }
 }

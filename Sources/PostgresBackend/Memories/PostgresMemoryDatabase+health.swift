@@ -32,7 +32,8 @@ extension PostgresMemoryDatabase {
                     nil
                 }
             let store = ComponentHealth(
-                "store", reason: reason, version: vector.isEmpty ? server : "\(server), pgvector \(vector)")
+                "store", reason: reason, version: vector.isEmpty ? server : "\(server), pgvector \(vector)",
+                warning: preparation.isDone ? try await memoryAdvice() : nil)
             return [store, await indexHealth(database.deadline)]
         } catch {
             return [
@@ -40,6 +41,14 @@ extension PostgresMemoryDatabase {
                 ComponentHealth("index", reason: "the store cannot be queried"),
             ]
         }
+    }
+
+    /// What to configure on the server for what is stored; `nil` if it fits.
+    func memoryAdvice() async throws -> String? {
+        let row = try await pool.query(
+            ServerMemory.statement(space), retry: .repeatable, deadline: database.deadline
+        ).singleRow()
+        return try ServerMemory(row).advice
     }
 
     private func indexHealth(_ deadline: ContinuousClock.Instant) async -> ComponentHealth {
