@@ -105,4 +105,16 @@ import Testing
         #expect(plan(20_000, 20_000, indexed: false) == .exact)
         #expect(plan(1500, 1500, 4000) == .exact)
     }
+
+    @Test func `the codes of one user are read where that is cheapest`() {
+        func plan(_ matches: Int, _ total: Int, _ candidates: Int? = 100) -> SearchPlan {
+            SearchPlan.choose(
+                matches: matches, total: total, candidates: candidates, zone: 1000, indexed: true, coded: true)
+        }
+        #expect(plan(1000, 1_000_000) == .exact)
+        #expect(plan(2000, 20_000) == .coded(candidates: 300, matches: 2000))
+        #expect(plan(12_000, 1_000_000) == .coded(candidates: 1000, matches: 12_000))
+        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192))
+        #expect(plan(2000, 20_000, nil) == .exact)
+    }
 }

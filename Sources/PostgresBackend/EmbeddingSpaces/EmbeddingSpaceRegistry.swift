@@ -29,7 +29,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         let recorded = try await recorded(on: connection)
         if let own = recorded.first(where: { $0.space == space }) { return own }
         if let own = try await takeEmptyStore(recorded, on: connection) { return own }
-        return try await withoutBlocking(connection) { try await make(isReady: false, on: connection) }
+        return try await connection.withoutBlocking { try await make(isReady: false, on: connection) }
     }
 
     /// All recorded spaces, in the order of their numbers. Vectors of an older schema are recorded
@@ -109,7 +109,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         guard !recorded.isEmpty else { return try await record(1, space, isReady: true, on: connection) }
         // Most stores have records: then no lock is needed.
         guard try await hasNoRecords(connection) else { return nil }
-        let taken = try await withoutBlocking(connection) { () async throws -> RecordedSpace? in
+        let taken = try await connection.withoutBlocking { () async throws -> RecordedSpace? in
             // Excludes writers between the check and the change; readers continue.
             try await connection.script(
                 "LOCK TABLE memories IN SHARE ROW EXCLUSIVE MODE", deadline: SchemaConnection.deadline())
@@ -163,24 +163,24 @@ struct EmbeddingSpaceRegistry: Sendable {
     /// Table and row together: a table without its row would keep vectors of texts that have
     /// changed.
     private func drop(_ space: RecordedSpace, on connection: PostgresConnection) async throws {
-        try await withoutBlocking(connection) {
+        try await connection.withoutBlocking {
             try await connection.script(
-                "DROP TABLE IF EXISTS \(space.table); DELETE FROM vector_spaces WHERE number = \(space.number)",
+                "DROP TABLE IF EXISTS \(space.table), \(VectorCodes(vectors: space.table).table); DELETE FROM vector_spaces WHERE number = \(space.number)",
                 deadline: SchemaConnection.deadline())
         }
     }
+}
 
+extension PostgresConnection {
     /// Runs a transaction that locks `memories` for a moment. Other statements wait as long as it
     /// waits for its lock, so it does not wait for a long search or a vacuum, but gives up and
     /// retries.
-    private func withoutBlocking<Value: Sendable>(
-        _ connection: PostgresConnection, _ work: () async throws -> Value
-    ) async throws -> Value {
+    func withoutBlocking<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         let deadline = SchemaConnection.deadline()
         while true {
             do {
-                return try await connection.withTransaction(deadline: deadline) {
-                    try await connection.script("SET LOCAL lock_timeout = '300ms'", deadline: deadline)
+                return try await withTransaction(deadline: deadline) {
+                    try await script("SET LOCAL lock_timeout = '300ms'", deadline: deadline)
                     return try await work()
                 }
             } catch let error as PostgresError where error.sqlState == "55P03" || error.isTransactionConflict {

@@ -13,10 +13,14 @@ extension PostgresMemoryDatabase {
         try await mappingPreparation(hasSucceeded: preparation.hasSucceeded) {
             let session = database.session
             let registry = EmbeddingSpaceRegistry(space: EmbeddingSpace(of: embedder), logger: logger)
-            let own = try await session.withLock(.vectorSpaces) { connection in
-                try await registry.settle(on: connection)
+            let permitsCodes = space.permitsCodes
+            let (own, isCoded) = try await session.withLock(.vectorSpaces) { connection in
+                let own = try await registry.settle(on: connection)
+                guard permitsCodes else { return (own, false) }
+                let codes = VectorCodes(vectors: own.table)
+                return (own, try await codes.ensure(on: connection, logger: logger))
             }
-            settle(on: own.table)
+            settle(on: own.table, isCoded: isCoded)
             let index = VectorIndex(space: space, logger: logger)
             try await session.withLock(.vectorIndex(of: own.table)) { connection in
                 try await index.ensure(on: connection)

@@ -10,8 +10,11 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
     public func beginReembedding() async throws -> [RecordedSpace] {
         try await database.prepare(evenIfDone: false)
         return try await mappingErrors {
+            let permitsCodes = space.permitsCodes
             let (own, recorded) = try await database.session.withLock(.vectorSpaces) { connection in
-                (try await registry.begin(on: connection), try await registry.recorded(on: connection))
+                let own = try await registry.begin(on: connection)
+                if permitsCodes { _ = try await VectorCodes(vectors: own.table).ensure(on: connection, logger: logger) }
+                return (own, try await registry.recorded(on: connection))
             }
             settle(on: own.table)
             let index = VectorIndex(space: space, logger: logger)

@@ -66,9 +66,15 @@ struct VectorIndex: Sendable {
             let isEmpty = try await connection.query(
                 PostgresStatement("SELECT NOT EXISTS (SELECT FROM \(space.table))"), deadline: deadline
             ).singleRow().bool(0)
+            // A text that was changed may have left a code behind.
+            let codes = VectorCodes(vectors: space.table).table
+            let hasCodes = try await connection.query(
+                PostgresStatement("SELECT to_regclass('\(codes)') IS NOT NULL"), deadline: deadline
+            ).singleRow().bool(0)
+            let tables = hasCodes ? "\(space.table), \(codes)" : space.table
             let stale = try await indexes(on: connection).filter { $0.name != space.indexName }
             let changes =
-                (isEmpty ? ["TRUNCATE \(space.table)"] : [])
+                (isEmpty ? ["TRUNCATE \(tables)"] : [])
                 + existing.map { "ALTER TABLE \(space.table) DROP CONSTRAINT \($0)" }
                 + stale.map { "DROP INDEX \($0.name)" }
                 + [

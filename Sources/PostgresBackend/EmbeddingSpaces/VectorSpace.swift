@@ -13,6 +13,13 @@ struct VectorSpace: Sendable, Equatable {
     let algorithm: Algorithm
     /// The table of the vectors.
     var table = "memory_embeddings"
+    /// Whether the table of codes exists and may be read.
+    var isCoded = false
+
+    /// Whether the vectors have codes, which are near each other where the angle is small. Below
+    /// 256 dimensions too many of them must be measured exactly; above 2,000 an entry of the index
+    /// has no room for one with the longest id, user and namespace.
+    var permitsCodes: Bool { algorithm == .hnsw && metric == .cosine && (256...2000).contains(dimensions) }
 
     /// pgvector's limit for an index on `vector`; above it the index holds half-precision values.
     static let maximumFullPrecision = 2000

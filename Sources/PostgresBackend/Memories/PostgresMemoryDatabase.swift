@@ -22,6 +22,7 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let vectorMaintenance = RestingTask()
     let tokenSweep = TokenSweep<Int>()
     let reanalysis = ReanalysisProgress()
+    let codesAreComplete = Atomic(false)
 
     public var metric: DistanceMetric { space.metric }
     var pool: PostgresPool { database.pool }
@@ -62,8 +63,10 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     }
 
     /// From now on the vectors in `table` are used.
-    func settle(on table: String) {
-        settledSpace.withLock { $0.table = table }
+    ///
+    /// - Parameter isCoded: whether their codes may be read.
+    func settle(on table: String, isCoded: Bool = false) {
+        settledSpace.withLock { ($0.table, $0.isCoded) = (table, isCoded) }
     }
 
     // MARK: The frame of every call

@@ -27,10 +27,27 @@ enum FilterSQL {
         conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
     }
 
-    private static func valueConditions(_ field: TagField, _ condition: TagCondition, _ sql: inout SQLBuilder)
-        -> [String]
-    {
-        let column = "m.\(field.rawValue)"
+    /// Whether the filter names one user and nothing besides it but a namespace, so that a table
+    /// with these two columns can apply it.
+    static func isOfOneUser(_ filter: MemoryFilter) -> Bool {
+        filter.orderedDates.isEmpty
+            && filter.orderedTags.allSatisfy { $0.field == .userID || $0.field == .namespace }
+            && filter.orderedTags.contains { $0.field == .userID && !$0.condition.all.isEmpty }
+    }
+
+    /// The conditions of a filter with ``isOfOneUser(_:)`` on another table than `memories`.
+    static func ownerConditions(_ filter: MemoryFilter, of table: String, _ sql: inout SQLBuilder) -> [String] {
+        var conditions: [String] = []
+        for (field, condition) in filter.orderedTags {
+            conditions += valueConditions(field, condition, of: table, &sql)
+        }
+        return conditions + ScopeSQL.conditions(filter.scope, of: table, &sql)
+    }
+
+    private static func valueConditions(
+        _ field: TagField, _ condition: TagCondition, of table: String = "m", _ sql: inout SQLBuilder
+    ) -> [String] {
+        let column = "\(table).\(field.rawValue)"
         var conditions = condition.all.map { "\(column) = \(sql.bind($0))" }
         for group in condition.any { conditions.append("\(column) = ANY (\(sql.bind(group)))") }
         if !condition.none.isEmpty {

@@ -127,7 +127,7 @@ extension SearchSQL {
                 united AS MATERIALIZED (SELECT n.number, n.id, n.distance, k.rank FROM nearest n \
                 LEFT JOIN matching k ON k.number = n.number)
                 """
-        case .exact, .approximate:
+        case .exact, .approximate, .coded:
             let limit = candidates.map { " LIMIT \($0)" } ?? ""
             let distance = space.distance(to: sql.bind(vector))
             union = """

@@ -14,7 +14,7 @@ extension PostgresMemoryDatabase: CandidateDatabase {
                 return CandidateSet(total: all.count, candidates: all, containing: nil)
             }
             let (result, _) = try await self.findNearest(
-                query.filter, matches: matches, total: total, candidates: candidates, deadline,
+                query.filter, phrases: query.phrases, matches: matches, total: total, candidates: candidates, deadline,
                 statement: { plan in
                     self.sql.candidatesQuery(query, plan: plan, candidates: candidates, matches: matches)
                 })

@@ -14,7 +14,8 @@ extension PostgresMemoryDatabase {
             // In the exact zone every matching record is a candidate.
             let candidates = matches <= SearchDepth.exactZone ? nil : limit
             let (result, _) = try await self.findNearest(
-                query.filter, matches: matches, total: total, candidates: candidates, deadline,
+                query.filter, phrases: keywords.phrases, matches: matches, total: total, candidates: candidates,
+                deadline,
                 statement: { plan in
                     self.sql.hybridQuery(
                         vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,

@@ -71,13 +71,15 @@ extension PostgresMemoryDatabase {
     /// - Parameter isEnough: a further condition on the approximate result, given the number of its
     ///   candidates.
     func findNearest(
-        _ filter: MemoryFilter, matches: Int, total: Int, candidates: Int?, _ deadline: ContinuousClock.Instant,
+        _ filter: MemoryFilter, phrases: [[String]] = [], matches: Int, total: Int, candidates: Int?,
+        _ deadline: ContinuousClock.Instant,
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true }, statement: (SearchPlan) -> PostgresStatement
     ) async throws -> (PostgresResult, SearchPlan) {
         let plan = SearchPlan.choose(
             matches: matches, total: total, candidates: candidates, zone: SearchDepth.exactZone,
-            indexed: space.algorithm == .hnsw)
-        if case .approximate(let candidates, _) = plan {
+            indexed: space.algorithm == .hnsw,
+            coded: space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter))
+        if let candidates = plan.expectedCandidates {
             let settings = sql.settings(for: plan, filtered: matches < total)
             let results = try await pool.pipeline(
                 (settings.map { [$0] } ?? []) + [statement(plan)], retry: .repeatable, deadline: deadline)

@@ -100,10 +100,25 @@ struct SearchSQL {
         _ vector: [Float], filter: MemoryFilter, phrases: [[String]], plan: SearchPlan, _ sql: inout SQLBuilder
     ) -> String {
         let vector = sql.bind(vector)
-        let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
         let distance = space.distance(to: vector)
         switch plan {
+        case .coded(let candidates, let matches):
+            let conditions = FilterSQL.ownerConditions(filter, of: "c", &sql)
+            let limit = sql.bind(candidates)
+            let expected = sql.bind(matches)
+            // The code of the query as a subquery, so that it is computed once. A record without a
+            // code is found by another plan only, so the number of codes must be that of the
+            // records.
+            return """
+                coded AS MATERIALIZED (SELECT c.number, c.id, c.bits <~> (SELECT vector_code(\(vector))) AS differing \
+                FROM \(VectorCodes(vectors: space.table).table) c\(FilterSQL.whereClause(conditions))), \
+                coding AS MATERIALIZED (SELECT count(*) = \(expected) AS complete FROM coded), \
+                alike AS MATERIALIZED (SELECT number, id FROM coded ORDER BY differing LIMIT \(limit)), \
+                nearest AS MATERIALIZED (SELECT a.number, a.id, coalesce((SELECT \(distance) FROM \(space.table) e \
+                WHERE e.number = a.number), \(space.metric.farthest)) AS distance FROM alike a)
+                """
         case .exact:
+            let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
             // A subquery for each row, because the planner prefers to join all vectors if it
             // overestimates the filter.
             return """
@@ -111,6 +126,7 @@ struct SearchSQL {
                 WHERE e.number = m.number), \(space.metric.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
                 """
         case .approximate(let candidates, _):
+            let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
             // The filter is a subquery for the same reason: the only plan left is the walk through
             // the index.
             let sameRecord = FilterSQL.whereClause(["m.number = e.number"] + conditions)
@@ -126,13 +142,19 @@ struct SearchSQL {
 
     // MARK: Shared
 
-    /// The number of candidates; 0 if the index cannot be trusted, so that the exact plan follows.
+    /// The number of candidates; 0 if the index or the codes cannot be trusted, so that the exact plan
+    /// follows.
     ///
-    /// That is the case if more of them have one distance than ``SearchDepth/trustedEquals``.
+    /// That is the case if records have no codes, and if more of them have one distance than ``SearchDepth/trustedEquals``.
     static func candidatesFound(_ plan: SearchPlan) -> String {
-        guard case .approximate = plan else { return "(SELECT count(*) FROM nearest)" }
+        let isIncomplete: String
+        switch plan {
+        case .exact: return "(SELECT count(*) FROM nearest)"
+        case .approximate: isIncomplete = ""
+        case .coded: isIncomplete = " OR NOT (SELECT complete FROM coding)"
+        }
         return """
-            (SELECT CASE WHEN max(equals) > \(SearchDepth.trustedEquals) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
+            (SELECT CASE WHEN max(equals) > \(SearchDepth.trustedEquals)\(isIncomplete) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
             FROM (SELECT count(*) AS equals FROM nearest GROUP BY distance) distances)
             """
     }
