@@ -40,8 +40,8 @@ struct VectorCodes: Sendable {
         return true
     }
 
-    /// An entry of the index holds all that a search reads. Whoever may read the vectors may read
-    /// the codes.
+    /// An entry of the index holds all that a search reads. A user who may read the vectors may
+    /// read the codes.
     private var definition: String {
         """
         CREATE TABLE \(table) (number bigint PRIMARY KEY REFERENCES memories ON DELETE CASCADE, \

@@ -27,8 +27,8 @@ enum FilterSQL {
         conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
     }
 
-    /// Whether the filter names one user and nothing besides it but a namespace, so that a table
-    /// with these two columns can apply it.
+    /// Whether the filter names one user and has conditions on no other field except the namespace,
+    /// so that a table with these two columns can apply it.
     static func isOfOneUser(_ filter: MemoryFilter) -> Bool {
         filter.orderedDates.isEmpty
             && filter.orderedTags.allSatisfy { $0.field == .userID || $0.field == .namespace }

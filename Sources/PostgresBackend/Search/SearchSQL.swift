@@ -142,10 +142,11 @@ struct SearchSQL {
 
     // MARK: Shared
 
-    /// The number of candidates; 0 if the index or the codes cannot be trusted, so that the exact plan
-    /// follows.
+    /// The number of candidates; 0 if the index or the codes cannot be trusted, so that the exact
+    /// plan follows.
     ///
-    /// That is the case if records have no codes, and if more of them have one distance than ``SearchDepth/trustedEquals``.
+    /// That is the case if more of them have one distance than ``SearchDepth/trustedEquals``, or if
+    /// records have no codes.
     static func candidatesFound(_ plan: SearchPlan) -> String {
         let isIncomplete: String
         switch plan {
