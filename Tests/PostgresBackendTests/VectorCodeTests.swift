@@ -123,4 +123,49 @@ import Testing
             #expect(try await nearestByCodes("text 77", database, matches: Self.mine) == "m77")
         }
     }
+
+    @Test func `a user without rights on the codes writes and searches`() async throws {
+        try await TestStore.withRole { schema, role, url in
+            let owner = try PostgresMemoryDatabase(
+                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema),
+                embedder: RandomEmbedder(), logger: TestStore.logger)
+            try await withClosing {
+                try await owner.prepare()
+                _ = try await owner.add(try (0..<10).map { try record($0, user: "me") })
+                _ = try await owner.ask("DELETE FROM memory_embeddings_codes")
+            } close: {
+                await owner.close()
+            }
+            try await TestStore.administer(
+                """
+                GRANT USAGE ON SCHEMA \(schema) TO \(role); \
+                GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \(schema) TO \(role); \
+                REVOKE ALL ON \(schema).memory_embeddings_codes FROM \(role)
+                """)
+            let server = try PostgresMemoryDatabase(
+                configuration: .init(databaseURL: url, schema: schema, autoMigrate: false),
+                embedder: RandomEmbedder(), logger: TestStore.logger)
+            try await withClosing {
+                try await server.prepare()
+                #expect(!server.space.isCoded)
+                try await server.completeCodes()
+                _ = try await server.add([try record(11, user: "me")])
+                #expect(try await search("text 11", server).items[0].record.id == "m11")
+            } close: {
+                await server.close()
+            }
+            try await TestStore.administer("GRANT SELECT ON \(schema).memory_embeddings_codes TO \(role)")
+            let reader = try PostgresMemoryDatabase(
+                configuration: .init(databaseURL: url, schema: schema, autoMigrate: false),
+                embedder: RandomEmbedder(), logger: TestStore.logger)
+            try await withClosing {
+                try await reader.prepare()
+                #expect(reader.space.isCoded)
+                try await reader.completeCodes()
+                #expect(try await search("text 3", reader).items[0].record.id == "m3")
+            } close: {
+                await reader.close()
+            }
+        }
+    }
 }

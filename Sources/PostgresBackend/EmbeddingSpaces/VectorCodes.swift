@@ -40,8 +40,8 @@ struct VectorCodes: Sendable {
         return true
     }
 
-    /// An entry of the index holds all that a search reads. A user who may read the vectors may
-    /// read the codes.
+    /// An entry of the index holds all that a search reads. The users who may read or insert
+    /// vectors may do so with codes.
     private var definition: String {
         """
         CREATE TABLE \(table) (number bigint PRIMARY KEY REFERENCES memories ON DELETE CASCADE, \
@@ -53,10 +53,12 @@ struct VectorCodes: Sendable {
         FOR EACH STATEMENT EXECUTE FUNCTION keep_vector_codes(); \
         CREATE TRIGGER \(vectors)_updated AFTER UPDATE ON \(vectors) REFERENCING NEW TABLE AS written \
         FOR EACH STATEMENT EXECUTE FUNCTION keep_vector_codes(); \
-        DO $$ DECLARE reader text; BEGIN \
-        FOR reader IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END \
-        FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = '\(vectors)'::regclass AND a.privilege_type = 'SELECT' \
-        LOOP EXECUTE format('GRANT SELECT ON \(table) TO %s', reader); END LOOP; END $$
+        DO $$ DECLARE permission record; BEGIN \
+        FOR permission IN SELECT DISTINCT a.privilege_type AS kind, \
+        CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS holder \
+        FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = '\(vectors)'::regclass \
+        AND a.privilege_type IN ('SELECT', 'INSERT') \
+        LOOP EXECUTE format('GRANT %s ON \(table) TO %s', permission.kind, permission.holder); END LOOP; END $$
         """
     }
 
@@ -80,11 +82,16 @@ struct VectorCodes: Sendable {
 
 extension PostgresMemoryDatabase {
     /// Makes the codes of the vectors that are older than their table, once in the life of a
-    /// server.
+    /// server. A user who may not do so leaves them to a server of the schema's owner.
     func completeCodes() async throws {
         let space = space
         guard space.isCoded, !codesAreComplete.load(ordering: .relaxed) else { return }
         let codes = VectorCodes(vectors: space.table)
+        let mayInsert = try await pool.query(
+            PostgresStatement("SELECT has_table_privilege('\(codes.table)', 'INSERT')"), retry: .repeatable,
+            deadline: database.deadline
+        ).singleRow().bool(0)
+        guard mayInsert else { return codesAreComplete.store(true, ordering: .relaxed) }
         var made = 0
         // Again after a pass that made some: it may have left out records that were being written.
         while true {
