@@ -3,7 +3,7 @@ import Logging
 import PostgresDriver
 import Synchronization
 
-/// The codes of the vectors in one table (`Migrations/0009_create_vector_codes.sql`).
+/// The codes of the vectors in one table (`Migrations/0008_create_vector_codes.sql`).
 struct VectorCodes: Sendable {
     /// The table of the vectors.
     let vectors: String
