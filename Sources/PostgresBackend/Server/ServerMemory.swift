@@ -1,6 +1,6 @@
 import PostgresDriver
 
-/// The memory that the Postgres server is configured to use, beside the size of what is stored.
+/// The memory that the Postgres server is configured to use, and the size of what is stored.
 ///
 /// Postgres is configured for a machine of the smallest size by default: 128 MB for pages, 64 MB to
 /// build an index.
