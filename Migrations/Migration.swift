@@ -27,6 +27,7 @@ public struct Migration: Sendable, Equatable {
         embedded("0006_add_keyword_analysis", PackageResources._006_add_keyword_analysis_sql),
         embedded("0007_create_access_tokens", PackageResources._007_create_access_tokens_sql),
         embedded("0008_create_vector_codes", PackageResources._008_create_vector_codes_sql),
+        embedded("0009_create_row_policies", PackageResources._009_create_row_policies_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

@@ -235,7 +235,9 @@ struct Assembly {
                 "DATABASE_URL is not set; it names the database to migrate, such as postgresql://user@localhost/agent_memory"
             )
         }
-        return try Migrator(databaseURL: url, schema: settings.postgres.schema, logger: logger)
+        return try Migrator(
+            databaseURL: url, schema: settings.postgres.schema, rowSecurity: settings.postgres.rowSecurity,
+            logger: logger)
     }
 
     private func redis(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
@@ -319,6 +321,7 @@ struct Assembly {
             timeout: settings.stores.timeout, metric: settings.vectors.metric,
             algorithm: settings.vectors.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.postgres.autoMigrate)
         configuration.database.idleLimit = settings.postgres.idleLimit
+        configuration.database.rowSecurity = settings.postgres.rowSecurity
         return configuration
     }
 }

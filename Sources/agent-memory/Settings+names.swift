@@ -59,6 +59,7 @@ extension MemoryError {
         case nil: message
         case .embeddingModel: "\(message); the setting is \(Settings.names.embeddings.model)"
         case .autoMigrate: "\(message); the setting is \(Settings.names.postgres.autoMigrate)"
+        case .rowSecurity: "\(message); the setting is \(Settings.names.postgres.rowSecurity)"
         case .jobKeyPrefix: "\(message); the setting is \(Settings.names.redis.jobsKeyPrefix)"
         }
     }

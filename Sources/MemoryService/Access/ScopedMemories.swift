@@ -32,6 +32,14 @@ struct ScopedMemories: Sendable {
         self.caller = caller
     }
 
+    /// Runs a call of the store, for which a store with row security enforces the caller's limits
+    /// once more.
+    private func inScope<Value>(
+        isolation: isolated (any Actor)? = #isolation, _ call: () async throws -> Value
+    ) async rethrows -> Value {
+        try await AccessScope.$current.withValue(caller.scope, operation: call, isolation: isolation)
+    }
+
     // MARK: Reading
 
     /// - Throws: ``MemoryError`` with code `unsupported` for what the backend does not have.
@@ -41,13 +49,14 @@ struct ScopedMemories: Sendable {
             try database.capabilities.check(query.ranking, backend: database.name)
             return Page(items: [], total: 0, request: query.page)
         }
-        return visible(try await database.search(query.filtered(by: filter)), \.record, query.page)
+        return visible(
+            try await inScope { try await database.search(query.filtered(by: filter)) }, \.record, query.page)
     }
 
     /// Of records that the caller may see; their neighbours have the same user and namespace.
     func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
         try caller.require(.read)
-        return try await database.neighbors(of: records, reach: reach)
+        return try await inScope { try await database.neighbors(of: records, reach: reach) }
     }
 
     func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
@@ -58,7 +67,7 @@ struct ScopedMemories: Sendable {
     func count(_ filter: MemoryFilter) async throws -> Int {
         try caller.require(.read)
         guard let filter = try narrowed(filter) else { return 0 }
-        return try await database.count(filter)
+        return try await inScope { try await database.count(filter) }
     }
 
     private func visible(_ query: ListQuery) async throws -> Page<MemoryRecord> {
@@ -66,7 +75,8 @@ struct ScopedMemories: Sendable {
             return Page(items: [], total: 0, request: query.page)
         }
         return visible(
-            try await database.list(ListQuery(filter: filter, page: query.page)), \.self, query.page)
+            try await inScope { try await database.list(ListQuery(filter: filter, page: query.page)) }, \.self,
+            query.page)
     }
 
     /// The filter, limited to what the caller may see; `nil` if nothing that matches may be seen.
@@ -138,7 +148,8 @@ struct ScopedMemories: Sendable {
 
     func add(_ records: [MemoryRecord]) async throws -> [String] {
         if let atomic = database.atomicWrites {
-            return try await atomic.add(try completed(records), within: caller.scope)
+            let records = try completed(records)
+            return try await inScope { try await atomic.add(records, within: caller.scope) }
         }
         return try await database.add(try await writable(records))
     }
@@ -146,21 +157,25 @@ struct ScopedMemories: Sendable {
     /// As ``AtomicMemoryDatabase/addDistinct(_:within:)``; `nil` if the backend cannot.
     func addDistinct(_ records: [MemoryRecord]) async throws -> [String]? {
         guard let atomic = database.atomicWrites else { return nil }
-        return try await atomic.addDistinct(try completed(records), within: caller.scope)
+        let records = try completed(records)
+        return try await inScope { try await atomic.addDistinct(records, within: caller.scope) }
     }
 
     /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``; `nil` if the backend cannot.
     func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome]? {
         guard let atomic = database.atomicWrites else { return nil }
         // It replaces nothing, so the owners of what is stored do not matter.
-        return try await atomic.promote(try completed(records), handedInAt: handedInAt)
+        let records = try completed(records)
+        return try await inScope { try await atomic.promote(records, handedInAt: handedInAt) }
     }
 
     /// The number of records that changed; those that the caller may not see are not among them.
     func update(_ update: RecordUpdate) async throws -> Int {
         try caller.require(.write)
         try caller.check(update.changes)
-        if let atomic = database.atomicWrites { return try await atomic.update([update], within: caller.scope) }
+        if let atomic = database.atomicWrites {
+            return try await inScope { try await atomic.update([update], within: caller.scope) }
+        }
         guard try await !visibleIDs([update.id]).isEmpty else { return 0 }
         return try await database.update([update])
     }
@@ -174,7 +189,7 @@ struct ScopedMemories: Sendable {
     func delete(_ ids: [String]) async throws -> Int {
         if let atomic = database.atomicWrites {
             try caller.require(.write)
-            return try await atomic.delete(ids, within: caller.scope)
+            return try await inScope { try await atomic.delete(ids, within: caller.scope) }
         }
         let ids = try await deletable(ids)
         return try await database.delete(ids)

@@ -49,7 +49,10 @@ public struct AccessRecorder: Service {
             let access = RecordChanges.Access(at: now(), minimumIntervalSeconds: Self.minimumIntervalSeconds)
             do {
                 let changes = try RecordChanges(access: access)
-                _ = try await database.update(ids.map { RecordUpdate(id: $0, changes: changes) })
+                // They were read on behalf of callers who reach them.
+                _ = try await AccessScope.$current.withValue(.everything) {
+                    try await database.update(ids.map { RecordUpdate(id: $0, changes: changes) })
+                }
             } catch is CancellationError {
                 return
             } catch {

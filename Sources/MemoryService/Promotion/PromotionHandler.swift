@@ -40,9 +40,11 @@ public struct PromotionHandler: JobHandler {
             // in the dead-letter list.
             return try await jobs.enqueue(promotion.singles)
         }
-        try await store.markPersisted(
-            memoryIDs: promotion.memories.map(\.id), messageIDs: promotion.messages.map(\.id), at: now,
-            in: promotion.key)
+        try await AccessScope.$current.withValue(promotion.caller.scope) {
+            try await store.markPersisted(
+                memoryIDs: promotion.memories.map(\.id), messageIDs: promotion.messages.map(\.id), at: now,
+                in: promotion.key)
+        }
     }
 
     private static let taken = MemoryError(

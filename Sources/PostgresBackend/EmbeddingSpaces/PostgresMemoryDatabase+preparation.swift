@@ -16,9 +16,12 @@ extension PostgresMemoryDatabase {
             let permitsCodes = space.permitsCodes
             let (own, isCoded) = try await session.withLock(.vectorSpaces) { connection in
                 let own = try await registry.settle(on: connection)
-                guard permitsCodes else { return (own, false) }
-                let codes = VectorCodes(vectors: own.table)
-                return (own, try await codes.ensure(on: connection, logger: logger))
+                var isCoded = false
+                if permitsCodes {
+                    isCoded = try await VectorCodes(vectors: own.table).ensure(on: connection, logger: logger)
+                }
+                try await database.settleRowSecurity(on: connection)
+                return (own, isCoded)
             }
             settle(on: own.table, isCoded: isCoded)
             let index = VectorIndex(space: space, logger: logger)

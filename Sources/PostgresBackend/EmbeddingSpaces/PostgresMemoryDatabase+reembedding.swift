@@ -14,6 +14,7 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
             let (own, recorded) = try await database.session.withLock(.vectorSpaces) { connection in
                 let own = try await registry.begin(on: connection)
                 if permitsCodes { _ = try await VectorCodes(vectors: own.table).ensure(on: connection, logger: logger) }
+                try await database.settleRowSecurity(on: connection)
                 return (own, try await registry.recorded(on: connection))
             }
             settle(on: own.table)
@@ -38,13 +39,17 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
     }
 
     public func embedMissing(from position: Int, limit: Int) async throws -> ReembeddingStep {
+        try await database.reachingEverything { try await embedAll(from: position, limit: limit) }
+    }
+
+    private func embedAll(from position: Int, limit: Int) async throws -> ReembeddingStep {
         try await mappingErrors {
             let table = space.table
-            let last = try await pool.query(
+            let last = try await database.query(
                 PostgresStatement("SELECT coalesce(max(number), 0) FROM memories"), retry: .repeatable,
                 deadline: database.deadline
             ).singleRow().int(0)
-            let rows = try await pool.query(
+            let rows = try await database.query(
                 Self.missing(in: table, from: position, limit: limit), retry: .repeatable, deadline: database.deadline
             ).rows
             let records = try rows.map { (number: try $0.int(0), text: try $0.text(1)) }
@@ -57,7 +62,7 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
             let statements = zip(records, vectors).map { record, vector in
                 Self.completion(of: record.number, record.text, vector, in: table)
             }
-            let results = try await pool.pipeline(
+            let results = try await database.pipeline(
                 statements, retry: .repeatable, deadline: database.deadline,
                 perStatement: database.configuration.timeout)
             return ReembeddingStep(
@@ -136,7 +141,7 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
     /// is nothing to look for.
     func completeVectors() async throws {
         guard vectorMaintenance.isDue else { return }
-        let spaces = try await pool.query(
+        let spaces = try await database.query(
             PostgresStatement("SELECT count(*) FROM vector_spaces"), retry: .repeatable, deadline: database.deadline
         ).singleRow().int(0)
         guard spaces > 1 else { return }

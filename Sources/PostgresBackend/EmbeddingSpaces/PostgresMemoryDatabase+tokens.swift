@@ -17,11 +17,11 @@ extension PostgresMemoryDatabase {
     }
 
     private func completeTokens(from position: Int, _ tag: UInt32) async throws -> TokenSweep<Int>.Step {
-        let last = try await pool.query(
+        let last = try await database.query(
             PostgresStatement("SELECT coalesce(max(number), 0) FROM memories"), retry: .repeatable,
             deadline: database.deadline
         ).singleRow().int(0)
-        let rows = try await pool.query(
+        let rows = try await database.query(
             Self.missingTokens(tag, from: position), retry: .repeatable, deadline: database.deadline
         ).rows
         let records = try rows.map { (number: try $0.int(0), text: try $0.text(1)) }
@@ -31,7 +31,7 @@ extension PostgresMemoryDatabase {
         }
         var completed = 0
         if !statements.isEmpty {
-            let results = try await pool.pipeline(
+            let results = try await database.pipeline(
                 statements, retry: .repeatable, deadline: database.deadline,
                 perStatement: database.configuration.timeout)
             completed = results.reduce(0) { $0 + $1.affectedRows }

@@ -87,7 +87,7 @@ extension PostgresMemoryDatabase {
         let space = space
         guard space.isCoded, !codesAreComplete.load(ordering: .relaxed) else { return }
         let codes = VectorCodes(vectors: space.table)
-        let mayInsert = try await pool.query(
+        let mayInsert = try await database.query(
             PostgresStatement("SELECT has_table_privilege('\(codes.table)', 'INSERT')"), retry: .repeatable,
             deadline: database.deadline
         ).singleRow().bool(0)
@@ -96,12 +96,12 @@ extension PostgresMemoryDatabase {
         // Again after a pass that made some: it may have left out records that were being written.
         while true {
             let before = made
-            let last = try await pool.query(
+            let last = try await database.query(
                 PostgresStatement("SELECT coalesce(max(number), 0) FROM \(space.table)"), retry: .repeatable,
                 deadline: database.deadline
             ).singleRow().int(0)
             for position in stride(from: 0, through: last, by: VectorCodes.window) {
-                made += try await pool.query(
+                made += try await database.query(
                     codes.fill(from: position), retry: .repeatable, deadline: database.deadline
                 ).affectedRows
             }

@@ -9,6 +9,13 @@ enum JobSQL {
         return sql.statement("\(text) RETURNING number")
     }
 
+    /// As ``enqueue(_:)``, without the numbers: a caller with limits may add jobs, not read them.
+    static func add(_ jobs: [NewJob]) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let text = insert(jobs, from: nil, &sql)
+        return sql.statement(text)
+    }
+
     /// An INSERT of the jobs, whose numbers rise with their order.
     ///
     /// - Parameter source: a table; no job is inserted if it is empty, and it has no more than one

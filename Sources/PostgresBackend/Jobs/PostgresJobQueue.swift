@@ -89,9 +89,11 @@ public final class PostgresJobQueue: JobQueue {
     }
 
     public func list(_ state: JobState, page: PageRequest) async throws -> Page<JobSummary> {
-        let results = try await database.call { deadline in
-            try await self.database.pool.pipeline(
-                JobSQL.list(state, page: page), retry: .repeatable, deadline: deadline)
+        let results = try await database.reachingEverything {
+            try await self.database.call { deadline in
+                try await self.database.pipeline(
+                    JobSQL.list(state, page: page), retry: .repeatable, deadline: deadline)
+            }
         }
         let found = results[1]
         let (number, kind, attempts) = try (found.column("number"), found.column("kind"), found.column("attempts"))
@@ -136,9 +138,12 @@ public final class PostgresJobQueue: JobQueue {
     private func send(
         _ statement: PostgresStatement, retry: PostgresPool.Retry = .onlyIfNotExecuted
     ) async throws -> PostgresResult {
-        try await database.call { deadline in
-            try await self.database.retryingConflicts {
-                try await self.database.pool.query(statement, retry: retry, deadline: deadline)
+        // The queue is the server's own; what a job may reach is in its payload.
+        try await database.reachingEverything {
+            try await self.database.call { deadline in
+                try await self.database.retryingConflicts {
+                    try await self.database.query(statement, retry: retry, deadline: deadline)
+                }
             }
         }
     }

@@ -18,7 +18,7 @@ extension PostgresMemoryDatabase {
             let row =
                 isPrepared
                 ? try await database.checkWrites(version).singleRow()
-                : try await pool.query(version, retry: .repeatable, deadline: database.deadline).singleRow()
+                : try await database.query(version, retry: .repeatable, deadline: database.deadline).singleRow()
             let (vector, closed) = (try row.text(1), try row.text(2))
             let server = "PostgreSQL \(PostgresDatabase.number(ofVersion: try row.text(0)))"
             let reason: String? =
@@ -54,7 +54,7 @@ extension PostgresMemoryDatabase {
     private func indexHealth(_ deadline: ContinuousClock.Instant) async -> ComponentHealth {
         guard preparation.isDone else { return ComponentHealth("index", reason: "the index is \(preparation.reason)") }
         do {
-            let result = try await pool.query(
+            let result = try await database.query(
                 VectorIndex(space: space, logger: logger).listing, retry: .repeatable, deadline: deadline)
             let warning = reanalysis.warning ?? tokenSweep.notice
             guard space.algorithm == .hnsw else { return ComponentHealth("index", warning: warning) }

@@ -22,7 +22,7 @@ extension PostgresMemoryDatabase {
     private func restoreIndex() async throws {
         guard space.algorithm == .hnsw else { return }
         let index = VectorIndex(space: space, logger: logger)
-        let listed = try await pool.query(index.listing, retry: .repeatable, deadline: database.deadline)
+        let listed = try await database.query(index.listing, retry: .repeatable, deadline: database.deadline)
         guard try !listed.rows.contains(where: { try $0.text(0) == space.indexName }) else { return }
         try await database.session.withLock(.vectorIndex(of: space.table)) { connection in
             try await index.ensure(on: connection)
@@ -39,10 +39,10 @@ extension PostgresMemoryDatabase {
 
     private func foldTotals() async throws {
         let deadline = database.deadline
-        let rows = try await pool.query(
+        let rows = try await database.query(
             PostgresStatement("SELECT count(*) FROM memory_totals"), retry: .repeatable, deadline: deadline
         ).singleRow().int(0)
         guard rows > 16 else { return }
-        _ = try await pool.query(Self.totalsFold, retry: .onlyIfNotExecuted, deadline: deadline)
+        _ = try await database.query(Self.totalsFold, retry: .onlyIfNotExecuted, deadline: deadline)
     }
 }

@@ -22,13 +22,13 @@ extension PostgresMemoryDatabase {
             // it twice has the same effect as once.
             try await self.database.retryingConflicts {
                 do {
-                    _ = try await self.pool.pipeline(
+                    _ = try await self.database.pipeline(
                         batch, retry: .onlyIfNotExecuted, deadline: deadline, perStatement: limit)
                 } catch let lost as PostgresError
                     where [.connectionLost, .server].contains(lost.code) && lost.endsSession
                 {
                     do {
-                        _ = try await self.pool.pipeline(
+                        _ = try await self.database.pipeline(
                             batch, retry: .onlyIfNotExecuted, deadline: max(deadline, .now + limit), perStatement: limit
                         )
                     } catch let error as PostgresError {
@@ -91,19 +91,25 @@ extension PostgresMemoryDatabase {
 
     public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
         var known: [ExactString: Row] = [:]
+        var overtaken: Set<ExactString> = []
+        var hidden: Set<ExactString> = []
         while true {
             // No lock is held during the embedding.
-            let rows = known
+            let (rows, taken) = (known, hidden)
             let attempt = try await call { deadline in
                 try await self.database.retryingConflicts {
-                    try await self.promote(records, handedInAt, rows, deadline)
+                    try await self.promote(records, handedInAt, rows, taken, deadline)
                 }
             }
             switch attempt {
             case .done(let outcomes): return outcomes
             case .needsRows(let missing):
                 for row in try await self.rows(of: missing) { known[ExactString(row.record.id)] = row }
-            case .overtaken: try Task.checkCancellation()
+            case .overtaken(let ids):
+                // With row security an id stays out of sight if it belongs to others.
+                hidden.formUnion(overtaken.intersection(ids))
+                overtaken.formUnion(ids)
+                try Task.checkCancellation()
             }
         }
     }
@@ -112,13 +118,14 @@ extension PostgresMemoryDatabase {
         case done([PromotionOutcome])
         /// Nothing was written: these are to be stored and have no vector yet.
         case needsRows([MemoryRecord])
-        /// Nothing was written: one of the ids was stored meanwhile.
-        case overtaken
+        /// Nothing was written: these ids were stored meanwhile, or by others whose records are
+        /// out of sight.
+        case overtaken(Set<ExactString>)
     }
 
     private func promote(
         _ records: [MemoryRecord], _ handedInAt: Timestamp, _ known: [ExactString: Row],
-        _ deadline: ContinuousClock.Instant
+        _ hidden: Set<ExactString>, _ deadline: ContinuousClock.Instant
     ) async throws -> PromotionAttempt {
         let ids = records.map(\.id)
         let opening = [
@@ -133,6 +140,7 @@ extension PostgresMemoryDatabase {
             let outcomes = records.map { record -> PromotionOutcome in
                 let id = ExactString(record.id)
                 if let there = stored[id] { return there.sharesOwner(with: record) ? .present : .taken }
+                if hidden.contains(id) { return .taken }
                 return deleted.contains(id) ? .deleted : .stored
             }
             let wanted = zip(records, outcomes).filter { $0.1 == .stored }.map(\.0)
@@ -150,9 +158,10 @@ extension PostgresMemoryDatabase {
             let results = try await connection.pipeline(inserts, deadline: deadline, perStatement: limit)
             let deadline = max(deadline, .now + limit)
             // A create takes no lock of ids; it may have come in between.
-            guard results.allSatisfy({ $0.affectedRows == 1 }) else {
+            let refused = zip(rows, results).filter { $0.1.affectedRows != 1 }.map { ExactString($0.0.record.id) }
+            guard refused.isEmpty else {
                 try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
-                return .overtaken
+                return .overtaken(Set(refused))
             }
             try await connection.query(PostgresStatement("COMMIT"), deadline: deadline)
             return .done(outcomes)
@@ -191,7 +200,7 @@ extension PostgresMemoryDatabase {
             : [DeletionSQL.lock(ids: ids), DeletionSQL.remove(ids, within: scope)]
         return try await call { deadline in
             try await self.database.retryingConflicts {
-                try await self.pool.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)[1]
+                try await self.database.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)[1]
                     .affectedRows
             }
         }

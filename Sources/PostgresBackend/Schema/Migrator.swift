@@ -29,26 +29,40 @@ public struct Migrator: Sendable {
     private let migrations: [Migration]
     private let session: SchemaConnection
     private let logger: Logger
+    private let rowSecurity: Bool?
 
+    /// - Parameters:
+    ///   - databaseURL: anything that libpq takes.
+    ///   - schema: the schema of the tables.
+    ///   - rowSecurity: whether ``up()`` enables row-level security or disables it; `nil` changes
+    ///     nothing.
+    ///   - logger: gets a line for each change.
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL or schema name.
-    public init(databaseURL: String, schema: String, logger: Logger) throws {
-        try self.init(databaseURL: databaseURL, schema: schema, logger: logger, migrations: Migration.all)
+    public init(databaseURL: String, schema: String, rowSecurity: Bool? = nil, logger: Logger) throws {
+        try self.init(
+            databaseURL: databaseURL, schema: schema, rowSecurity: rowSecurity, logger: logger,
+            migrations: Migration.all)
     }
 
-    /// A migrator as ``init(databaseURL:schema:logger:)`` makes it, with other migrations than the
-    /// binary's own.
-    init(databaseURL: String, schema: String, logger: Logger, migrations: [Migration]) throws {
+    /// A migrator as ``init(databaseURL:schema:rowSecurity:logger:)`` makes it, with other
+    /// migrations than the binary's own.
+    init(
+        databaseURL: String, schema: String, rowSecurity: Bool? = nil, logger: Logger, migrations: [Migration]
+    ) throws {
         let schema = try SchemaName(schema)
         let connections = PostgresPool.Configuration(
             connection: PostgresConfiguration(connectionString: databaseURL), maximumConnections: 1)
         let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
         self.init(
-            session: SchemaConnection(pool: pool, schema: schema, logger: logger), logger: logger,
-            migrations: migrations)
+            session: SchemaConnection(pool: pool, schema: schema, logger: logger), rowSecurity: rowSecurity,
+            logger: logger, migrations: migrations)
     }
 
     /// - Parameter session: lends the connections.
-    init(session: SchemaConnection, logger: Logger, migrations: [Migration] = Migration.all) {
+    init(
+        session: SchemaConnection, rowSecurity: Bool? = nil, logger: Logger, migrations: [Migration] = Migration.all
+    ) {
+        self.rowSecurity = rowSecurity
         self.migrations = migrations
         self.logger = logger
         self.session = session
@@ -64,7 +78,18 @@ public struct Migrator: Sendable {
     @discardableResult
     public func up() async throws -> [String] {
         try await mappingPreparation(hasSucceeded: false) {
-            try await session.withLock(.migrations) { connection in try await up(on: connection) }
+            try await session.withLock(.migrations) { connection in
+                let applied = try await up(on: connection)
+                if let rowSecurity {
+                    let security = RowSecurity(schema: session.schema, logger: logger)
+                    if rowSecurity {
+                        try await security.enable(on: connection)
+                    } else {
+                        try await security.disable(on: connection)
+                    }
+                }
+                return applied
+            }
         }
     }
 

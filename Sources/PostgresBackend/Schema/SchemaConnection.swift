@@ -57,7 +57,7 @@ struct SchemaConnection: Sendable {
                     SELECT set_config('statement_timeout', '0', false), \
                     set_config('idle_in_transaction_session_timeout', '0', false)
                     """),
-                Self.searchPath(schema),
+                Self.searchPath(schema), RowSecurity.session,
             ]
             _ = try await connection.pipeline(settings, deadline: deadline)
             try await checkServer(on: connection)

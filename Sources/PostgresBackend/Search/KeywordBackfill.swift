@@ -24,12 +24,12 @@ extension PostgresMemoryDatabase {
         var last = 0
         var remaining = 0
         while true {
-            let records = try await pool.query(
+            let records = try await database.query(
                 Self.toAnalyze(after: last, limit: Self.batchSize), retry: .repeatable, deadline: database.deadline
             ).rows.map { (number: try $0.int(0), text: try $0.text(1)) }
             guard let end = records.last?.number else { break }
             if last == 0 {
-                remaining = try await pool.query(
+                remaining = try await database.query(
                     PostgresStatement("SELECT count(*) FROM memories m WHERE \(Self.needsAnalysis)"),
                     retry: .repeatable, deadline: database.deadline
                 ).singleRow().int(0)
@@ -39,7 +39,7 @@ extension PostgresMemoryDatabase {
             let statements = records.map { record in
                 Self.reanalysis(of: record.number, record.text, words: analyzer.words(in: record.text))
             }
-            let results = try await pool.pipeline(
+            let results = try await database.pipeline(
                 statements, retry: .repeatable, deadline: database.deadline,
                 perStatement: database.configuration.timeout)
             changed += results.reduce(0) { $0 + $1.affectedRows }

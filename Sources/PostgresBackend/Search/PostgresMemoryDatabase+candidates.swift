@@ -7,7 +7,7 @@ extension PostgresMemoryDatabase: CandidateDatabase {
         try await call { deadline in
             let (matches, total) = try await self.counts(query.filter, phrases: query.phrases, deadline)
             guard let candidates = query.poolSize(matches: matches) else {
-                let result = try await self.pool.query(
+                let result = try await self.database.query(
                     self.sql.allCandidatesQuery(query), retry: .repeatable, deadline: deadline)
                 let all = try Self.candidates(result, query)
                 // A record may have come or gone between the two statements.
@@ -46,7 +46,7 @@ extension PostgresMemoryDatabase: CandidateDatabase {
 
     public func tokenBits(of ids: [String], modelTag: UInt32) async throws -> [ExactString: TokenBits] {
         try await call { deadline in
-            let result = try await self.pool.query(
+            let result = try await self.database.query(
                 SearchSQL.tokenBits(of: ids), retry: .repeatable, deadline: deadline)
             var bits: [ExactString: TokenBits] = [:]
             for row in result.rows {
@@ -59,7 +59,7 @@ extension PostgresMemoryDatabase: CandidateDatabase {
     public func records(withIDs ids: [String]) async throws -> [ExactString: MemoryRecord] {
         guard !ids.isEmpty else { return [:] }
         return try await call { deadline in
-            try await self.pool.query(
+            try await self.database.query(
                 PostgresStatement(
                     "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1)", [.textArray(ids)]),
                 retry: .repeatable, deadline: deadline

@@ -7,7 +7,7 @@ extension PostgresMemoryDatabase {
         let keywords = analyzer.query(query.text)
         guard !keywords.isEmpty else { return Page(items: [], total: 0, request: query.page) }
         return try await call { deadline in
-            let result = try await self.pool.query(
+            let result = try await self.database.query(
                 self.sql.keywordQuery(keywords, scorer: scorer, filter: query.filter, page: query.page),
                 retry: .repeatable, deadline: deadline)
             return try self.hitPage(result, total: try result[0].int("total"), query) {

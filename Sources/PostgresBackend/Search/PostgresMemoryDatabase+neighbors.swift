@@ -4,7 +4,7 @@ import PostgresDriver
 extension PostgresMemoryDatabase {
     public func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
         let result = try await call { deadline in
-            try await self.pool.query(
+            try await self.database.query(
                 SearchSQL.neighbors(of: records.map(\.id), reach: reach), retry: .repeatable, deadline: deadline)
         }
         var before = [[SessionNeighbors.Memory]](repeating: [], count: records.count)

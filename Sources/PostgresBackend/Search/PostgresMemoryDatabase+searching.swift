@@ -59,7 +59,7 @@ extension PostgresMemoryDatabase {
     func counts(
         _ filter: MemoryFilter, phrases: [[String]], _ deadline: ContinuousClock.Instant
     ) async throws -> (matches: Int, total: Int) {
-        let row = try await pool.query(
+        let row = try await database.query(
             SearchSQL.countForSearch(filter, phrases: phrases), retry: .repeatable, deadline: deadline
         ).singleRow()
         return (try row.int("matches"), try row.int("total"))
@@ -81,13 +81,13 @@ extension PostgresMemoryDatabase {
             coded: space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter))
         if let candidates = plan.expectedCandidates {
             let settings = sql.settings(for: plan, filtered: matches < total)
-            let results = try await pool.pipeline(
+            let results = try await database.pipeline(
                 (settings.map { [$0] } ?? []) + [statement(plan)], retry: .repeatable, deadline: deadline)
             let result = results[results.count - 1]
             let found = try result[0].int("extra")
             if found >= min(candidates, matches), try isEnough(result, candidates) { return (result, plan) }
         }
-        return (try await pool.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
+        return (try await database.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
     }
 
     /// The hits of a result with the rows of ``SearchSQL/ranked(with:order:extra:page:_:)``.

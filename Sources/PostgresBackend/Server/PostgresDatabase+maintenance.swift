@@ -15,7 +15,7 @@ extension PostgresDatabase {
         while !Task.isCancelled {
             do {
                 if !preparation.isDone { try await prepare() }
-                try await work()
+                try await reachingEverything(work)
                 try await Task.sleep(for: interval)
             } catch is CancellationError {
                 return
@@ -94,7 +94,7 @@ extension PostgresDatabase {
     func sweep(batch: Int, _ removal: (_ limit: Int) -> PostgresStatement) async throws {
         var removed: Int
         repeat {
-            removed = try await pool.query(removal(batch), retry: .onlyIfNotExecuted, deadline: deadline).affectedRows
+            removed = try await query(removal(batch), retry: .onlyIfNotExecuted, deadline: deadline).affectedRows
         } while removed == batch
     }
 }

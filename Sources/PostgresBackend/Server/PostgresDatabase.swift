@@ -25,6 +25,9 @@ public final class PostgresDatabase: Sendable {
         /// Whether migrations are applied when the server starts; otherwise a database without some
         /// of them is refused.
         public var autoMigrate: Bool
+        /// Whether the database itself limits each transaction to ``AccessScope/current``, by
+        /// row-level security. Default `false`: then a database in which it is enabled is refused.
+        public var rowSecurity = false
 
         public init(
             databaseURL: String, schema: String = "agent_memory", poolSize: Int = 10, timeout: Duration = .seconds(10),
@@ -93,9 +96,23 @@ public final class PostgresDatabase: Sendable {
                     try await migrator.checkUpToDate(on: connection)
                 }
                 try await session.checkRights(on: connection)
+                try await settleRowSecurity(on: connection)
             }
             // Existing connections may lack the schema of the extension in their search path.
             pool.reset()
+        }
+    }
+
+    /// Enables row-level security where it is wanted and missing.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the database does not fit the
+    ///   setting.
+    func settleRowSecurity(on connection: PostgresConnection) async throws {
+        let security = RowSecurity(schema: session.schema, logger: logger)
+        if configuration.rowSecurity {
+            try await security.enable(on: connection)
+        } else {
+            try await security.checkDisabled(on: connection)
         }
     }
 
@@ -117,6 +134,8 @@ public final class PostgresDatabase: Sendable {
             if !preparation.isDone { try await preparation.wait(until: deadline, prepare) }
             do {
                 return try await body(deadline)
+            } catch let error as PostgresError where isOutsideScope(error) {
+                throw AccessScope.conflict
             } catch let error as PostgresError where error.isMissingSchema {
                 logger.warning("the tables are missing; creating them", metadata: ["error": "\(error)"])
                 preparation.invalidate()
@@ -158,10 +177,11 @@ public final class PostgresDatabase: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection, [PostgresResult]) async throws -> sending Value
     ) async throws -> sending Value {
-        try await pool.withConnection(deadline: deadline) { connection in
+        let before = [PostgresStatement("BEGIN"), limit].compactMap(\.self)
+        return try await pool.withConnection(deadline: deadline) { connection in
             let opened: [PostgresResult]
             do {
-                opened = try await connection.pipeline([PostgresStatement("BEGIN")] + opening, deadline: deadline)
+                opened = try await connection.pipeline(before + opening, deadline: deadline)
             } catch let error as PostgresError where error.code == .connectionLost {
                 // Nothing was written yet.
                 throw PostgresError(
@@ -169,7 +189,7 @@ public final class PostgresDatabase: Sendable {
                     provablyNotExecuted: true)
             }
             do {
-                return try await body(connection, Array(opened.dropFirst()))
+                return try await body(connection, Array(opened.dropFirst(before.count)))
             } catch {
                 // The pool closes a connection that is left in a transaction; this one can be kept.
                 _ = try? await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)

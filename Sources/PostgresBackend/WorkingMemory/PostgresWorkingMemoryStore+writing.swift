@@ -19,7 +19,7 @@ extension PostgresWorkingMemoryStore {
         let statements = SessionWriteSQL.create(memory, writerStamp: writerStamp, enqueueing: jobs)
         let made = try await database.call { deadline in
             try await self.database.retryingConflicts {
-                try await self.database.pool.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)[1]
+                try await self.database.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)[1]
             }
         }
         guard made.count > 0 else {
@@ -46,7 +46,7 @@ extension PostgresWorkingMemoryStore {
                         memories: RowChanges(
                             from: try SessionRows.memories(opened[3]), to: memory.memories, id: \.id),
                         writerStamp: writerStamp)
-                    if !jobs.isEmpty { statements.append(JobSQL.enqueue(jobs)) }
+                    if !jobs.isEmpty { statements.append(JobSQL.add(jobs)) }
                     return try await connection.pipeline(
                         statements + [PostgresStatement("COMMIT")], deadline: deadline)[0].singleRow().int(0)
                 }
@@ -60,7 +60,7 @@ extension PostgresWorkingMemoryStore {
         let statements = SessionWriteSQL.append(append, to: key)
         let results = try await database.call { deadline in
             try await self.database.retryingConflicts {
-                try await self.database.pool.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)
+                try await self.database.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)
             }
         }
         guard results[1].count > 0 else {
@@ -83,7 +83,7 @@ extension PostgresWorkingMemoryStore {
         let statements = SessionWriteSQL.delete(key, expectedRevision: expectedRevision)
         let results = try await database.call { deadline in
             try await self.database.retryingConflicts {
-                try await self.database.pool.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)
+                try await self.database.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)
             }
         }
         if results[1].count > 0 { return true }
@@ -108,7 +108,7 @@ extension PostgresWorkingMemoryStore {
             memoryIDs: memoryIDs, messageIDs: messageIDs, at: at, in: key)
         try await database.call { deadline in
             try await self.database.retryingConflicts {
-                _ = try await self.database.pool.pipeline(statements, retry: .repeatable, deadline: deadline)
+                _ = try await self.database.pipeline(statements, retry: .repeatable, deadline: deadline)
             }
         }
     }

@@ -54,7 +54,7 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
         _ reference: SessionReference, within scope: AccessScope, limit: Int
     ) async throws -> [SessionKey] {
         try await database.call { deadline in
-            try await self.database.pool.query(
+            try await self.database.query(
                 SessionSQL.matching(reference, within: scope, limit: limit), retry: .repeatable, deadline: deadline
             ).rows.map { row in
                 SessionKey(
@@ -65,7 +65,7 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
 
     public func read(_ key: SessionKey, lastMessages: Int?) async throws -> StoredSession? {
         try await database.call { deadline in
-            let results = try await self.database.pool.pipeline(
+            let results = try await self.database.pipeline(
                 SessionSQL.read(key, lastMessages: lastMessages), retry: .repeatable, deadline: deadline)
             guard results[1].count > 0 else { return nil }
             var messages = try SessionRows.messages(results[2]).map(\.row)
@@ -81,7 +81,7 @@ public final class PostgresWorkingMemoryStore: WorkingMemoryStore {
         namespace: String?, userID: String?, within scope: AccessScope, page: PageRequest
     ) async throws -> Page<String> {
         try await database.call { deadline in
-            let row = try await self.database.pool.query(
+            let row = try await self.database.query(
                 SessionSQL.sessionIDs(namespace: namespace, userID: userID, within: scope, page: page),
                 retry: .repeatable, deadline: deadline
             ).singleRow()

@@ -14,4 +14,7 @@ public struct PostgresSettings: SettingsRoom {
     public let autoMigrate = Setting<Bool>.bool(
         "AUTO_MIGRATE", default: true,
         "`false`: run `agent-memory migrate up` yourself (`status`, `dry-run`), with the settings of the servers.")
+    public let rowSecurity = Setting<Bool>.bool(
+        "POSTGRES_ROW_SECURITY", default: false,
+        "The database limits each transaction to what its caller reaches; see [access](access.md#row-security).")
 }
