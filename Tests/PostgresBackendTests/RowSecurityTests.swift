@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    /// A schema whose owner is no superuser.
+    /// A schema whose owner is not a superuser.
     private func withOwner(_ body: (_ schema: String, _ url: String) async throws -> Void) async throws {
         try await TestStore.withRole { schema, role, url in
             try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
@@ -216,7 +216,7 @@ import Testing
             }
             #expect(read?.memory.messages.map(\.id) == ["m1", "m2", "m3", "m4"])
             #expect(read?.memory.memories.count == 2)
-            // The server's own work reaches them whoever asks for it.
+            // The server's own work reaches them, whatever the scope of the task.
             #expect(try await stores.jobs.lease(kinds: ["k"], limit: 9, for: .seconds(60)).count == 2)
             for table in ["session_messages", "session_memories", "session_revisions", "jobs"] {
                 for other in [nil, try Self.scope(["b"], ["*"])] {

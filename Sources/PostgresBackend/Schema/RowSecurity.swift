@@ -126,7 +126,9 @@ struct RowSecurity: Sendable {
                 WHERE NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) \
                 AND pg_has_role(c.relowner, 'USAGE')
                 """), deadline: deadline
-        ).rows.map { (table: try $0.text(0), condition: try $0.bool(1) ? Self.ownerInScope : "(SELECT scope_is_set())") }
+        ).rows.map {
+            (table: try $0.text(0), condition: try $0.bool(1) ? Self.ownerInScope : "(SELECT scope_is_set())")
+        }
         guard !missing.isEmpty else { return }
         let policies = missing.map { "CREATE POLICY \(Self.policy) ON \($0.table) USING (\($0.condition))" }
         try await connection.script(policies.joined(separator: "; "), deadline: deadline)

@@ -11,13 +11,21 @@ struct SearchSQL {
     /// The number of all records, from the stored totals.
     static let totalRecords = "(SELECT coalesce(sum(records), 0)::bigint FROM memory_totals)"
 
+    /// The number of all records that the transaction may see: the stored totals, unless row-level
+    /// security hides some of what they count.
+    private static let visibleRecords = """
+        (SELECT CASE WHEN row_security_active('memories') \
+        AND NOT (scope_permits_all('namespaces') AND scope_permits_all('users')) \
+        THEN (SELECT count(*) FROM memories) ELSE \(totalRecords) END)
+        """
+
     // MARK: Counts and lists
 
     /// One row: how many records match.
     static func count(_ filter: MemoryFilter) -> PostgresStatement {
         var sql = SQLBuilder()
         let conditions = FilterSQL.conditions(filter, &sql)
-        guard !conditions.isEmpty else { return sql.statement("SELECT \(totalRecords)") }
+        guard !conditions.isEmpty else { return sql.statement("SELECT \(visibleRecords)") }
         return sql.statement("SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions))")
     }
 
@@ -27,7 +35,7 @@ struct SearchSQL {
         let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
         let count =
             conditions.isEmpty
-            ? totalRecords : "(SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions)))"
+            ? visibleRecords : "(SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions)))"
         return sql.statement("SELECT \(count) AS matches, \(totalRecords) AS total")
     }
 

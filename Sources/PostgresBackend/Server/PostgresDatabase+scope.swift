@@ -3,8 +3,8 @@ import PostgresDriver
 
 /// What the work of a task may reach, told to the server in the transaction that it holds for.
 extension PostgresDatabase {
-    /// The statement that a transaction begins with, if row security is on; without a scope there is
-    /// none, and the transaction reaches nothing.
+    /// The statement that a transaction begins with, if row security is on; without a scope there
+    /// is none, and the transaction reaches nothing.
     var limit: PostgresStatement? {
         guard configuration.rowSecurity else { return nil }
         return AccessScope.current.map { RowSecurity.limit(to: $0) }
