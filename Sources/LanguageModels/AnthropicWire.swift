@@ -8,23 +8,7 @@ struct AnthropicWire: LanguageWire {
     static let version = "2023-06-01"
 
     let model: String
-    let maximumTokens: Int
-
-    func body(_ prompt: String) -> [UInt8] {
-        var writer = JSONWriter(capacity: prompt.utf8.count + 160)
-        writer.object { writer in
-            writer.member("model", model)
-            writer.member("max_tokens", maximumTokens)
-            writer.name("messages")
-            writer.array { writer in
-                writer.object { writer in
-                    writer.member("role", "user")
-                    writer.member("content", prompt)
-                }
-            }
-        }
-        return writer.bytes
-    }
+    let maximumTokens: Int?
 
     func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer {
         let json = try json(body)

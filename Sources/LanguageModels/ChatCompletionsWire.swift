@@ -4,21 +4,7 @@ import ModelServices
 /// OpenAI's `/chat/completions`, without streaming.
 struct ChatCompletionsWire: LanguageWire {
     let model: String
-
-    func body(_ prompt: String) -> [UInt8] {
-        var writer = JSONWriter(capacity: prompt.utf8.count + 128)
-        writer.object { writer in
-            writer.member("model", model)
-            writer.name("messages")
-            writer.array { writer in
-                writer.object { writer in
-                    writer.member("role", "user")
-                    writer.member("content", prompt)
-                }
-            }
-        }
-        return writer.bytes
-    }
+    let maximumTokens: Int? = nil
 
     func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer {
         let json = try json(body)

@@ -103,7 +103,7 @@ public final class MeteredLanguageModel: LanguageModel {
         state.withLock { state in
             let now = clock.elapsed()
             state.calls -= 1
-            state.meter.add(tokens.total, at: now)
+            state.meter.add(tokens, at: now)
             var key = UsageKey(task: request.task, namespace: request.namespace.map(ExactString.init))
             if state.usage[key] == nil, state.usage.count >= Self.maximumNamespaces {
                 key = UsageKey(task: request.task, namespace: ExactString("(others)"))
@@ -134,17 +134,17 @@ public final class MeteredLanguageModel: LanguageModel {
 
 /// The tokens of the last 60 minutes, minute by minute.
 struct HourlyMeter {
-    private var minutes: [Int: Int] = [:]
+    private var minutes: [Int: TokenCount] = [:]
 
-    mutating func add(_ tokens: Int, at time: Duration) {
+    mutating func add(_ tokens: TokenCount, at time: Duration) {
         let minute = Int(time.components.seconds / 60)
-        minutes[minute] = TokenCount(input: minutes[minute] ?? 0, output: tokens).total
+        minutes[minute] = (minutes[minute] ?? TokenCount()) + tokens
         forget(before: minute)
     }
 
     mutating func total(at time: Duration) -> Int {
         forget(before: Int(time.components.seconds / 60))
-        return minutes.values.reduce(0) { TokenCount(input: $0, output: $1).total }
+        return minutes.values.reduce(TokenCount(), +).total
     }
 
     private mutating func forget(before minute: Int) {

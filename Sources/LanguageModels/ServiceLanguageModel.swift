@@ -77,12 +77,31 @@ protocol AnsweringModel: Sendable {
 
 /// How a service is asked, and how it answers.
 protocol LanguageWire: Sendable {
-    /// The JSON of a request with one message of the role `user`.
-    func body(_ prompt: String) -> [UInt8]
+    /// The name that the service knows.
+    var model: String { get }
+    /// The limit of an answer's tokens; `nil` leaves it to the service.
+    var maximumTokens: Int? { get }
     func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer
 }
 
 extension LanguageWire {
+    /// The JSON of a request with one message of the role `user`.
+    func body(_ prompt: String) -> [UInt8] {
+        var writer = JSONWriter(capacity: prompt.utf8.count + 160)
+        writer.object { writer in
+            writer.member("model", model)
+            if let maximumTokens { writer.member("max_tokens", maximumTokens) }
+            writer.name("messages")
+            writer.array { writer in
+                writer.object { writer in
+                    writer.member("role", "user")
+                    writer.member("content", prompt)
+                }
+            }
+        }
+        return writer.bytes
+    }
+
     func json(_ body: [UInt8]) throws(RetryingClient.UnusableResponse) -> JSONValue {
         guard let json = try? JSONValue(parsing: body) else { throw .init(reason: "something that is not JSON") }
         return json

@@ -74,17 +74,15 @@ public struct TokenCount: Sendable, Equatable {
     }
 
     /// Both; `Int.max` if that is too small.
-    public var total: Int {
-        let (sum, overflows) = input.addingReportingOverflow(output)
-        return overflows ? .max : sum
-    }
+    public var total: Int { Self.sum(input, output) }
 
     /// The sums, each `Int.max` if that is too small.
     public static func + (a: TokenCount, b: TokenCount) -> TokenCount {
-        func sum(_ a: Int, _ b: Int) -> Int {
-            let (sum, overflows) = a.addingReportingOverflow(b)
-            return overflows ? .max : sum
-        }
-        return TokenCount(input: sum(a.input, b.input), output: sum(a.output, b.output))
+        TokenCount(input: sum(a.input, b.input), output: sum(a.output, b.output))
+    }
+
+    private static func sum(_ a: Int, _ b: Int) -> Int {
+        let (sum, overflows) = a.addingReportingOverflow(b)
+        return overflows ? .max : sum
     }
 }

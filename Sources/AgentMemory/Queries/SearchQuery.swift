@@ -58,6 +58,11 @@ public struct SearchQuery: Sendable, Equatable {
         try SearchQuery(text: text, ranking: ranking, filter: filter, page: page, explains: explains)
     }
 
+    /// The same search for another text.
+    public func searching(for text: String) throws(MemoryError) -> SearchQuery {
+        try SearchQuery(text: text, ranking: ranking, filter: filter, page: page, explains: explains)
+    }
+
     /// Another page of the same search.
     public func paged(by page: PageRequest) throws(MemoryError) -> SearchQuery {
         try SearchQuery(text: text, ranking: ranking, filter: filter, page: page, explains: explains)

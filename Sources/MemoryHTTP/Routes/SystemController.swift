@@ -20,7 +20,7 @@ struct SystemController: Sendable {
 
     /// What language models have used, as far as the caller may see it.
     private func usage(for caller: Caller) -> Response {
-        .json(UsageResponse(readiness.languageUsage(for: caller) ?? []))
+        .json(UsageResponse(readiness.languageUsage(for: caller)))
     }
 
     /// Whether the process responds; calls no store.

@@ -32,14 +32,6 @@ struct ScopedMemories: Sendable {
         self.caller = caller
     }
 
-    /// Runs a call of the store, for which a store with row security enforces the caller's limits
-    /// once more.
-    private func inScope<Value>(
-        isolation: isolated (any Actor)? = #isolation, _ call: () async throws -> Value
-    ) async rethrows -> Value {
-        try await AccessScope.$current.withValue(caller.scope, operation: call, isolation: isolation)
-    }
-
     // MARK: Reading
 
     /// - Throws: ``MemoryError`` with code `unsupported` for what the backend does not have.
@@ -50,13 +42,14 @@ struct ScopedMemories: Sendable {
             return Page(items: [], total: 0, request: query.page)
         }
         return visible(
-            try await inScope { try await database.search(query.filtered(by: filter)) }, \.record, query.page)
+            try await caller.scope.limiting { try await database.search(query.filtered(by: filter)) }, \.record,
+            query.page)
     }
 
     /// Of records that the caller may see; their neighbours have the same user and namespace.
     func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
         try caller.require(.read)
-        return try await inScope { try await database.neighbors(of: records, reach: reach) }
+        return try await caller.scope.limiting { try await database.neighbors(of: records, reach: reach) }
     }
 
     func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
@@ -67,7 +60,7 @@ struct ScopedMemories: Sendable {
     func count(_ filter: MemoryFilter) async throws -> Int {
         try caller.require(.read)
         guard let filter = try narrowed(filter) else { return 0 }
-        return try await inScope { try await database.count(filter) }
+        return try await caller.scope.limiting { try await database.count(filter) }
     }
 
     private func visible(_ query: ListQuery) async throws -> Page<MemoryRecord> {
@@ -75,7 +68,8 @@ struct ScopedMemories: Sendable {
             return Page(items: [], total: 0, request: query.page)
         }
         return visible(
-            try await inScope { try await database.list(ListQuery(filter: filter, page: query.page)) }, \.self,
+            try await caller.scope.limiting { try await database.list(ListQuery(filter: filter, page: query.page)) },
+            \.self,
             query.page)
     }
 
@@ -149,7 +143,7 @@ struct ScopedMemories: Sendable {
     func add(_ records: [MemoryRecord]) async throws -> [String] {
         if let atomic = database.atomicWrites {
             let records = try completed(records)
-            return try await inScope { try await atomic.add(records, within: caller.scope) }
+            return try await caller.scope.limiting { try await atomic.add(records, within: caller.scope) }
         }
         return try await database.add(try await writable(records))
     }
@@ -158,7 +152,7 @@ struct ScopedMemories: Sendable {
     func addDistinct(_ records: [MemoryRecord]) async throws -> [String]? {
         guard let atomic = database.atomicWrites else { return nil }
         let records = try completed(records)
-        return try await inScope { try await atomic.addDistinct(records, within: caller.scope) }
+        return try await caller.scope.limiting { try await atomic.addDistinct(records, within: caller.scope) }
     }
 
     /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``; `nil` if the backend cannot.
@@ -166,7 +160,7 @@ struct ScopedMemories: Sendable {
         guard let atomic = database.atomicWrites else { return nil }
         // It replaces nothing, so the owners of what is stored do not matter.
         let records = try completed(records)
-        return try await inScope { try await atomic.promote(records, handedInAt: handedInAt) }
+        return try await caller.scope.limiting { try await atomic.promote(records, handedInAt: handedInAt) }
     }
 
     /// The number of records that changed; those that the caller may not see are not among them.
@@ -174,7 +168,7 @@ struct ScopedMemories: Sendable {
         try caller.require(.write)
         try caller.check(update.changes)
         if let atomic = database.atomicWrites {
-            return try await inScope { try await atomic.update([update], within: caller.scope) }
+            return try await caller.scope.limiting { try await atomic.update([update], within: caller.scope) }
         }
         guard try await !visibleIDs([update.id]).isEmpty else { return 0 }
         return try await database.update([update])
@@ -189,7 +183,7 @@ struct ScopedMemories: Sendable {
     func delete(_ ids: [String]) async throws -> Int {
         if let atomic = database.atomicWrites {
             try caller.require(.write)
-            return try await inScope { try await atomic.delete(ids, within: caller.scope) }
+            return try await caller.scope.limiting { try await atomic.delete(ids, within: caller.scope) }
         }
         let ids = try await deletable(ids)
         return try await database.delete(ids)

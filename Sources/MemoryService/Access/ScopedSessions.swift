@@ -24,20 +24,14 @@ struct ScopedSessions: Sendable {
         self.caller = caller
     }
 
-    /// Runs a call of the store, for which a store with row security enforces the caller's limits
-    /// once more.
-    private func inScope<Value>(
-        isolation: isolated (any Actor)? = #isolation, _ call: () async throws -> Value
-    ) async rethrows -> Value {
-        try await AccessScope.$current.withValue(caller.scope, operation: call, isolation: isolation)
-    }
-
     // MARK: Reading
 
     func matching(_ reference: SessionReference, limit: Int) async throws -> [SessionKey] {
         if caller.scope.permitsNothing { return [] }
         let narrowed = try caller.narrowed(reference)
-        return try await inScope { try await store.matching(narrowed, within: caller.scope, limit: limit) }
+        return try await caller.scope.limiting {
+            try await store.matching(narrowed, within: caller.scope, limit: limit)
+        }
     }
 
     /// `nil` for a session that the caller may not see.
@@ -49,13 +43,13 @@ struct ScopedSessions: Sendable {
     /// The session that a write replaces or deletes.
     func current(_ key: SessionKey, lastMessages: Int?) async throws -> StoredSession? {
         guard caller.reaches(key) else { return nil }
-        return try await inScope { try await store.read(key, lastMessages: lastMessages) }
+        return try await caller.scope.limiting { try await store.read(key, lastMessages: lastMessages) }
     }
 
     func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
         try caller.require(.read)
         if caller.scope.permitsNothing { return Page(items: [], total: 0, request: page) }
-        return try await inScope {
+        return try await caller.scope.limiting {
             try await store.sessionIDs(namespace: namespace, userID: userID, within: caller.scope, page: page)
         }
     }
@@ -82,20 +76,20 @@ struct ScopedSessions: Sendable {
         _ memory: WorkingMemory, expecting: SessionExpectation, writerStamp: Timestamp?, enqueueing jobs: [NewJob]
     ) async throws -> SessionRevision {
         try check(memory.key, memory.memories)
-        return try await inScope {
+        return try await caller.scope.limiting {
             try await store.write(memory, expecting: expecting, writerStamp: writerStamp, enqueueing: jobs)
         }
     }
 
     func append(_ append: SessionAppend, to key: SessionKey) async throws -> StoredSession? {
         try check(key)
-        return try await inScope { try await store.append(append, to: key) }
+        return try await caller.scope.limiting { try await store.append(append, to: key) }
     }
 
     func delete(_ key: SessionKey, expectedRevision: Int?) async throws -> Bool {
         try caller.require(.write)
         guard caller.reaches(key) else { return false }
-        return try await inScope { try await store.delete(key, expectedRevision: expectedRevision) }
+        return try await caller.scope.limiting { try await store.delete(key, expectedRevision: expectedRevision) }
     }
 
     /// Refuses a session of others, and memories in it that would be promoted to others.

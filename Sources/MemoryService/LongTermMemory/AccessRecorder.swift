@@ -50,7 +50,7 @@ public struct AccessRecorder: Service {
             do {
                 let changes = try RecordChanges(access: access)
                 // They were read on behalf of callers who reach them.
-                _ = try await AccessScope.$current.withValue(.everything) {
+                _ = try await AccessScope.everything.limiting {
                     try await database.update(ids.map { RecordUpdate(id: $0, changes: changes) })
                 }
             } catch is CancellationError {

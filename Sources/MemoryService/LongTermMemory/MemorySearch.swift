@@ -4,7 +4,7 @@ public import AgentMemory
 /// recency.
 public struct MemorySearch: Sendable, Equatable {
     /// `nil` requests a list.
-    public let query: SearchQuery?
+    public private(set) var query: SearchQuery?
     public let filter: MemoryFilter
     public let page: PageRequest
     /// The weights by which the page is re-ordered; `nil` keeps the engine's order.
@@ -40,23 +40,10 @@ public struct MemorySearch: Sendable, Equatable {
         self.neighbors = neighbors
     }
 
-    /// The same search for another text.
-    private init(_ search: MemorySearch, query: SearchQuery) {
-        self.query = query
-        filter = search.filter
-        page = search.page
-        recencyBoost = search.recencyBoost
-        reranks = search.reranks
-        neighbors = search.neighbors
-        optimizesQuery = search.optimizesQuery
-    }
-
     /// The same search for another text; a list has none and stays as it is.
     func searching(for text: String) throws(MemoryError) -> MemorySearch {
-        guard let query else { return self }
-        return MemorySearch(
-            self,
-            query: try SearchQuery(
-                text: text, ranking: query.ranking, filter: query.filter, page: query.page, explains: query.explains))
+        var search = self
+        search.query = try query?.searching(for: text)
+        return search
     }
 }

@@ -55,8 +55,8 @@ public struct Readiness: Sendable {
             "language_model", version: languageModel.model, warning: await languageModel.unavailability())
     }
 
-    /// What the language model has used for what the caller may see; `nil` without a model.
-    public func languageUsage(for caller: Caller) -> [LanguageUsage]? {
-        languageModel?.usage.filter { caller.scope.namespaces.contains($0.namespace) }
+    /// What the language model has used for what the caller may see; nothing without a model.
+    public func languageUsage(for caller: Caller) -> [LanguageUsage] {
+        languageModel?.usage.filter { caller.scope.namespaces.contains($0.namespace) } ?? []
     }
 }

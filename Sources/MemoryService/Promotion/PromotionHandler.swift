@@ -40,7 +40,7 @@ public struct PromotionHandler: JobHandler {
             // in the dead-letter list.
             return try await jobs.enqueue(promotion.singles)
         }
-        try await AccessScope.$current.withValue(promotion.caller.scope) {
+        try await promotion.caller.scope.limiting {
             try await store.markPersisted(
                 memoryIDs: promotion.memories.map(\.id), messageIDs: promotion.messages.map(\.id), at: now,
                 in: promotion.key)

@@ -44,6 +44,6 @@ extension PostgresDatabase {
     func reachingEverything<Value>(
         isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
     ) async rethrows -> Value {
-        try await AccessScope.$current.withValue(.everything, operation: body, isolation: isolation)
+        try await AccessScope.everything.limiting(isolation: isolation, body)
     }
 }
