@@ -183,7 +183,7 @@ let package = Package(
         module("MemoryAPI", ["AgentMemory", "MemoryService"]),
         module(
             "MemoryHTTP", ["AgentMemory", "MemoryAPI", "MemoryService"],
-            packages: [deques, httpTypes, hummingbird, hummingbirdCore, hummingbirdTLS, logging]
+            packages: [deques, httpTypes, hummingbird, hummingbirdCore, hummingbirdTLS, lifecycle, logging]
                 + nio("NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOPosix", "NIOSSL")),
         .executableTarget(
             name: "agent-memory",
@@ -225,7 +225,7 @@ let package = Package(
         tests(
             "MemoryHTTPTests",
             ["AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend"],
-            packages: [httpTypes, hummingbird, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
+            packages: [httpTypes, hummingbird, lifecycle, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
             excluding: ["reference-working-memory.jsonl"]),
         tests("SettingsTests", ["Settings", "TestSupport"]),
         tests(

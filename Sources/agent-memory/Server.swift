@@ -101,6 +101,7 @@ struct Server {
             ],
             configuration: settings.worker, logger: logger)
         let work = LargeWork(limits: settings.workLimits)
+        let requests = RequestsInWork(limits: settings.requestLimits)
         let application = application(
             front.server,
             APIRouter(
@@ -109,7 +110,7 @@ struct Server {
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
                     tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
                     languageModel: models.optimization?.model),
-                configuration: settings.api(work, access.http)))
+                configuration: settings.api(work, requests, access.http)))
         var storeServices = [
             StoreService("store", database, logger: logger),
             StoreService("sessions", stores.sessions, logger: logger),
@@ -134,7 +135,7 @@ struct Server {
         var configuration = ServiceGroupConfiguration(
             services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) }
                 + (access.tokens.map { [.init(service: $0)] } ?? [])
-                + [.init(service: recorder), .init(service: worker), .init(service: application)],
+                + ([recorder, worker, requests, application] as [any Service]).map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
         do {
@@ -166,13 +167,16 @@ struct Server {
 }
 
 extension Settings {
-    fileprivate func api(_ work: LargeWork, _ access: HTTPAccess?) -> APIRouter.Configuration {
+    fileprivate func api(_ work: LargeWork, _ requests: RequestsInWork, _ access: HTTPAccess?)
+        -> APIRouter.Configuration
+    {
         APIRouter.Configuration(
             bodyLimit: self.http.bodyLimit, longTermMemory: self.memory.isLongTermEnabled,
             messageRules: MessageRules(
                 maximumFutureSeconds: self.memory.maximumFutureSeconds,
                 requiresDates: self.memory.requiresMessageTimestamps),
-            summarizationThreshold: self.memory.summarizationThreshold, largeWork: work, access: access)
+            summarizationThreshold: self.memory.summarizationThreshold, largeWork: work,
+            requests: requests, access: access)
     }
 
     fileprivate var connectionLimits: ConnectionLimits {
@@ -198,6 +202,14 @@ extension Settings {
         limits.bytesName = Self.names.http.workBytes
         limits.patience = self.http.workWait
         limits.threads = self.http.workThreads
+        return limits
+    }
+
+    fileprivate var requestLimits: RequestsInWork.Limits {
+        var limits = RequestsInWork.Limits()
+        limits.count = self.http.maximumRequests
+        limits.timeout = self.http.requestTimeout
+        limits.names = (Self.names.http.maximumRequests, Self.names.http.requestTimeout)
         return limits
     }
 

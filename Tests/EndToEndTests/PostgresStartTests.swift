@@ -1,17 +1,9 @@
 import Foundation
-import PostgresDriver
 import TestSupport
 import Testing
 
 /// Starts on Postgres as the documentation describes them, and those that cannot go well.
 @Suite(.tags(.server)) struct PostgresStartTests {
-    private func administer(_ sql: String, _ url: String) async throws {
-        let pool = try PostgresPool(.init(connection: .init(connectionString: url), maximumConnections: 1))
-        defer { pool.close() }
-        let deadline = ContinuousClock.now + .seconds(20)
-        try await pool.withConnection(deadline: deadline) { try await $0.script(sql, deadline: deadline) }
-    }
-
     @Test func `a server that may only read and write runs on what migrate has made`() async throws {
         var environment = try Store.pgvector.environment()
         environment["EMBEDDING_MODEL"] = "local/hashing-64"
@@ -20,7 +12,7 @@ import Testing
         let up = try await ServerProcess.command(["migrate", "up"], environment)
         #expect(up.status == 0)
         #expect(up.output.contains("the vector index exists"), "\(up.output)")
-        try await administer(
+        try await Store.administer(
             """
             CREATE ROLE \(schema) LOGIN; GRANT USAGE ON SCHEMA \(schema) TO \(schema);
             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \(schema) TO \(schema)
@@ -32,7 +24,7 @@ import Testing
             #expect(try await server.client.create([["id": "a", "text": "x"]]).status == 200)
             #expect(try await server.client.search(["text": "x"]).ids == ["a"])
         }
-        try await administer("DROP OWNED BY \(schema); DROP ROLE \(schema)", url)
+        try await Store.administer("DROP OWNED BY \(schema); DROP ROLE \(schema)", url)
     }
 
     @Test func `what the server refuses stops the start in words`() async throws {

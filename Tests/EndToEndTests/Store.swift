@@ -1,4 +1,5 @@
 import Foundation
+import PostgresDriver
 import TestServices
 import Testing
 
@@ -13,6 +14,14 @@ enum Store: String, CaseIterable, CustomTestStringConvertible, Sendable {
     /// Settings for a scope of its own on the server that all tests share.
     func environment() throws -> [String: String] {
         environment(url: self == .redis ? try SharedServer.redisURL() : try SharedServer.postgresURL())
+    }
+
+    /// Runs SQL on a Postgres server.
+    static func administer(_ sql: String, _ url: String) async throws {
+        let pool = try PostgresPool(.init(connection: .init(connectionString: url), maximumConnections: 1))
+        defer { pool.close() }
+        let deadline = ContinuousClock.now + .seconds(20)
+        try await pool.withConnection(deadline: deadline) { try await $0.script(sql, deadline: deadline) }
     }
 
     /// Settings for a scope of its own on the server at `url`.

@@ -23,7 +23,28 @@ import Testing
 
     @Test(arguments: Store.allCases)
     func `no request sees or changes what is another tenant's`(_ store: Store) async throws {
-        var environment = try store.environment()
+        try await check(try store.environment())
+    }
+
+    @Test func `no request does so where the database limits transactions too`() async throws {
+        var environment = try Store.pgvector.environment()
+        let url = try #require(environment["DATABASE_URL"])
+        let schema = try #require(environment["POSTGRES_SCHEMA"])
+        // Row security does not hold for a superuser.
+        try await Store.administer(
+            """
+            SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0)); \
+            CREATE EXTENSION IF NOT EXISTS vector; \
+            CREATE ROLE \(schema) LOGIN; CREATE SCHEMA \(schema) AUTHORIZATION \(schema)
+            """, url)
+        environment["DATABASE_URL"] = url.replacing("agent_memory@", with: "\(schema)@")
+        environment["POSTGRES_ROW_SECURITY"] = "true"
+        try await check(environment)
+        try await Store.administer("DROP OWNED BY \(schema) CASCADE; DROP ROLE \(schema)", url)
+    }
+
+    private func check(_ environment: [String: String]) async throws {
+        var environment = environment
         var secrets: [String] = []
         let limits: [(namespaces: [String], users: [String])] = [
             (["a"], ["*"]), (["b"], ["*"]), (["team-*"], ["*"]), (["a", "team-1"], ["u"]), (["*"], ["v"]),

@@ -1,4 +1,5 @@
 import AgentMemory
+import Foundation
 import PostgresDriver
 import TestServices
 import TestSupport
@@ -9,6 +10,9 @@ import Testing
 /// The database's own limits, with the server's narrowing left out: no filter and no call here says
 /// whose records it is for.
 @Suite(.serialized, .tags(.store)) struct RowSecurityTests {
+    /// How many random turns there are.
+    private static let turns = ProcessInfo.processInfo.environment["ROW_SECURITY_TURNS"].flatMap { Int($0) } ?? 260
+
     private struct Stores {
         let database: PostgresDatabase
         let memories: PostgresMemoryDatabase
@@ -80,7 +84,7 @@ import Testing
             let scopes = try Self.scopes()
             var records: [String: MemoryRecord] = [:]
             var known: Set<SessionKey> = []
-            for turn in 0..<260 {
+            for turn in 0..<Self.turns {
                 let scope = scopes[Int.random(in: 0..<scopes.count, using: &random)]
                 let id = "id-\(Int.random(in: 0..<18, using: &random))"
                 let namespace = Self.namespaces[Int.random(in: 0..<Self.namespaces.count, using: &random)]

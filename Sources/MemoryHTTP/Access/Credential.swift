@@ -3,7 +3,6 @@ import HTTPTypes
 
 extension HTTPField.Name {
     static let apiKey = HTTPField.Name("X-API-Key")!
-    static let retryAfter = HTTPField.Name("Retry-After")!
 }
 
 /// What a request presents to say who it is from.

@@ -3,31 +3,36 @@ import HTTPTypes
 import Hummingbird
 import MemoryAPI
 import NIOCore
+import Synchronization
 
-/// Reads the JSON body of a request.
-struct RequestBody: Sendable {
-    /// Bytes that a body may have; a larger one gets a 413.
-    let limit: Int
+/// The JSON body of a request, complete.
+final class RequestBody: Sendable {
+    private let headers: HTTPFields
+    private let unread: Mutex<ByteBuffer>
+
+    /// Waits for the whole body.
+    ///
+    /// - Parameter limit: bytes that a body may have.
+    /// - Throws: Hummingbird's error (413) for one that is larger.
+    init(of request: Request, upTo limit: Int) async throws {
+        headers = request.headers
+        unread = Mutex(try await request.body.collect(upTo: limit))
+    }
 
     /// Reads UTF-8, with or without a byte order mark.
     ///
-    /// - Throws: ``ValidationFailure`` for a body that is missing or not JSON; ``UnsupportedBody``
-    ///   for one in another encoding; ``MemoryError`` with code `invalidCombination` (400) for one
-    ///   that is not UTF-8; Hummingbird's error for one that is too large.
-    func json(_ request: Request) async throws -> JSONValue {
-        guard let json = try await jsonIfAny(request) else {
-            throw ValidationFailure(issues: [
-                ValidationIssue("missing", at: [.key("body")], "Field required", input: .null)
-            ])
+    /// - Returns: `nil` for an empty body, and for one that was read before.
+    /// - Throws: ``ValidationFailure`` for a body that is not JSON; ``UnsupportedBody`` for one in
+    ///   another encoding; ``MemoryError`` with code `invalidCombination` (400) for one that is not
+    ///   UTF-8.
+    func json() throws -> JSONValue? {
+        // The bytes are not kept beside what is made of them.
+        let buffer = unread.withLock { unread in
+            defer { unread = ByteBuffer() }
+            return unread
         }
-        return json
-    }
-
-    /// As ``json(_:)``; `nil` for an empty body.
-    func jsonIfAny(_ request: Request) async throws -> JSONValue? {
-        let buffer = try await request.body.collect(upTo: limit)
         guard buffer.readableBytes > 0 else { return nil }
-        guard Self.isJSON(request.headers[.contentType]) else {
+        guard Self.isJSON(headers[.contentType]) else {
             // FastAPI passes such a body on as one string, which no route accepts.
             throw ValidationFailure(issues: [
                 ValidationIssue(
@@ -37,7 +42,7 @@ struct RequestBody: Sendable {
             ])
         }
         var bytes = buffer.readableBytesView
-        try Self.checkEncoding(bytes, request.headers)
+        try Self.checkEncoding(bytes, headers)
         let mark = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         bytes = bytes.dropFirst(mark)
         do {

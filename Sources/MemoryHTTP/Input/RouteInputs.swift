@@ -30,12 +30,16 @@ struct RouteInputs: Sendable {
         return try QueryParameters(request.rawQuery, expecting: query)
     }
 
-    /// Checks a request, and makes the call for its handler.
+    /// Checks a request, waits for its body, and makes the call for its handler.
     ///
-    /// - Throws: as ``check(_:)``; ``MemoryError`` with code `forbidden`.
-    func call(_ request: Request, _ context: APIContext, body: RequestBody) async throws -> RouteCall {
+    /// - Parameter bodyLimit: bytes that a request body may have.
+    /// - Throws: as ``check(_:)`` and ``RequestBody/init(of:upTo:)``; ``MemoryError`` with code
+    ///   `forbidden`.
+    func call(_ request: Request, _ context: APIContext, bodyLimit: Int) async throws -> RouteCall {
         try context.caller.require(right)
-        return RouteCall(request: request, context: context, query: try await check(request), body: body)
+        let query = try await check(request)
+        let body = takesBody ? try await RequestBody(of: request, upTo: bodyLimit) : nil
+        return RouteCall(request: request, context: context, query: query, body: body)
     }
 
     private static func hasBody(_ request: Request) async throws -> Bool {
@@ -51,20 +55,25 @@ struct RouteCall: Sendable {
     let request: Request
     let context: APIContext
     let query: QueryParameters
-    fileprivate let body: RequestBody
+    fileprivate let body: RequestBody?
 
     /// The body as JSON.
     ///
-    /// - Throws: as ``RequestBody/json(_:)``.
-    func json() async throws -> JSONValue {
-        try await body.json(request)
+    /// - Throws: as ``RequestBody/json()``.
+    func json() throws -> JSONValue {
+        guard let json = try jsonIfAny() else {
+            throw ValidationFailure(issues: [
+                ValidationIssue("missing", at: [.key("body")], "Field required", input: .null)
+            ])
+        }
+        return json
     }
 
-    /// The body as JSON; `nil` for a request without one.
+    /// The body as JSON; `nil` for a request without one, and once it has been read.
     ///
-    /// - Throws: as ``RequestBody/json(_:)``.
-    func jsonIfAny() async throws -> JSONValue? {
-        try await body.jsonIfAny(request)
+    /// - Throws: as ``RequestBody/json()``.
+    func jsonIfAny() throws -> JSONValue? {
+        try body?.json()
     }
 
     /// The id at the end of the path, decoded.

@@ -17,19 +17,22 @@ public struct APIRouter: Sendable {
         public var summarizationThreshold: Double
         /// Bounds large requests and processes them; `nil` sets no bounds.
         public var largeWork: LargeWork?
+        /// Bounds how many requests are in work, and for how long; `nil` sets no bounds.
+        public var requests: RequestsInWork?
         /// How requests are authenticated; `nil` serves everyone.
         public var access: HTTPAccess?
 
         public init(
             bodyLimit: Int = 32 << 20, longTermMemory: Bool = true, messageRules: MessageRules = MessageRules(),
             summarizationThreshold: Double = ContextBudget.standardThreshold, largeWork: LargeWork? = nil,
-            access: HTTPAccess? = nil
+            requests: RequestsInWork? = nil, access: HTTPAccess? = nil
         ) {
             self.bodyLimit = bodyLimit
             self.longTermMemory = longTermMemory
             self.messageRules = messageRules
             self.summarizationThreshold = summarizationThreshold
             self.largeWork = largeWork
+            self.requests = requests
             self.access = access
         }
     }
@@ -66,7 +69,8 @@ public struct APIRouter: Sendable {
         if let access = configuration.access { router.add(middleware: AuthenticationMiddleware(access: access)) }
         router.add(middleware: ErrorMiddleware())
         if let work = configuration.largeWork { router.add(middleware: LargeWorkMiddleware(work: work)) }
-        let routes = RouteBuilder(router: router, bodyLimit: configuration.bodyLimit)
+        let routes = RouteBuilder(
+            router: router, bodyLimit: configuration.bodyLimit, requests: configuration.requests)
         system.addRoutes(to: routes)
         longTermMemory.addRoutes(to: routes)
         workingMemory.addRoutes(to: routes)

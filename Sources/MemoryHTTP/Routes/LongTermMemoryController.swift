@@ -59,25 +59,25 @@ struct LongTermMemoryController: Sendable {
     }
 
     private func create(_ call: RouteCall) async throws -> Response {
-        let create = try CreateRequest(try await call.json(), now: now())
+        let create = try CreateRequest(try call.json(), now: now())
         try await memory.create(create.records, deduplicate: create.deduplicate, for: call.context.caller)
         return .json(StatusResponse("ok"))
     }
 
     private func search(_ call: RouteCall) async throws -> Response {
         let optimizes = try SearchRequest.optimizesQuery(call.query.reader)
-        var search = try SearchRequest.read(try await call.json())
+        var search = try SearchRequest.read(try call.json())
         search.optimizesQuery = optimizes
         return .json(MemoryPageResponse(try await memory.search(search, for: call.context.caller)))
     }
 
     private func list(_ call: RouteCall) async throws -> Response {
-        let query = try SearchRequest.readList(try await call.json())
+        let query = try SearchRequest.readList(try call.json())
         return .json(MemoryPageResponse(try await memory.list(query, for: call.context.caller)))
     }
 
     private func count(_ call: RouteCall) async throws -> Response {
-        let filter = try SearchRequest.readCount(try await call.json())
+        let filter = try SearchRequest.readCount(try call.json())
         return .json(CountResponse(try await memory.count(filter, for: call.context.caller)))
     }
 
@@ -87,7 +87,7 @@ struct LongTermMemoryController: Sendable {
 
     private func edit(_ call: RouteCall) async throws -> Response {
         let id = try call.id("memory_id")
-        let edit = try EditRequest(try await call.json())
+        let edit = try EditRequest(try call.json())
         let record = try await memory.edit(id: id, for: call.context.caller) { now throws(MemoryError) in
             try edit.changes(updatedAt: now)
         }
@@ -95,12 +95,12 @@ struct LongTermMemoryController: Sendable {
     }
 
     private func delete(_ call: RouteCall) async throws -> Response {
-        let request = try DeleteRequest(try await call.jsonIfAny(), query: call.query.all("memory_ids"))
+        let request = try DeleteRequest(try call.jsonIfAny(), query: call.query.all("memory_ids"))
         return try await deleted(request, call)
     }
 
     private func deleteNamed(_ call: RouteCall) async throws -> Response {
-        try await deleted(try DeleteRequest(try await call.json()), call)
+        try await deleted(try DeleteRequest(try call.json()), call)
     }
 
     private func deleted(_ request: DeleteRequest, _ call: RouteCall) async throws -> Response {

@@ -22,7 +22,7 @@ struct PromptController: Sendable {
     private func hydrate(_ call: RouteCall) async throws -> Response {
         let optimizes = try SearchRequest.optimizesQuery(call.query.reader)
         var request = try PromptRequest.read(
-            try await call.json(), summarizationThreshold: summarizationThreshold)
+            try call.json(), summarizationThreshold: summarizationThreshold)
         request.optimizesQuery = optimizes
         guard longTermMemory || request.search == nil else {
             throw MemoryError(.invalidCombination, "Long-term memory is disabled")

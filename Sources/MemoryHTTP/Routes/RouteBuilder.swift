@@ -8,19 +8,28 @@ struct RouteBuilder {
     typealias PathMethods = @Sendable (Request, HTTPRequest.Method) -> Bool
 
     private let router: Router<APIContext>
-    private let body: RequestBody
+    private let bodyLimit: Int
+    private let requests: RequestsInWork?
 
-    /// - Parameter bodyLimit: bytes that a request body may have.
-    init(router: Router<APIContext>, bodyLimit: Int) {
+    /// - Parameters:
+    ///   - bodyLimit: bytes that a request body may have.
+    ///   - requests: bounds the requests in work; `nil` sets no bounds.
+    init(router: Router<APIContext>, bodyLimit: Int, requests: RequestsInWork?) {
         self.router = router
-        body = RequestBody(limit: bodyLimit)
+        self.bodyLimit = bodyLimit
+        self.requests = requests
     }
 
-    /// A handler that checks the request's inputs before `handle` runs.
+    /// A handler that checks the request's inputs before `handle` runs, within the bounds of all
+    /// requests.
     func handler(
         _ inputs: RouteInputs = RouteInputs(), _ handle: @escaping @Sendable (RouteCall) async throws -> Response
     ) -> Handler {
-        { [body] request, context in try await handle(try await inputs.call(request, context, body: body)) }
+        { [bodyLimit, requests] request, context in
+            let call = try await inputs.call(request, context, bodyLimit: bodyLimit)
+            guard let requests else { return try await handle(call) }
+            return try await requests.process(on: context.threads) { try await handle(call) }
+        }
     }
 
     /// A handler for routes that this version does not have.

@@ -56,7 +56,7 @@ struct WorkingMemoryController: Sendable {
         let id = try call.id("session_id")
         let parameters = try SessionParameters(call.query.reader)
         let reading = try SessionRequest(rules: rules, now: now()).put(
-            try await call.json(), sessionID: id, parameters: parameters,
+            try call.json(), sessionID: id, parameters: parameters,
             condition: try WriteCondition(call.request.headers))
         let view = try await sessions.put(
             reading.content, budget: parameters.budget(summarizationThreshold: summarizationThreshold),
@@ -69,7 +69,7 @@ struct WorkingMemoryController: Sendable {
         let id = try call.id("session_id", before: Self.append)
         let parameters = try SessionParameters(call.query.reader)
         let reading = try SessionRequest(rules: rules, now: now()).append(
-            try await call.json(), sessionID: id, parameters: parameters)
+            try call.json(), sessionID: id, parameters: parameters)
         let session = try await sessions.append(
             reading.content.messages, to: reading.content.key, for: call.context.caller)
         var response = Response.json(AppendResponse(session))

@@ -11,6 +11,8 @@ public struct APIContext: RequestContext {
     public var caller: Caller
     /// Why the request may not go on, where its route is not open to everyone.
     var refusal: AccessRefusal?
+    /// The threads for a large request; `nil` for the shared ones.
+    var threads: WorkThreads?
 
     public init(source: Source) {
         coreContext = .init(source: source)

@@ -33,6 +33,8 @@ struct LargeWorkMiddleware: RouterMiddleware {
                 // wait for its client.
                 defer { withExtendedLifetime(share) {} }
                 var request = request
+                var context = context
+                context.threads = work.threads
                 if isOpenEnded {
                     request.body = HummingbirdCore.RequestBody(
                         asyncSequence: MeteredBody(body: request.body, share: share, patience: work.limits.patience))

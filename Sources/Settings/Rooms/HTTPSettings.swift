@@ -21,6 +21,12 @@ public struct HTTPSettings: SettingsRoom {
     public let writeTimeout = Setting<Duration>.seconds(
         "HTTP_WRITE_TIMEOUT_SECONDS", in: 0.1...3600, default: 30,
         "The connection of a client that does not read its response is closed.")
+    public let maximumRequests = Setting<Int>.int(
+        "HTTP_MAX_REQUESTS", in: 1...1_000_000, default: 1024,
+        "Requests whose body is complete and that are processed at the same time. More get 503 with `Retry-After`.")
+    public let requestTimeout = Setting<Duration>.seconds(
+        "HTTP_REQUEST_TIMEOUT_SECONDS", in: 0.1...86_400, default: 300,
+        "How long a request may take once its body is complete; then it gets 503 and is cancelled.")
     public let workBytes = Setting<Int>.int(
         "HTTP_WORK_BYTES", in: (1 << 20)...(1 << 40), unit: .bytes, default: 64 << 20,
         "Bodies and responses of 64 KiB and more that are processed at the same time; responses that clients are still reading have a second budget of this size."
