@@ -65,7 +65,10 @@ public struct PostgresHarness: ConformanceHarness {
 
     private func remove(_ configuration: PostgresMemoryDatabase.Configuration) async throws {
         let pool = try PostgresPool(
-            .init(connection: .init(connectionString: configuration.database.databaseURL), maximumConnections: 1))
+            .init(
+                connection: .init(
+                    connectionString: configuration.database.migrationURL ?? configuration.database.databaseURL),
+                maximumConnections: 1))
         defer { pool.close() }
         let deadline = ContinuousClock.now + configuration.database.timeout
         try await pool.withConnection(deadline: deadline) { connection in

@@ -34,6 +34,8 @@ final class ConnectionThread: Sendable {
     private static let stackSize = 1 << 20
 
     private let configuration: PostgresConfiguration
+    /// Whether each transaction may run in another session of the server.
+    private let sharesSessions = Atomic(false)
     private let target: ConnectionString
     private let poolers: PoolerCheck
     private let wakeUp: WakeUp
@@ -71,6 +73,9 @@ final class ConnectionThread: Sendable {
     var isAlive: Bool {
         state.withLock { $0.end == nil && !$0.closing }
     }
+
+    /// Whether settings and locks of a session are those of this connection.
+    var keepsSession: Bool { !sharesSessions.load(ordering: .acquiring) }
 
     /// Why the connection ended; `nil` while it works.
     var end: PostgresError? { state.withLock(\.end) }
@@ -116,10 +121,14 @@ final class ConnectionThread: Sendable {
         do throws(LibpqConnection.Failure) {
             var wire = try connect()
             let deadline = ContinuousClock.now + setupTimeout
-            try poolers.check(&wire, deadline: deadline, wakeUp: wakeUp, interruption: { self.interruption(of: -1) }) {
-                () throws(LibpqConnection.Failure) in try self.connect()
-            }
-            if !configuration.setup.isEmpty {
+            let isShared = try poolers.check(
+                &wire, deadline: deadline, wakeUp: wakeUp, interruption: { self.interruption(of: -1) }
+            ) { () throws(LibpqConnection.Failure) in try self.connect() }
+            if isShared {
+                guard let setup = configuration.transactionSetup else { throw .postgres(PostgresError.sharedSessions) }
+                wire.shareSessions(setup: setup.map { EncodedStatement($0) })
+                sharesSessions.store(true, ordering: .releasing)
+            } else if !configuration.setup.isEmpty {
                 _ = try wire.pipeline(
                     configuration.setup.map { EncodedStatement($0) }, deadline: Deadline(instant: deadline),
                     wakeUp: wakeUp, interruption: { self.interruption(of: -1) })

@@ -25,6 +25,9 @@ struct LibpqConnection: ~Copyable {
     private let secret: String?
     private var prepared: PreparedStatements
     private var sentAnything = false
+    /// What each transaction begins with, if it may run in another session than the one before:
+    /// then no statement is prepared under a name. `nil` if the session is this connection's own.
+    private var transactionSetup: [EncodedStatement]?
 
     /// Takes ownership of the connection that ``connect(_:_:wakeUp:interruption:)`` made.
     init(owning connection: OpaquePointer, secret: String?, preparedStatementLimit: Int) {
@@ -59,6 +62,11 @@ struct LibpqConnection: ~Copyable {
         }
     }
 
+    /// Lets each transaction run in any session of the server.
+    mutating func shareSessions(setup: [EncodedStatement]) {
+        transactionSetup = setup
+    }
+
     var isInTransaction: Bool { PQtransactionStatus(connection) != PQTRANS_IDLE }
 
     /// Sleeps until there is work. `false` if the connection broke meanwhile.
@@ -75,6 +83,22 @@ struct LibpqConnection: ~Copyable {
         _ statements: [EncodedStatement], deadline: Deadline, wakeUp: borrowing WakeUp,
         interruption: () -> Interruption?
     ) throws(Failure) -> [PostgresResult] {
+        guard let transactionSetup, !isInTransaction else {
+            return try send(statements, deadline: deadline, wakeUp: wakeUp, interruption: interruption)
+        }
+        // A transaction's properties must be said before its first query.
+        let position = statements.first?.sql.hasPrefix("BEGIN") == true ? 1 : 0
+        var results = try send(
+            statements[..<position] + transactionSetup + statements[position...], deadline: deadline, wakeUp: wakeUp,
+            interruption: interruption)
+        results.removeSubrange(position..<position + transactionSetup.count)
+        return results
+    }
+
+    private mutating func send(
+        _ statements: [EncodedStatement], deadline: Deadline, wakeUp: borrowing WakeUp,
+        interruption: () -> Interruption?
+    ) throws(Failure) -> [PostgresResult] {
         enum Step {
             case prepare(sql: String, name: String)
             case execute
@@ -83,7 +107,8 @@ struct LibpqConnection: ~Copyable {
         let alone = !isInTransaction
         var steps: [Step] = []
         var fresh: [String: String] = [:]
-        let needed = Set(statements.map(\.sql))
+        let isUnnamed = transactionSetup != nil
+        let needed = isUnnamed ? [] : Set(statements.map(\.sql))
         let unknown = needed.count { prepared.name(for: $0) == nil }
         // Each in a transaction of its own, because statements such as BEGIN ISOLATION LEVEL must
         // be the first of a transaction. Inside a transaction of the caller nothing is evicted; the
@@ -94,14 +119,17 @@ struct LibpqConnection: ~Copyable {
             try check(PQpipelineSync(connection))
         }
         for statement in statements {
-            let name: String
-            if let known = prepared.name(for: statement.sql) ?? fresh[statement.sql] {
+            let name: String?
+            if isUnnamed {
+                name = nil
+            } else if let known = prepared.name(for: statement.sql) ?? fresh[statement.sql] {
                 name = known
             } else {
-                name = prepared.newName()
-                fresh[statement.sql] = name
-                try check(PQsendPrepare(connection, name, statement.sql, Int32(statement.types.count), statement.types))
-                steps.append(.prepare(sql: statement.sql, name: name))
+                let new = prepared.newName()
+                fresh[statement.sql] = new
+                try check(PQsendPrepare(connection, new, statement.sql, Int32(statement.types.count), statement.types))
+                steps.append(.prepare(sql: statement.sql, name: new))
+                name = new
             }
             try check(send(statement, as: name))
             steps.append(.execute)
@@ -207,7 +235,8 @@ struct LibpqConnection: ~Copyable {
         return results
     }
 
-    private func send(_ statement: EncodedStatement, as name: String) -> Int32 {
+    /// - Parameter name: that of the prepared statement; `nil` sends the text.
+    private func send(_ statement: EncodedStatement, as name: String?) -> Int32 {
         statement.bytes.withUnsafeBytes { buffer in
             // An empty value must differ from a null one, so its pointer is not null.
             let base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 16)!
@@ -216,7 +245,12 @@ struct LibpqConnection: ~Copyable {
             }
             let lengths = statement.ranges.map { Int32($0?.count ?? 0) }
             let formats = [Int32](repeating: 1, count: values.count)
-            return PQsendQueryPrepared(connection, name, Int32(values.count), values, lengths, formats, 1)
+            let count = Int32(values.count)
+            guard let name else {
+                return PQsendQueryParams(
+                    connection, statement.sql, count, statement.types, values, lengths, formats, 1)
+            }
+            return PQsendQueryPrepared(connection, name, count, values, lengths, formats, 1)
         }
     }
 

@@ -1,10 +1,11 @@
 import Synchronization
 
-/// Detects a pooler between this client and the server that gives each transaction another session,
-/// as PgBouncer does with `pool_mode = transaction`. Prepared statements and settings would then
-/// belong to other clients.
+/// Finds out whether a pooler between this client and the server gives each transaction another
+/// session, as PgBouncer does with `pool_mode = transaction`. Prepared statements, settings and
+/// locks of a session would then belong to other clients.
 final class PoolerCheck: Sendable {
-    private let keepsSessions = Mutex(false)
+    /// What was found; `nil` before that.
+    private let sharesSessions = Mutex<Bool?>(nil)
 
     /// Without a pooler, the process number announced at the start is that of the process that
     /// serves the connection. A pooler announces a number of its own; then two connections are used
@@ -12,15 +13,19 @@ final class PoolerCheck: Sendable {
     /// the two by different ones. Another pooler gives a connection the session that the other one
     /// has just released.
     ///
-    /// - Parameter connect: makes the second connection. If it cannot, the check has no result now.
-    /// - Throws: ``PostgresError`` with code `unsupportedPooler`.
+    /// - Parameter connect: makes the second connection. If it cannot, sessions count as shared,
+    ///   which is right with every pooler.
+    /// - Returns: whether each transaction may get another session.
+    /// - Throws: ``PostgresError`` with code `unsupportedPooler` if not even a transaction keeps its
+    ///   session.
     func check(
         _ wire: inout LibpqConnection, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp,
         interruption: () -> LibpqConnection.Interruption?,
         connect: () throws(LibpqConnection.Failure) -> LibpqConnection
-    ) throws(LibpqConnection.Failure) {
+    ) throws(LibpqConnection.Failure) -> Bool {
         let own = try wire.backendPID(deadline: deadline, wakeUp: wakeUp, interruption: interruption)
-        guard let own, own != wire.announcedPID, !keepsSessions.withLock({ $0 }) else { return }
+        guard let own, own != wire.announcedPID else { return false }
+        if let known = sharesSessions.withLock(\.self) { return known }
         do throws(LibpqConnection.Failure) {
             var other = try connect()
             var others: Int32?
@@ -29,27 +34,47 @@ final class PoolerCheck: Sendable {
             for _ in 0..<3 {
                 for _ in 0..<2 {
                     let now = try other.backendPID(deadline: deadline, wakeUp: wakeUp, interruption: interruption)
-                    if now == own || now != others ?? now { throw .postgres(Self.refusal) }
+                    if now == own || now != others ?? now {
+                        try checkTransactions(&wire, deadline, wakeUp, interruption)
+                        return true
+                    }
                     others = now
                 }
                 let now = try wire.backendPID(deadline: deadline, wakeUp: wakeUp, interruption: interruption)
-                if now != own { throw .postgres(Self.refusal) }
+                if now != own {
+                    try checkTransactions(&wire, deadline, wakeUp, interruption)
+                    return true
+                }
             }
-            keepsSessions.withLock { $0 = true }
+            sharesSessions.withLock { $0 = false }
+            return false
         } catch {
             switch error {
             case .postgres(let error) where error.code == .unsupportedPooler: throw .postgres(error)
-            // Without a second connection the check has no result.
-            case .postgres, .interrupted(.timedOut): return
+            case .postgres, .interrupted(.timedOut): return true
             case .interrupted: throw error
             }
         }
     }
 
-    private static let refusal = PostgresError(
-        .unsupportedPooler,
-        """
-        the connection goes through a pooler that pools by transaction or statement, where sessions get each other's \
-        settings and prepared statements; set its pool_mode to session, or connect to PostgreSQL itself
-        """, provablyNotExecuted: true)
+    /// - Throws: ``PostgresError`` with code `unsupportedPooler` if the pooler has no transactions.
+    private func checkTransactions(
+        _ wire: inout LibpqConnection, _ deadline: ContinuousClock.Instant, _ wakeUp: borrowing WakeUp,
+        _ interruption: () -> LibpqConnection.Interruption?
+    ) throws(LibpqConnection.Failure) {
+        do throws(LibpqConnection.Failure) {
+            try wire.script("BEGIN", deadline: deadline, wakeUp: wakeUp, interruption: interruption)
+            try wire.script("ROLLBACK", deadline: deadline, wakeUp: wakeUp, interruption: interruption)
+        } catch {
+            guard case .postgres = error else { throw error }
+            throw .postgres(
+                PostgresError(
+                    .unsupportedPooler,
+                    """
+                    the connection goes through a pooler that allows no transactions; set its pool_mode to transaction \
+                    or session
+                    """, provablyNotExecuted: true))
+        }
+        sharesSessions.withLock { $0 = true }
+    }
 }

@@ -11,17 +11,22 @@ public struct PostgresConfiguration: Sendable {
     public var connectTimeoutSeconds: Int
     /// Run on each new connection, in one round trip, before it is used.
     public var setup: [PostgresStatement]
+    /// What ``setup`` does, for one transaction alone (`SET LOCAL`): run at the start of each one
+    /// through a pooler that gives each transaction another session. `nil` refuses such a pooler.
+    public var transactionSetup: [PostgresStatement]?
     /// The largest number of prepared statements of a connection.
     public var preparedStatementLimit: Int
 
     public init(
         connectionString: String, applicationName: String = "agent-memory", connectTimeoutSeconds: Int = 5,
-        setup: [PostgresStatement] = [], preparedStatementLimit: Int = 256
+        setup: [PostgresStatement] = [], transactionSetup: [PostgresStatement]? = nil,
+        preparedStatementLimit: Int = 256
     ) {
         self.connectionString = connectionString
         self.applicationName = applicationName
         self.connectTimeoutSeconds = max(2, connectTimeoutSeconds)
         self.setup = setup
+        self.transactionSetup = transactionSetup
         self.preparedStatementLimit = max(1, preparedStatementLimit)
     }
 }

@@ -11,7 +11,8 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         case connectionFailed
         /// The server refuses the login: the password, the user or the database is wrong.
         case loginRefused
-        /// A pooler between this client and the server gives each transaction another session.
+        /// A pooler between this client and the server gives each transaction another session, where
+        /// work needs one of its own; or it allows no transactions.
         case unsupportedPooler
         /// The connection broke during a query, or was found broken.
         case connectionLost
@@ -65,6 +66,14 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         default: false
         }
     }
+
+    /// A session is needed, and a pooler gives none.
+    static let sharedSessions = PostgresError(
+        .unsupportedPooler,
+        """
+        the connection goes through a pooler that pools by transaction, where sessions get each other's settings and \
+        locks; set its pool_mode to session, or connect to PostgreSQL itself
+        """, provablyNotExecuted: true)
 
     /// Whether the same work may succeed when it is retried at once: a deadlock or a conflict of
     /// transactions, which the server has rolled back.

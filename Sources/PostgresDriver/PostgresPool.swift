@@ -154,11 +154,18 @@ public final class PostgresPool: Sendable {
     /// Lends a connection as ``withConnection(deadline:isolation:_:)`` does, and closes it
     /// afterwards: for settings and locks of a session that no other user may inherit. It counts as
     /// one of the pool's, so that it can be created on a server without room for more.
+    ///
+    /// - Throws: as ``withConnection(deadline:isolation:_:)``; ``PostgresError`` with code
+    ///   `unsupportedPooler` if sessions are shared.
     public func withPrivateConnection<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> sending Value
     ) async throws -> sending Value {
         let session = try await lease(deadline: deadline)
+        guard session.keepsSession else {
+            release(session)
+            throw PostgresError.sharedSessions
+        }
         defer {
             session.close()
             release(session)

@@ -229,7 +229,7 @@ struct Assembly {
     /// - Throws: ``MemoryError`` with code `misconfigured` if DATABASE_URL or POSTGRES_SCHEMA
     ///   cannot be used.
     func migrator() throws -> Migrator {
-        guard let url = settings.postgres.url else {
+        guard let url = settings.postgres.migrationURL ?? settings.postgres.url else {
             throw MemoryError(
                 .misconfigured,
                 "DATABASE_URL is not set; it names the database to migrate, such as postgresql://user@localhost/agent_memory"
@@ -320,6 +320,7 @@ struct Assembly {
             databaseURL: url, schema: settings.postgres.schema, poolSize: settings.postgres.poolSize,
             timeout: settings.stores.timeout, metric: settings.vectors.metric,
             algorithm: settings.vectors.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.postgres.autoMigrate)
+        configuration.database.migrationURL = settings.postgres.migrationURL
         configuration.database.idleLimit = settings.postgres.idleLimit
         configuration.database.rowSecurity = settings.postgres.rowSecurity
         return configuration

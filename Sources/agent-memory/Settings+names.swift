@@ -58,6 +58,7 @@ extension MemoryError {
         switch setting {
         case nil: message
         case .embeddingModel: "\(message); the setting is \(Settings.names.embeddings.model)"
+        case .migrationURL: "\(message); the setting is \(Settings.names.postgres.migrationURL)"
         case .autoMigrate: "\(message); the setting is \(Settings.names.postgres.autoMigrate)"
         case .rowSecurity: "\(message); the setting is \(Settings.names.postgres.rowSecurity)"
         case .jobKeyPrefix: "\(message); the setting is \(Settings.names.redis.jobsKeyPrefix)"

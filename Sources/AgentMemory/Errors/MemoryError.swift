@@ -59,6 +59,8 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         case embeddingModel
         /// Whether a server applies the migrations of its database.
         case autoMigrate
+        /// The address of the store for changes of its schema.
+        case migrationURL
         /// Whether the database limits what each transaction reaches.
         case rowSecurity
         /// What the keys of jobs begin with.

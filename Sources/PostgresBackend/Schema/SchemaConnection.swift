@@ -34,12 +34,12 @@ struct SchemaConnection: Sendable {
     }
 
     /// The schema of the tables, then the one of the extension, which may differ.
-    static func searchPath(_ schema: SchemaName) -> PostgresStatement {
+    static func searchPath(_ schema: SchemaName, isLocal: Bool = false) -> PostgresStatement {
         PostgresStatement(
             """
             SELECT set_config('search_path', concat_ws(', ', $1::text, \
             (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
-            WHERE e.extname = 'vector')), false)
+            WHERE e.extname = 'vector')), \(isLocal))
             """, [.text(schema.quoted)])
     }
 
@@ -50,7 +50,19 @@ struct SchemaConnection: Sendable {
         _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
         let deadline = ContinuousClock.now + .seconds(30)
-        return try await pool.withPrivateConnection(deadline: deadline) { connection in
+        do {
+            return try await withSession(deadline: deadline, body)
+        } catch let error as PostgresError where error.code == .unsupportedPooler {
+            throw MemoryError(
+                .misconfigured, "changes of the schema need a session of their own: \(error.message)",
+                setting: .migrationURL)
+        }
+    }
+
+    private func withSession<Value: Sendable>(
+        deadline: ContinuousClock.Instant, _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        try await pool.withPrivateConnection(deadline: deadline) { connection in
             let settings = [
                 PostgresStatement(
                     """

@@ -17,13 +17,25 @@ extension PostgresDatabase.Configuration {
             ("hnsw.ef_search", String(SearchSQL.defaultBreadth)),
             ("hnsw.scan_mem_multiplier", "8"),
         ]
-        let calls = settings.map { "set_config('\($0.0)', '\($0.1)', false)" }.joined(separator: ", ")
+        func setup(isLocal: Bool) -> [PostgresStatement] {
+            let calls = settings.map { "set_config('\($0.0)', '\($0.1)', \(isLocal))" }.joined(separator: ", ")
+            return [PostgresStatement("SELECT \(calls)"), SchemaConnection.searchPath(schema, isLocal: isLocal)]
+        }
         let seconds = Int(min(timeout, .seconds(10)).components.seconds)
         return PostgresPool.Configuration(
             connection: PostgresConfiguration(
                 connectionString: databaseURL, connectTimeoutSeconds: max(2, seconds),
-                setup: [PostgresStatement("SELECT \(calls)"), SchemaConnection.searchPath(schema)]),
+                setup: setup(isLocal: false), transactionSetup: setup(isLocal: true)),
             maximumConnections: poolSize, idleLimit: idleLimit)
+    }
+
+    /// The connections for changes of the schema, if they take another way than calls: for the
+    /// migrations, the registry of vectors and a build of an index at the same time.
+    var migrationPool: PostgresPool.Configuration? {
+        migrationURL.map { url in
+            PostgresPool.Configuration(
+                connection: PostgresConfiguration(connectionString: url), maximumConnections: 4, idleLimit: idleLimit)
+        }
     }
 }
 

@@ -13,6 +13,9 @@ public final class PostgresDatabase: Sendable {
     public struct Configuration: Sendable {
         /// Anything that libpq takes: a URL or `key=value` pairs.
         public var databaseURL: String
+        /// The address for changes of the schema, if ``databaseURL`` leads to a pooler that pools by
+        /// transaction: these need a session of their own. Default `nil`: ``databaseURL``.
+        public var migrationURL: String?
         /// The schema of the tables; created if it is missing. Default `agent_memory`.
         public var schema: String
         /// The largest number of connections, at least 1. Default 10.
@@ -44,6 +47,8 @@ public final class PostgresDatabase: Sendable {
     let configuration: Configuration
     let logger: Logger
     let pool: PostgresPool
+    /// The connections of ``session``, if they are not those of ``pool``.
+    private let migrationPool: PostgresPool?
     let session: SchemaConnection
     /// The preparation of the tables.
     let preparation = Preparation()
@@ -59,7 +64,11 @@ public final class PostgresDatabase: Sendable {
         let connections = configuration.pool(schema: schema)
         let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
         self.pool = pool
-        session = SchemaConnection(pool: pool, schema: schema, logger: logger)
+        migrationPool = try mappingConfiguration { () throws(PostgresError) in
+            guard let connections = configuration.migrationPool else { return nil }
+            return try PostgresPool(connections)
+        }
+        session = SchemaConnection(pool: migrationPool ?? pool, schema: schema, logger: logger)
     }
 
     /// A store starts to use the database.
@@ -73,7 +82,10 @@ public final class PostgresDatabase: Sendable {
             users -= 1
             return users == 0
         }
-        if isLast { pool.close() }
+        if isLast {
+            pool.close()
+            migrationPool?.close()
+        }
     }
 
     var deadline: ContinuousClock.Instant { .now + configuration.timeout }
@@ -100,6 +112,24 @@ public final class PostgresDatabase: Sendable {
             }
             // Existing connections may lack the schema of the extension in their search path.
             pool.reset()
+            try await checkMigrationAddress()
+        }
+    }
+
+    /// Checks that calls find the tables that changes of the schema have made, if the two take
+    /// different ways.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured`.
+    private func checkMigrationAddress() async throws {
+        guard migrationPool != nil else { return }
+        let found = try await pool.query(
+            PostgresStatement("SELECT to_regclass($1) IS NOT NULL", [.text("\(session.schema.quoted).memories")]),
+            retry: .repeatable, deadline: deadline
+        ).singleRow().bool(0)
+        guard found else {
+            throw MemoryError(
+                .misconfigured, "the address for changes of the schema leads to another database than that for calls",
+                setting: .migrationURL)
         }
     }
 

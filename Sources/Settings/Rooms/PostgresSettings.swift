@@ -4,7 +4,11 @@ public struct PostgresSettings: SettingsRoom {
 
     public let url = Setting<String?>.address(
         "DATABASE_URL", values: "URL or `key=value` string of libpq",
-        "TLS, service files and several hosts as libpq has them; poolers only with sessions (`pool_mode = session`).")
+        "TLS, service files and several hosts as libpq has them; a pooler may pool by session or by transaction.")
+    public let migrationURL = Setting<String?>.address(
+        "DATABASE_MIGRATION_URL", values: "URL or `key=value` string of libpq",
+        "The same database past a pooler that pools by transaction: for migrations, and for making tables and indexes of vectors."
+    )
     public let schema = Setting<String>.word("POSTGRES_SCHEMA", default: "agent_memory", "The schema of all tables.")
     public let poolSize = Setting<Int>.int(
         "POSTGRES_POOL_SIZE", in: 1...256, default: 8, "The largest number of connections of one server.")
