@@ -197,6 +197,7 @@ final class ConnectionThread: Sendable {
                     interruption(of: job.id)
                 }
             case .script(let sql):
+                guard keepsSession || wire.isInTransaction else { throw .postgres(PostgresError.sharedSessions) }
                 try wire.script(sql, deadline: job.deadline.instant, wakeUp: wakeUp) { interruption(of: job.id) }
             }
             finish(wire.isInTransaction, end: nil)

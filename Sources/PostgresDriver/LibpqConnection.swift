@@ -210,8 +210,8 @@ struct LibpqConnection: ~Copyable {
     /// pooler in its place.
     var announcedPID: Int32 { PQbackendPID(connection) }
 
-    /// Runs a text of one or several statements without parameters; the results are in the text
-    /// format.
+    /// Runs a text of one or several statements without parameters, which do not get the settings
+    /// of a transaction; the results are in the text format.
     @discardableResult
     mutating func script(
         _ sql: String, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp, interruption: () -> Interruption?

@@ -16,8 +16,8 @@ final class PoolerCheck: Sendable {
     /// - Parameter connect: makes the second connection. If it cannot, sessions count as shared,
     ///   which is right with every pooler.
     /// - Returns: whether each transaction may get another session.
-    /// - Throws: ``PostgresError`` with code `unsupportedPooler` if not even a transaction keeps its
-    ///   session.
+    /// - Throws: ``PostgresError`` with code `unsupportedPooler` if not even a transaction keeps
+    ///   its session.
     func check(
         _ wire: inout LibpqConnection, deadline: ContinuousClock.Instant, wakeUp: borrowing WakeUp,
         interruption: () -> LibpqConnection.Interruption?,

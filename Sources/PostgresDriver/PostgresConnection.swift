@@ -32,6 +32,9 @@ public struct PostgresConnection: Sendable {
     /// Runs a text of one or several statements without parameters and drops their results. Several
     /// are one transaction; a statement that cannot run in one, such as `CREATE INDEX
     /// CONCURRENTLY`, must be alone.
+    ///
+    /// - Throws: ``PostgresError``, with code `unsupportedPooler` outside of a transaction if
+    ///   sessions are shared; `CancellationError`.
     public func script(_ sql: String, deadline: ContinuousClock.Instant) async throws {
         _ = try await session.perform(.script(sql), deadline: Deadline(instant: deadline))
     }

@@ -11,8 +11,8 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
         case connectionFailed
         /// The server refuses the login: the password, the user or the database is wrong.
         case loginRefused
-        /// A pooler between this client and the server gives each transaction another session, where
-        /// work needs one of its own; or it allows no transactions.
+        /// A pooler between this client and the server gives each transaction another session,
+        /// where work needs one of its own; or it allows no transactions.
         case unsupportedPooler
         /// The connection broke during a query, or was found broken.
         case connectionLost

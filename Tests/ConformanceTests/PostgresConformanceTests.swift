@@ -18,8 +18,9 @@ import Testing
             // A short deadline where the store is taken away, a long one where a hundred checks
             // share two processors.
             let timeout: Duration = server == nil ? .seconds(30) : .seconds(5)
-            let configuration = PostgresMemoryDatabase.Configuration(
-                databaseURL: try server?.url ?? SharedServer.postgresURL(), poolSize: 8, timeout: timeout)
+            let url = try server?.url ?? SharedServer.postgresURL()
+            var configuration = PostgresMemoryDatabase.Configuration(databaseURL: url, poolSize: 8, timeout: timeout)
+            if server == nil { configuration.database.migrationURL = try SharedServer.url(pastPooler: url) }
             return try await PostgresHarness(configuration, faults: server?.faults(deadline: timeout))
                 .makeDatabase(embedder: embedder)
         }

@@ -22,7 +22,8 @@ import Testing
     @Test func `readiness proves a write`() async throws {
         try await TestStore.withRole { schema, role, url in
             try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
-            let database = try TestStore.shared(schema: schema, url: url)
+            // A pooler's connections keep what the role had at their start.
+            let database = try TestStore.shared(schema: schema, url: SharedServer.url(pastPooler: url) ?? url)
             let memories = try PostgresMemoryDatabase(
                 database: database, embedder: TestEmbedder(dimensions: 64), logger: TestStore.logger)
             let sessions = PostgresWorkingMemoryStore(database: database)
@@ -112,7 +113,8 @@ import Testing
     @Test func `a server prepares with one connection among those of the pool`() async throws {
         try await TestStore.withRole("CONNECTION LIMIT 1") { schema, role, url in
             try await TestStore.administer("CREATE SCHEMA \(schema) AUTHORIZATION \(role)")
-            let database = try TestStore.database(schema: schema, url: url)
+            // A pooler takes the only connection for its own.
+            let database = try TestStore.database(schema: schema, url: SharedServer.url(pastPooler: url) ?? url)
             async let early: [ComponentHealth] = database.health()
             try await database.prepare()
             _ = await early

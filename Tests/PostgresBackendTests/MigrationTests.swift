@@ -9,7 +9,7 @@ import Testing
 @Suite(.tags(.store)) struct MigrationTests {
     private func migrator(_ schema: String, _ migrations: [Migration] = Migration.all) throws -> Migrator {
         try Migrator(
-            databaseURL: try SharedServer.postgresURL(), schema: schema, logger: TestStore.logger,
+            databaseURL: try TestStore.directURL(), schema: schema, logger: TestStore.logger,
             migrations: migrations)
     }
 

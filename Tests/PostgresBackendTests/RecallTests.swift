@@ -43,7 +43,7 @@ import Testing
     @Test(.timeLimit(.minutes(3))) func `approximate searches find nearly all`() async throws {
         try await TestStore.withSchema { schema in
             let database = try PostgresMemoryDatabase(
-                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema),
+                configuration: try TestStore.configuration(schema: schema),
                 embedder: ClusteredEmbedder(),
                 logger: TestStore.logger)
             try await database.prepare()

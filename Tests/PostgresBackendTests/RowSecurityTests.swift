@@ -20,8 +20,9 @@ import Testing
         let jobs: PostgresJobQueue
 
         init(schema: String, url: String, rowSecurity: Bool = true) throws {
-            var configuration = PostgresDatabase.Configuration(
-                databaseURL: url, schema: schema, poolSize: 4, timeout: .seconds(60))
+            var configuration = try TestStore.configuration(schema: schema, url: url).database
+            configuration.poolSize = 4
+            configuration.timeout = .seconds(60)
             configuration.rowSecurity = rowSecurity
             database = try PostgresDatabase(configuration: configuration, logger: TestStore.logger)
             memories = try PostgresMemoryDatabase(
@@ -263,7 +264,8 @@ import Testing
             }
             func migrate(_ rowSecurity: Bool) async throws {
                 try await Migrator(
-                    databaseURL: url, schema: schema, rowSecurity: rowSecurity, logger: TestStore.logger
+                    databaseURL: try SharedServer.url(pastPooler: url) ?? url, schema: schema, rowSecurity: rowSecurity,
+                    logger: TestStore.logger
                 ).up()
             }
             try await prepare(false)

@@ -84,7 +84,7 @@ import Testing
     @Test func `without auto migrate missing tables are refused`() async throws {
         try await TestStore.withSchema { schema in
             let store = try PostgresWorkingMemoryStore(
-                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema, autoMigrate: false),
+                configuration: try TestStore.configuration(schema: schema, autoMigrate: false).database,
                 logger: TestStore.logger)
             #expect(await failureCode { try await store.prepare() } == .misconfigured)
             #expect(await store.health().map(\.isOK) == [false])

@@ -10,12 +10,10 @@ extension TestStore {
         schema: String, poolSize: Int = 8, url: String? = nil, autoMigrate: Bool = true,
         timeout: Duration = .seconds(60)
     ) throws -> PostgresDatabase {
-        try PostgresDatabase(
-            configuration: .init(
-                databaseURL: try url ?? SharedServer.postgresURL(), schema: schema, poolSize: poolSize,
-                timeout: timeout,
-                autoMigrate: autoMigrate),
-            logger: logger)
+        var configuration = try configuration(schema: schema, url: url, autoMigrate: autoMigrate).database
+        configuration.poolSize = poolSize
+        configuration.timeout = timeout
+        return try PostgresDatabase(configuration: configuration, logger: logger)
     }
 
     /// A prepared store of sessions in a schema of its own.

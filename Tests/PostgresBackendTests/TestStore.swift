@@ -14,7 +14,7 @@ enum TestStore {
     /// A unique schema name; the schema is dropped at the end.
     static func withSchema<Value>(_ body: (String) async throws -> sending Value) async throws -> sending Value {
         let schema = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "_")
-        let pool = try PostgresPool(.init(connection: .init(connectionString: try SharedServer.postgresURL())))
+        let pool = try PostgresPool(.init(connection: .init(connectionString: try directURL())))
         defer { pool.close() }
         func drop() async throws {
             try await pool.withConnection(deadline: .soon) { connection in
@@ -28,11 +28,28 @@ enum TestStore {
         }
     }
 
+    /// The server of all tests, without a pooler.
+    static func directURL(database: String? = nil) throws -> String {
+        let url = try SharedServer.postgresURL(database: database)
+        return try SharedServer.url(pastPooler: url) ?? url
+    }
+
+    /// The settings of a store at `url`, by default on the server of all tests.
+    static func configuration(
+        schema: String, url: String? = nil, autoMigrate: Bool = true
+    ) throws -> PostgresMemoryDatabase.Configuration {
+        let url = try url ?? SharedServer.postgresURL()
+        var configuration = PostgresMemoryDatabase.Configuration(
+            databaseURL: url, schema: schema, autoMigrate: autoMigrate)
+        configuration.database.migrationURL = try SharedServer.url(pastPooler: url)
+        return configuration
+    }
+
     /// Runs SQL as the administrator.
     static func administer(_ sql: String, database: String? = nil) async throws {
         let pool = try PostgresPool(
             .init(
-                connection: .init(connectionString: try SharedServer.postgresURL(database: database)),
+                connection: .init(connectionString: try directURL(database: database)),
                 maximumConnections: 1))
         defer { pool.close() }
         try await pool.withConnection(deadline: .soon) { try await $0.script(sql, deadline: .soon) }
@@ -66,12 +83,13 @@ enum TestStore {
         algorithm: PostgresMemoryDatabase.Configuration.Algorithm = .hnsw, url: String? = nil, autoMigrate: Bool = true,
         timeout: Duration = .seconds(60), model: String = "test"
     ) throws -> PostgresMemoryDatabase {
-        try PostgresMemoryDatabase(
-            configuration: .init(
-                databaseURL: try url ?? SharedServer.postgresURL(), schema: schema, poolSize: 4, timeout: timeout,
-                metric: metric,
-                algorithm: algorithm, autoMigrate: autoMigrate),
-            embedder: TestEmbedder(model: model, dimensions: dimensions), logger: logger)
+        var configuration = try configuration(schema: schema, url: url, autoMigrate: autoMigrate)
+        configuration.database.poolSize = 4
+        configuration.database.timeout = timeout
+        configuration.metric = metric
+        configuration.algorithm = algorithm
+        return try PostgresMemoryDatabase(
+            configuration: configuration, embedder: TestEmbedder(model: model, dimensions: dimensions), logger: logger)
     }
 
     /// A prepared database in a schema of its own.

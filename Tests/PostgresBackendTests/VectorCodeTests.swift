@@ -30,7 +30,7 @@ import Testing
     private func withStore(_ body: (PostgresMemoryDatabase) async throws -> Void) async throws {
         try await TestStore.withSchema { schema in
             let database = try PostgresMemoryDatabase(
-                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema),
+                configuration: try TestStore.configuration(schema: schema),
                 embedder: RandomEmbedder(), logger: TestStore.logger)
             try await database.prepare()
             try await withClosing {
@@ -127,7 +127,7 @@ import Testing
     @Test func `a user without rights on the codes writes and searches`() async throws {
         try await TestStore.withRole { schema, role, url in
             let owner = try PostgresMemoryDatabase(
-                configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema),
+                configuration: try TestStore.configuration(schema: schema),
                 embedder: RandomEmbedder(), logger: TestStore.logger)
             try await withClosing {
                 try await owner.prepare()
@@ -143,7 +143,7 @@ import Testing
                 REVOKE ALL ON \(schema).memory_embeddings_codes FROM \(role)
                 """)
             let server = try PostgresMemoryDatabase(
-                configuration: .init(databaseURL: url, schema: schema, autoMigrate: false),
+                configuration: try TestStore.configuration(schema: schema, url: url, autoMigrate: false),
                 embedder: RandomEmbedder(), logger: TestStore.logger)
             try await withClosing {
                 try await server.prepare()
@@ -156,7 +156,7 @@ import Testing
             }
             try await TestStore.administer("GRANT SELECT ON \(schema).memory_embeddings_codes TO \(role)")
             let reader = try PostgresMemoryDatabase(
-                configuration: .init(databaseURL: url, schema: schema, autoMigrate: false),
+                configuration: try TestStore.configuration(schema: schema, url: url, autoMigrate: false),
                 embedder: RandomEmbedder(), logger: TestStore.logger)
             try await withClosing {
                 try await reader.prepare()

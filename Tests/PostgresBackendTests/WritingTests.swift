@@ -141,7 +141,8 @@ import Testing
             try await database.prepare()
             let other = try TestStore.database(schema: schema)
             try await other.pool.withConnection(deadline: .soon) { connection in
-                try await connection.script("BEGIN; LOCK TABLE memories", deadline: .soon)
+                let lock = ["BEGIN", "LOCK TABLE memories"].map { PostgresStatement($0) }
+                _ = try await connection.pipeline(lock, deadline: .soon)
                 let error = await #expect(throws: MemoryError.self) {
                     try await database.count(.init(tags: [.id: TagCondition(field: .id, eq: "x")]))
                 }

@@ -27,4 +27,18 @@ public enum SharedServer {
         if let port { components.port = port }
         return try #require(components.string)
     }
+
+    /// The same database past the pooler that TEST_DATABASE_URL may lead to.
+    ///
+    /// - Returns: `nil` if `url` does not lead to a pooler.
+    public static func url(pastPooler url: String) throws -> String? {
+        guard let direct = ProcessInfo.processInfo.environment["TEST_DATABASE_MIGRATION_URL"] else { return nil }
+        let pooler = try #require(URLComponents(string: try postgresURL()))
+        let server = try #require(URLComponents(string: direct))
+        var components = try #require(URLComponents(string: url))
+        guard components.host == pooler.host, components.port == pooler.port else { return nil }
+        components.host = server.host
+        components.port = server.port
+        return components.string
+    }
 }

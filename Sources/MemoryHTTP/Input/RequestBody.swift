@@ -26,7 +26,7 @@ final class RequestBody: Sendable {
     ///   another encoding; ``MemoryError`` with code `invalidCombination` (400) for one that is not
     ///   UTF-8.
     func json() throws -> JSONValue? {
-        // The bytes are not kept beside what is made of them.
+        // The bytes are not kept while what is made of them is in work.
         let buffer = unread.withLock { unread in
             defer { unread = ByteBuffer() }
             return unread

@@ -13,8 +13,9 @@ public final class PostgresDatabase: Sendable {
     public struct Configuration: Sendable {
         /// Anything that libpq takes: a URL or `key=value` pairs.
         public var databaseURL: String
-        /// The address for changes of the schema, if ``databaseURL`` leads to a pooler that pools by
-        /// transaction: these need a session of their own. Default `nil`: ``databaseURL``.
+        /// The address for changes of the schema, which need a session of their own, if
+        /// ``databaseURL`` leads to a pooler that pools by transaction. Default `nil`:
+        /// ``databaseURL``.
         public var migrationURL: String?
         /// The schema of the tables; created if it is missing. Default `agent_memory`.
         public var schema: String
