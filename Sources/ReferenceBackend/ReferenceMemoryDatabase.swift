@@ -2,7 +2,7 @@ public import AgentMemory
 
 /// The contract in memory: every operation written as directly as the rules state it, by full
 /// scans.
-public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
+public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, RecordHistory {
     public nonisolated let name = "reference"
     public nonisolated let capabilities = BackendCapabilities(
         blendedSearch: true, textScorers: TextScorer.offered)
@@ -21,15 +21,19 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     private let now: @Sendable () -> Timestamp
     private var entries: [ExactString: Entry] = [:]
     private var deletions: [ExactString: Timestamp] = [:]
+    private var events: EventLog
 
-    /// - Parameter now: the clock for recency and deletions: the one that the jobs use.
+    /// - Parameters:
+    ///   - keepsHistory: whether writes make events. They are kept until the end.
+    ///   - now: the clock for recency, deletions and events: the one that the jobs use.
     public init(
-        embedder: any Embedder, metric: DistanceMetric = .cosine,
+        embedder: any Embedder, metric: DistanceMetric = .cosine, keepsHistory: Bool = true,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.embedder = embedder
         self.metric = metric
         self.now = now
+        events = EventLog(isKept: keepsHistory)
     }
 
     public func prepare() {}
@@ -76,7 +80,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
                 for entry in try await embedded(missing) { known[ExactString(entry.record.id)] = entry }
                 continue
             }
-            for record in wanted { entries[ExactString(record.id)] = known[ExactString(record.id)] }
+            for record in wanted { known[ExactString(record.id)].map(store) }
             return outcomes
         }
     }
@@ -96,7 +100,19 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
     }
 
     private func store(_ entry: Entry) {
-        entries[ExactString(entry.record.id)] = entry
+        let replaced = entries.updateValue(entry, forKey: ExactString(entry.record.id))
+        events.noteWrite(of: entry.record, over: replaced?.record, .replaced, at: now())
+    }
+
+    // MARK: History
+
+    public func events(of id: String, within scope: AccessScope, page: PageRequest) -> Page<MemoryEvent> {
+        let own = events.all.reversed().filter { ExactString($0.id) == ExactString(id) && $0.isWithin(scope) }
+        return Self.page(own, page, total: own.count) { $0 }
+    }
+
+    public func events(after sequence: Int, limit: Int, within scope: AccessScope) -> [MemoryEvent] {
+        Array(events.all.lazy.filter { $0.sequence > sequence && $0.isWithin(scope) }.prefix(limit))
     }
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
@@ -197,7 +213,9 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
         let oldest = time.advanced(bySeconds: -Int64(DeletionNote.keptSeconds))
         deletions = deletions.filter { $0.value >= oldest }
         for id in ids { deletions[ExactString(id)] = time }
-        return ids.count { entries.removeValue(forKey: ExactString($0)) != nil }
+        let removed = ids.compactMap { entries.removeValue(forKey: ExactString($0))?.record }
+        for record in removed { events.noteRemoval(of: record, at: time) }
+        return removed.count
     }
 
     public func update(_ updates: [RecordUpdate], within scope: AccessScope) async throws -> Int {
@@ -220,6 +238,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase {
                     entries[key]?.words = analyzer.words(in: text)
                 }
                 entries[key]?.record = change.after
+                events.noteWrite(of: change.after, over: change.before, .changed, at: now())
             }
             return fold.changes.count
         }

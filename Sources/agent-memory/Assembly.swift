@@ -128,7 +128,11 @@ struct Assembly {
             [
                 "redis": { try redis(embedder) },
                 "pgvector": { try pgvector(embedder) },
-                "reference": { ReferenceMemoryDatabase(embedder: embedder, metric: settings.vectors.metric) },
+                "reference": {
+                    ReferenceMemoryDatabase(
+                        embedder: embedder, metric: settings.vectors.metric,
+                        keepsHistory: settings.memory.keepsHistory)
+                },
             ], loader: loader, embedder: embedder)
     }
 
@@ -264,7 +268,8 @@ struct Assembly {
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         try PostgresMemoryDatabase(
             database: postgres.get(), metric: settings.vectors.metric, algorithm: pgvectorConfiguration().algorithm,
-            embedder: embedder, logger: logger)
+            history: settings.memory.keepsHistory ? .days(settings.memory.historyDays) : .off, embedder: embedder,
+            logger: logger)
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.

@@ -16,8 +16,10 @@ import Testing
     private static let first = Migration(number: 1, name: "0001_first", sql: "CREATE TABLE a (x vector)")
     private static let second = Migration(number: 2, name: "0002_second", sql: "CREATE TABLE b (y bigint)")
 
-    @Test func `the files are numbered without gaps`() {
-        #expect(Migration.all.map(\.number) == Array(1...Migration.all.count))
+    @Test func `the files are numbered in their order`() {
+        let numbers = Migration.all.map(\.number)
+        #expect(numbers.first == 1)
+        #expect(numbers == Set(numbers).sorted())
         #expect(Migration.all.allSatisfy { !$0.sql.isEmpty })
     }
 

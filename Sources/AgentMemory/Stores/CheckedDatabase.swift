@@ -18,6 +18,16 @@ public struct CheckedDatabase: MemoryVectorDatabase {
         (database as? any AtomicMemoryDatabase).map(CheckedAtomicWrites.init)
     }
 
+    /// The events of the backend.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` if it is not a ``RecordHistory``.
+    public func history() throws(MemoryError) -> any RecordHistory {
+        guard let history = database as? any RecordHistory else {
+            throw MemoryError(.unsupported, "the backend \(name) keeps no history")
+        }
+        return history
+    }
+
     public var name: String { database.name }
     /// Those of the backend, and `blendedSearch`, which is made of its other searches if it is not
     /// among them.

@@ -76,6 +76,7 @@ extension ConformanceCheck {
             case .indexOfItsOwn: !scoped.isAlone
             case .wholeCalls: !scoped.passesCallsWhole
             case .atomicWrites: CheckedDatabase(scoped.database).atomicWrites == nil
+            case .history: !(CheckedDatabase(scoped.database).database is any RecordHistory)
             case .sessionStore: scoped.sessions == nil
             case .jobQueue: scoped.jobs == nil
             case .tokenStore: scoped.tokens == nil

@@ -21,8 +21,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case durability
         /// How many of the true neighbours an approximate index finds.
         case recall
-        /// Sessions, background jobs and access tokens, which a server needs in addition to its
-        /// memories.
+        /// Sessions, background jobs, access tokens and histories, which a server needs in addition
+        /// to its memories.
         case state
     }
 
@@ -49,6 +49,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case wholeCalls = "calls that reach the store whole"
         /// The check calls writes whose conditions the store itself checks.
         case atomicWrites = "writes that are decided in the store"
+        /// The check reads the events of writes.
+        case history = "a history"
         case sessionStore = "a store of sessions"
         case jobQueue = "a queue of background jobs"
         case tokenStore = "a store of access tokens"
@@ -83,7 +85,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
         let chapterLevel: Level =
             switch chapter {
             case "page", "size": .paging
-            case "session", "jobs", "tokens": .state
+            case "session", "jobs", "tokens", "history": .state
             default: Level(rawValue: String(chapter)) ?? .core
             }
         self.level = level ?? chapterLevel
@@ -96,6 +98,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
             case "jobs": needs.union([.jobQueue])
             case "tokens": needs.union([.tokenStore])
             case "scope": needs.union([.atomicWrites])
+            case "history": needs.union([.history, .atomicWrites])
             default: needs
             }
     }
@@ -114,7 +117,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
         SearchChecks.checks, KeywordChecks.checks, BlendedChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
         ConcurrencyChecks.checks, AtomicityChecks.checks, DurabilityChecks.checks, SizeChecks.checks,
         RecallChecks.checks, differentialChecks, SessionChecks.checks, SessionWriteChecks.checks, JobChecks.checks,
-        ScopeChecks.checks, TokenChecks.checks,
+        ScopeChecks.checks, TokenChecks.checks, HistoryChecks.checks,
         wireChecks,
     ].flatMap(\.self)
 }

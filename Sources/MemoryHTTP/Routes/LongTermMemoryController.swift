@@ -18,8 +18,13 @@ struct LongTermMemoryController: Sendable {
     private static let ids = ParameterNames(lists: ["memory_ids"], ignored: ["namespace"])
 
     func addRoutes(to routes: RouteBuilder) {
-        let record = [
-            HTTPRequest.Method.get: routes.handler(RouteInputs(query: Self.namespaced), get),
+        let readRecord = routes.handler(RouteInputs(query: Self.namespaced), get)
+        let readHistory = routes.handler(RouteInputs(query: HistoryRequest.parametersOfPage), history)
+        let record: [HTTPRequest.Method: RouteBuilder.Handler] = [
+            .get: { (request: Request, context: APIContext) in
+                request.ends(with: Self.history)
+                    ? try await readHistory(request, context) : try await readRecord(request, context)
+            },
             .patch: routes.handler(RouteInputs(takesBody: true, right: .write), edit),
         ]
         routes.add(
@@ -46,8 +51,17 @@ struct LongTermMemoryController: Sendable {
             let handlers = record.merging([.post: handler]) { $1 }
             routes.add(RouterPath("/v1/long-term-memory/\(name)"), enabled(handlers))
         }
-        routes.add("/v1/long-term-memory/**", enabled(record))
+        let writeEarlier = routes.handler(RouteInputs(takesBody: true, right: .write), restore)
+        routes.add("/v1/long-term-memory/**", enabled(record.merging([.post: writeEarlier]) { $1 })) {
+            request, method in
+            method != .post || request.ends(with: Self.restore)
+        }
+        routes.add(
+            "/v1/events", enabled([.get: routes.handler(RouteInputs(query: HistoryRequest.parametersOfFeed), events)]))
     }
+
+    private static let history = "/history"
+    private static let restore = "/restore"
 
     private func enabled(_ handlers: [HTTPRequest.Method: RouteBuilder.Handler]) -> [HTTPRequest.Method: RouteBuilder
         .Handler]
@@ -85,6 +99,27 @@ struct LongTermMemoryController: Sendable {
         .json(RecordResponse(try await memory.record(id: try call.id("memory_id"), for: call.context.caller)))
     }
 
+    /// The events of one memory. An addition to the API of the reference.
+    private func history(_ call: RouteCall) async throws -> Response {
+        let id = try call.id("memory_id", before: Self.history)
+        let page = try HistoryRequest.page(call.query.reader)
+        return .json(HistoryResponse(try await memory.history(of: id, page: page, for: call.context.caller)))
+    }
+
+    /// Brings a memory back to an earlier state. An addition to the API of the reference.
+    private func restore(_ call: RouteCall) async throws -> Response {
+        let id = try call.id("memory_id", before: Self.restore)
+        let target = try HistoryRequest.target(try await call.json())
+        return .json(RestoreResponse(try await memory.restore(id: id, to: target, for: call.context.caller)))
+    }
+
+    /// The events of all memories. An addition to the API of the reference.
+    private func events(_ call: RouteCall) async throws -> Response {
+        let (after, limit) = try HistoryRequest.feed(call.query.reader)
+        let events = try await memory.events(after: after, limit: limit, for: call.context.caller)
+        return .json(FeedResponse(events, after: after))
+    }
+
     private func edit(_ call: RouteCall) async throws -> Response {
         let id = try call.id("memory_id")
         let edit = try EditRequest(try call.json())
@@ -106,5 +141,12 @@ struct LongTermMemoryController: Sendable {
     private func deleted(_ request: DeleteRequest, _ call: RouteCall) async throws -> Response {
         let deleted = try await memory.delete(ids: request.ids, for: call.context.caller)
         return .json(StatusResponse("ok, deleted \(deleted) memories"))
+    }
+}
+
+extension Request {
+    /// Whether the path, without a slash at its end, ends with this part.
+    fileprivate func ends(with action: String) -> Bool {
+        resource.utf8.suffix(action.utf8.count).elementsEqual(action.utf8)
     }
 }

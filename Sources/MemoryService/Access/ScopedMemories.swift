@@ -125,6 +125,30 @@ struct ScopedMemories: Sendable {
 
     private static let valuesPerQuery = 500
 
+    // MARK: History
+
+    /// The events of a record that the caller may see, newest first.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` if the backend keeps none.
+    func events(of id: String, page: PageRequest) async throws -> Page<MemoryEvent> {
+        try caller.require(.read)
+        let history = try database.history()
+        guard !caller.scope.permitsNothing else { return Page(items: [], total: 0, request: page) }
+        return try await caller.scope.limiting { try await history.events(of: id, within: caller.scope, page: page) }
+    }
+
+    /// The events after a number that the caller may see, oldest first.
+    ///
+    /// - Throws: as ``events(of:page:)``.
+    func events(after sequence: Int, limit: Int) async throws -> [MemoryEvent] {
+        try caller.require(.read)
+        let history = try database.history()
+        guard !caller.scope.permitsNothing else { return [] }
+        return try await caller.scope.limiting {
+            try await history.events(after: sequence, limit: limit, within: caller.scope)
+        }
+    }
+
     // MARK: Writing
 
     /// Whether the backend decides in its store, together with the write
@@ -143,16 +167,23 @@ struct ScopedMemories: Sendable {
     func add(_ records: [MemoryRecord]) async throws -> [String] {
         if let atomic = database.atomicWrites {
             let records = try completed(records)
-            return try await caller.scope.limiting { try await atomic.add(records, within: caller.scope) }
+            return try await noted { try await atomic.add(records, within: caller.scope) }
         }
         return try await database.add(try await writable(records))
+    }
+
+    /// Runs a write within the caller's scope, whose events say who has made it.
+    private func noted<Value: Sendable>(_ write: () async throws -> Value) async throws -> Value {
+        try await WriteOrigin.$current.withValue(WriteOrigin.current ?? WriteOrigin(caller: caller.subject)) {
+            try await caller.scope.limiting { try await write() }
+        }
     }
 
     /// As ``AtomicMemoryDatabase/addDistinct(_:within:)``; `nil` if the backend cannot.
     func addDistinct(_ records: [MemoryRecord]) async throws -> [String]? {
         guard let atomic = database.atomicWrites else { return nil }
         let records = try completed(records)
-        return try await caller.scope.limiting { try await atomic.addDistinct(records, within: caller.scope) }
+        return try await noted { try await atomic.addDistinct(records, within: caller.scope) }
     }
 
     /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``; `nil` if the backend cannot.
@@ -160,7 +191,7 @@ struct ScopedMemories: Sendable {
         guard let atomic = database.atomicWrites else { return nil }
         // It replaces nothing, so the owners of what is stored do not matter.
         let records = try completed(records)
-        return try await caller.scope.limiting { try await atomic.promote(records, handedInAt: handedInAt) }
+        return try await noted { try await atomic.promote(records, handedInAt: handedInAt) }
     }
 
     /// The number of records that changed; those that the caller may not see are not among them.
@@ -168,7 +199,7 @@ struct ScopedMemories: Sendable {
         try caller.require(.write)
         try caller.check(update.changes)
         if let atomic = database.atomicWrites {
-            return try await caller.scope.limiting { try await atomic.update([update], within: caller.scope) }
+            return try await noted { try await atomic.update([update], within: caller.scope) }
         }
         guard try await !visibleIDs([update.id]).isEmpty else { return 0 }
         return try await database.update([update])
@@ -183,7 +214,7 @@ struct ScopedMemories: Sendable {
     func delete(_ ids: [String]) async throws -> Int {
         if let atomic = database.atomicWrites {
             try caller.require(.write)
-            return try await caller.scope.limiting { try await atomic.delete(ids, within: caller.scope) }
+            return try await noted { try await atomic.delete(ids, within: caller.scope) }
         }
         let ids = try await deletable(ids)
         return try await database.delete(ids)

@@ -10,7 +10,7 @@ public import AgentMemory
 /// Every method takes the caller, sees and writes only what that one may (``Caller``), and throws
 /// ``MemoryError`` (or `CancellationError`).
 public struct LongTermMemory: Sendable {
-    private let memories: GuardedMemories
+    let memories: GuardedMemories
     private let accessRecorder: AccessRecorder
     private let reranking: Reranking?
     private let optimization: QueryOptimization?
@@ -220,7 +220,7 @@ public struct LongTermMemory: Sendable {
         return record
     }
 
-    private static func canBeID(_ id: String) -> Bool {
+    static func canBeID(_ id: String) -> Bool {
         (try? TagCondition(field: .id, eq: id)) != nil
     }
 
@@ -262,7 +262,7 @@ public struct LongTermMemory: Sendable {
         }
     }
 
-    private static func notFound(_ id: String) -> MemoryError {
+    static func notFound(_ id: String) -> MemoryError {
         MemoryError(.notFound, "Memory with ID \(id) not found")
     }
 }

@@ -32,6 +32,8 @@ extension PostgresMemoryDatabase {
         /// Default cosine.
         public var metric: DistanceMetric
         public var algorithm: Algorithm
+        /// Default 30 days.
+        public var history = HistoryRetention.standard
 
         /// The parameters up to `timeout`, and `autoMigrate`, are those of
         /// ``PostgresDatabase/Configuration``.

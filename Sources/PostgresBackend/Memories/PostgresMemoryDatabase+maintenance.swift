@@ -14,6 +14,7 @@ extension PostgresMemoryDatabase {
             try await completeCodes()
             try await completeVectors()
             try await completeTokens()
+            try await sweepEvents()
         }
     }
 

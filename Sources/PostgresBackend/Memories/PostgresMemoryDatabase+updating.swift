@@ -31,7 +31,9 @@ extension PostgresMemoryDatabase {
         let locked = PostgresStatement(
             "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE",
             [.textArray(updates.map(\.id))])
-        return try await database.withTransaction([locked], deadline: deadline) { connection, opened in
+        return try await database.withTransaction(
+            [locked, HistorySQL.origin(history)], deadline: deadline
+        ) { connection, opened in
             let stored = try opened[0].recordsByID().filter { scope.contains($0.value) }
             let fold = UpdateFold(updates, stored: stored)
             let missing = fold.textsToEmbed(besides: vectors)

@@ -8,7 +8,9 @@ extension PostgresMemoryDatabase {
         guard scope.isEverything else {
             try await call { deadline in
                 try await self.database.retryingConflicts {
-                    try await self.database.withTransaction([], deadline: deadline) { connection, _ in
+                    try await self.database.withTransaction(
+                        [HistorySQL.origin(self.history, replaces: true)], deadline: deadline
+                    ) { connection, _ in
                         try await self.write(rows, within: scope, on: connection, deadline)
                     }
                 }
@@ -16,7 +18,7 @@ extension PostgresMemoryDatabase {
             return given.givenIDs
         }
         try await call { deadline in
-            let batch = self.upserts(rows)
+            let batch = [HistorySQL.origin(self.history, replaces: true)] + self.upserts(rows)
             let limit = self.database.configuration.timeout
             // One pipeline is one transaction, in which each record has the time of a call. Running
             // it twice has the same effect as once.
@@ -70,6 +72,7 @@ extension PostgresMemoryDatabase {
             PostgresStatement("SELECT id FROM memories WHERE id = ANY ($1)", [.textArray(given.records.map(\.id))]),
             PostgresStatement(
                 "SELECT id, memory_hash FROM memories WHERE memory_hash = ANY ($1)", [.textArray(hashes)]),
+            HistorySQL.origin(history, replaces: true),
         ]
         return try await call { deadline in
             try await self.database.retryingConflicts {
@@ -132,7 +135,7 @@ extension PostgresMemoryDatabase {
             DeletionSQL.lock(ids: ids),
             PostgresStatement(
                 "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1)", [.textArray(ids)]),
-            DeletionSQL.deleted(ids, since: handedInAt),
+            DeletionSQL.deleted(ids, since: handedInAt), HistorySQL.origin(history),
         ]
         return try await database.withTransaction(opening, deadline: deadline) { connection, opened in
             let stored = try opened[1].recordsByID()
@@ -200,8 +203,9 @@ extension PostgresMemoryDatabase {
             : [DeletionSQL.lock(ids: ids), DeletionSQL.remove(ids, within: scope)]
         return try await call { deadline in
             try await self.database.retryingConflicts {
-                try await self.database.pipeline(statements, retry: .onlyIfNotExecuted, deadline: deadline)[1]
-                    .affectedRows
+                try await self.database.pipeline(
+                    [HistorySQL.origin(self.history)] + statements, retry: .onlyIfNotExecuted, deadline: deadline
+                )[2].affectedRows
             }
         }
     }

@@ -14,6 +14,8 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let database: PostgresDatabase
     public let embedder: any Embedder
     public let analyzer: TextAnalyzer
+    /// How long the events of writes are kept.
+    let history: HistoryRetention
     let logger: Logger
     /// The space of the embedder, with the table that the preparation determined.
     private let settledSpace: Mutex<VectorSpace>
@@ -34,8 +36,10 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions.
     public init(
         database: PostgresDatabase, metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw,
-        embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+        history: HistoryRetention = .standard, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(),
+        logger: Logger
     ) throws {
+        self.history = history
         settledSpace = Mutex(try algorithm.space(dimensions: embedder.dimensions, metric: metric))
         self.database = database
         self.embedder = embedder
@@ -54,8 +58,8 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     ) throws {
         try self.init(
             database: PostgresDatabase(configuration: configuration.database, logger: logger),
-            metric: configuration.metric, algorithm: configuration.algorithm, embedder: embedder, analyzer: analyzer,
-            logger: logger)
+            metric: configuration.metric, algorithm: configuration.algorithm, history: configuration.history,
+            embedder: embedder, analyzer: analyzer, logger: logger)
     }
 
     public func close() async {

@@ -16,4 +16,11 @@ public struct MemorySettings: SettingsRoom {
     public let summarizationThreshold = Setting<Double>.number(
         "SUMMARIZATION_THRESHOLD", in: 0.01...1, default: 0.7,
         "The share of a context window that `context_percentage_until_summarization` counts to.")
+    public let keepsHistory = Setting<Bool>.choice(
+        "HISTORY", ["ALL": true, "OFF": false], default: true,
+        "Whether writes of long-term memory make events, for histories and restoring. Postgres and the store in memory have them."
+    )
+    public let historyDays = Setting<Int>.int(
+        "HISTORY_DAYS", in: 1...36_500, default: 30,
+        "After this number of days events are removed from Postgres.")
 }

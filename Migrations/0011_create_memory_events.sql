@@ -1,0 +1,78 @@
+-- What was written to memories: one row for each change of a record, made by triggers together with the change.
+CREATE TABLE memory_events (
+    sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    happened_at timestamptz NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    -- The owner after the change, and the one before it.
+    namespace text COLLATE "C",
+    user_id text COLLATE "C",
+    previous_namespace text COLLATE "C",
+    previous_user_id text COLLATE "C",
+    operation text NOT NULL,
+    caller text,
+    -- The fields that were changed, or the whole record that was deleted, as they were.
+    before json
+);
+CREATE INDEX memory_events_id ON memory_events (id, sequence);
+
+-- Who writes, and whether there is a history, is in the setting agent_memory.origin of the transaction, as JSON:
+-- history, operation, caller, kind (of all events), update_kind (of updates).
+CREATE FUNCTION add_memory_events() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    origin json := nullif(current_setting('agent_memory.origin', true), '')::json;
+    write_operation text := coalesce(origin->>'operation', 'transaction ' || pg_current_xact_id());
+    derived text[] := ARRAY['number', 'keyword_text', 'keyword_count', 'keyword_analysis'];
+BEGIN
+    IF origin->>'history' = 'off' THEN
+        RETURN NULL;
+    ELSIF TG_OP = 'DELETE' THEN
+        IF NOT EXISTS (SELECT FROM earlier) THEN RETURN NULL; END IF;
+    ELSIF NOT EXISTS (SELECT FROM written) THEN
+        RETURN NULL;
+    END IF;
+    -- Readers show no event after the number that this transaction holds, until it ends: numbers are given before
+    -- they are committed, and a reader who follows them must not miss one.
+    IF coalesce(current_setting('agent_memory.holds_events', true), '') = '' THEN
+        PERFORM pg_advisory_xact_lock_shared(
+            hashtext('agent-memory events ' || current_schema()),
+            (SELECT coalesce(max(sequence), 0) % 2147483648 FROM memory_events)::int);
+        PERFORM set_config('agent_memory.holds_events', 'true', true);
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO memory_events (happened_at, kind, id, namespace, user_id, previous_namespace, previous_user_id,
+            operation, caller)
+        SELECT clock_timestamp(), coalesce(origin->>'kind', 'added'), w.id, w.namespace, w.user_id, w.namespace,
+            w.user_id, write_operation, origin->>'caller' FROM written w ORDER BY w.number;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO memory_events (happened_at, kind, id, namespace, user_id, previous_namespace, previous_user_id,
+            operation, caller, before)
+        SELECT clock_timestamp(), coalesce(origin->>'kind', 'deleted'), e.id, e.namespace, e.user_id, e.namespace,
+            e.user_id, write_operation, origin->>'caller',
+            (SELECT json_object_agg(f.key, f.value) FROM json_each(to_json(e)) f WHERE NOT f.key = ANY (derived))
+        FROM earlier e ORDER BY e.number;
+    ELSE
+        INSERT INTO memory_events (happened_at, kind, id, namespace, user_id, previous_namespace, previous_user_id,
+            operation, caller, before)
+        SELECT clock_timestamp(), coalesce(origin->>'kind', origin->>'update_kind', 'changed'), w.id, w.namespace,
+            w.user_id, e.namespace, e.user_id, write_operation, origin->>'caller', c.before
+        FROM earlier e JOIN written w ON w.number = e.number
+        -- Statistics of accesses alone make no event.
+        CROSS JOIN LATERAL (
+            SELECT json_object_agg(o.key, o.value) AS before,
+                bool_or(o.key NOT IN ('last_accessed', 'access_count')) AS is_event
+            FROM json_each(to_json(e)) o JOIN json_each(to_json(w)) n ON n.key = o.key
+            WHERE o.value::text <> n.value::text AND NOT o.key = ANY (derived)
+        ) c
+        WHERE c.is_event ORDER BY w.number;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER memories_insert_events AFTER INSERT ON memories REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION add_memory_events();
+CREATE TRIGGER memories_update_events AFTER UPDATE ON memories REFERENCING OLD TABLE AS earlier NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION add_memory_events();
+CREATE TRIGGER memories_delete_events AFTER DELETE ON memories REFERENCING OLD TABLE AS earlier
+    FOR EACH STATEMENT EXECUTE FUNCTION add_memory_events();

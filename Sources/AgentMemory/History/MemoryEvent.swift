@@ -1,0 +1,117 @@
+/// One change of a stored memory, as a history keeps it. It never has vectors.
+public struct MemoryEvent: Sendable, Equatable {
+    public enum Kind: String, Sendable, CaseIterable {
+        /// There was no record under the id.
+        case added
+        /// The whole record was written in place of another one.
+        case replaced
+        /// Single fields were changed.
+        case changed
+        case deleted
+        /// The record was written, or removed, as it had been before.
+        case restored
+    }
+
+    /// The place in the order of all events of the store: larger for later changes of a record.
+    public let sequence: Int
+    /// By the clock of the store.
+    public let time: Timestamp
+    public let kind: Kind
+    /// The id of the record.
+    public let id: String
+    /// The owner after the change; before it, if the record is gone.
+    public let namespace: String?
+    /// As ``namespace``.
+    public let userID: String?
+    /// The same for all events of one write.
+    public let operation: String
+    /// Who made the change (``Caller/subject``); `nil` for another program.
+    public let caller: String?
+    /// What the record was before, in the API's spelling: the fields that the change has changed,
+    /// or all of them if the record is gone; `nil` if there was no record.
+    public let before: JSONObject?
+
+    public init(
+        sequence: Int, time: Timestamp, kind: Kind, id: String, namespace: String?, userID: String?,
+        operation: String, caller: String?, before: JSONObject?
+    ) {
+        self.sequence = sequence
+        self.time = time
+        self.kind = kind
+        self.id = id
+        self.namespace = namespace
+        self.userID = userID
+        self.operation = operation
+        self.caller = caller
+        self.before = before
+    }
+
+    /// Whether a caller with this scope may see the event: it reaches the owner after the change
+    /// and the one before it, because the event shows both.
+    public func isWithin(_ scope: AccessScope) -> Bool {
+        guard scope.contains(namespace: namespace, userID: userID) else { return false }
+        return scope.contains(
+            namespace: before?["namespace"].map(\.stringValue) ?? namespace,
+            userID: before?["user_id"].map(\.stringValue) ?? userID)
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("sequence", sequence)
+            writer.member("time", time.iso8601)
+            writer.member("kind", kind.rawValue)
+            writer.member("id", id)
+            writer.member("namespace", namespace)
+            writer.member("user_id", userID)
+            writer.member("operation", operation)
+            writer.member("caller", caller)
+            writer.name("before")
+            writer.value(before.map(JSONValue.object) ?? .null)
+        }
+    }
+
+    public static func == (a: MemoryEvent, b: MemoryEvent) -> Bool {
+        func bytes(_ event: MemoryEvent) -> [UInt8] {
+            var writer = JSONWriter()
+            event.write(to: &writer)
+            return writer.bytes
+        }
+        return bytes(a) == bytes(b)
+    }
+}
+
+extension MemoryEvent {
+    /// The record before the change.
+    ///
+    /// - Parameter record: as it was after the change; `nil` if there was none.
+    public func undone(from record: JSONObject?) -> JSONObject? {
+        guard let before else { return nil }
+        guard var record else { return before }
+        for (name, value) in before.members { record[name] = value }
+        return record
+    }
+}
+
+extension MemoryRecord {
+    /// All fields in the API's spelling.
+    public var jsonObject: JSONObject {
+        // What this type has written can be read.
+        (try? JSONValue(parsing: json.bytes).objectValue) ?? [:]
+    }
+
+    /// The fields that a change to `after` changes, as they are here; `nil` if it changes none but
+    /// the statistics of accesses, which make no event.
+    public func fieldsBeforeChange(to after: MemoryRecord) -> JSONObject? {
+        let (old, new) = (jsonObject, after.jsonObject)
+        var changed = JSONObject()
+        var isEvent = false
+        for field in RecordField.allCases {
+            guard let value = old[field.name], value.jsonText != new[field.name]?.jsonText else { continue }
+            changed[field.name] = value
+            if !Self.statistics.contains(field) { isEvent = true }
+        }
+        return isEvent ? changed : nil
+    }
+
+    private static let statistics: [RecordField] = [.lastAccessed, .accessCount]
+}

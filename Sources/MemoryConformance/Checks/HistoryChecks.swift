@@ -1,0 +1,152 @@
+import AgentMemory
+
+/// Rules H1 to H3: each write makes events, for who may see them, without gaps for who follows
+/// them.
+extension ConformanceCheck {
+    enum HistoryChecks {
+        static let checks: [ConformanceCheck] = [
+            ConformanceCheck(
+                "history/H1-events",
+                hint: "a write makes no event or several, or the event does not say what was there before",
+                run: events),
+            ConformanceCheck(
+                "history/H1-no-event", hint: "a write without an effect, or an access, makes an event", run: noEvent),
+            ConformanceCheck(
+                "history/H2-scope", hint: "an event shows what a record was in another scope", run: visibility),
+            ConformanceCheck(
+                "history/H3-feed",
+                hint: "numbers are given before the commit, and a reader passes one that comes later", run: feed),
+        ]
+
+        private static func history(_ scope: CheckScope) throws -> (any RecordHistory, CheckedAtomicWrites) {
+            (try CheckedDatabase(scope.scoped.database).history(), try scope.atomicWrites)
+        }
+
+        private static func all(_ history: any RecordHistory, of id: String) async throws -> [MemoryEvent] {
+            try await history.events(of: id, within: .everything, page: PageRequest(limit: 100)).items
+        }
+
+        @Sendable static func events(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            let first = try MemoryRecord(
+                id: "a", text: "[1] \u{1F600} \"one\"", userID: "u", topics: ["t", "\u{E9}"],
+                metadata: ["z": [1.0, nil], "a": "b"])
+            let second = try MemoryRecord(id: "a", text: "[2] two", userID: "u", namespace: "n", pinned: true)
+            let origin = WriteOrigin(operation: "op", caller: "ada")
+            try await WriteOrigin.$current.withValue(origin) {
+                _ = try await writes.add([first, try MemoryRecord(id: "b", text: "[1] b")], within: .everything)
+                _ = try await writes.add([second], within: .everything)
+                let changes = try RecordChanges(text: "[3] three", eventDate: .set(second.createdAt))
+                _ = try await writes.update([RecordUpdate(id: "a", changes: changes)], within: .everything)
+                _ = try await writes.delete(["a", "unknown"], within: .everything)
+                _ = try await writes.addDistinct([first])
+            }
+            let found = try await all(history, of: "a")
+            try scope.expect(
+                "kinds, newest first", found.map(\.kind.rawValue), ["added", "deleted", "changed", "replaced", "added"])
+            try scope.expect(
+                "the events of another id", try await all(history, of: "b").map(\.kind.rawValue), ["added"])
+            try scope.expect("callers", Set(found.map { "\($0.operation) \($0.caller ?? "-")" }), ["op ada"])
+            try scope.expect("numbers", found.map(\.sequence), found.map(\.sequence).sorted(by: >))
+            guard found.count == 5 else { return }
+            // Each event leads to the state before it.
+            var state = found[1].undone(from: nil)
+            state = found[2].undone(from: state)
+            try scope.expect(
+                "before the change", state.map(JSONValue.object)?.jsonText, JSONValue.object(second.jsonObject).jsonText
+            )
+            state = found[3].undone(from: state)
+            try scope.expect(
+                "before the replacement", state.map(JSONValue.object)?.jsonText,
+                JSONValue.object(first.jsonObject).jsonText)
+            try scope.expect("before it was added", found[4].before == nil, true)
+            let changed = Set(found[2].before?.members.map(\.name) ?? [])
+            try scope.expect("changed fields", changed, ["text", "event_date", "memory_hash"])
+            let page = try await history.events(of: "a", within: .everything, page: PageRequest(limit: 2, offset: 1))
+            try scope.expect("a page", page.items, Array(found[1...2]))
+            try scope.expect("its total", page.total, 5)
+            try scope.expect("where the next begins", page.nextOffset, 3)
+        }
+
+        @Sendable static func noEvent(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            let record = try MemoryRecord(id: "a", text: "[1] one", namespace: "n")
+            _ = try await writes.add([record], within: .everything)
+            _ = try await writes.add([record], within: .everything)
+            let access = RecordChanges.Access(
+                at: record.lastAccessed.advanced(bySeconds: 10_000), minimumIntervalSeconds: 1)
+            let accessed = try await writes.update(
+                [RecordUpdate(id: "a", changes: try RecordChanges(access: access))], within: .everything)
+            try scope.expect("accesses written", accessed, 1)
+            let other = AccessScope(namespaces: PermittedValues(exactly: ["m"]))
+            try await scope.expectError("a record of others", .conflict) {
+                _ = try await writes.add(
+                    [MemoryRecord(id: "0", text: "[1] new"), MemoryRecord(id: "a", text: "[2] x", namespace: "m")],
+                    within: other)
+            }
+            _ = try await writes.delete(["a", "0"], within: other)
+            try scope.expect("events", try await all(history, of: "a").map(\.kind.rawValue), ["added"])
+            try scope.expect("events of what was refused", try await all(history, of: "0").count, 0)
+        }
+
+        @Sendable static func visibility(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            _ = try await writes.add([MemoryRecord(id: "a", text: "[1] secret", namespace: "n")], within: .everything)
+            let move = try RecordChanges(text: "[2] open", namespace: .set("m"))
+            _ = try await writes.update([RecordUpdate(id: "a", changes: move)], within: .everything)
+            _ = try await writes.delete(["a"], within: .everything)
+            for (namespaces, kinds) in [
+                (["n"], ["added"]), (["m"], ["deleted"]), (["n", "m"], ["deleted", "changed", "added"]), (["o"], []),
+            ] {
+                let access = AccessScope(namespaces: PermittedValues(exactly: namespaces))
+                let page = try await history.events(of: "a", within: access, page: PageRequest(limit: 10))
+                try scope.expect("events within \(namespaces)", page.items.map(\.kind.rawValue), kinds)
+                try scope.expect("their number", page.total, kinds.count)
+                let feed = try await history.events(after: 0, limit: 10, within: access)
+                try scope.expect("of the feed", feed.map(\.kind.rawValue), kinds.reversed())
+            }
+            let users = AccessScope(users: PermittedValues(exactly: ["u"]))
+            try scope.expect(
+                "within a user", try await history.events(after: 0, limit: 10, within: users).count, 0)
+        }
+
+        @Sendable static func feed(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            let writers = 6
+            let rounds = 20
+            async let followed = follow(history, until: writers * rounds * 2)
+            try await withThrowingTaskGroup { group in
+                for writer in 0..<writers {
+                    group.addTask {
+                        for round in 0..<rounds {
+                            // Two records in one call, so that calls overlap.
+                            let records = try (0..<2).map {
+                                try MemoryRecord(id: "\(writer)-\(round)-\($0)", text: "[1] \(writer) \(round) \($0)")
+                            }
+                            _ = try await writes.add(records, within: .everything)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let seen = try await followed
+            try scope.expect("events", seen.count, writers * rounds * 2)
+            try scope.expect("different ids", Set(seen.map(\.id)).count, writers * rounds * 2)
+            try scope.expect("in order", seen.map(\.sequence), seen.map(\.sequence).sorted())
+            let part = try await history.events(after: seen[4].sequence, limit: 3, within: .everything)
+            try scope.expect("a part", part.map(\.id), seen[5...7].map(\.id))
+        }
+
+        /// Reads the events by the number of the last one, until there are enough of them, or 30
+        /// seconds are over.
+        private static func follow(_ history: any RecordHistory, until enough: Int) async throws -> [MemoryEvent] {
+            var seen: [MemoryEvent] = []
+            let deadline = ContinuousClock.now + .seconds(30)
+            while seen.count < enough, ContinuousClock.now < deadline {
+                seen += try await history.events(after: seen.last?.sequence ?? 0, limit: 7, within: .everything)
+                await Task.yield()
+            }
+            return seen
+        }
+    }
+}

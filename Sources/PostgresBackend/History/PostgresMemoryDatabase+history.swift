@@ -1,0 +1,71 @@
+public import AgentMemory
+import PostgresDriver
+
+extension PostgresMemoryDatabase: RecordHistory {
+    public func events(of id: String, within scope: AccessScope, page: PageRequest) async throws -> Page<MemoryEvent> {
+        try await call { deadline in
+            let results = try await self.pool.pipeline(
+                [HistorySQL.page(of: id, within: scope, page), HistorySQL.count(of: id, within: scope)],
+                retry: .repeatable, deadline: deadline)
+            return Page(
+                items: try results[0].rows.map { try $0.event() }, total: try results[1].singleRow().int(0),
+                request: page)
+        }
+    }
+
+    public func events(after sequence: Int, limit: Int, within scope: AccessScope) async throws -> [MemoryEvent] {
+        try await call { deadline in
+            // Two statements, so that the second sees what was committed after the first.
+            let state = try await self.pool.pipeline(
+                [HistorySQL.last, HistorySQL.held], retry: .repeatable, deadline: deadline)
+            let settled = HistorySQL.settled(
+                last: try state[0].singleRow().int(0), held: try state[1].rows.map { try $0.int(0) })
+            guard settled > sequence else { return [] }
+            return try await self.pool.query(
+                HistorySQL.feed(after: sequence, through: settled, limit: limit, within: scope), retry: .repeatable,
+                deadline: deadline
+            ).rows.map { try $0.event() }
+        }
+    }
+
+    /// Removes events that are older than they are kept.
+    func sweepEvents() async throws {
+        guard case .days(let days) = history else { return }
+        try await database.sweep(batch: 1000) { HistorySQL.sweep(days: days, limit: $0) }
+    }
+}
+
+extension PostgresRow {
+    /// An event from the columns of ``HistorySQL``.
+    fileprivate func event() throws -> MemoryEvent {
+        guard let kind = MemoryEvent.Kind(rawValue: try text(2)) else {
+            throw PostgresError(.unexpectedResult, "the history has a kind of event that this version does not know")
+        }
+        return MemoryEvent(
+            sequence: try int(0), time: try date(1), kind: kind, id: try text(3), namespace: try optionalText(4),
+            userID: try optionalText(5), operation: try text(6), caller: try optionalText(7),
+            before: isNull(8) ? nil : try Self.apiSpelling(of: try jsonObject(8)))
+    }
+
+    /// The fields as the API spells them, of those that the server's `to_json` has made of a row.
+    private static func apiSpelling(of columns: JSONObject) throws -> JSONObject {
+        var fields = JSONObject()
+        for field in RecordField.allCases {
+            guard let value = columns[field.name] else { continue }
+            switch field {
+            case .lastAccessed, .createdAt, .updatedAt, .persistedAt, .eventDate:
+                guard let text = value.stringValue else {
+                    fields[field.name] = .null
+                    continue
+                }
+                guard let date = Timestamp(parsing: text) else {
+                    throw PostgresError(.unexpectedResult, "the history has a date that cannot be read")
+                }
+                fields[field.name] = .string(date.iso8601)
+            case .discreteMemoryExtracted: fields[field.name] = .string(value.boolValue == true ? "t" : "f")
+            default: fields[field.name] = value
+            }
+        }
+        return fields
+    }
+}
