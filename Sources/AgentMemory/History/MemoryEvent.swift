@@ -19,7 +19,7 @@ public struct MemoryEvent: Sendable, Equatable {
     public let kind: Kind
     /// The id of the record.
     public let id: String
-    /// The owner after the change; before it, if the record is gone.
+    /// The owner after the change; before it, if the record was deleted.
     public let namespace: String?
     /// As ``namespace``.
     public let userID: String?
@@ -28,7 +28,7 @@ public struct MemoryEvent: Sendable, Equatable {
     /// Who made the change (``Caller/subject``); `nil` for another program.
     public let caller: String?
     /// What the record was before, in the API's spelling: the fields that the change has changed,
-    /// or all of them if the record is gone; `nil` if there was no record.
+    /// or all of them if the record was deleted; `nil` if there was no record.
     public let before: JSONObject?
 
     public init(

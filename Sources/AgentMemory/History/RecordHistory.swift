@@ -3,8 +3,8 @@
 ///
 /// Other backends have no history; what needs one is refused with code `unsupported`.
 public protocol RecordHistory: MemoryVectorDatabase {
-    /// The events of one record that a caller with this scope may see (``MemoryEvent/isWithin(_:)``),
-    /// newest first.
+    /// The events of one record that a caller with this scope may see
+    /// (``MemoryEvent/isWithin(_:)``), newest first.
     func events(of id: String, within scope: AccessScope, page: PageRequest) async throws -> Page<MemoryEvent>
 
     /// The first events after `sequence` that a caller with this scope may see, oldest first.

@@ -79,7 +79,8 @@ enum HistorySQL {
         var sql = SQLBuilder()
         let range = "e.sequence > \(sql.bind(sequence)) AND e.sequence <= \(sql.bind(settled))"
         let source = source(range, scope, &sql)
-        return sql.statement("SELECT \(columns), e.before \(source) ORDER BY e.sequence LIMIT \(sql.bind(limit))")
+        let most = sql.bind(limit)
+        return sql.statement("SELECT \(columns), e.before \(source) ORDER BY e.sequence LIMIT \(most)")
     }
 
     /// Removes those of the oldest events that are older than this number of days.
