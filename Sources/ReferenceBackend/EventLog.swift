@@ -33,6 +33,6 @@ struct EventLog {
             MemoryEvent(
                 sequence: all.count + 1, time: time, kind: origin?.kind ?? kind, id: record.id,
                 namespace: record.namespace, userID: record.userID, operation: origin?.operation ?? ULID.make(),
-                caller: origin?.caller, before: before))
+                caller: origin?.caller, reason: origin?.reason, before: before))
     }
 }

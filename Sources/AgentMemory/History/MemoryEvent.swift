@@ -8,6 +8,12 @@ public struct MemoryEvent: Sendable, Equatable {
         /// Single fields were changed.
         case changed
         case deleted
+        /// The record was united with others of equal meaning: changed, or removed.
+        case merged
+        /// The record was removed by a rule.
+        case forgotten
+        /// The record was written by an import.
+        case imported
         /// The record was written, or removed, as it had been before.
         case restored
     }
@@ -27,13 +33,15 @@ public struct MemoryEvent: Sendable, Equatable {
     public let operation: String
     /// Who made the change (``Caller/subject``); `nil` for another program.
     public let caller: String?
+    /// Why, if the operation says so.
+    public let reason: String?
     /// What the record was before, in the API's spelling: the fields that the change has changed,
     /// or all of them if the record was deleted; `nil` if there was no record.
     public let before: JSONObject?
 
     public init(
         sequence: Int, time: Timestamp, kind: Kind, id: String, namespace: String?, userID: String?,
-        operation: String, caller: String?, before: JSONObject?
+        operation: String, caller: String?, reason: String? = nil, before: JSONObject?
     ) {
         self.sequence = sequence
         self.time = time
@@ -43,6 +51,7 @@ public struct MemoryEvent: Sendable, Equatable {
         self.userID = userID
         self.operation = operation
         self.caller = caller
+        self.reason = reason
         self.before = before
     }
 
@@ -65,6 +74,7 @@ public struct MemoryEvent: Sendable, Equatable {
             writer.member("user_id", userID)
             writer.member("operation", operation)
             writer.member("caller", caller)
+            writer.member("reason", reason)
             writer.name("before")
             writer.value(before.map(JSONValue.object) ?? .null)
         }

@@ -33,14 +33,17 @@ public struct WriteOrigin: Sendable, Equatable {
     public let caller: String
     /// The kind of all events; `nil` if each has the kind of its own change.
     public let kind: MemoryEvent.Kind?
+    /// Why, for all events.
+    public let reason: String?
 
     /// The origin of the writes of this task; `nil` outside of the service.
     @TaskLocal public static var current: WriteOrigin?
 
     /// - Parameter caller: the ``Caller/subject``.
-    public init(operation: String = ULID.make(), caller: String, kind: MemoryEvent.Kind? = nil) {
+    public init(operation: String = ULID.make(), caller: String, kind: MemoryEvent.Kind? = nil, reason: String? = nil) {
         self.operation = operation
         self.caller = caller
         self.kind = kind
+        self.reason = reason
     }
 }

@@ -15,6 +15,7 @@ enum HistorySQL {
             if let current = WriteOrigin.current {
                 origin["operation"] = .string(current.operation)
                 origin["caller"] = .string(current.caller)
+                if let reason = current.reason { origin["reason"] = .string(reason) }
                 if let kind = current.kind { origin["kind"] = .string(kind.rawValue) }
             }
         }
@@ -23,7 +24,7 @@ enum HistorySQL {
     }
 
     private static let columns =
-        "e.sequence, e.happened_at, e.kind, e.id, e.namespace, e.user_id, e.operation, e.caller"
+        "e.sequence, e.happened_at, e.kind, e.id, e.namespace, e.user_id, e.operation, e.caller, e.reason, e.before"
 
     private static func source(_ condition: String, _ scope: AccessScope, _ sql: inout SQLBuilder) -> String {
         let conditions =
@@ -44,11 +45,11 @@ enum HistorySQL {
         var sql = SQLBuilder()
         let source = source("e.id = \(sql.bind(id))", scope, &sql)
         let part = "LIMIT \(sql.bind(page.limit)) OFFSET \(sql.bind(page.offset))"
-        return sql.statement("SELECT \(columns), e.before \(source) ORDER BY e.sequence DESC \(part)")
+        return sql.statement("SELECT \(columns) \(source) ORDER BY e.sequence DESC \(part)")
     }
 
-    /// The largest number that is committed. To be read before ``held``.
-    static let last = PostgresStatement("SELECT coalesce(max(sequence), 0) FROM memory_events")
+    /// The largest number that was given, whether committed or not. To be read before ``held``.
+    static let last = PostgresStatement("SELECT last_memory_event()")
 
     /// One row for each transaction that has written events and is not over: a number that all of
     /// its events are after, in its last 31 bits.
@@ -80,7 +81,7 @@ enum HistorySQL {
         let range = "e.sequence > \(sql.bind(sequence)) AND e.sequence <= \(sql.bind(settled))"
         let source = source(range, scope, &sql)
         let most = sql.bind(limit)
-        return sql.statement("SELECT \(columns), e.before \(source) ORDER BY e.sequence LIMIT \(most)")
+        return sql.statement("SELECT \(columns) \(source) ORDER BY e.sequence LIMIT \(most)")
     }
 
     /// Removes those of the oldest events that are older than this number of days.

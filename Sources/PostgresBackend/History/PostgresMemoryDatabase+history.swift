@@ -4,7 +4,7 @@ import PostgresDriver
 extension PostgresMemoryDatabase: RecordHistory {
     public func events(of id: String, within scope: AccessScope, page: PageRequest) async throws -> Page<MemoryEvent> {
         try await call { deadline in
-            let results = try await self.pool.pipeline(
+            let results = try await self.database.pipeline(
                 [HistorySQL.page(of: id, within: scope, page), HistorySQL.count(of: id, within: scope)],
                 retry: .repeatable, deadline: deadline)
             return Page(
@@ -16,12 +16,12 @@ extension PostgresMemoryDatabase: RecordHistory {
     public func events(after sequence: Int, limit: Int, within scope: AccessScope) async throws -> [MemoryEvent] {
         try await call { deadline in
             // Two statements, so that the second sees what was committed after the first.
-            let state = try await self.pool.pipeline(
+            let state = try await self.database.pipeline(
                 [HistorySQL.last, HistorySQL.held], retry: .repeatable, deadline: deadline)
             let settled = HistorySQL.settled(
                 last: try state[0].singleRow().int(0), held: try state[1].rows.map { try $0.int(0) })
             guard settled > sequence else { return [] }
-            return try await self.pool.query(
+            return try await self.database.query(
                 HistorySQL.feed(after: sequence, through: settled, limit: limit, within: scope), retry: .repeatable,
                 deadline: deadline
             ).rows.map { try $0.event() }
@@ -44,7 +44,7 @@ extension PostgresRow {
         return MemoryEvent(
             sequence: try int(0), time: try date(1), kind: kind, id: try text(3), namespace: try optionalText(4),
             userID: try optionalText(5), operation: try text(6), caller: try optionalText(7),
-            before: isNull(8) ? nil : try Self.apiSpelling(of: try jsonObject(8)))
+            reason: try optionalText(8), before: isNull(9) ? nil : try Self.apiSpelling(of: try jsonObject(9)))
     }
 
     /// The fields as the API spells them, of those that the server's `to_json` has made of a row.

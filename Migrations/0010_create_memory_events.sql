@@ -9,15 +9,33 @@ CREATE TABLE memory_events (
     user_id text COLLATE "C",
     previous_namespace text COLLATE "C",
     previous_user_id text COLLATE "C",
-    operation text NOT NULL,
+    operation text COLLATE "C" NOT NULL,
     caller text,
+    reason text,
     -- The fields that were changed, or the whole record that was deleted, as they were.
     before json
 );
 CREATE INDEX memory_events_id ON memory_events (id, sequence);
+CREATE INDEX memory_events_operation ON memory_events (operation, sequence);
+
+-- An event shows the owner after the change and the one before it, so both must be within the scope.
+CREATE POLICY agent_memory_scope ON memory_events USING (
+    ((SELECT scope_permits_all('namespaces')) OR (
+        namespace COLLATE "C" LIKE ANY ((SELECT scope_permits('namespaces'))::text[])
+        AND previous_namespace COLLATE "C" LIKE ANY ((SELECT scope_permits('namespaces'))::text[])))
+    AND ((SELECT scope_permits_all('users')) OR (
+        user_id COLLATE "C" LIKE ANY ((SELECT scope_permits('users'))::text[])
+        AND previous_user_id COLLATE "C" LIKE ANY ((SELECT scope_permits('users'))::text[])))
+);
+
+-- The largest number that was given to an event, committed or not, whatever the scope. Only the owner of the tables may
+-- read their sequences.
+CREATE FUNCTION last_memory_event() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT last_value - (NOT is_called)::int FROM memory_events_sequence_seq
+$$;
 
 -- Who writes, and whether there is a history, is in the setting agent_memory.origin of the transaction, as JSON:
--- history, operation, caller, kind (of all events), update_kind (of updates).
+-- history, operation, caller, reason, kind (of all events), update_kind (of updates).
 CREATE FUNCTION add_memory_events() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     origin json := nullif(current_setting('agent_memory.origin', true), '')::json;
@@ -36,26 +54,26 @@ BEGIN
     IF coalesce(current_setting('agent_memory.holds_events', true), '') = '' THEN
         PERFORM pg_advisory_xact_lock_shared(
             hashtext('agent-memory events ' || current_schema()),
-            (SELECT coalesce(max(sequence), 0) % 2147483648 FROM memory_events)::int);
+            (last_memory_event() % 2147483648)::int);
         PERFORM set_config('agent_memory.holds_events', 'true', true);
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO memory_events (happened_at, kind, id, namespace, user_id, previous_namespace, previous_user_id,
-            operation, caller)
+            operation, caller, reason)
         SELECT clock_timestamp(), coalesce(origin->>'kind', 'added'), w.id, w.namespace, w.user_id, w.namespace,
-            w.user_id, write_operation, origin->>'caller' FROM written w ORDER BY w.number;
+            w.user_id, write_operation, origin->>'caller', origin->>'reason' FROM written w ORDER BY w.number;
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO memory_events (happened_at, kind, id, namespace, user_id, previous_namespace, previous_user_id,
-            operation, caller, before)
+            operation, caller, reason, before)
         SELECT clock_timestamp(), coalesce(origin->>'kind', 'deleted'), e.id, e.namespace, e.user_id, e.namespace,
-            e.user_id, write_operation, origin->>'caller',
+            e.user_id, write_operation, origin->>'caller', origin->>'reason',
             (SELECT json_object_agg(f.key, f.value) FROM json_each(to_json(e)) f WHERE NOT f.key = ANY (derived))
         FROM earlier e ORDER BY e.number;
     ELSE
         INSERT INTO memory_events (happened_at, kind, id, namespace, user_id, previous_namespace, previous_user_id,
-            operation, caller, before)
+            operation, caller, reason, before)
         SELECT clock_timestamp(), coalesce(origin->>'kind', origin->>'update_kind', 'changed'), w.id, w.namespace,
-            w.user_id, e.namespace, e.user_id, write_operation, origin->>'caller', c.before
+            w.user_id, e.namespace, e.user_id, write_operation, origin->>'caller', origin->>'reason', c.before
         FROM earlier e JOIN written w ON w.number = e.number
         -- Statistics of accesses alone make no event.
         CROSS JOIN LATERAL (
