@@ -109,7 +109,7 @@ struct LongTermMemoryController: Sendable {
     /// Brings a memory back to an earlier state. An addition to the API of the reference.
     private func restore(_ call: RouteCall) async throws -> Response {
         let id = try call.id("memory_id", before: Self.restore)
-        let target = try HistoryRequest.target(try await call.json())
+        let target = try HistoryRequest.target(try call.json())
         return .json(RestoreResponse(try await memory.restore(id: id, to: target, for: call.context.caller)))
     }
 
