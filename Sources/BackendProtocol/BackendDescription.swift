@@ -53,6 +53,7 @@ public struct BackendDescription: Sendable, Equatable {
             keywordSearch: keyword, hybridSearch: hybrid,
             serverSideRecency: try flags.optional("server_side_recency", \.boolValue) ?? false,
             distanceThreshold: try flags.optional("distance_threshold", \.boolValue) ?? false,
+            metadataFilters: try flags.optional("metadata_filters", \.boolValue) ?? false,
             textScorers: Set(scorers))
     }
 
@@ -61,6 +62,7 @@ public struct BackendDescription: Sendable, Equatable {
         [
             ("keyword_search", \.keywordSearch), ("hybrid_search", \.hybridSearch),
             ("server_side_recency", \.serverSideRecency), ("distance_threshold", \.distanceThreshold),
+            ("metadata_filters", \.metadataFilters),
         ]
     }
 

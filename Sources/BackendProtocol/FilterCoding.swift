@@ -18,6 +18,15 @@ extension MemoryFilter {
                     condition.write(to: &writer)
                 }
             }
+            // Only backends that declare the capability get it.
+            guard !metadata.isEmpty else { return }
+            writer.name("metadata")
+            writer.object { writer in
+                for condition in metadata {
+                    writer.name(condition.key)
+                    writer.value(.object(condition.json))
+                }
+            }
         }
     }
 
@@ -34,7 +43,11 @@ extension MemoryFilter {
             guard let field = DateField(rawValue: name) else { throw .invalid(name, "there is no date \(name)") }
             dates[field] = try DateCondition(field: field, json: value)
         }
-        self.init(tags: tags, dates: dates)
+        var metadata: [MetadataCondition] = []
+        for (key, value) in try reader.optional("metadata", \.objectValue)?.members ?? [] {
+            metadata.append(try MetadataCondition(key: key, json: value))
+        }
+        self.init(tags: tags, dates: dates, metadata: metadata)
     }
 }
 

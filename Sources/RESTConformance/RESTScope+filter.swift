@@ -23,6 +23,11 @@ extension RESTScope {
         for (field, condition) in filter.orderedDates {
             body[field.rawValue] = .object(try Self.operators(condition))
         }
+        if !filter.metadata.isEmpty {
+            var metadata: JSONObject = [:]
+            for condition in filter.metadata { metadata[condition.key] = .object(try Self.operators(condition)) }
+            body["metadata"] = .object(metadata)
+        }
         let namespace = filter.tags[.namespace]
         guard filter.tags[.id]?.isPositive != true, namespace?.isPositive != true else { return body }
         if var negative = namespace.flatMap({ _ in body["namespace"]?.objectValue }) {
@@ -94,6 +99,18 @@ extension RESTScope {
             operators["none"] = list(operands.none)
         }
         if let prefix = operands.startsWith { operators["startswith"] = .string(prefix) }
+        return operators
+    }
+
+    private static func operators(_ condition: MetadataCondition) throws(NotApplicable) -> JSONObject {
+        var operators = condition.json
+        operators["any"] = nil
+        let spellings = ["any", "in_", "in"]
+        guard condition.any.count <= spellings.count else {
+            throw NotApplicable(
+                "the wire spells any in \(spellings.count) ways, the filter needs \(condition.any.count)")
+        }
+        for (spelling, group) in zip(spellings, condition.any) { operators[spelling] = .array(group.map(\.json)) }
         return operators
     }
 

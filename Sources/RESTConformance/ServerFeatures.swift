@@ -43,12 +43,15 @@ struct ServerFeatures: Sendable {
         // The reference takes what it does not know, and so refuses no number.
         let ranksBlended = try await finds("hybrid", ["context_weight": 1])
         let refusesWeights = try await !finds("hybrid", ["context_weight": 1000])
+        let filtersMetadata = try await accepts("search", ["metadata": ["probe": ["exists": true]]])
+        let refusesOperators = try await !accepts("search", ["metadata": ["probe": ["like": true]]])
         return ServerFeatures(
             hasListing: lists && counts,
             capabilities: BackendCapabilities(
                 keywordSearch: try await finds("keyword"), hybridSearch: try await finds("hybrid"),
                 serverSideRecency: try await finds("semantic", ["server_side_recency": true]),
                 distanceThreshold: try await finds("semantic", ["distance_threshold": 1]),
-                blendedSearch: ranksBlended && refusesWeights, textScorers: scorers))
+                metadataFilters: filtersMetadata && refusesOperators, blendedSearch: ranksBlended && refusesWeights,
+                textScorers: scorers))
     }
 }

@@ -5,7 +5,7 @@ public import AgentMemory
 public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, RecordHistory {
     public nonisolated let name = "reference"
     public nonisolated let capabilities = BackendCapabilities(
-        blendedSearch: true, textScorers: TextScorer.offered)
+        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
 
     struct Entry {
         var record: MemoryRecord

@@ -124,11 +124,13 @@ import Testing
     @Test func descriptions() throws {
         let description = BackendDescription(
             name: "acme", version: "2.1",
-            capabilities: BackendCapabilities(serverSideRecency: false, textScorers: [.bm25std, .tfidf]))
+            capabilities: BackendCapabilities(
+                serverSideRecency: false, metadataFilters: true, textScorers: [.bm25std, .tfidf]))
         #expect(try BackendDescription(json: JSONValue(fromBorder: description.json)) == description)
         let least = try BackendDescription(json: ["name": "acme", "capabilities": ["keyword_search": true]])
         #expect(least.capabilities.textScorers == [.bm25std])
         #expect(!least.capabilities.hybridSearch && !least.capabilities.distanceThreshold)
+        #expect(!least.capabilities.metadataFilters)
         for wrong: JSONValue in [
             [], ["name": "", "capabilities": [:]], ["name": "a"], ["name": "a", "capabilities": ["keyword": true]],
             ["name": "a", "capabilities": ["keyword_search": 1]], ["name": "a", "capabilities": [:], "colour": "red"],

@@ -42,6 +42,14 @@ enum Samples {
             dates: [
                 .createdAt: try DateCondition(field: .createdAt, DateCondition.between(.earliest, now)),
                 .eventDate: try DateCondition(field: .eventDate, [.init(.ne, now)]),
+            ],
+            metadata: [
+                try MetadataCondition(
+                    key: "sou\"rce", eq: MetadataScalar("e\u{301}"),
+                    anyGroups: [[MetadataScalar(1.0), MetadataScalar(true)].compactMap(\.self)],
+                    none: [MetadataScalar(.number(try number("1e400")))].compactMap(\.self), exists: true,
+                    bounds: [.init(.gt, -0.5), .init(.lte, 1e300)]),
+                try MetadataCondition(key: "", exists: false),
             ])
     }
 

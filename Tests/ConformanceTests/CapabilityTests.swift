@@ -38,7 +38,8 @@ import Testing
     }
 
     enum Missing: String, CaseIterable, CustomTestStringConvertible {
-        case keywordSearch, hybridSearch, serverSideRecency, distanceThreshold, blendedSearch, everything
+        case keywordSearch, hybridSearch, serverSideRecency, distanceThreshold, metadataFilters, blendedSearch,
+            everything
 
         var testDescription: String { rawValue }
 
@@ -47,7 +48,7 @@ import Testing
             return BackendCapabilities(
                 keywordSearch: has(.keywordSearch), hybridSearch: has(.hybridSearch),
                 serverSideRecency: has(.serverSideRecency), distanceThreshold: has(.distanceThreshold),
-                blendedSearch: has(.blendedSearch))
+                metadataFilters: has(.metadataFilters), blendedSearch: has(.blendedSearch))
         }
 
         /// What checks cannot ask of a backend without it.
@@ -57,8 +58,13 @@ import Testing
             case .hybridSearch: [.hybridSearch]
             case .serverSideRecency: [.serverSideRecency]
             case .distanceThreshold: [.distanceThreshold]
+            case .metadataFilters: [.metadataFilters]
             case .blendedSearch: [.blendedSearch]
-            case .everything: [.keywordSearch, .hybridSearch, .serverSideRecency, .distanceThreshold, .blendedSearch]
+            case .everything:
+                [
+                    .keywordSearch, .hybridSearch, .serverSideRecency, .distanceThreshold, .metadataFilters,
+                    .blendedSearch,
+                ]
             }
         }
     }

@@ -28,6 +28,25 @@ import Testing
         }
     }
 
+    @Test func `metadata is filtered`() async throws {
+        try await APIFixture.run { api async throws in
+            try await api.create(
+                """
+                {"id": "a", "text": "[1] x", "metadata": {"source": "crm", "year": 2024}},
+                {"id": "b", "text": "[1] x", "metadata": {"source": "web", "year": 2023, "flag": null}},
+                {"id": "c", "text": "[1] x"}
+                """)
+            for (filter, ids) in [
+                (#"{"source": {"eq": "crm"}}"#, ["a"]), (#"{"source": {"not_eq": "crm"}}"#, ["b", "c"]),
+                (#"{"source": {"in_": ["crm", "web"]}, "year": {"gte": 2024}}"#, ["a"]),
+                (#"{"source": {"not_in": ["crm", "x"]}, "flag": {"exists": true}}"#, ["b"]),
+                (#"{"year": {"lt": 2024.5, "gt": 2023}}"#, ["a"]), (#"{"year": {"eq": "2024"}}"#, []),
+            ] {
+                #expect(try await api.search("{\"text\": \"[1] q\", \"metadata\": \(filter)}").ids.sorted() == ids)
+            }
+        }
+    }
+
     @Test func `recency boost reorders the page`() async throws {
         try await APIFixture.run { api async throws in
             try await api.create(
@@ -104,6 +123,14 @@ import Testing
             "{\"created_at\": {\"between\": [\"2024-01-01\", \"2024-01-02\"], \"inclusive\": \"bogus\"}}",
             ["body.created_at.inclusive"]
         ),
+        ("{\"metadata\": {}}", ["body.metadata"]), ("{\"metadata\": {\"k\": {}}}", ["body.metadata.k"]),
+        ("{\"metadata\": {\"k\": null}}", ["body.metadata.k"]), ("{\"metadata\": [1]}", ["body.metadata"]),
+        ("{\"metadata\": {\"k\": {\"like\": \"a\"}}}", ["body.metadata.k.like"]),
+        ("{\"metadata\": {\"k\": {\"eq\": [1]}}}", ["body.metadata.k.eq"]),
+        ("{\"metadata\": {\"k\": {\"any\": [1, {}]}}}", ["body.metadata.k.any.1"]),
+        ("{\"metadata\": {\"k\": {\"gt\": \"2024\"}}}", ["body.metadata.k.gt"]),
+        ("{\"metadata\": {\"k\": {\"eq\": 1, \"ne\": 2}}}", ["body.metadata.k"]),
+        ("{\"metadata\": {\"k\": {\"eq\": 1, \"exists\": false}}}", ["body.metadata.k"]),
         ("{\"user\": {\"eq\": \"a\"}}", ["body.user"]), ("{\"limit\": 0}", ["body.limit"]),
         ("{\"limit\": 101}", ["body.limit"]), ("{\"limit\": 5.5}", ["body.limit"]),
         ("{\"offset\": -1}", ["body.offset"]),

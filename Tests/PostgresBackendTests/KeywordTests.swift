@@ -215,6 +215,22 @@ import Testing
         }
     }
 
+    @Test func `metadata that an older server wrote is found after the sweep`() async throws {
+        try await TestStore.withDatabase { database in
+            _ = try await database.add(
+                (0..<700).map { try MemoryRecord(id: "r\($0)", text: "tea", metadata: ["n": .int($0)]) })
+            let filter = MemoryFilter(metadata: [try MetadataCondition(key: "n", bounds: [.init(.lt, 300)])])
+            let none = try MetadataCondition(key: "n", exists: false)
+            _ = try await database.ask("UPDATE memories SET metadata_terms = NULL")
+            #expect(try await database.count(filter) == 0)
+            try await database.completeMetadataTerms()
+            #expect(try await database.count(filter) == 300)
+            #expect(try await database.count(MemoryFilter(metadata: [none])) == 0)
+            let missing = try await database.ask("SELECT count(*) FROM memories WHERE metadata_terms IS NULL")
+            #expect(try missing.singleRow().int(0) == 0)
+        }
+    }
+
     @Test func `records to analyse again are read from their index`() async throws {
         try await TestStore.withDatabase { database in
             _ = try await database.add((0..<100).map { try MemoryRecord(id: "r\($0)", text: "绿茶 \($0)") })

@@ -49,6 +49,31 @@ import Testing
         #expect(values == [.textArray(["a"]), .textArray(["c"]), .text("p"), .text("q")])
     }
 
+    @Test func `metadata is compared by its terms`() throws {
+        let source = try #require(MetadataScalar("crm"))
+        let (sql, values) = conditions(
+            MemoryFilter(metadata: [
+                try MetadataCondition(key: "a", eq: source, none: [source], exists: true),
+                try MetadataCondition(key: "b", bounds: [.init(.gt, 1)]),
+            ]))
+        #expect(
+            sql == [
+                "m.metadata_terms @> $1", "(m.metadata_terms IS NULL OR NOT m.metadata_terms && $2)",
+                "m.metadata_terms @> $3",
+                """
+                EXISTS (SELECT FROM unnest(m.metadata_terms) AS term WHERE term COLLATE "C" >= $4 \
+                AND term COLLATE "C" <= $5 AND term <> $6)
+                """,
+            ])
+        #expect(
+            values.prefix(2) == [
+                .textArray([MetadataTerms.term(of: "a", source), MetadataTerms.term(of: "a")]),
+                .textArray([MetadataTerms.term(of: "a", source)]),
+            ])
+        let nothing = try MetadataCondition(key: "a", bounds: [.init(.gt, 2), .init(.lt, 1)])
+        #expect(conditions(MemoryFilter(metadata: [nothing])).sql == ["FALSE"])
+    }
+
     @Test func `dates and flags`() throws {
         let day = try #require(Timestamp(parsing: "2024-01-02"))
         let (sql, values) = conditions(

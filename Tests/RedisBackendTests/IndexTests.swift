@@ -172,6 +172,29 @@ import Testing
         }
     }
 
+    @Test func `an index of an older version gets the field of metadata, and old records their terms`() async throws {
+        try await TestStore.run { store in
+            let filter = MemoryFilter(metadata: [try MetadataCondition(key: "n", bounds: [.init(.lt, 300)])])
+            try await store.withDatabase { database in
+                _ = try await database.add(
+                    (0..<500).map { try MemoryRecord(id: "r\($0)", text: "tea", metadata: ["n": .int($0)]) })
+                #expect(try await database.count(filter) == 300)
+            }
+            // As an older version leaves the store.
+            try await store.client.send(RedisCommand("FT.DROPINDEX", store.index))
+            try await store.client.send(IndexSchema.older(store.configuration()).creationWithoutMetadata(store.index))
+            for i in 0..<500 {
+                try await store.client.send(RedisCommand("HDEL", "\(store.prefix):r\(i)", RecordHash.metadataTerms))
+            }
+            try await store.client.send(RedisCommand("HDEL", "\(store.index)_spaces", "metadata"))
+            try await store.withDatabase { database in
+                #expect(try await database.reanalyze() == 500)
+                #expect(try await database.count(filter) == 300)
+                #expect(try await database.reanalyze() == 0)
+            }
+        }
+    }
+
     @Test func `records of an older analysis are found after one walk`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in

@@ -51,6 +51,21 @@ import Testing
         #expect(strings(start) == [" a", "< a"])
     }
 
+    @Test func `metadata is compared by its terms`() throws {
+        let source = try #require(MetadataScalar("crm"))
+        let term = MetadataTerms.term(of: "a", source)
+        let key = MetadataTerms.term(of: "a")
+        let both = QueryText(
+            MemoryFilter(metadata: [try MetadataCondition(key: "a", eq: source, none: [source], exists: true)]))
+        #expect(both.text == "@metadata_terms:{$p0} @metadata_terms:{$p1} -@metadata_terms:{$p2}")
+        #expect(strings(both) == [key, term, term])
+        let absent = QueryText(MemoryFilter(metadata: [try MetadataCondition(key: "a", exists: false)]))
+        #expect(absent.text == "-@metadata_terms:{$p0}")
+        let above = QueryText(MemoryFilter(metadata: [try MetadataCondition(key: "a", bounds: [.init(.gt, 2024)])]))
+        #expect(above.clauses.count == 2 && above.clauses[1].hasPrefix("-@metadata_terms:{"))
+        #expect(above.parameters.count < 60)
+    }
+
     @Test func `dates are ranges`() throws {
         let date = try #require(Timestamp(microseconds: 1_732_341_234_123_457))
         let bounds = DateCondition.Comparison.allCases.filter { $0 != .eq }.map { DateCondition.Bound($0, date) }

@@ -83,6 +83,12 @@ import Testing
             }
             // As another server leaves a record: without words and with no vector.
             try await admin.send(RedisCommand("HSET", "memory_idx:raw", "id_", "raw", "text", "coffee"))
+            // As an older version leaves the index, where there is one already.
+            if let dropped = try? await admin.pipeline([RedisCommand("FT.DROPINDEX", "memory_records")])[0].get(),
+                dropped.string == "OK"
+            {
+                try await admin.send(IndexSchema.older(.init()).creationWithoutMetadata("memory_records"))
+            }
             await run { try await database.prepare() }
             await run { _ = try await database.add([MemoryRecord(id: "a", text: "tea")]) }
             await run { _ = try await database.sweep(updatedSince: .earliest) }

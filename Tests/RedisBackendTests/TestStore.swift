@@ -101,6 +101,22 @@ struct TestStore: Sendable {
     }
 }
 
+extension IndexSchema {
+    /// The schema of an index over the vectors of a ``TestEmbedder`` with four dimensions.
+    static func older(_ configuration: RedisMemoryDatabase.Configuration) -> IndexSchema {
+        IndexSchema(
+            keyPrefix: configuration.keyPrefix + ":", dimensions: 4, metric: configuration.distanceMetric,
+            algorithm: configuration.algorithm)
+    }
+
+    /// FT.CREATE as versions sent it that had no field for the terms of metadata.
+    func creationWithoutMetadata(_ name: String) -> RedisCommand {
+        var arguments = creation(named: name).arguments
+        if let at = arguments.firstIndex(of: RecordHash.metadataTerms) { arguments.removeSubrange(at..<at + 5) }
+        return RedisCommand(arguments)
+    }
+}
+
 extension RedisMemoryDatabase {
     func ids(
         _ text: String, _ ranking: SearchQuery.Ranking = .semantic(distanceThreshold: nil),

@@ -85,12 +85,12 @@ public struct Caller: Sendable, Equatable {
             guard let condition = try permitted.narrowed(tags[field], of: field) else { return nil }
             tags[field] = condition
         }
-        return MemoryFilter(tags: tags, dates: filter.dates, scope: filter.scope)
+        return filter.with(tags: tags)
     }
 
     /// The filter with the caller's limits as its ``MemoryFilter/scope``.
     public func scoped(_ filter: MemoryFilter) -> MemoryFilter {
-        MemoryFilter(tags: filter.tags, dates: filter.dates, scope: scope)
+        filter.with(scope: scope)
     }
 
     /// The reference with what it leaves open filled in, where only one value is permitted.

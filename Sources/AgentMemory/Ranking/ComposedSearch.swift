@@ -59,7 +59,7 @@ struct ComposedSearch {
         // They match the filter already, whatever it says of ids.
         var tags = query.filter.tags
         tags[.id] = try TagCondition(field: .id, any: far.map(\.id))
-        let among = MemoryFilter(tags: tags, dates: query.filter.dates, scope: query.filter.scope)
+        let among = query.filter.with(tags: tags)
         let measured = try await all(
             query.filtered(by: among), .semantic(distanceThreshold: nil), far.count)
         hits += measured.items.map { (record: $0.record, distance: $0.distance) }

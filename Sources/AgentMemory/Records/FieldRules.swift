@@ -48,6 +48,15 @@ enum FieldRules {
         return kept
     }
 
+    /// - Throws: ``MemoryError`` with code `invalidInput` for more keys than filters index.
+    static func metadata(_ metadata: JSONObject) throws(MemoryError) -> JSONObject {
+        guard metadata.members.count <= MetadataCondition.maximumKeys else {
+            throw .invalid(
+                "metadata", "metadata must not have more than \(MetadataCondition.maximumKeys) keys at its top level")
+        }
+        return metadata
+    }
+
     static func isBlank(_ text: String) -> Bool {
         text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
     }

@@ -62,7 +62,7 @@ public struct MemoryRecord: Sendable, Equatable {
         self.extractionStrategy =
             try FieldRules.tag(extractionStrategy, field: "extraction_strategy") ?? Self.defaultExtractionStrategy
         self.extractionStrategyConfig = extractionStrategyConfig
-        self.metadata = metadata
+        self.metadata = try FieldRules.metadata(metadata)
         self.pinned = pinned
         self.accessCount = accessCount
         self.createdAt = createdAt ?? now

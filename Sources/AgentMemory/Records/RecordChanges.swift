@@ -64,7 +64,7 @@ public struct RecordChanges: Sendable, Equatable {
         self.extractedFrom =
             if let extractedFrom { try FieldRules.tags(extractedFrom, field: "extracted_from") } else { nil }
         self.discreteMemoryExtracted = discreteMemoryExtracted
-        self.metadata = metadata
+        self.metadata = if let metadata { try FieldRules.metadata(metadata) } else { nil }
         self.pinned = pinned
         self.eventDate = eventDate
         self.updatedAt = updatedAt
@@ -105,7 +105,7 @@ public struct RecordChanges: Sendable, Equatable {
         case .entities: entities = try FieldRules.tags(try members.texts(field), field: field.name)
         case .extractedFrom: extractedFrom = try FieldRules.tags(try members.texts(field), field: field.name)
         case .discreteMemoryExtracted: discreteMemoryExtracted = try members.letterFlag(field)
-        case .metadata: metadata = try members.object(field)
+        case .metadata: metadata = try FieldRules.metadata(try members.object(field))
         case .pinned: pinned = try members.flag(field)
         case .updatedAt: updatedAt = try members.date(field)
         case .id, .createdAt, .lastAccessed, .accessCount, .persistedAt, .memoryHash, .extractionStrategy,

@@ -48,14 +48,22 @@ public struct CheckedDatabase: MemoryVectorDatabase {
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
         try capabilities.check(query.ranking, backend: name)
+        try capabilities.check(query.filter, backend: name)
         if case .blended(let ranking) = query.ranking, !database.capabilities.blendedSearch {
             return try await ComposedSearch(database).page(of: query, ranking)
         }
         return try await database.search(query)
     }
 
-    public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { try await database.list(query) }
-    public func count(_ filter: MemoryFilter) async throws -> Int { try await database.count(filter) }
+    public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+        try capabilities.check(query.filter, backend: name)
+        return try await database.list(query)
+    }
+
+    public func count(_ filter: MemoryFilter) async throws -> Int {
+        try capabilities.check(filter, backend: name)
+        return try await database.count(filter)
+    }
 
     public func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
         guard reach > 0, records.contains(where: { $0.sessionID != nil }) else {

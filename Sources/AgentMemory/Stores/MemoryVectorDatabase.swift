@@ -61,6 +61,8 @@ public struct BackendCapabilities: Sendable, Equatable {
     /// Recency ranking inside the backend (rule S7).
     public let serverSideRecency: Bool
     public let distanceThreshold: Bool
+    /// Whether filters may have conditions on metadata (rule F11).
+    public let metadataFilters: Bool
     /// Whether ``MemoryVectorDatabase/search(_:)`` takes the ranking `blended`. For other backends
     /// ``CheckedDatabase`` finds the candidates by their semantic and their keyword search.
     public internal(set) var blendedSearch: Bool
@@ -70,14 +72,25 @@ public struct BackendCapabilities: Sendable, Equatable {
 
     public init(
         keywordSearch: Bool = true, hybridSearch: Bool = true, serverSideRecency: Bool = true,
-        distanceThreshold: Bool = true, blendedSearch: Bool = false, textScorers: Set<TextScorer> = [.bm25std]
+        distanceThreshold: Bool = true, metadataFilters: Bool = false, blendedSearch: Bool = false,
+        textScorers: Set<TextScorer> = [.bm25std]
     ) {
         self.keywordSearch = keywordSearch
         self.hybridSearch = hybridSearch
         self.serverSideRecency = serverSideRecency
         self.distanceThreshold = distanceThreshold
+        self.metadataFilters = metadataFilters
         self.blendedSearch = blendedSearch
         self.textScorers = textScorers
+    }
+
+    /// Refuses a filter that needs a capability the backend does not have.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` that names the parameter.
+    public func check(_ filter: MemoryFilter, backend: String) throws(MemoryError) {
+        guard !metadataFilters, !filter.metadata.isEmpty else { return }
+        throw MemoryError(
+            .unsupported, "the backend \(backend) does not support filters on metadata", path: [.key("metadata")])
     }
 
     /// Refuses a query that needs a capability the backend does not have.

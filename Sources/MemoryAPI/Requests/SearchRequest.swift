@@ -145,7 +145,8 @@ public enum SearchRequest {
 
     private static func refuseUnknown(_ reader: BodyReader, also: [String]) {
         reader.refuseUnknown(
-            TagField.allCases.map(\.rawValue) + DateField.allCases.map(\.rawValue) + also, "Unknown field")
+            TagField.allCases.map(\.rawValue) + DateField.allCases.map(\.rawValue) + [FilterReader.metadata] + also,
+            "Unknown field")
     }
 
     private static func readPage(_ reader: BodyReader) throws -> PageRequest? {

@@ -10,8 +10,13 @@ struct FilterGenerator {
     mutating func filter() throws(MemoryError) -> MemoryFilter {
         var tags: [TagField: TagCondition] = [:]
         var dates: [DateField: DateCondition] = [:]
+        var metadata: [ExactString: MetadataCondition] = [:]
         for _ in 0..<random.weighted([(50, 1), (30, 2), (14, 3), (6, 5)]) {
-            if random.chance(30) {
+            let kind = random.below(100)
+            if kind < 15 {
+                let (key, value) = metadataMember()
+                metadata[ExactString(key)] = try metadataCondition(key, value)
+            } else if kind < 40 {
                 let field = random.pick(DateField.allCases)
                 dates[field] = try DateCondition(field: field, bounds(field))
             } else {
@@ -19,7 +24,59 @@ struct FilterGenerator {
                 tags[field] = try condition(field)
             }
         }
-        return MemoryFilter(tags: tags, dates: dates)
+        return MemoryFilter(tags: tags, dates: dates, metadata: Array(metadata.values))
+    }
+
+    // MARK: Metadata
+
+    /// A key of a record, with its value or that of another record, or a key that no record has.
+    private mutating func metadataMember() -> (key: String, value: JSONValue?) {
+        let objects = stored.isEmpty || random.chance(20) ? pool.metadata : stored.map(\.metadata)
+        let members = objects.flatMap(\.members)
+        guard !members.isEmpty, random.chance(92) else { return ("nowhere", nil) }
+        let member = random.pick(members)
+        return (member.name, member.value)
+    }
+
+    private mutating func metadataCondition(_ key: String, _ value: JSONValue?) throws(MemoryError) -> MetadataCondition
+    {
+        switch random.below(10) {
+        case 0: try MetadataCondition(key: key, exists: true)
+        case 1: try MetadataCondition(key: key, exists: false)
+        case 2: try MetadataCondition(key: key, eq: scalar(value))
+        case 3: try MetadataCondition(key: key, ne: scalar(value))
+        case 4: try MetadataCondition(key: key, anyGroups: [[scalar(value), scalar(nil)]])
+        case 5: try MetadataCondition(key: key, none: [scalar(value), scalar(nil)])
+        case 6: try MetadataCondition(key: key, none: [scalar(value)], exists: true)
+        case 7: try MetadataCondition(key: key, bounds: [.init(random.pick([.gt, .gte]), number(value))])
+        case 8: try MetadataCondition(key: key, bounds: [.init(random.pick([.lt, .lte]), number(value))])
+        default:
+            try MetadataCondition(
+                key: key, none: [scalar(value)],
+                bounds: [
+                    .init(random.pick([.gt, .gte]), number(value)), .init(random.pick([.lt, .lte]), number(value)),
+                ])
+        }
+    }
+
+    /// The value, or one of another kind or spelling.
+    private mutating func scalar(_ value: JSONValue?) -> MetadataScalar {
+        let others: [JSONValue] = [1, 1.0, 2024, "2024", "crm", "CRM", "", true, false, 9_007_199_254_740_992]
+        let own = random.chance(75) ? value.flatMap(MetadataScalar.init) : nil
+        return own ?? MetadataScalar(random.pick(others))!
+    }
+
+    /// The number, or one near it.
+    private mutating func number(_ value: JSONValue?) -> Double {
+        guard let number = value?.doubleValue, number.isFinite, random.chance(80) else {
+            return random.pick([-1, 0, 0.1, 1, 2024, 1e300])
+        }
+        switch random.below(5) {
+        case 0: return number.nextUp.isFinite ? number.nextUp : number
+        case 1: return number - 1
+        case 2: return number + 0.5
+        default: return number
+        }
     }
 
     // MARK: Tags

@@ -207,8 +207,13 @@ extension History {
             }
             dates[field] = try fields.checked { () throws(MemoryError) in try DateCondition(field: field, bounds) }
         }
+        var metadata: [MetadataCondition] = []
+        for (key, value) in try fields.object("metadata")?.members ?? [] {
+            metadata.append(
+                try fields.checked { () throws(MemoryError) in try MetadataCondition(key: key, json: value) })
+        }
         try fields.end()
-        return MemoryFilter(tags: tags, dates: dates)
+        return MemoryFilter(tags: tags, dates: dates, metadata: metadata)
     }
 
     private static func condition(

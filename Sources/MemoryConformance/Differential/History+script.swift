@@ -167,6 +167,11 @@ extension History {
             members[field.rawValue] = .array(
                 condition.bounds.map { [.string($0.comparison.rawValue), .string($0.value.iso8601)] })
         }
+        if !filter.metadata.isEmpty {
+            var metadata = JSONObject()
+            for condition in filter.metadata { metadata[condition.key] = .object(condition.json) }
+            members["metadata"] = .object(metadata)
+        }
         return members
     }
 

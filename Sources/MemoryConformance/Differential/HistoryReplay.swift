@@ -127,13 +127,16 @@ public struct HistoryReplay: Sendable {
             else { return }
             try position.expect("records deleted", got, expected)
         case .count(let filter):
-            guard let (got, expected) = try await both("count", at: position, body: { try await $0.count(filter) })
-            else { return }
+            let answers = try await both("count", at: position, refusal: refusal(of: filter)) {
+                try await $0.count(filter)
+            }
+            guard let (got, expected) = answers else { return }
             try position.expect("count", got, expected)
         case .list(let query):
-            guard let (got, expected) = try await both("list", at: position, body: { try await $0.list(query) }) else {
-                return
+            let answers = try await both("list", at: position, refusal: refusal(of: query.filter)) {
+                try await $0.list(query)
             }
+            guard let (got, expected) = answers else { return }
             try compare(got, expected, at: position)
         case .search(let query):
             guard let (got, whole) = try await bothSearch(query, at: position) else { return }
@@ -141,9 +144,10 @@ public struct HistoryReplay: Sendable {
             try comparison.check(got)
         case .listInPages(let query):
             let whole = ListQuery(filter: query.filter, page: try PageRequest(limit: PageRequest.maximumLimit))
-            guard let (got, expected) = try await both("list", at: position, body: { try await $0.list(whole) }) else {
-                return
+            let answers = try await both("list", at: position, refusal: refusal(of: query.filter)) {
+                try await $0.list(whole)
             }
+            guard let (got, expected) = answers else { return }
             try compare(got, expected, at: position)
             let joined = try await joined(query.page.limit, at: position, id: \.id) {
                 try await tested.database.list(ListQuery(filter: query.filter, page: $0))
@@ -155,8 +159,15 @@ public struct HistoryReplay: Sendable {
     }
 
     /// The results of both databases for one call; `nil` if both refuse it with the same code.
+    ///
+    /// - Parameters:
+    ///   - call: the name of the call.
+    ///   - position: where in the history.
+    ///   - fault: what the embedders of both do.
+    ///   - refusal: what the database under test must return in place of a result.
+    ///   - body: makes the call.
     func both<Answer: Sendable>(
-        _ call: String, at position: Position, fault: SteeredEmbedder.Fault? = nil,
+        _ call: String, at position: Position, fault: SteeredEmbedder.Fault? = nil, refusal: MemoryError? = nil,
         body: (any MemoryVectorDatabase) async throws -> Answer
     ) async throws -> (got: Answer, expected: Answer)? {
         if let fault {
@@ -169,7 +180,10 @@ public struct HistoryReplay: Sendable {
                 oracle.embedder.fail(nil)
             }
         }
-        let expected = await outcome { try await body(oracle.database) }
+        let expected = await outcome {
+            if let refusal { throw refusal }
+            return try await body(oracle.database)
+        }
         let got = await outcome { try await body(tested.database) }
         return try compare(got, expected, call, at: position)
     }
@@ -180,7 +194,7 @@ public struct HistoryReplay: Sendable {
         let whole = try SearchQuery(
             text: query.text, ranking: query.ranking, filter: query.filter,
             page: PageRequest(limit: PageRequest.maximumLimit))
-        let refusal = refusal(of: query.ranking)
+        let refusal = refusal(of: query.ranking) ?? refusal(of: query.filter)
         let expected = await outcome {
             if let refusal { throw refusal }
             return try await oracle.database.search(whole)
@@ -194,6 +208,16 @@ public struct HistoryReplay: Sendable {
     private func refusal(of ranking: SearchQuery.Ranking) -> MemoryError? {
         do throws(MemoryError) {
             try tested.database.capabilities.check(ranking, backend: tested.database.name)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// What the database under test must return for a filter that it does not declare.
+    private func refusal(of filter: MemoryFilter) -> MemoryError? {
+        do throws(MemoryError) {
+            try tested.database.capabilities.check(filter, backend: tested.database.name)
             return nil
         } catch {
             return error

@@ -58,7 +58,7 @@ struct ValuePool: Sendable {
                 let steps: [Int64] = [1, -1, 2, 500, 1000, 999_999, 1_000_000, 60_000_000, 86_400_000_000]
                 return Timestamp(microseconds: random.pick(days).microseconds + random.pick(steps)) ?? random.pick(days)
             }
-        metadata = random.sample(Self.metadata, 3)
+        metadata = random.sample(Self.metadata, 5)
     }
 
     /// Directions in and out of a plane: some are equal except for their length, some are mirror
@@ -93,7 +93,14 @@ struct ValuePool: Sendable {
         ["é": "e\u{301}", "e\u{301}": "é"],
         ["deep": ["a": [1, ["b": [true, "x\n\"\\"]]]]], ["big": 9_007_199_254_740_993, "negative": -1, "zero": 0],
         ["text": "'; DROP TABLE memories; --", "": "no name", "$p": "{}"],
+        ["year": 2024, "source": "crm"], ["year": 2024.0, "flag": true], ["year": "2024", "source": "CRM"],
+        ["year": 2023.5, "flag": nil], ["year": -2024, "big": 9_007_199_254_740_992, "source": ""],
+        ["year": huge, "n": tiny, "zero": -0.0],
     ]
+
+    /// Numbers beyond a double's range.
+    private static let huge: JSONValue = (try? JSONValue(parsing: "1e400")) ?? .null
+    private static let tiny: JSONValue = (try? JSONValue(parsing: "-1e-400")) ?? .null
 
     private static func words(_ random: inout SplitMix64) -> String {
         (0..<random.between(1, 6)).map { _ in random.pick(vocabulary) }.joined(separator: " ")

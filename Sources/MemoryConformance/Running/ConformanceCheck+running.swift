@@ -69,6 +69,7 @@ extension ConformanceCheck {
             case .serverSideRecency: !capabilities.serverSideRecency
             case .distanceThreshold: !capabilities.distanceThreshold
             case .blendedSearch: !capabilities.blendedSearch
+            case .metadataFilters: !capabilities.metadataFilters
             case .steeredEmbeddings: !scoped.embedsAsGiven
             case .secondProcess: scoped.reopen == nil
             case .storeFaults: scoped.faults == nil

@@ -34,6 +34,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case serverSideRecency = "server-side recency"
         case distanceThreshold = "distance_threshold"
         case blendedSearch = "blended ranking"
+        case metadataFilters = "filters on metadata"
         /// The check decides which texts are near to which.
         case steeredEmbeddings = "embeddings that the check decides"
         /// The check opens the scope a second time.
@@ -113,7 +114,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
 
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] = [
-        RecordChecks.checks, RecordLimitChecks.checks, UpdateChecks.checks, FilterChecks.checks, PageChecks.checks,
+        RecordChecks.checks, RecordLimitChecks.checks, UpdateChecks.checks, FilterChecks.checks, MetadataChecks.checks,
+        PageChecks.checks,
         SearchChecks.checks, KeywordChecks.checks, BlendedChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
         ConcurrencyChecks.checks, AtomicityChecks.checks, DurabilityChecks.checks, SizeChecks.checks,
         RecallChecks.checks, differentialChecks, SessionChecks.checks, SessionWriteChecks.checks, JobChecks.checks,

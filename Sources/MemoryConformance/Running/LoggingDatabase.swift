@@ -79,7 +79,10 @@ struct LoggingDatabase: MemoryVectorDatabase {
         let dates = filter.orderedDates.map { field, condition in
             "\(field.rawValue): \(condition.bounds.map { "\($0.comparison.rawValue) \($0.value)" })"
         }
-        return "{\((tags + dates).joined(separator: "; "))}"
+        let metadata = filter.metadata.map {
+            "metadata \($0.key.debugDescription): \(JSONValue.object($0.json).jsonText)"
+        }
+        return "{\((tags + dates + metadata).joined(separator: "; "))}"
     }
 
     private func logged<Answer>(

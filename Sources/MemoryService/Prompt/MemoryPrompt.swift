@@ -134,7 +134,7 @@ public struct MemoryPrompt: Sendable {
             tags[.userID] = try TagCondition(field: .userID, eq: userID)
             return try MemorySearch(
                 text: search.query?.text, ranking: search.query?.ranking ?? .semantic(distanceThreshold: nil),
-                filter: MemoryFilter(tags: tags, dates: search.filter.dates), page: search.page,
+                filter: search.filter.with(tags: tags), page: search.page,
                 recencyBoost: search.recencyBoost, explains: search.query?.explains ?? false,
                 reranks: search.reranks, neighbors: search.neighbors)
         case .standard:

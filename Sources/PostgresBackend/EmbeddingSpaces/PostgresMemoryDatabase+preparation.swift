@@ -28,6 +28,10 @@ extension PostgresMemoryDatabase {
             try await session.withLock(.vectorIndex(of: own.table)) { connection in
                 try await index.ensure(on: connection)
             }
+            let indexes = MemoryIndexes(logger: logger)
+            if try await session.withConnection({ try await !indexes.missing(on: $0).isEmpty }) {
+                try await session.withLock(.memoryIndexes) { try await indexes.ensure(on: $0) }
+            }
             if let advice = try await memoryAdvice() {
                 logger.warning("the Postgres server could use more memory", metadata: ["advice": "\(advice)"])
             }

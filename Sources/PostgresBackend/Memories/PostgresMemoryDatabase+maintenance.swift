@@ -11,6 +11,7 @@ extension PostgresMemoryDatabase {
             try await foldTotals()
             try await restoreIndex()
             try await reanalyze()
+            try await completeMetadataTerms()
             try await completeCodes()
             try await completeVectors()
             try await completeTokens()

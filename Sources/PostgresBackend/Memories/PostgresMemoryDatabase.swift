@@ -9,7 +9,8 @@ import Synchronization
 /// `FilterSQL`); this type decides which of them to send, and turns rows into pages.
 public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     public let name = "pgvector"
-    public let capabilities = BackendCapabilities(blendedSearch: true, textScorers: TextScorer.offered)
+    public let capabilities = BackendCapabilities(
+        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
 
     let database: PostgresDatabase
     public let embedder: any Embedder

@@ -6,13 +6,18 @@ enum RecordSQL {
     /// The columns of a record, named as its fields.
     static let columns = RecordField.allCases.map(\.name)
 
+    /// The column that filters on metadata read; it follows from the record.
+    static let metadataTerms = "metadata_terms"
+
+    private static let writtenColumns = columns + [metadataTerms]
+
     /// The additional columns that searches need.
     static let keywordColumns = ["keyword_text", "keyword_count", "keyword_analysis"]
 
     /// `m.id, m.text, …`
     static let selection = columns.map { "m.\($0)" }.joined(separator: ", ")
 
-    private static let assignments = (columns.dropFirst() + keywordColumns)
+    private static let assignments = (writtenColumns.dropFirst() + keywordColumns)
         .map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
 
     /// Stores the whole record with its vector, in place of one with its id.
@@ -33,7 +38,7 @@ enum RecordSQL {
         return sql.statement(
             """
             WITH stored AS (\
-            INSERT INTO memories (\((columns + keywordColumns).joined(separator: ", "))) \
+            INSERT INTO memories (\((writtenColumns + keywordColumns).joined(separator: ", "))) \
             VALUES (\(values.joined(separator: ", "))) \
             ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)\(owned)" : "NOTHING") RETURNING number)\(tokens) \
             INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
@@ -48,7 +53,7 @@ enum RecordSQL {
         _ record: MemoryRecord, rewritten: (encoding: TextEncoding, words: [String])?, vectorsIn table: String
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let columns = self.columns.dropFirst() + (rewritten == nil ? [] : keywordColumns)
+        let columns = writtenColumns.dropFirst() + (rewritten == nil ? [] : keywordColumns)
         let values = binds(record, words: rewritten?.words).dropFirst().map { sql.bind($0) }
         let set = zip(columns, values).map { "\($0) = \($1)" }.joined(separator: ", ")
         let update = "UPDATE memories SET \(set) WHERE id = \(sql.bind(record.id))"
@@ -77,12 +82,18 @@ enum RecordSQL {
     /// - Parameter words: `nil` leaves the keyword columns out.
     private static func binds(_ record: MemoryRecord, words: [String]?) -> [PostgresValue] {
         var values = RecordField.allCases.map { PostgresValue(record.value(of: $0)) }
+        values.append(metadataValue(record.metadata))
         if let words { values += keywordValues(words) }
         return values
     }
 }
 
 extension RecordSQL {
+    /// That of ``metadataTerms``.
+    static func metadataValue(_ metadata: JSONObject) -> PostgresValue {
+        .textArray(MetadataTerms.of(metadata, withPrefixes: false))
+    }
+
     /// Those of ``keywordColumns``.
     static func keywordValues(_ words: [String]) -> [PostgresValue] {
         [

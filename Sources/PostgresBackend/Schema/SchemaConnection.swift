@@ -13,6 +13,8 @@ struct SchemaConnection: Sendable {
         static let migrations = Work(name: "agent-memory")
         /// Finding or creating the place of a model's vectors.
         static let vectorSpaces = Work(name: "agent-memory-vector-spaces")
+        /// The indexes of memories that no migration builds.
+        static let memoryIndexes = Work(name: "agent-memory-memory-indexes")
         /// The part of one table of vectors that depends on settings.
         static func vectorIndex(of table: String) -> Work { Work(name: "agent-memory-vector-index-\(table)") }
     }

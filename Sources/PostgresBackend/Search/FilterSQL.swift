@@ -18,6 +18,7 @@ enum FilterSQL {
         for (field, condition) in filter.orderedDates {
             for bound in condition.bounds { conditions.append(dateCondition(field, bound, &sql)) }
         }
+        for condition in filter.metadata { conditions += metadataConditions(condition, &sql) }
         conditions += ScopeSQL.conditions(filter.scope, of: "m", &sql)
         return conditions
     }
@@ -30,7 +31,7 @@ enum FilterSQL {
     /// Whether the filter names one user and has conditions on no other field except the namespace,
     /// so that a table with these two columns can apply it.
     static func isOfOneUser(_ filter: MemoryFilter) -> Bool {
-        filter.orderedDates.isEmpty
+        filter.orderedDates.isEmpty && filter.metadata.isEmpty
             && filter.orderedTags.allSatisfy { $0.field == .userID || $0.field == .namespace }
             && filter.orderedTags.contains { $0.field == .userID && !$0.condition.all.isEmpty }
     }
@@ -98,6 +99,29 @@ enum FilterSQL {
         case .eq: "\(column) = \(value)"
         case .ne: "\(column) IS DISTINCT FROM \(value)"
         }
+    }
+
+    private static func metadataConditions(_ condition: MetadataCondition, _ sql: inout SQLBuilder) -> [String] {
+        let column = "m.\(RecordSQL.metadataTerms)"
+        let key = MetadataTerms.term(of: condition.key)
+        func terms(_ values: [MetadataScalar]) -> [String] {
+            values.map { MetadataTerms.term(of: condition.key, $0) }
+        }
+        var conditions: [String] = []
+        let required = terms(condition.eq.map { [$0] } ?? []) + (condition.exists == true ? [key] : [])
+        if !required.isEmpty { conditions.append("\(column) @> \(sql.bind(required))") }
+        for group in condition.any { conditions.append("\(column) && \(sql.bind(terms(group)))") }
+        let excluded = terms(condition.none) + (condition.exists == false ? [key] : [])
+        if !excluded.isEmpty { conditions.append("(\(column) IS NULL OR NOT \(column) && \(sql.bind(excluded)))") }
+        guard let range = condition.range else { return conditions }
+        guard let ends = range.ends(of: condition.key) else { return conditions + ["FALSE"] }
+        // The index finds the records that have the key.
+        conditions.append("\(column) @> \(sql.bind([key]))")
+        let term = "term COLLATE \"C\""
+        var bounds = "\(term) >= \(sql.bind(ends.from)) AND \(term) <= \(sql.bind(ends.to))"
+        if let excluded = range.excludedTerm(of: condition.key) { bounds += " AND \(term) <> \(sql.bind(excluded))" }
+        conditions.append("EXISTS (SELECT FROM unnest(\(column)) AS term WHERE \(bounds))")
+        return conditions
     }
 
     /// In the order of code points, the strings with this prefix are those between it and the next

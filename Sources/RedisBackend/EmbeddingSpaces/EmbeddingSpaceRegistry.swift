@@ -22,6 +22,7 @@ struct EmbeddingSpaceRegistry: Sendable {
     static let vectorFields = "fields"
     private static let spaces = "spaces"
     private static let analysisField = "analysis"
+    private static let metadataField = "metadata"
 
     let key: String
 
@@ -80,6 +81,15 @@ struct EmbeddingSpaceRegistry: Sendable {
 
     func setAnalysis(_ version: Int, _ client: RedisClient) async throws {
         try await client.send(RedisCommand("HSET", key, Self.analysisField, String(version)))
+    }
+
+    /// Whether every record that had metadata before this backend made terms of it has them.
+    func hasMetadataTerms(_ client: RedisClient) async throws -> Bool {
+        try await client.send(RedisCommand("HGET", key, Self.metadataField), isRead: true).string == "1"
+    }
+
+    func setMetadataTerms(_ client: RedisClient) async throws {
+        try await client.send(RedisCommand("HSET", key, Self.metadataField, "1"))
     }
 
     /// ARGV: a field, its expected value (empty for an absent one), and its new value; then another

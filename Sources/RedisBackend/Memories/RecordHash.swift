@@ -2,7 +2,7 @@ import AgentMemory
 import RedisDriver
 
 /// A record as the fields of a Redis hash: the layout of the reference server, which can read it,
-/// and two more fields.
+/// and three more fields.
 enum RecordHash {
     /// The analyser's words, separated by blanks; records of the reference get them from the
     /// backfill.
@@ -12,6 +12,9 @@ enum RecordHash {
     static let exactID = "id_exact"
     /// The reference's, and the name under which queries find the vectors of any field.
     static let vector = "vector"
+
+    /// The terms of ``MetadataTerms``, separated by commas; absent for a record without metadata.
+    static let metadataTerms = "metadata_terms"
 
     /// The bits of the text's tokens; no index reads them.
     static let tokenBits = "token_bits"
@@ -28,12 +31,18 @@ enum RecordHash {
     /// The fields that follow from the record itself; absent dates are left out.
     static func fields(of record: MemoryRecord) -> [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
-        fields.reserveCapacity(RecordField.allCases.count + 1)
+        fields.reserveCapacity(RecordField.allCases.count + 2)
         for field in RecordField.allCases {
             if let text = text(record.value(of: field)) { fields.append((name(field), text)) }
         }
         if let exact = exactID(of: record.id) { fields.append((exactID, exact)) }
+        if !record.metadata.isEmpty { fields.append((metadataTerms, terms(of: record.metadata))) }
         return fields
+    }
+
+    /// The value of ``metadataTerms``; empty without metadata.
+    static func terms(of metadata: JSONObject) -> String {
+        MetadataTerms.of(metadata, withPrefixes: true).joined(separator: ",")
     }
 
     /// `nil` for what is left out.
@@ -117,6 +126,12 @@ enum RecordHash {
 
     // MARK: Reading
 
+    /// The object in a field of a hash; empty for anything else.
+    static func object(_ text: String?) -> JSONObject {
+        guard let text, !text.isEmpty else { return [:] }
+        return (try? JSONValue(parsing: text))?.objectValue ?? [:]
+    }
+
     /// The record with these fields (in the order of ``fields``); `nil` if the key has no record
     /// any more.
     static func record(from values: [RedisValue]) -> MemoryRecord? {
@@ -170,10 +185,7 @@ private struct HashFields: RecordSource {
         max(0, value(field).double.map { Int(exactly: $0.rounded()) ?? 0 } ?? 0)
     }
 
-    func object(_ field: RecordField) -> JSONObject {
-        guard let text = optionalText(field) else { return [:] }
-        return (try? JSONValue(parsing: text))?.objectValue ?? [:]
-    }
+    func object(_ field: RecordField) -> JSONObject { RecordHash.object(optionalText(field)) }
 
     /// Only foreign data can lack all of these dates; any fixed date would do.
     func date(_ field: RecordField) -> Timestamp {

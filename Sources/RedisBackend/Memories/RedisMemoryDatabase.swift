@@ -33,7 +33,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 
     public let name = "redis"
 
-    public let capabilities = BackendCapabilities(blendedSearch: true, textScorers: TextScorer.offered)
+    public let capabilities = BackendCapabilities(
+        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
 
     let database: RedisDatabase
     let configuration: Configuration

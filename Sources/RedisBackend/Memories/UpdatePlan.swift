@@ -29,6 +29,7 @@ struct UpdatePlan: Sendable {
             before[$0]?.utf8.elementsEqual(after[$0]?.utf8 ?? "".utf8) != true
         }
         for changes in change.applied { written.formUnion(changes.fields.map(RecordHash.name)) }
+        if written.contains(RecordHash.name(.metadata)) { written.insert(RecordHash.metadataTerms) }
         if newText == nil { written.remove(RecordHash.name(.text)) }
         let names = written.sorted()
         sets = names.compactMap { field in after[field].map { (field, Array($0.utf8)) } }

@@ -42,6 +42,7 @@ struct IndexSchema: SearchIndex {
         for field in Self.singleTags { tag(field) }
         tag("topics", separator: ",")
         tag("entities", separator: ",")
+        tag(RecordHash.metadataTerms, separator: ",")
         command.append([RecordHash.keywordTerms, "TEXT", "NOSTEM", "INDEXMISSING"])
         command.append([
             "created_at", "NUMERIC", "SORTABLE", "last_accessed", "NUMERIC", "SORTABLE", "event_date", "NUMERIC",
@@ -58,6 +59,15 @@ struct IndexSchema: SearchIndex {
         // Finds the records that a server with another model has written.
         command.append("INDEXMISSING")
         return command
+    }
+
+    /// FT.ALTER that adds the field that older versions of this backend did not index. Hashes are
+    /// not scanned again: those that get the field are indexed when it is written.
+    func addition(to index: IndexInfo) -> RedisCommand? {
+        guard index.types[RecordHash.metadataTerms] == nil else { return nil }
+        return RedisCommand(
+            "FT.ALTER", index.name, "SKIPINITIALSCAN", "SCHEMA", "ADD", RecordHash.metadataTerms, "TAG", "SEPARATOR",
+            ",", "CASESENSITIVE")
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` if the index has vectors of another

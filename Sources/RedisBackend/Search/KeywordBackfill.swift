@@ -3,8 +3,9 @@ import Logging
 import RedisDriver
 
 /// Gives records of the reference server the fields that only this backend writes: their keyword
-/// terms, and the exact form of ids with blanks at an end. The reference keeps the old terms when
-/// it changes a text, so terms of recently updated records are compared with their texts as well.
+/// terms, the terms of their metadata, and the exact form of ids with blanks at an end. The
+/// reference keeps the old terms when it changes a record, so terms of recently updated records are
+/// compared with what they were made from as well.
 ///
 /// Several servers may run it at once, and records may change meanwhile: the script writes only if
 /// the record still has the text that the words were taken from.
@@ -41,6 +42,11 @@ extension RedisMemoryDatabase {
 
     private static let sweepSize = 200
 
+    /// The fields that a completion needs.
+    private static let completedFrom = [
+        "text", "id_", RecordHash.keywordTerms, RecordHash.name(.metadata), RecordHash.metadataTerms,
+    ]
+
     /// Completes one batch of hashes.
     private func complete(_ command: (SearchCommands) -> RedisCommand) async throws -> (keys: [String], completed: Int)
     {
@@ -48,11 +54,11 @@ extension RedisMemoryDatabase {
             let found = try await client.send(command(commands(try await keeper.ready(client))), isRead: true)
             let keys = found.array?.dropFirst().compactMap(\.string) ?? []
             let hashes = try await client.pipeline(
-                keys.map { RedisCommand("HMGET", $0, "text", "id_", RecordHash.keywordTerms) }, isRead: true)
+                keys.map { RedisCommand(["HMGET", $0] + Self.completedFrom) }, isRead: true)
             var batch: [RedisCommand] = []
             for (key, reply) in zip(keys, hashes) {
                 let values = try reply.hashFields()
-                guard values.count == 3 else { continue }
+                guard values.count == Self.completedFrom.count else { continue }
                 if let completion = completion(of: key, values) { batch.append(completion) }
             }
             return (keys, try await completed(batch))
@@ -64,17 +70,20 @@ extension RedisMemoryDatabase {
         try await client.pipeline(batch).reduce(0) { $0 + (try $1.get().integer == 1 ? 1 : 0) }
     }
 
-    /// `nil` if the terms are those of the text. A hash without a text gets no words, so that it is
+    /// `nil` if the terms are those of the text and of the metadata. A hash without a text gets no words, so that it is
     /// not found again.
     ///
     /// - Parameter keepsVectors: whether the text is known to be the one that the vectors were made
     ///   from.
     private func completion(of key: String, _ values: [RedisValue], keepsVectors: Bool = false) -> RedisCommand? {
         let terms = terms(of: values[0].string ?? "")
-        if let stored = values[2].string, stored == terms { return nil }
+        let metadataTerms = RecordHash.terms(of: RecordHash.object(values[3].string))
+        let hasTerms = values[2].string == terms
+        let hasMetadataTerms = values[4].string ?? "" == metadataTerms
+        if hasTerms, hasMetadataTerms { return nil }
         var command = RedisCommand(
-            "EVAL", Self.completionScript, "2", key, finder.registry.key, keepsVectors ? "1" : "0")
-        for (field, value) in [("text", values[0]), (RecordHash.keywordTerms, values[2])] {
+            "EVAL", Self.completionScript, "2", key, finder.registry.key, keepsVectors || hasTerms ? "1" : "0")
+        for (field, value) in zip(Self.completedFrom, values) where field != RecordHash.name(.id) {
             command.append(field)
             if case .bytes(let bytes) = value {
                 command.append("1")
@@ -86,6 +95,10 @@ extension RedisMemoryDatabase {
         }
         command.append(RecordHash.keywordTerms)
         command.append(terms)
+        if !hasMetadataTerms {
+            command.append(RecordHash.metadataTerms)
+            command.append(metadataTerms)
+        }
         if let exact = values[1].string.flatMap(RecordHash.exactID) {
             command.append(RecordHash.exactID)
             command.append(exact)
@@ -93,13 +106,13 @@ extension RedisMemoryDatabase {
         return command
     }
 
-    /// ARGV: whether to keep all vectors; two fields with whether they exist and their values, as
+    /// ARGV: whether to keep all vectors; four fields with whether they exist and their values, as
     /// conditions; then fields with values to write. If the reference has made or changed the text,
     /// with its own vector, vectors of other models and the bits of tokens may be outdated, and are
     /// made again.
     private static let completionScript = """
         if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-        for i = 2, 7, 3 do
+        for i = 2, 13, 3 do
           local now = redis.call('HGET', KEYS[1], ARGV[i])
           if ARGV[i + 1] == '1' then
             if now ~= ARGV[i + 2] then return 0 end
@@ -108,7 +121,7 @@ extension RedisMemoryDatabase {
           end
         end
         local fields = {}
-        for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
+        for i = 14, #ARGV do fields[#fields + 1] = ARGV[i] end
         redis.call('HSET', KEYS[1], unpack(fields))
         if ARGV[1] == '1' then return 1 end
         redis.call('HDEL', KEYS[1], '\(RecordHash.tokenBits)')
@@ -120,16 +133,20 @@ extension RedisMemoryDatabase {
 
     // MARK: Another version of the analyser
 
-    /// Gives all records the terms of the current analysis, once a version: the store records which
-    /// one all of its records have. Later records come with it, and those that an older server
-    /// still writes are found by ``sweep(updatedSince:)``.
+    /// Gives all records the terms of the current analysis and of their metadata, once a version:
+    /// the store records which one all of its records have. Later records come with it, and those
+    /// that an older server still writes are found by ``sweep(updatedSince:)``.
     ///
     /// - Returns: how many records were changed.
     @discardableResult
     func reanalyze() async throws -> Int {
         let current = TextAnalyzer.Analysis.current.rawValue
         let registry = finder.registry
-        guard try await mappingErrors({ try await registry.analysis(client) }) < current else {
+        let isCurrent = try await mappingErrors {
+            guard try await registry.analysis(client) >= current else { return false }
+            return try await registry.hasMetadataTerms(client)
+        }
+        if isCurrent {
             reanalysis.finish()
             return 0
         }
@@ -143,10 +160,13 @@ extension RedisMemoryDatabase {
             reanalysis.report(remaining: remaining)
             cursor = next
         } while cursor != "0"
-        try await mappingErrors { try await registry.setAnalysis(current, client) }
+        try await mappingErrors {
+            try await registry.setAnalysis(current, client)
+            try await registry.setMetadataTerms(client)
+        }
         reanalysis.finish()
         if changed > 0 {
-            logger.info("gave records the keywords of this version", metadata: ["count": "\(changed)"])
+            logger.info("gave records the terms of this version", metadata: ["count": "\(changed)"])
         }
         return changed
     }
@@ -156,12 +176,14 @@ extension RedisMemoryDatabase {
         try await mappingErrors {
             let (next, keys) = try await scannedKeys(from: cursor)
             let hashes = try await client.pipeline(
-                keys.map { RedisCommand("HMGET", $0, "text", "id_", RecordHash.keywordTerms) }, isRead: true)
+                keys.map { RedisCommand(["HMGET", $0] + Self.completedFrom) }, isRead: true)
             var batch: [RedisCommand] = []
             for (key, reply) in zip(keys, hashes) {
                 let values = try reply.hashFields()
                 // A hash without terms is left to the sweep.
-                guard values.count == 3, values[0].string != nil, values[2].string != nil else { continue }
+                guard values.count == Self.completedFrom.count, values[0].string != nil, values[2].string != nil else {
+                    continue
+                }
                 if let completion = completion(of: key, values, keepsVectors: true) { batch.append(completion) }
             }
             return (next, keys.count, try await completed(batch))

@@ -9,6 +9,7 @@ extension QueryText {
         for (field, condition) in filter.orderedDates {
             for bound in condition.bounds { addDate("@\(field.rawValue)", bound) }
         }
+        for condition in filter.metadata { addMetadata(condition) }
         add(filter.scope)
     }
 
@@ -65,6 +66,22 @@ extension QueryText {
         case .eq: add("\(field):[\(value) \(value)]")
         case .ne: add("-\(field):[\(value) \(value)]")
         }
+    }
+
+    private mutating func addMetadata(_ condition: MetadataCondition) {
+        let field = "@\(RecordHash.metadataTerms)"
+        func terms(_ values: [MetadataScalar]) -> [String] {
+            values.map { MetadataTerms.term(of: condition.key, $0) }
+        }
+        if condition.exists == true { add("\(field):{\(tag(MetadataTerms.term(of: condition.key)))}") }
+        if condition.exists == false { add("-\(field):{\(tag(MetadataTerms.term(of: condition.key)))}") }
+        if let eq = condition.eq { add("\(field):{\(alternatives(terms([eq])))}") }
+        for group in condition.any { add("\(field):{\(alternatives(terms(group)))}") }
+        if !condition.none.isEmpty { add("-\(field):{\(alternatives(terms(condition.none)))}") }
+        guard let range = condition.range else { return }
+        // No term is a separator: a range without numbers finds nothing.
+        add("\(field):{\(alternatives(range.isEmpty ? [","] : range.cover(of: condition.key)))}")
+        if let excluded = range.excludedTerm(of: condition.key) { add("-\(field):{\(tag(excluded))}") }
     }
 
     private mutating func alternatives(_ values: [String]) -> String {

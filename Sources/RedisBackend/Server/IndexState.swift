@@ -194,7 +194,15 @@ final class IndexState: Sendable {
         for candidate in candidates {
             let info = try await inspectOrCreate(candidate, plan.schema, client)
             switch try plan.schema.fitness(of: info) {
-            case .ours: return info
+            case .ours:
+                if let addition = plan.schema.addition(to: info) {
+                    do {
+                        try await client.send(addition)
+                    } catch let error as RedisError where error.saysFieldExists {
+                        // Another server was faster.
+                    }
+                }
+                return info
             case .foreign:
                 logger.info("leaving a foreign Redis index alone", metadata: ["index": "\(candidate)"])
             }

@@ -14,6 +14,11 @@ extension RedisError {
         return text.contains("index already exists") || text.contains("search_index_exists")
     }
 
+    /// An index has the field that was to be added to it.
+    var saysFieldExists: Bool {
+        serverText?.lowercased().contains("duplicate") == true
+    }
+
     /// The window of a query reaches beyond MAXSEARCHRESULTS or MAXAGGREGATERESULTS.
     var saysLimitIsExceeded: Bool {
         serverText?.contains("exceeds maximum of") == true

@@ -7,9 +7,16 @@ protocol SearchIndex: Sendable {
     /// FT.CREATE.
     func creation(named name: String) -> RedisCommand
 
+    /// The command that adds what an index of an older version lacks; `nil` if it lacks nothing.
+    func addition(to index: IndexInfo) -> RedisCommand?
+
     /// - Throws: ``MemoryError`` with code `misconfigured` if no index over these keys could be
     ///   used.
     func fitness(of index: IndexInfo) throws(MemoryError) -> IndexFitness
+}
+
+extension SearchIndex {
+    func addition(to index: IndexInfo) -> RedisCommand? { nil }
 }
 
 /// The index to use, or to create.

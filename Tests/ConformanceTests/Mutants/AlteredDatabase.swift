@@ -7,7 +7,8 @@ struct AlteredDatabase: MemoryVectorDatabase {
     let original: ReferenceMemoryDatabase
     let embedder: any Embedder
     let name = "altered"
-    var capabilities = BackendCapabilities(blendedSearch: true, textScorers: TextScorer.offered)
+    var capabilities = BackendCapabilities(
+        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
     var adding: @Sendable ([MemoryRecord]) async throws -> [String]
     var searching: @Sendable (SearchQuery) async throws -> Page<SearchHit>
     var listing: @Sendable (ListQuery) async throws -> Page<MemoryRecord>

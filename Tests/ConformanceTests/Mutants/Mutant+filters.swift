@@ -107,6 +107,30 @@ extension Mutant {
                 }
             }
         },
+        Mutant("metadata is not filtered", caughtBy: "filter/F11-equality", histories: .filters) {
+            $0.readFilters { MemoryFilter(tags: $0.tags, dates: $0.dates) }
+        },
+        Mutant("metadata is compared as text", caughtBy: "filter/F11-equality", histories: .filters) {
+            $0.matchMetadata { condition, value in
+                guard let wanted = condition.eq else { return condition.matches(value) }
+                return value?.jsonText.filter { $0 != "\"" } == wanted.json.jsonText.filter { $0 != "\"" }
+            }
+        },
+        Mutant("ne skips records without the key", caughtBy: "filter/F11-absent-key", histories: .filters) {
+            $0.matchMetadata { condition, value in
+                condition.matches(value) && (condition.none.isEmpty || value != nil)
+            }
+        },
+        Mutant("null is an absent key", caughtBy: "filter/F11-absent-key") {
+            $0.matchMetadata { condition, value in condition.matches(value?.isNull == true ? nil : value) }
+        },
+        Mutant("an open end is closed", caughtBy: "filter/F11-ranges", histories: .filters) {
+            $0.matchMetadata { condition, value in
+                if condition.matches(value) { return true }
+                guard let number = value?.doubleValue else { return false }
+                return condition.bounds.contains { $0.value == number }
+            }
+        },
         Mutant(
             "a filter that matches nothing is relaxed", caughtBy: "search/S8-filters-not-relaxed", histories: .searches
         ) {
@@ -122,11 +146,15 @@ extension Mutant {
         },
     ]
 
+    fileprivate static func matches(_ filter: MemoryFilter, besidesMetadataOf record: MemoryRecord) -> Bool {
+        MemoryFilter(tags: filter.tags, dates: filter.dates, scope: filter.scope).matches(record)
+    }
+
     private static func retagged(
         _ filter: MemoryFilter, _ other: (TagField, TagCondition) throws -> TagCondition
     ) rethrows -> MemoryFilter {
         let tags = try filter.tags.map { ($0, try other($0, $1)) }
-        return MemoryFilter(tags: Dictionary(uniqueKeysWithValues: tags), dates: filter.dates)
+        return filter.with(tags: Dictionary(uniqueKeysWithValues: tags))
     }
 
     /// The meaning of a filter, with values compared by `key`.
@@ -181,5 +209,17 @@ extension Mutant {
             escaped = false
         }
         return matched.last ?? false
+    }
+}
+
+extension AlteredDatabase {
+    /// Compares metadata in another way; everything else as it should be.
+    fileprivate mutating func matchMetadata(
+        _ matches: @escaping @Sendable (MetadataCondition, JSONValue?) -> Bool
+    ) {
+        match { filter, record in
+            Mutant.matches(filter, besidesMetadataOf: record)
+                && filter.metadata.allSatisfy { matches($0, record.metadata[$0.key]) }
+        }
     }
 }
