@@ -98,9 +98,13 @@ let migrations = [
     "0001_create_memories", "0002_create_sessions_and_jobs", "0003_create_vector_spaces", "0004_create_deletions",
     "0005_create_memory_tokens", "0006_add_keyword_analysis", "0007_create_access_tokens",
     "0008_create_vector_codes", "0009_create_row_policies", "0010_create_memory_events", "0011_add_metadata_terms",
+    "0012_create_documents",
 ]
 
-let prompts = ["query_optimization_v1"]
+let prompts = [
+    "query_optimization_v1", "extraction_discrete_v1", "extraction_preferences_v1", "extraction_summary_v1",
+    "extraction_custom_v1", "json_repair_v1", "session_summary_v1", "summary_view_v1", "summary_view_default_v1",
+]
 
 let package = Package(
     name: "agent-memory",

@@ -30,6 +30,7 @@ public struct Migration: Sendable, Equatable {
         embedded("0009_create_row_policies", PackageResources._009_create_row_policies_sql),
         embedded("0010_create_memory_events", PackageResources._010_create_memory_events_sql),
         embedded("0011_add_metadata_terms", PackageResources._011_add_metadata_terms_sql),
+        embedded("0012_create_documents", PackageResources._012_create_documents_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

@@ -10,6 +10,9 @@ struct AnthropicWire: LanguageWire {
     let model: String
     let maximumTokens: Int?
 
+    /// The prompt says what the answer must look like.
+    func spellings(of format: AnswerFormat) -> [JSONObject?] { [nil] }
+
     func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer {
         let json = try json(body)
         guard let blocks = json["content"]?.arrayValue else { throw .init(reason: "no content") }

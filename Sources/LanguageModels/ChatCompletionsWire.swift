@@ -6,6 +6,19 @@ struct ChatCompletionsWire: LanguageWire {
     let model: String
     let maximumTokens: Int? = nil
 
+    /// Not every service knows each of them.
+    func spellings(of format: AnswerFormat) -> [JSONObject?] {
+        guard case .json(let schema) = format else { return [nil] }
+        return [
+            [
+                "type": "json_schema",
+                "json_schema": [
+                    "name": .string(schema.name), "strict": true, "schema": .object(schema.schema),
+                ],
+            ], ["type": "json_object"], nil,
+        ]
+    }
+
     func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer {
         let json = try json(body)
         guard let choice = json["choices"]?.arrayValue?.first, let message = choice["message"] else {

@@ -17,10 +17,40 @@ public enum LanguageModelFactory {
         _ configuration: LanguageModelConfiguration, client: HTTPClient,
         logger: Logger = Logger(label: "language-models"), clock: ServiceClock = .real
     ) throws(MemoryError) -> MeteredLanguageModel? {
-        guard let model = configuration.model else { return nil }
-        return MeteredLanguageModel(
-            try ServiceLanguageModel(model: model, configuration, client: client, logger: logger, clock: clock),
-            concurrency: configuration.concurrency, tokensPerHour: configuration.tokensPerHour,
-            budgetName: configuration.names.tokensPerHour, clock: clock)
+        try make([configuration], client: client, logger: logger, clock: clock)[0]
+    }
+
+    /// Models that share the limits of the first one; equal names are one model.
+    ///
+    /// - Parameters:
+    ///   - configurations: at least one.
+    ///   - client: may be shared; ending it is the owner's work.
+    ///   - logger: gets failed attempts.
+    ///   - clock: for retries and limits.
+    /// - Returns: one for each configuration; `nil` where no model is configured.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
+    public static func make(
+        _ configurations: [LanguageModelConfiguration], client: HTTPClient,
+        logger: Logger = Logger(label: "language-models"), clock: ServiceClock = .real
+    ) throws(MemoryError) -> [MeteredLanguageModel?] {
+        let limits = LanguageLimits(
+            concurrency: configurations[0].concurrency, tokensPerHour: configurations[0].tokensPerHour,
+            budgetName: configurations[0].names.tokensPerHour)
+        var made: [String: MeteredLanguageModel] = [:]
+        var models: [MeteredLanguageModel?] = []
+        for configuration in configurations {
+            guard let model = configuration.model else {
+                models.append(nil)
+                continue
+            }
+            if made[model] == nil {
+                made[model] = MeteredLanguageModel(
+                    try ServiceLanguageModel(
+                        model: model, configuration, client: client, logger: logger, clock: clock),
+                    limits: limits, clock: clock)
+            }
+            models.append(made[model])
+        }
+        return models
     }
 }

@@ -15,8 +15,6 @@ public final class MeteredLanguageModel: LanguageModel {
     static let maximumNamespaces = 1000
 
     private struct State {
-        var calls = 0
-        var meter = HourlyMeter()
         var usage: [UsageKey: UsageCount] = [:]
         var failures = 0
         var restsUntil: Duration?
@@ -25,19 +23,13 @@ public final class MeteredLanguageModel: LanguageModel {
     public var model: String { wrapped.model }
 
     private let wrapped: any AnsweringModel
-    private let concurrency: Int
-    private let tokensPerHour: Int?
-    private let budgetName: String
+    private let limits: LanguageLimits
     private let clock: ServiceClock
     private let state = Mutex(State())
 
-    init(
-        _ wrapped: any AnsweringModel, concurrency: Int, tokensPerHour: Int?, budgetName: String, clock: ServiceClock
-    ) {
+    init(_ wrapped: any AnsweringModel, limits: LanguageLimits, clock: ServiceClock) {
         self.wrapped = wrapped
-        self.concurrency = concurrency
-        self.tokensPerHour = tokensPerHour
-        self.budgetName = budgetName
+        self.limits = limits
         self.clock = clock
     }
 
@@ -55,8 +47,8 @@ public final class MeteredLanguageModel: LanguageModel {
     }
 
     public func unavailability() async -> String? {
-        let budget = state.withLock { boundReached(&$0)?.message }
-        return if let budget { budget } else { await wrapped.unavailability() }
+        let reason = rest()?.message ?? limits.usedUp(at: clock.elapsed())?.message
+        return if let reason { reason } else { await wrapped.unavailability() }
     }
 
     public var usage: [LanguageUsage] {
@@ -72,38 +64,24 @@ public final class MeteredLanguageModel: LanguageModel {
     }
 
     private func begin() throws(MemoryError) {
-        let refusal = state.withLock { state -> MemoryError? in
-            if let reached = boundReached(&state) { return reached }
-            guard state.calls < concurrency else {
-                return MemoryError(
-                    .languageModelFailed, "the language model \(model) answers \(concurrency) calls already")
-            }
-            state.calls += 1
-            return nil
-        }
-        if let refusal { throw refusal }
+        if let error = rest() { throw error }
+        try limits.begin(at: clock.elapsed(), model: model)
     }
 
-    private func boundReached(_ state: inout State) -> MemoryError? {
+    /// Why the model is not asked now, if it failed too often.
+    private func rest() -> MemoryError? {
         let now = clock.elapsed()
-        if let end = state.restsUntil, now < end {
-            return MemoryError(
-                .languageModelFailed,
-                "the language model \(model) failed \(Self.failuresUntilPause) times in a row; it is asked again in \((end - now).components.seconds + 1) s"
-            )
-        }
-        if let tokensPerHour, state.meter.total(at: now) >= tokensPerHour {
-            return MemoryError(
-                .languageModelFailed, "the \(tokensPerHour) tokens of an hour are used up (\(budgetName))")
-        }
-        return nil
+        guard let end = state.withLock(\.restsUntil), now < end else { return nil }
+        return MemoryError(
+            .languageModelFailed,
+            "the language model \(model) failed \(Self.failuresUntilPause) times in a row; it is asked again in \((end - now).components.seconds + 1) s"
+        )
     }
 
     private func end(_ request: LanguageRequest, tokens: TokenCount, failed: Bool) {
+        let now = clock.elapsed()
+        limits.end(tokens, at: now)
         state.withLock { state in
-            let now = clock.elapsed()
-            state.calls -= 1
-            state.meter.add(tokens, at: now)
             var key = UsageKey(task: request.task, namespace: request.namespace.map(ExactString.init))
             if state.usage[key] == nil, state.usage.count >= Self.maximumNamespaces {
                 key = UsageKey(task: request.task, namespace: ExactString("(others)"))
@@ -129,25 +107,5 @@ public final class MeteredLanguageModel: LanguageModel {
         var calls = 0
         var failures = 0
         var tokens = TokenCount()
-    }
-}
-
-/// The tokens of the last 60 minutes, minute by minute.
-struct HourlyMeter {
-    private var minutes: [Int: TokenCount] = [:]
-
-    mutating func add(_ tokens: TokenCount, at time: Duration) {
-        let minute = Int(time.components.seconds / 60)
-        minutes[minute] = (minutes[minute] ?? TokenCount()) + tokens
-        forget(before: minute)
-    }
-
-    mutating func total(at time: Duration) -> Int {
-        forget(before: Int(time.components.seconds / 60))
-        return minutes.values.reduce(TokenCount(), +).total
-    }
-
-    private mutating func forget(before minute: Int) {
-        minutes = minutes.filter { $0.key > minute - 60 }
     }
 }

@@ -2,15 +2,18 @@ import AgentMemory
 import HTTPClient
 import Logging
 import ModelServices
+import Synchronization
 
 /// A chat model of a service, by either wire.
-struct ServiceLanguageModel: AnsweringModel {
+final class ServiceLanguageModel: AnsweringModel {
     /// Anthropic's wire requires a limit of an answer's tokens; far more than any task here needs.
     static let anthropicMaximumTokens = 8192
 
     let model: String
     private let wire: any LanguageWire
     private let service: RetryingClient
+    /// The first spelling of JSON answers that the service has not refused.
+    private let spelling = Atomic(0)
 
     /// - Parameter client: asks the service; ending it is the owner's work.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
@@ -60,9 +63,15 @@ struct ServiceLanguageModel: AnsweringModel {
     }
 
     func answer(_ request: LanguageRequest) async throws -> LanguageAnswer {
-        try await service.send(
-            wire.body(request.prompt), quoting: request.quotes[...], by: service.deadline(within: request.timeLimit),
+        let spellings = wire.spellings(of: request.format)
+        // What was refused once is not tried again until the server is started again.
+        let first = min(spelling.load(ordering: .relaxed), spellings.count - 1)
+        let (answer, position) = try await service.sendFirstTaken(
+            of: spellings[first...].map { wire.body(request.prompt, format: $0) }, quoting: request.quotes[...],
+            by: service.deadline(within: request.timeLimit),
             read: { [wire] body throws(RetryingClient.UnusableResponse) in try wire.answer(in: body) })
+        if position > 0 { spelling.store(first + position, ordering: .relaxed) }
+        return answer
     }
 
     func unavailability() async -> String? { service.lastFailure }
@@ -81,16 +90,23 @@ protocol LanguageWire: Sendable {
     var model: String { get }
     /// The limit of an answer's tokens; `nil` leaves it to the service.
     var maximumTokens: Int? { get }
+    /// The values of `response_format` that ask for a format, the strictest first; `nil` is a
+    /// request without one.
+    func spellings(of format: AnswerFormat) -> [JSONObject?]
     func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer
 }
 
 extension LanguageWire {
     /// The JSON of a request with one message of the role `user`.
-    func body(_ prompt: String) -> [UInt8] {
+    func body(_ prompt: String, format: JSONObject?) -> [UInt8] {
         var writer = JSONWriter(capacity: prompt.utf8.count + 160)
         writer.object { writer in
             writer.member("model", model)
             if let maximumTokens { writer.member("max_tokens", maximumTokens) }
+            if let format {
+                writer.name("response_format")
+                writer.value(.object(format))
+            }
             writer.name("messages")
             writer.array { writer in
                 writer.object { writer in

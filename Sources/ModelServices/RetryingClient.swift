@@ -69,6 +69,38 @@ public struct RetryingClient: Sendable {
         _ body: [UInt8], quoting texts: ArraySlice<String>, by deadline: Duration,
         read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
     ) async throws -> Answer {
+        try await sendFirstTaken(of: [body], quoting: texts, by: deadline, read: read).answer
+    }
+
+    /// Sends the first of several spellings of one request that the service does not refuse with
+    /// 400 or 422.
+    ///
+    /// - Parameters:
+    ///   - bodies: JSON, in the order of preference; at least one.
+    ///   - texts: the users' texts in the bodies; messages never quote them.
+    ///   - deadline: of all of them together; see ``deadline()``.
+    ///   - read: reads the body of a response with status 200.
+    /// - Returns: the answer, and the position of the body that was taken.
+    /// - Throws: as ``send(_:quoting:by:read:)``, what the last one failed with.
+    public func sendFirstTaken<Answer: Sendable>(
+        of bodies: [[UInt8]], quoting texts: ArraySlice<String>, by deadline: Duration,
+        read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
+    ) async throws -> (answer: Answer, position: Int) {
+        for (position, body) in bodies.enumerated() {
+            do {
+                return (try await sendRepeatedly(body, quoting: texts, by: deadline, read: read), position)
+            } catch let failure as ServiceFailure {
+                guard failure.refusesContent, position < bodies.count - 1 else { throw failure.error }
+            }
+        }
+        preconditionFailure("no body to send")
+    }
+
+    /// - Throws: ``ServiceFailure``; `CancellationError`.
+    private func sendRepeatedly<Answer: Sendable>(
+        _ body: [UInt8], quoting texts: ArraySlice<String>, by deadline: Duration,
+        read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
+    ) async throws -> Answer {
         var attempts = 0
         while true {
             attempts += 1
@@ -91,7 +123,7 @@ public struct RetryingClient: Sendable {
                     ])
                 if isLast {
                     if failure.concernsService { health.record(failure.error.message) }
-                    throw failure.error
+                    throw failure
                 }
                 try await clock.sleep(pause)
             }

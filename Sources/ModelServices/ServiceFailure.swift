@@ -8,6 +8,8 @@ struct ServiceFailure: Error {
     let isWorthRetrying: Bool
     /// False if the texts were refused: the service can process others.
     let concernsService: Bool
+    /// Whether the service refused what the request says, so that another spelling may be taken.
+    var refusesContent = false
     /// The pause that the service asked for.
     var retryAfter: Duration?
 
@@ -46,6 +48,7 @@ struct ServiceFailure: Error {
         let isQuota = summary.code == "insufficient_quota"
         isWorthRetrying = [408, 429].contains(response.status) && !isQuota || response.status >= 500
         concernsService = ![400, 413, 422].contains(response.status)
+        refusesContent = [400, 422].contains(response.status)
         retryAfter = response.headers["retry-after"].flatMap { ServiceFailure.retryAfter($0, now: now) }
     }
 

@@ -15,6 +15,12 @@ public struct PromptTemplate: Sendable, Equatable {
     ///   - places: the names that have a value.
     /// - Throws: ``MissingPlace`` if one of them is not in the text.
     public init(_ text: String, places: [String]) throws(MissingPlace) {
+        self.init(text, optionalPlaces: places)
+        for name in places where !holds(name) { throw MissingPlace(name: name) }
+    }
+
+    /// A prompt in which any of the names may have a place, as often as it likes.
+    public init(_ text: String, optionalPlaces places: [String]) {
         var parts: [Part] = []
         var rest = text[...]
         while let place = Self.first(of: places, in: rest) {
@@ -23,9 +29,11 @@ public struct PromptTemplate: Sendable, Equatable {
             rest = rest[place.range.upperBound...]
         }
         if !rest.isEmpty { parts.append(.text(String(rest))) }
-        for name in places where !parts.contains(.place(name)) { throw MissingPlace(name: name) }
         self.parts = parts
     }
+
+    /// Whether the name has a place.
+    public func holds(_ name: String) -> Bool { parts.contains(.place(name)) }
 
     /// A place that a prompt needs and does not have.
     public struct MissingPlace: Error, CustomStringConvertible {
@@ -49,19 +57,5 @@ public struct PromptTemplate: Sendable, Equatable {
     private static func first(of places: [String], in text: Substring) -> (name: String, range: Range<String.Index>)? {
         places.compactMap { name in text.firstRange(of: "{\(name)}").map { (name: name, range: $0) } }
             .min { $0.range.lowerBound < $1.range.lowerBound }
-    }
-
-    // MARK: Built-in prompts
-
-    /// Rewrites a query for semantic search; its place is `query`.
-    public static let queryOptimization = builtIn(PackageResources.query_optimization_v1_txt, places: ["query"])
-
-    private static func builtIn(_ bytes: [UInt8], places: [String]) -> PromptTemplate {
-        let text = String(decoding: bytes, as: UTF8.self)
-        do {
-            return try PromptTemplate(text, places: places)
-        } catch {
-            preconditionFailure("a built-in prompt: \(error)")
-        }
     }
 }

@@ -145,6 +145,15 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
         sessions[key]?.session = session
     }
 
+    public func markExtracted(_ messages: [SessionMessage], in key: SessionKey) {
+        guard var session = live(key) else { return }
+        for (index, message) in session.memory.messages.enumerated()
+        where messages.contains(where: { $0.saysTheSame(as: message) }) {
+            session.memory.messages[index].discreteMemoryExtracted = true
+        }
+        sessions[key]?.session = session
+    }
+
     private func live(_ key: SessionKey) -> StoredSession? {
         guard let entry = sessions[key] else { return nil }
         if let expiresAt = entry.expiresAt, expiresAt <= now() { return nil }

@@ -88,40 +88,6 @@ struct Assembly {
         return try RerankerFactory.make(configuration, client: client, logger: logger)
     }
 
-    /// What rewrites queries; `nil` if no language model is configured.
-    ///
-    /// - Parameter client: asks a service; its owner ends it.
-    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func makeQueryOptimization(client: HTTPClient) throws(MemoryError) -> QueryOptimization? {
-        let language = settings.language
-        var configuration = LanguageModelConfiguration()
-        configuration.names = Settings.languageModelFieldNames
-        configuration.model = language.fastModel
-        // A key is for the service that it was given with: it does not go to another address.
-        configuration.baseURL = language.baseURL ?? settings.embeddings.baseURL
-        configuration.apiKey = language.apiKey ?? (language.baseURL == nil ? settings.embeddings.apiKey : nil)
-        configuration.anthropicBaseURL = language.anthropicBaseURL
-        configuration.anthropicKey = language.anthropicKey
-        configuration.attemptTimeout = language.attemptTimeout
-        configuration.concurrency = language.concurrency
-        configuration.tokensPerHour = language.tokensPerHour
-        guard let model = try LanguageModelFactory.make(configuration, client: client, logger: logger) else {
-            return nil
-        }
-        let prompt: PromptTemplate
-        do {
-            prompt =
-                try language.queryPrompt.map { text throws(PromptTemplate.MissingPlace) in
-                    try PromptTemplate(text, places: ["query"])
-                } ?? .queryOptimization
-        } catch {
-            throw MemoryError(.misconfigured, "\(Settings.names.language.queryPrompt): \(error)")
-        }
-        return QueryOptimization(
-            by: model, prompt: prompt, minimumLength: language.minimumQueryLength, timeLimit: language.queryTimeout,
-            logger: logger)
-    }
-
     /// Every factory that the setting can name.
     func registry(embedder: any Embedder) -> BackendRegistry {
         BackendRegistry(
@@ -167,7 +133,8 @@ struct Assembly {
         }
         let jobs = ReferenceJobQueue()
         return StateStores(
-            sessions: ReferenceWorkingMemoryStore(jobs: jobs), jobs: jobs, tokens: ReferenceTokenStore())
+            sessions: ReferenceWorkingMemoryStore(jobs: jobs), jobs: jobs, tokens: ReferenceTokenStore(),
+            documents: ReferenceDocumentStore())
     }
 
     /// The stores of the settings, if they persist after the server ends.
@@ -216,16 +183,19 @@ struct Assembly {
         jobs.keyPrefix = settings.redis.jobsKeyPrefix
         var tokens = RedisTokenStore.Configuration()
         tokens.keyPrefix = settings.redis.tokensKeyPrefix
+        var documents = RedisDocumentStore.Configuration()
+        documents.keyPrefix = settings.redis.documentsKeyPrefix
         return StateStores(
             sessions: RedisWorkingMemoryStore(database: database, configuration: sessions),
             jobs: RedisJobQueue(database: database, configuration: jobs),
-            tokens: RedisTokenStore(database: database, configuration: tokens))
+            tokens: RedisTokenStore(database: database, configuration: tokens),
+            documents: RedisDocumentStore(database: database, configuration: documents))
     }
 
     private func stateStores(in database: PostgresDatabase) -> StateStores {
         StateStores(
             sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database),
-            tokens: PostgresTokenStore(database: database))
+            tokens: PostgresTokenStore(database: database), documents: PostgresDocumentStore(database: database))
     }
 
     /// Applies the migrations of DATABASE_URL.

@@ -44,7 +44,7 @@ struct Server {
             embedder = try assembly.makeEmbedder(client: client)
             models = Models(
                 reranking: try assembly.makeReranker(client: client).map { Reranking(by: $0, logger: logger) },
-                optimization: try assembly.makeQueryOptimization(client: client))
+                languages: try Languages(settings, client: client, logger: logger))
             stores = try assembly.stateStores()
             front = Front(
                 access: try Access(settings, tokens: stores.tokens, client: client, logger: logger),
@@ -74,10 +74,10 @@ struct Server {
         let server: HTTPServerBuilder
     }
 
-    /// The models that searches can do without.
+    /// The models that the server can do without.
     private struct Models {
         let reranking: Reranking?
-        let optimization: QueryOptimization?
+        let languages: Languages
     }
 
     private func serve(
@@ -87,18 +87,21 @@ struct Server {
         let recorder = AccessRecorder(database: database, logger: logger)
         let memory = LongTermMemory(
             database: database, accessRecorder: recorder, deletions: stores.jobs, reranking: models.reranking,
-            optimization: models.optimization)
+            optimization: models.languages.optimization(settings, logger: logger))
         let jobs = JobSubmitter(queue: stores.jobs)
+        let summaries = models.languages.summaries(settings, stores.documents, logger: logger)
         let sessions = WorkingMemorySessions(
             store: stores.sessions,
             promotion: Promotion(
                 jobs: jobs, isEnabled: settings.memory.isLongTermEnabled,
-                includesMessages: settings.memory.indexesAllMessages))
+                includesMessages: settings.memory.indexesAllMessages),
+            extraction: models.languages.extracting(settings).map { _ in
+                Extraction(after: settings.language.extractionDelay)
+            }, summaries: summaries)
+        let views = models.languages.views(settings, memory, stores.documents, jobs, logger: logger)
         let worker = BackgroundWorker(
             queue: stores.jobs, jobs: jobs,
-            handlers: [
-                PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries)
-            ],
+            handlers: handlers(memory, stores, jobs, models.languages, summaries, views),
             configuration: settings.worker, logger: logger)
         let work = LargeWork(limits: settings.workLimits)
         let requests = RequestsInWork(limits: settings.requestLimits)
@@ -109,13 +112,17 @@ struct Server {
                 readiness: Readiness(
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
                     tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
-                    languageModel: models.optimization?.model),
-                configuration: settings.api(work, requests, access.http)))
+                    languageModels: models.languages.all,
+                    documents: models.languages.all.isEmpty ? nil : stores.documents),
+                summaryViews: views, configuration: settings.api(work, requests, access.http)))
         var storeServices = [
             StoreService("store", database, logger: logger),
             StoreService("sessions", stores.sessions, logger: logger),
             StoreService("jobs", stores.jobs, logger: logger),
         ]
+        if !models.languages.all.isEmpty {
+            storeServices.append(StoreService("documents", stores.documents, logger: logger))
+        }
         if access.tokens != nil { storeServices.append(StoreService("tokens", stores.tokens, logger: logger)) }
         try await withThrowingTaskGroup { group in
             for service in storeServices {
@@ -135,6 +142,13 @@ struct Server {
         var configuration = ServiceGroupConfiguration(
             services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) }
                 + (access.tokens.map { [.init(service: $0)] } ?? [])
+                + (views.map { views in
+                    [
+                        .init(
+                            service: SummaryViewScheduler(
+                                views, every: .seconds(settings.language.viewInterval * 60), logger: logger))
+                    ]
+                } ?? [])
                 + ([recorder, worker, requests, application] as [any Service]).map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
@@ -145,6 +159,36 @@ struct Server {
             throw error
         }
         await work.shutdown()
+    }
+
+    /// What works on the jobs of the queue.
+    private func handlers(
+        _ memory: LongTermMemory, _ stores: StateStores, _ jobs: JobSubmitter, _ languages: Languages,
+        _ summaries: SessionSummaries?, _ views: SummaryViews?
+    ) -> [any JobHandler] {
+        var handlers: [any JobHandler] = [
+            PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries)
+        ]
+        if let model = languages.extracting(settings) {
+            var configuration = ExtractionHandler.Configuration()
+            configuration.batchTokens = settings.language.extractionTokens
+            configuration.contextTokens = settings.language.extractionContextTokens
+            configuration.topics = settings.language.topics
+            handlers.append(
+                ExtractionHandler(
+                    by: model, prompts: languages.prompts, memory: memory, sessions: stores.sessions,
+                    documents: stores.documents, jobs: jobs, configuration: configuration,
+                    retries: settings.jobRetries, logger: logger))
+        }
+        if let summaries {
+            handlers.append(
+                SessionSummaryHandler(
+                    summaries, sessions: stores.sessions, jobs: jobs, retries: settings.jobRetries, logger: logger))
+        }
+        if let views {
+            handlers.append(SummaryViewHandler(views, jobs: jobs, retries: settings.jobRetries, logger: logger))
+        }
+        return handlers
     }
 
     private func application(_ server: HTTPServerBuilder, _ api: APIRouter) -> some Service {

@@ -5,10 +5,12 @@ struct StateStores {
     let sessions: any WorkingMemoryStore
     let jobs: any JobQueue
     let tokens: any TokenStore
+    let documents: any DocumentStore
 
     func close() async {
         await sessions.close()
         await jobs.close()
         await tokens.close()
+        await documents.close()
     }
 }

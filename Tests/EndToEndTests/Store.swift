@@ -35,6 +35,7 @@ enum Store: String, CaseIterable, CustomTestStringConvertible, Sendable {
                 "WORKING_MEMORY_INDEX_NAME": "\(scope)_sessions",
                 "WORKING_MEMORY_INDEX_PREFIX": "\(scope)_working_memory:", "REDIS_JOBS_PREFIX": "\(scope)_jobs",
                 "REDIS_TOKENS_PREFIX": "\(scope)_tokens",
+                "REDIS_DOCUMENTS_PREFIX": "\(scope)_documents",
             ]
         case .pgvector:
             ["MEMORY_VECTOR_DB_FACTORY": "pgvector", "DATABASE_URL": url, "POSTGRES_SCHEMA": scope]

@@ -127,6 +127,51 @@ import Testing
         }
     }
 
+    @Test func `JSON is asked for as strictly as the service takes it`() async throws {
+        let schema = AnswerSchema(name: "x", schema: ["type": "object"])
+        let request = LanguageRequest(
+            .extraction, prompt: "p", quoting: [], namespace: nil, timeLimit: .seconds(20), format: .json(schema))
+        for (refused, calls, kind) in [
+            ([], 1, "json_schema"), (["json_schema"], 2, "json_object"), (["json_schema", "json_object"], 3, nil),
+        ] as [([String], Int, String?)] {
+            try await withModel { model, server in
+                try await server.control(["mode": "no_formats", "formats": refused, "text": "{}"])
+                #expect(try await model.answer(request).text == "{}")
+                var stats = try await server.stats()
+                #expect(stats.requests == calls)
+                #expect(stats.lastBody("response_format", as: [String: Any].self)?["type"] as? String == kind)
+                // What was refused is not asked for again.
+                #expect(try await model.answer(request).text == "{}")
+                stats = try await server.stats()
+                #expect(stats.requests == calls + 1)
+            }
+        }
+        try await withModel("claude-x") { model, server in
+            _ = try await model.answer(request)
+            #expect(try await server.stats().lastBody("response_format", as: [String: Any].self) == nil)
+        }
+    }
+
+    @Test func `models share their limits`() async throws {
+        try await FakeEmbeddingsServer.run { server in
+            var configuration = LanguageModelConfiguration()
+            configuration.baseURL = server.baseURL
+            configuration.tokensPerHour = 3
+            let configurations = ["a", "b", "a", nil].map { name in
+                var named = configuration
+                named.model = name
+                return named
+            }
+            let client = HTTPClient()
+            let models = try LanguageModelFactory.make(configurations, client: client)
+            #expect(models[0] === models[2] && models[3] == nil)
+            _ = try await models[0]?.answer(self.request())
+            let error = await #expect(throws: MemoryError.self) { _ = try await models[1]?.answer(self.request()) }
+            #expect(error?.code == .languageModelFailed)
+            await client.shutdown()
+        }
+    }
+
     @Test func `the time limit of a request ends it`() async throws {
         try await withModel { model, server in
             try await server.control(["mode": "hang"])

@@ -45,6 +45,7 @@ import Testing
             try await store.sessionIDs(namespace: namespace, userID: userID, within: scope, page: page)
         }
 
+        func markExtracted(_ messages: [SessionMessage], in key: SessionKey) {}
         func markPersisted(memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey) async throws {
             await store.markPersisted(memoryIDs: memoryIDs, messageIDs: messageIDs, at: at, in: key)
         }

@@ -236,6 +236,35 @@ import Testing
         }
     }
 
+    @Test func `documents are reached within their scope alone`() async throws {
+        try await withStores { stores in
+            let documents = PostgresDocumentStore(database: stores.database)
+            let mine = Document(DocumentKey(.summaryView, "v"), namespace: "a", userID: nil, body: [:])
+            let scope = try Self.scope(["a"], ["*"])
+            let revision = try await within(scope) {
+                try await documents.write(mine, expecting: .absent, keptFor: nil)
+            }
+            #expect(revision != nil)
+            for other in [nil, try Self.scope(["b"], ["*"])] {
+                let (found, deleted) = try await within(other) {
+                    (
+                        try await documents.document(mine.key),
+                        try await documents.delete(mine.key, revision: nil)
+                    )
+                }
+                #expect(found == nil && !deleted)
+                await #expect(throws: (any Error).self) {
+                    try await within(other) {
+                        try await documents.write(mine, expecting: .anything, keptFor: nil)
+                    }
+                }
+            }
+            let kept = try await within(scope) { try await documents.document(mine.key) }
+            #expect(kept != nil)
+            await documents.close()
+        }
+    }
+
     @Test func `every table is protected or known to hold nothing of tenants`() async throws {
         try await withStores { stores in
             let open = try await stores.database.ask(

@@ -46,6 +46,7 @@ import Testing
         let sessions: RedisWorkingMemoryStore
         let jobs: RedisJobQueue
         let tokens: RedisTokenStore
+        let documents: RedisDocumentStore
 
         init(_ endpoint: RedisEndpoint, indexSuffix: String = "") throws {
             let logger = Logger(label: "test")
@@ -59,6 +60,7 @@ import Testing
             self.sessions = RedisWorkingMemoryStore(database: server, configuration: sessions)
             jobs = RedisJobQueue(database: server)
             tokens = RedisTokenStore(database: server)
+            documents = RedisDocumentStore(database: server)
         }
 
         func close() async {
@@ -66,6 +68,7 @@ import Testing
             await sessions.close()
             await jobs.close()
             await tokens.close()
+            await documents.close()
         }
 
         /// Does everything that a server does.
@@ -130,6 +133,7 @@ import Testing
             await run {
                 try await sessions.markPersisted(memoryIDs: [], messageIDs: ["m1"], at: .now(), in: key)
             }
+            await run { try await sessions.markExtracted(memory.messages, in: key) }
             await run {
                 let revision = try await sessions.read(key, lastMessages: nil)?.current.number ?? 0
                 memory.ttlSeconds = nil
@@ -150,7 +154,21 @@ import Testing
             await run { try await tokens.prepare() }
             await run { try await exerciseTokens() }
 
-            for part in await database.health() + sessions.health() + jobs.health() + tokens.health() {
+            await run { try await documents.prepare() }
+            await run {
+                let view = Document(DocumentKey(.summaryView, "v"), namespace: nil, userID: nil, body: [:])
+                try check(try await documents.write(view, expecting: .absent, keptFor: 100) != nil)
+                try check(try await documents.document(view.key)?.document == view)
+                let page = try await documents.documents(
+                    .summaryView, of: "", within: .everything, page: PageRequest())
+                try check(page.total == 1)
+                try check(try await documents.delete(view.key, revision: nil))
+                try await documents.deleteAll(.summaryPartition, of: "v")
+            }
+
+            for part in await database.health() + sessions.health() + jobs.health() + tokens.health()
+                + documents.health()
+            {
                 if let reason = part.reason { refusals.append(reason) }
             }
             return refusals

@@ -79,7 +79,7 @@ import Testing
             #expect(problems([name: "oauth2"]).joined().contains(name), "\(name)")
         }
         #expect(problems(unreadable: ["AUTH_MODE"]) == ["AUTH_MODE: the value is not UTF-8"])
-        #expect(try settings(file: "GENERATION_MODEL=gpt-5\nMY_OWN=1\nMY_OWN=2").warnings.count == 1)
+        #expect(try settings(file: "SLOW_MODEL=gpt-5\nMY_OWN=1\nMY_OWN=2").warnings.count == 1)
     }
 
     @Test func `extremes of every number are refused or kept`() throws {

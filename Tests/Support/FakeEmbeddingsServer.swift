@@ -78,6 +78,9 @@ public final class FakeEmbeddingsServer: Sendable {
         public let lastTarget: String
         public let lastHeaders: [String: String]
         public let lastBody: Data
+        /// Chat requests, and the prompts of the last hundred.
+        public let chats: Int
+        public let prompts: [String]
 
         init(_ data: Data) throws {
             let object = try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
@@ -86,6 +89,8 @@ public final class FakeEmbeddingsServer: Sendable {
             connections = object["connections"] as? Int ?? -1
             open = object["open"] as? Int ?? -1
             mostInFlight = object["most_in_flight"] as? Int ?? -1
+            chats = object["chats"] as? Int ?? -1
+            prompts = object["prompts"] as? [String] ?? []
             let last = object["last"] as? [String: Any] ?? [:]
             lastTarget = last["target"] as? String ?? ""
             lastHeaders = last["headers"] as? [String: String] ?? [:]

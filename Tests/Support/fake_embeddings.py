@@ -12,14 +12,19 @@ POST .../rerank       scores of "documents" (as Cohere's) or "texts" (as Text Em
                       query's words that a text has; counts and faults are those of embeddings
 POST .../chat/completions, .../messages   chat as OpenAI's and as Anthropic's: the answer is "ok", or the "text" of the
                       fault "answer", with its "reason" for having ended (stop, length, ...); faults as those of embeddings
+                      the fault "answers" has a list of {"when", "text", "reason"}: the answer is the text of the first
+                      whose "when" is in the prompt; the fault "no_formats" refuses these types of response_format
 POST /control         {"mode": M, "times": n, ...} sets the fault of the next n embedding requests (default: all);
                       {"mode": "ok"} ends it; {"delay_ms": n} and {"reset": true} are accepted as well
 GET  /stats           counts since the start or the last reset, and the last request
 GET  /stats?open=n    the same, once at most n connections other than the asking one are open
+GET  /stats?prompts=n  the same, once n chat requests have arrived; "prompts" are the last of them
 GET  /stats?requests=n  the same, once n embedding requests have arrived
 GET  /health, /bytes/N, /echo, /redirect, /headers, /chunks/N   plain answers for tests of HTTP clients
 
-Modes: ok, answer (text, reason), status (status, headers, body, message), wrong_count, wrong_length, nan, zero, null, not_json,
+A fault with "for": "chat" or "for": "embeddings" is one of these requests alone.
+
+Modes: ok, answer (text, reason), answers (answers), no_formats (formats, text), status (status, headers, body, message), wrong_count, wrong_length, nan, zero, null, not_json,
 truncated_json, truncated_body, close, hang, drip (chunk, interval_ms), base64, reversed, no_index, same_index,
 huge (bytes), echo_key, echo_text.
 """
@@ -89,6 +94,8 @@ class Server:
         self.in_flight = 0
         self.most_in_flight = 0
         self.last = None
+        self.chats = 0
+        self.prompts = []
 
     def notify(self):
         self.changed.set()
@@ -155,16 +162,22 @@ class Server:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            request = json.loads(body)
+            is_chat = "messages" in request
             fault = self.fault
-            if self.fault_times is not None:
+            if fault.get("for", "chat" if is_chat else "embeddings") != ("chat" if is_chat else "embeddings"):
+                fault = {"mode": "ok"}
+            elif self.fault_times is not None:
                 self.fault_times -= 1
                 if self.fault_times <= 0:
                     self.fault, self.fault_times = {"mode": "ok"}, None
-            request = json.loads(body)
             chat = [message["content"] for message in request.get("messages", [])]
             texts = request.get("documents") or request.get("texts") or chat or request["input"]
             texts = [texts] if isinstance(texts, str) else texts
             self.texts += len(texts)
+            if is_chat:
+                self.chats += 1
+                self.prompts = (self.prompts + chat)[-100:]
             self.last = {"target": target, "headers": headers, "body": request}
             self.notify()
             if self.delay:
@@ -186,6 +199,8 @@ class Server:
                 code=fault.get("code"))
         if mode == "echo_key" or (key and given != key):
             return self.error(writer, 401, f"Incorrect API key provided: {given}.", code="invalid_api_key")
+        if mode == "no_formats" and request.get("response_format", {}).get("type") in fault["formats"]:
+            return self.error(writer, 400, "response_format is not supported")
         if mode == "echo_text":
             return self.error(writer, 400, f"the input '{texts[0]}' is not acceptable")
         if mode == "close":
@@ -247,6 +262,10 @@ class Server:
 
     def chat_body(self, fault, request, texts):
         text, reason = fault.get("text", "ok"), fault.get("reason")
+        for answer in fault.get("answers", []):
+            if answer.get("when", "") in texts[-1]:
+                text, reason = answer["text"], answer.get("reason")
+                break
         used, made = sum(len(text) // 4 + 1 for text in texts), len(text) // 4 + 1
         if "max_tokens" in request:  # which Anthropic's protocol requires
             return json.dumps({
@@ -279,12 +298,14 @@ class Server:
             name, _, value = query.partition("=")
             if name == "open":
                 await self.until(lambda: self.open - 1 <= int(value))
+            elif name == "prompts":
+                await self.until(lambda: self.chats >= int(value))
             elif name == "requests":
                 await self.until(lambda: self.requests >= int(value))
             return self.answer_json(writer, 200, {
                 "requests": self.requests, "texts": self.texts, "connections": self.connections,
                 "open": self.open - 1, "in_flight": self.in_flight, "most_in_flight": self.most_in_flight,
-                "last": self.last})
+                "last": self.last, "chats": self.chats, "prompts": self.prompts})
         if path == "/health":
             return self.answer_json(writer, 200, {"status": "ok"})
         if path.startswith("/bytes/"):

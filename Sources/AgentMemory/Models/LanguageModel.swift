@@ -22,6 +22,31 @@ public protocol LanguageModel: Sendable {
 /// What a language model is asked for; the usage is counted by it.
 public enum LanguageTask: String, Sendable, CaseIterable {
     case queryOptimization = "query_optimization"
+    case extraction
+    case sessionSummary = "session_summary"
+    case summaryView = "summary_view"
+}
+
+/// What an answer must look like. A service that knows no such formats is asked without one: the
+/// prompt says it as well.
+public enum AnswerFormat: Sendable, Equatable {
+    case text
+    /// JSON that follows a schema.
+    case json(AnswerSchema)
+}
+
+/// The JSON schema of an answer.
+public struct AnswerSchema: Sendable, Equatable {
+    /// Letters, digits, `_` and `-`.
+    public let name: String
+    /// In the part of JSON Schema that services call strict: every property is required, and no
+    /// other is permitted.
+    public let schema: JSONObject
+
+    public init(name: String, schema: JSONObject) {
+        self.name = name
+        self.schema = schema
+    }
 }
 
 /// One request to a language model.
@@ -35,15 +60,18 @@ public struct LanguageRequest: Sendable {
     public let namespace: String?
     /// For the call with all its attempts, if it is shorter than the model's own.
     public let timeLimit: Duration
+    public let format: AnswerFormat
 
     public init(
-        _ task: LanguageTask, prompt: String, quoting quotes: [String], namespace: String?, timeLimit: Duration
+        _ task: LanguageTask, prompt: String, quoting quotes: [String], namespace: String?, timeLimit: Duration,
+        format: AnswerFormat = .text
     ) {
         self.task = task
         self.prompt = prompt
         self.quotes = quotes
         self.namespace = namespace
         self.timeLimit = timeLimit
+        self.format = format
     }
 }
 

@@ -89,6 +89,12 @@ public protocol WorkingMemoryStore: Store {
     /// revision, keeps the time to live; a concurrent write is not undone. Ids that do not exist
     /// are ignored, and so is a session that was deleted.
     func markPersisted(memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey) async throws
+
+    /// Notes that memories have been extracted from messages: sets their `discreteMemoryExtracted`
+    /// where a message of the session still has the same id, role and content. Changes nothing
+    /// else, makes no revision, keeps the time to live; a concurrent write is not undone. A session
+    /// that was deleted is ignored.
+    func markExtracted(_ messages: [SessionMessage], in key: SessionKey) async throws
 }
 
 extension WorkingMemoryStore {

@@ -26,6 +26,10 @@ extension ConformanceCheck {
             ConformanceCheck("session/W8-append-renews", hint: "an append leaves the old end", run: appendRenews),
             ConformanceCheck(
                 "session/W10-marks", hint: "a mark is overwritten, makes a revision, or renews the session", run: marks),
+            ConformanceCheck(
+                "session/M1-extracted",
+                hint: "a message is marked although it says something else by now, or another write is undone",
+                run: extracted),
         ]
 
         @Sendable static func expectations(_ scope: CheckScope) async throws {
@@ -306,6 +310,34 @@ extension ConformanceCheck {
             for i in memory.memories.indices
             where [ExactString("\""), ExactString("é")].contains(ExactString(memory.memories[i].id)) {
                 memory.memories[i].persistedAt = at(10, 10)
+            }
+            let read = try await store.read(key, lastMessages: nil)
+            try scope.expect("the messages", read?.memory.messages == memory.messages)
+            try scope.expect("the session", read?.memory == memory)
+            try scope.expect("its revisions", read?.revisions, [revision])
+        }
+
+        @Sendable static func extracted(_ scope: CheckScope) async throws {
+            let store = try scope.sessions.first
+            let key = try SessionKey(sessionID: "s", userID: "u")
+            let ids = ["a", "b", "'", "\"", "\\", "é", "e\u{301}", "$.x"]
+            var memory = session(key, messages: try ids.map { try message($0) } + [try message("a")])
+            try await store.markExtracted(memory.messages, in: key)
+            try scope.expect("nothing was created", try await store.read(key, lastMessages: 0) == nil)
+            memory.messages[1].persistedAt = at(5)
+            let revision = try await store.write(memory, expecting: .absent, writerStamp: nil)
+            let edited = SessionMessage(
+                storedID: "b", role: memory.messages[1].role, content: "something else", createdAt: at(0),
+                persistedAt: nil, discreteMemoryExtracted: false)
+            let marked = ["a", "\"", "é"]
+            try await store.markExtracted(
+                memory.messages.filter { marked.map(ExactString.init).contains(ExactString($0.id)) } + [
+                    edited, try message("nowhere"),
+                ], in: key)
+            try await store.markExtracted([memory.messages[0]], in: key)
+            for i in memory.messages.indices
+            where marked.map(ExactString.init).contains(ExactString(memory.messages[i].id)) {
+                memory.messages[i].discreteMemoryExtracted = true
             }
             let read = try await store.read(key, lastMessages: nil)
             try scope.expect("the messages", read?.memory.messages == memory.messages)

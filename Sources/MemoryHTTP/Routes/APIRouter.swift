@@ -43,11 +43,15 @@ public struct APIRouter: Sendable {
     private let workingMemory: WorkingMemoryController
     private let prompt: PromptController
     private let system: SystemController
+    private let summaryViews: SummaryViewController
     private let configuration: Configuration
 
-    /// - Parameter now: the clock for dates of new records and for `/v1/health`.
+    /// - Parameters:
+    ///   - summaryViews: `nil` on a server without a language model.
+    ///   - now: the clock for dates of new records and for `/v1/health`.
     public init(
         memory: LongTermMemory, sessions: WorkingMemorySessions, readiness: Readiness,
+        summaryViews: SummaryViews? = nil,
         configuration: Configuration = Configuration(), now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         longTermMemory = LongTermMemoryController(
@@ -60,6 +64,7 @@ public struct APIRouter: Sendable {
             summarizationThreshold: configuration.summarizationThreshold,
             longTermMemory: configuration.longTermMemory)
         system = SystemController(readiness: readiness, authentication: configuration.access?.mode, now: now)
+        self.summaryViews = SummaryViewController(views: summaryViews)
         self.configuration = configuration
     }
 
@@ -75,7 +80,7 @@ public struct APIRouter: Sendable {
         longTermMemory.addRoutes(to: routes)
         workingMemory.addRoutes(to: routes)
         prompt.addRoutes(to: routes)
-        PlannedController().addRoutes(to: routes)
+        summaryViews.addRoutes(to: routes)
         return router
     }
 }

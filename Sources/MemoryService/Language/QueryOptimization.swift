@@ -79,7 +79,8 @@ public struct QueryOptimization: Sendable {
 }
 
 extension String {
-    fileprivate var trimmed: String {
+    /// Without white space at both ends.
+    var trimmed: String {
         var rest = self[...]
         while rest.first?.isWhitespace == true { rest.removeFirst() }
         while rest.last?.isWhitespace == true { rest.removeLast() }

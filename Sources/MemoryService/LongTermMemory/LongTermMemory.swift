@@ -94,6 +94,17 @@ public struct LongTermMemory: Sendable {
         }
     }
 
+    /// Stores what was derived from a session, each record once: not again under an id that exists,
+    /// that was deleted since, or whose text another id has already in its scope.
+    ///
+    /// - Parameters:
+    ///   - records: of different ids.
+    ///   - handedInAt: when the work was handed in, by the clock of the jobs.
+    func keepDerived(_ records: [MemoryRecord], handedInAt: Timestamp, for caller: Caller) async throws {
+        let distinct = try await withoutDuplicates(records, memories.scoped(to: caller))
+        _ = try await promote(distinct, handedInAt: handedInAt, for: caller)
+    }
+
     /// The locks that writers take for a backend that cannot decide in its store.
     private enum LockKey: Hashable, Comparable {
         case id(ExactString)

@@ -8,13 +8,17 @@ public struct Readiness: Sendable {
     private let jobs: any JobQueue
     private let reranking: Reranking?
     private let tokens: (any TokenStore)?
-    private let languageModel: (any LanguageModel)?
+    private let languageModels: [any LanguageModel]
+    private let documents: (any DocumentStore)?
 
-    /// - Parameter tokens: `nil` if requests are not authenticated by tokens.
+    /// - Parameters:
+    ///   - tokens: `nil` if requests are not authenticated by tokens.
+    ///   - languageModels: those that tasks use; one may be among them twice.
+    ///   - documents: `nil` if nothing is derived from memories and sessions.
     public init(
         database: any MemoryVectorDatabase, embedder: any Embedder, sessions: any WorkingMemoryStore,
         jobs: any JobQueue, tokens: (any TokenStore)? = nil, reranking: Reranking? = nil,
-        languageModel: (any LanguageModel)? = nil
+        languageModels: [any LanguageModel] = [], documents: (any DocumentStore)? = nil
     ) {
         self.database = database
         self.embedder = embedder
@@ -22,7 +26,8 @@ public struct Readiness: Sendable {
         self.jobs = jobs
         self.reranking = reranking
         self.tokens = tokens
-        self.languageModel = languageModel
+        self.languageModels = languageModels
+        self.documents = documents
     }
 
     /// The name of the backend, such as `redis`.
@@ -41,22 +46,33 @@ public struct Readiness: Sendable {
         async let reranker = reranking?.health()
         async let tokens = tokens?.health()
         async let language = languageHealth()
+        async let documents = documents?.health()
         return await store
             + [
                 ComponentHealth(
                     "embedder", reason: unavailability, version: "\(embedder.model), \(embedder.dimensions) dimensions")
-            ] + sessions + jobs + (tokens ?? []) + [reranker].compactMap(\.self) + [await language]
+            ] + sessions + jobs + (tokens ?? []) + (documents ?? []) + [reranker].compactMap(\.self) + [await language]
     }
 
-    /// Searches work without a language model, so it never makes the server unready.
+    /// The server works without a language model, so that never makes it unready.
     private func languageHealth() async -> ComponentHealth {
-        guard let languageModel else { return ComponentHealth("language_model", version: "none") }
+        let models = distinctModels
+        guard !models.isEmpty else { return ComponentHealth("language_model", version: "none") }
+        var warnings: [String] = []
+        for model in models { if let warning = await model.unavailability() { warnings.append(warning) } }
         return ComponentHealth(
-            "language_model", version: languageModel.model, warning: await languageModel.unavailability())
+            "language_model", version: models.map(\.model).joined(separator: ", "),
+            warning: warnings.isEmpty ? nil : warnings.joined(separator: "; "))
     }
 
-    /// What the language model has used for what the caller may see; nothing without a model.
+    /// What language models have used for what the caller may see; nothing without a model.
     public func languageUsage(for caller: Caller) -> [LanguageUsage] {
-        languageModel?.usage.filter { caller.scope.namespaces.contains($0.namespace) } ?? []
+        distinctModels.flatMap(\.usage).filter { caller.scope.namespaces.contains($0.namespace) }
+    }
+
+    /// One model may do several tasks.
+    private var distinctModels: [any LanguageModel] {
+        var names: Set<String> = []
+        return languageModels.filter { names.insert($0.model).inserted }
     }
 }

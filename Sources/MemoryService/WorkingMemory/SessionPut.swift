@@ -44,6 +44,35 @@ public struct SessionPut: Sendable {
             condition: condition)
     }
 
+    /// The same session, with the marks of messages from which memories were extracted: a client
+    /// that sends such a message again, without the mark, does not ask for another extraction.
+    func keepingExtraction(of stored: StoredSession?) -> SessionPut {
+        var extracted: [ExactString: SessionMessage] = [:]
+        for message in stored?.memory.messages ?? [] where message.discreteMemoryExtracted {
+            extracted[ExactString(message.id)] = message
+        }
+        if extracted.isEmpty { return self }
+        let marked = messages.map { message in
+            guard extracted[ExactString(message.id)]?.saysTheSame(as: message) == true else { return message }
+            var message = message
+            message.discreteMemoryExtracted = true
+            return message
+        }
+        return SessionPut(
+            key: key, messages: marked, memories: memories, data: data, context: context, tokens: tokens,
+            strategy: strategy, ttlSeconds: ttlSeconds, createdAt: createdAt, writerStamp: writerStamp,
+            condition: condition)
+    }
+
+    /// The same session; a context that the server made is left as the session has it.
+    func keepingContext(of stored: WorkingMemory, knownTo summary: SessionSummary) -> SessionPut {
+        guard summary.belongs(to: stored), summary.knows(context) else { return self }
+        return SessionPut(
+            key: key, messages: messages, memories: memories, data: data, context: stored.context, tokens: tokens,
+            strategy: strategy, ttlSeconds: ttlSeconds, createdAt: createdAt, writerStamp: writerStamp,
+            condition: condition)
+    }
+
     /// The stamp that identifies this writer: one of its own clock. Many clients may have read a
     /// stamp that the server made.
     func ownStamp(after stored: StoredSession?) -> Timestamp? {

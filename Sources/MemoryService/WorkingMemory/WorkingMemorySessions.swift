@@ -7,6 +7,8 @@ public import AgentMemory
 public struct WorkingMemorySessions: Sendable {
     private let sessions: GuardedSessions
     private let promotion: Promotion
+    private let extraction: Extraction?
+    private let summaries: SessionSummaries?
     private let locks = KeyedLocks<SessionKey>()
     private let counter = TokenCounter()
     private let now: @Sendable () -> Timestamp
@@ -18,13 +20,18 @@ public struct WorkingMemorySessions: Sendable {
 
     /// - Parameters:
     ///   - promotion: gets new memories for long-term memory.
+    ///   - extraction: gets sessions with messages to extract memories from; default: none.
+    ///   - summaries: of the earlier messages of long sessions; default: none.
     ///   - now: the clock of dates and stamps.
     public init(
-        store: any WorkingMemoryStore, promotion: Promotion,
+        store: any WorkingMemoryStore, promotion: Promotion, extraction: Extraction? = nil,
+        summaries: SessionSummaries? = nil,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         sessions = GuardedSessions(store)
         self.promotion = promotion
+        self.extraction = extraction
+        self.summaries = summaries
         self.now = now
     }
 
@@ -47,8 +54,9 @@ public struct WorkingMemorySessions: Sendable {
     ) async throws -> View {
         let store = sessions.scoped(to: caller)
         guard let key = try await key(of: selector, in: store),
-            let session = try await read(key, in: store, recentMessages: recentMessages, budget: budget)
+            var session = try await read(key, in: store, recentMessages: recentMessages, budget: budget)
         else { throw selector.notFound }
+        session = try await shown(session, to: caller)
         return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
@@ -74,6 +82,12 @@ public struct WorkingMemorySessions: Sendable {
         }
     }
 
+    /// The session with its summary.
+    private func shown(_ session: StoredSession, to caller: Caller) async throws -> StoredSession {
+        guard let summaries else { return session }
+        return try await caller.scope.limiting { try await summaries.shown(session) }
+    }
+
     /// Replaces the session, or adds to it what the client added (``SessionMerge``). New memories
     /// in it are queued for long-term memory together with the write.
     ///
@@ -83,35 +97,62 @@ public struct WorkingMemorySessions: Sendable {
         let store = sessions.scoped(to: caller)
         let put = put.keyed(by: try store.completed(put.key))
         try store.check(put.key, put.memories)
+        try extraction?.check(put.strategy)
         let session = try await MemoryError.tellingOutcome(.again) {
             try await locks.withLock(put.key) {
-                try await retryingConflicts { try await write(put, to: store) }
+                try await retryingConflicts { try await write(put, window: budget?.limit, to: store) }
             }
         }
         promotion.wake()
-        return View(session: session, usage: budget?.usage(of: session.memory.messages, counter: counter))
+        if let summaries, summaries.configuration.isInRequest {
+            try await caller.scope.limiting {
+                try await summaries.summarizeInRequest(session.memory, window: budget?.limit)
+            }
+        }
+        return View(
+            session: try await shown(session, to: caller),
+            usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
     /// One attempt; throws `conflict` if another process was faster, and
     /// ``SessionMerge/conflictError`` if the conflict is final.
-    private func write(_ put: SessionPut, to store: ScopedSessions) async throws -> Attempt<StoredSession> {
+    ///
+    /// - Parameter window: tokens of the client's context window.
+    private func write(
+        _ put: SessionPut, window: Int?, to store: ScopedSessions
+    ) async throws -> Attempt<StoredSession> {
         let stored = try await MemoryError.beforeAnyWrite { try await store.current(put.key, lastMessages: nil) }
+        var put = extraction == nil ? put : put.keepingExtraction(of: stored)
+        var summary: SessionSummary?
+        if let summaries {
+            summary = try await MemoryError.beforeAnyWrite {
+                try await store.caller.scope.limiting { try await summaries.summary(of: put.key) }
+            }
+            if let known = summary, known.uncovered(of: put.messages) == nil {
+                // The client keeps what it was shown in its own way from now on.
+                try await store.caller.scope.limiting { try await summaries.forget(put.key) }
+                summary = nil
+            } else if let known = summary, let stored {
+                put = put.keepingContext(of: stored.memory, knownTo: known)
+            }
+        }
+        let derivation = Derivation(summary: summary, window: window)
         try put.condition.check(stored)
         let now = now()
         if let ttl = put.ttlSeconds, ttl <= 0 {
             return try await remove(put, stored, now, from: store)
         }
-        guard let stored else { return try await replace(put, nil, now, in: store) }
+        guard let stored else { return try await replace(put, nil, now, derivation, in: store) }
         switch SessionMerge(put, over: stored) {
         case .conflict: throw SessionMerge.conflictError
         case .unchanged: return .done(stored)
-        case .replace: return try await replace(put, stored, now, in: store)
+        case .replace: return try await replace(put, stored, now, derivation, in: store)
         case .append(let messages):
             var whole = stored.memory
             whole.messages += messages
             let append = SessionAppend(
                 messages, at: now, expectedRevision: stored.current.number, writerStamp: put.ownStamp(after: stored),
-                tokens: put.tokens, enqueueing: promotion.jobs(for: whole, after: stored, by: store.caller))
+                tokens: put.tokens, enqueueing: jobs(for: whole, after: stored, derivation, by: store.caller))
             return try await Attempt {
                 // Deleted since it was read: the next attempt creates it.
                 guard var session = try await store.append(append, to: put.key) else { return nil }
@@ -122,16 +163,32 @@ public struct WorkingMemorySessions: Sendable {
     }
 
     private func replace(
-        _ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp, in store: ScopedSessions
+        _ put: SessionPut, _ stored: StoredSession?, _ now: Timestamp, _ derivation: Derivation,
+        in store: ScopedSessions
     ) async throws -> Attempt<StoredSession> {
         let memory = put.memory(after: stored, now: now)
         return try await Attempt {
             let revision = try await store.write(
                 memory, expecting: stored.map { .revision($0.current.number) } ?? .absent,
                 writerStamp: put.ownStamp(after: stored),
-                enqueueing: promotion.jobs(for: memory, after: stored, by: store.caller))
+                enqueueing: jobs(for: memory, after: stored, derivation, by: store.caller))
             return StoredSession(memory: memory, messageCount: memory.messages.count, revisions: [revision])
         }
+    }
+
+    /// The jobs that are queued together with a write of the session.
+    private func jobs(
+        for session: WorkingMemory, after stored: StoredSession?, _ derivation: Derivation, by caller: Caller
+    ) -> [NewJob] {
+        promotion.jobs(for: session, after: stored, by: caller) + (extraction?.jobs(for: session, by: caller) ?? [])
+            + (summaries?.jobs(for: session, derivation.summary, window: derivation.window, by: caller) ?? [])
+    }
+
+    /// What a summary of the session that is written depends on.
+    private struct Derivation {
+        let summary: SessionSummary?
+        /// Tokens of the client's context window; `nil` if the client names none.
+        let window: Int?
     }
 
     /// A PUT whose time to live is over removes the session; the response shows the session as it
@@ -144,6 +201,7 @@ public struct WorkingMemorySessions: Sendable {
             // Before the session is removed: memories handed in twice are stored once.
             try await promotion.enqueue(promotion.jobs(for: memory, after: stored, by: store.caller))
             if let stored { _ = try await store.delete(put.key, expectedRevision: stored.current.number) }
+            try await forgetSummary(of: put.key, for: store.caller)
             let revision = SessionRevision(
                 number: (stored?.current.number ?? 0) + 1, stamp: memory.lastAccessed,
                 writerStamp: put.ownStamp(after: stored),
@@ -165,7 +223,10 @@ public struct WorkingMemorySessions: Sendable {
         let store = sessions.scoped(to: caller)
         let key = try store.completed(key)
         let messages = try Self.withoutRepeats(messages)
-        let jobs = promotion.jobs(for: messages, of: key, by: caller)
+        let jobs =
+            promotion.jobs(for: messages, of: key, by: caller)
+            + (extraction?.jobs(for: messages, of: key, by: caller) ?? [])
+            + (summaries?.jobs(forAppendTo: key, by: caller) ?? [])
         let session = try await MemoryError.tellingOutcome(.againWithIDs) {
             try await retryingConflicts {
                 let now = now()
@@ -183,7 +244,7 @@ public struct WorkingMemorySessions: Sendable {
             }
         }
         promotion.wake()
-        return session
+        return try await shown(session, to: caller)
     }
 
     /// The messages of one call, each id once.
@@ -218,7 +279,7 @@ public struct WorkingMemorySessions: Sendable {
         }
         if condition == .none {
             _ = try await store.delete(key, expectedRevision: nil)
-            return
+            return try await forgetSummary(of: key, for: store.caller)
         }
         _ = try await retryingConflicts {
             let stored = try await store.current(key, lastMessages: 0)
@@ -226,6 +287,12 @@ public struct WorkingMemorySessions: Sendable {
             guard let stored else { return .done(false) }
             return try await Attempt { try await store.delete(key, expectedRevision: stored.current.number) }
         }
+        try await forgetSummary(of: key, for: store.caller)
+    }
+
+    private func forgetSummary(of key: SessionKey, for caller: Caller) async throws {
+        guard let summaries, caller.reaches(key) else { return }
+        try await caller.scope.limiting { try await summaries.forget(key) }
     }
 
     /// The ids of the sessions of a namespace and a user (`nil`: of all).

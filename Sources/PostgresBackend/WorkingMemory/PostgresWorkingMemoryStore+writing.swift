@@ -104,8 +104,16 @@ extension PostgresWorkingMemoryStore {
         memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey
     ) async throws {
         guard !memoryIDs.isEmpty || !messageIDs.isEmpty else { return }
-        let statements = SessionWriteSQL.markPersisted(
-            memoryIDs: memoryIDs, messageIDs: messageIDs, at: at, in: key)
+        try await mark(
+            SessionWriteSQL.markPersisted(memoryIDs: memoryIDs, messageIDs: messageIDs, at: at, in: key))
+    }
+
+    public func markExtracted(_ messages: [SessionMessage], in key: SessionKey) async throws {
+        guard !messages.isEmpty else { return }
+        try await mark(SessionWriteSQL.markExtracted(messages, in: key))
+    }
+
+    private func mark(_ statements: [PostgresStatement]) async throws {
         try await database.call { deadline in
             try await self.database.retryingConflicts {
                 _ = try await self.database.pipeline(statements, retry: .repeatable, deadline: deadline)

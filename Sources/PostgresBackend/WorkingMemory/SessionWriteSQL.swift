@@ -269,6 +269,19 @@ enum SessionWriteSQL {
         return [lock(key), mark("session_messages", messageIDs), mark("session_memories", memoryIDs)].compactMap { $0 }
     }
 
+    /// Sets the mark of messages that still say what was extracted. Has no effect a second time.
+    static func markExtracted(_ messages: [SessionMessage], in key: SessionKey) -> [PostgresStatement] {
+        var sql = SQLBuilder()
+        let text = """
+            UPDATE session_messages m SET discrete_memory_extracted = true FROM sessions s, \
+            unnest(\(sql.bind(messages.map(\.id))), \(sql.bind(messages.map(\.role))), \
+            \(sql.bind(messages.map(\.content)))) AS x (id, role, content) \
+            WHERE \(SessionSQL.isAt(key, &sql)) AND \(isAlive) AND m.session_number = s.number AND m.id = x.id \
+            AND m.role = x.role AND m.content = x.content AND NOT m.discrete_memory_extracted
+            """
+        return [lock(key), sql.statement(text)]
+    }
+
     // MARK: Parts
 
     private static let messageAssignments = SessionRows.messageColumns.dropFirst()

@@ -92,6 +92,21 @@ extension RedisWorkingMemoryStore {
         }
     }
 
+    public func markExtracted(_ messages: [SessionMessage], in key: SessionKey) async throws {
+        guard !messages.isEmpty else { return }
+        let keys = keys(key)
+        _ = try await mappingErrors {
+            try await client.evaluate(SessionScripts.markExtracted, keys: [keys.plain, keys.own]) { command in
+                command.append(keys.identity)
+                for message in messages {
+                    command.append(message.id)
+                    command.append(message.role)
+                    command.append(message.content)
+                }
+            }
+        }
+    }
+
     private static func literal(_ stamp: Timestamp?) -> String {
         stamp.map { String($0.microseconds) } ?? "null"
     }

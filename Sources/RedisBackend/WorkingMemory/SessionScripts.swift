@@ -230,4 +230,34 @@ enum SessionScripts {
         mark('$.messages', 6 + memories, #ARGV)
         return 1
         """)
+
+    /// ARGV: id, role and content of each message. Marks those that still say the same.
+    static let markExtracted = RedisScript(
+        """
+        #!lua
+        \(prelude)
+        local key = locate()
+        if not key then return 0 end
+        local wanted = {}
+        for i = 4, #ARGV, 3 do
+          local said = wanted[ARGV[i]] or {}
+          said[#said + 1] = i
+          wanted[ARGV[i]] = said
+        end
+        local ids = cjson.decode(redis.call('JSON.GET', key, '$.messages[*].id'))
+        -- The positions are those of the messages only if each has an id.
+        if redis.call('JSON.ARRLEN', key, '$.messages')[1] ~= #ids then return 0 end
+        for i, id in ipairs(ids) do
+          for _, given in ipairs(wanted[id] or {}) do
+            local message = '$.messages[' .. (i - 1) .. ']'
+            local function member(name)
+              return cjson.decode(redis.call('JSON.GET', key, message .. '.' .. name))[1]
+            end
+            if member('role') == ARGV[given + 1] and member('content') == ARGV[given + 2] then
+              redis.call('JSON.SET', key, message .. '.discrete_memory_extracted', '"t"')
+            end
+          end
+        end
+        return 1
+        """)
 }

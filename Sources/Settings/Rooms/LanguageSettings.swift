@@ -1,10 +1,14 @@
-/// The language model that rewrites queries, in a service.
+/// The language models, in services.
 public struct LanguageSettings: SettingsRoom {
     public static let title = "Language models"
 
     public let fastModel = Setting<String?>.word(
         "FAST_MODEL", from: modelOfKeys, inWords: "with a key of OpenAI `gpt-5-mini`, else none",
         "The model that [rewrites queries](language-models.md). Its name chooses the service: `claude-…` is Anthropic's, `ollama/…` and every other name goes to a service that speaks OpenAI's `/chat/completions`."
+    )
+    public let generationModel = Setting<String?>.word(
+        "GENERATION_MODEL", from: generationModelOfKeys, inWords: "`FAST_MODEL`, else with a key of OpenAI `gpt-5`",
+        "The model that [extracts memories](language-models.md#memories-from-conversations). Its name chooses the service as that of `FAST_MODEL` does."
     )
     public let baseURL = Setting<String?>.address(
         "CHAT_API_BASE", "The base URL of that service, if it is not `OPENAI_API_BASE`.")
@@ -29,6 +33,51 @@ public struct LanguageSettings: SettingsRoom {
     public let queryTimeout = Setting<Duration>.seconds(
         "QUERY_OPTIMIZATION_TIMEOUT_SECONDS", in: 0.01...600, default: 5,
         "How long a search waits for its query to be rewritten; then it searches for the query as it is.")
+
+    public let promptsFolder = Setting<String?>.word(
+        "PROMPTS_FOLDER",
+        "A folder with files that replace [prompts](language-models.md#prompts), such as `extraction_discrete.txt`.")
+    public let extracts = Setting<Bool>.bool(
+        "ENABLE_DISCRETE_MEMORY_EXTRACTION", default: true,
+        "With a language model, memories are extracted from the messages of sessions, by any strategy.")
+    public let extractionDelay = Setting<Duration>.seconds(
+        "EXTRACTION_DEBOUNCE_SECONDS", in: 0...86_400, default: 30,
+        "How long a session must have been quiet before its messages are extracted from.")
+    public let extractionTokens = Setting<Int>.int(
+        "EXTRACTION_MAX_TOKENS", in: 100...1_000_000, default: 4000,
+        "Tokens of new messages in one call; a longer message is sent alone.")
+    public let extractionContextTokens = Setting<Int>.int(
+        "EXTRACTION_CONTEXT_TOKENS", in: 0...1_000_000, default: 1000,
+        "Tokens of earlier messages that a call shows as context.")
+    public let topics = Setting<Int>.int(
+        "TOP_K_TOPICS", in: 1...20, default: 3, "Topics of a memory that the model is asked for at most.")
+
+    public let summarizes = Setting<Bool>.bool(
+        "ENABLE_WORKING_MEMORY_SUMMARIZATION", default: true,
+        "With a language model, the earlier messages of [long sessions](language-models.md#summaries-of-sessions) are summarised in the session's `context`."
+    )
+    public let summarizesInRequest = Setting<Bool>.bool(
+        "SUMMARIZE_IN_REQUEST", default: false,
+        "A PUT waits for the summary, at most `SUMMARIZATION_TIMEOUT_SECONDS`; otherwise it is made in the background.")
+    public let summarizationTimeout = Setting<Duration>.seconds(
+        "SUMMARIZATION_TIMEOUT_SECONDS", in: 0.01...600, default: 20, "How long a PUT waits for the summary.")
+    public let summaryPrompt = Setting<String?>.word(
+        "PROGRESSIVE_SUMMARIZATION_PROMPT",
+        "The prompt that summarises a session; it must hold `{prev_summary}` and `{messages_joined}`.")
+
+    public let viewInterval = Setting<Int>.int(
+        "SUMMARY_VIEW_REFRESH_EVERY_MINUTES", in: 1...525_600, default: 60,
+        "The interval at which continuous [summary views](language-models.md#summary-views) are renewed, by one server of all."
+    )
+    public let viewTokens = Setting<Int>.int(
+        "SUMMARY_VIEW_MAX_TOKENS", in: 500...1_000_000, default: 16_000,
+        "Tokens of the memories of one summary; the newest count.")
+
+    /// That of `FAST_MODEL`, because a server without a key of OpenAI could not use another one.
+    @Sendable private static func generationModelOfKeys(_ variables: [String: String]) -> String? {
+        if let fast = variables["FAST_MODEL"], !fast.isEmpty { return fast }
+        return modelOfKeys(variables) == nil ? nil : "gpt-5"
+    }
 
     /// The reference's default, where there is a key to use it with.
     @Sendable private static func modelOfKeys(_ variables: [String: String]) -> String? {

@@ -20,4 +20,8 @@ public struct RedisSettings: SettingsRoom {
         "The keys of background jobs; deployments that share a Redis but not their memories need one each.")
     public let tokensKeyPrefix = Setting<String>.word(
         "REDIS_TOKENS_PREFIX", default: "agent_memory:tokens", "The keys of access tokens.")
+    public let documentsKeyPrefix = Setting<String>.word(
+        "REDIS_DOCUMENTS_PREFIX", default: "agent_memory:documents",
+        "The keys of what is derived from memories and sessions; deployments that share a Redis but not their memories need one each."
+    )
 }

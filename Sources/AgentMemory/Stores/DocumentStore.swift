@@ -1,0 +1,37 @@
+/// A store of documents, which any number of servers share.
+///
+/// ``Store/health()`` has the component `documents`. All calls may run at the same time, from
+/// several processes; each is atomic and ends within the deadline that the store was configured
+/// with. Every failure is a ``MemoryError``. A document whose time is over does not exist.
+public protocol DocumentStore: Store {
+    /// The document; `nil` if there is none.
+    func document(_ key: DocumentKey) async throws -> RevisedDocument?
+
+    /// The documents of a kind with this parent whose owner is within the scope, by the bytes of
+    /// their ids, with their total.
+    func documents(
+        _ kind: DocumentKey.Kind, of parent: String, within scope: AccessScope, page: PageRequest
+    ) async throws -> Page<RevisedDocument>
+
+    /// Writes a document whole.
+    ///
+    /// - Parameters:
+    ///   - document: its parent is that of the stored one, if there is one.
+    ///   - expectation: what must be stored.
+    ///   - seconds: how long it is kept from now, at least 1; `nil` for ever.
+    /// - Returns: the new revision; `nil`, changing nothing, if something else is stored.
+    @discardableResult
+    func write(
+        _ document: Document, expecting expectation: DocumentExpectation, keptFor seconds: Int?
+    ) async throws -> Int?
+
+    /// Removes a document.
+    ///
+    /// - Parameter revision: what must be stored; `nil` removes any.
+    /// - Returns: whether it was removed.
+    @discardableResult
+    func delete(_ key: DocumentKey, revision: Int?) async throws -> Bool
+
+    /// Removes all documents of a kind with this parent.
+    func deleteAll(_ kind: DocumentKey.Kind, of parent: String) async throws
+}

@@ -1,0 +1,323 @@
+public import AgentMemory
+public import Logging
+public import Prompts
+
+/// Extracts memories from the messages of a session that nothing was extracted from yet, with some
+/// of the earlier ones as context.
+///
+/// Of the jobs of one session one works at a time: it holds an ``ExtractionPlan``. A job whose
+/// model cannot be asked now waits, however long that takes; the messages stay due.
+public struct ExtractionHandler: JobHandler {
+    public struct Configuration: Sendable {
+        /// Tokens of new messages in one call; a longer message is sent alone. Default: 4,000.
+        public var batchTokens = 4000
+        /// Tokens of earlier messages in one call. Default: 1,000.
+        public var contextTokens = 1000
+        /// Topics of a memory that the model is asked for at most. Default: 3.
+        public var topics = 3
+        /// For one call with all its attempts. Default: 120 s.
+        public var timeLimit: Duration = .seconds(120)
+
+        public init() {}
+    }
+
+    public let retries: RetryPolicy
+    private let questions: ModelQuestions
+    private let memory: LongTermMemory
+    private let sessions: any WorkingMemoryStore
+    private let documents: any DocumentStore
+    private let jobs: JobSubmitter
+    private let configuration: Configuration
+    private let counter = TokenCounter()
+    private let logger: Logger
+    private let now: @Sendable () -> Timestamp
+
+    /// How long a job waits for another one of its session.
+    private static let turnDelay = Duration.seconds(5)
+
+    /// - Parameters:
+    ///   - model: the one that extracts.
+    ///   - prompts: what it is asked.
+    ///   - memory: gets the memories.
+    ///   - sessions: has the messages.
+    ///   - documents: keeps what is under way.
+    ///   - jobs: gets jobs that must wait.
+    ///   - configuration: bounds of a call.
+    ///   - retries: for answers that cannot be used, and stores that fail.
+    ///   - logger: gets the reasons of waiting.
+    ///   - now: the clock of dates.
+    public init(
+        by model: any LanguageModel, prompts: PromptSet, memory: LongTermMemory, sessions: any WorkingMemoryStore,
+        documents: any DocumentStore, jobs: JobSubmitter, configuration: Configuration = Configuration(),
+        retries: RetryPolicy = RetryPolicy(), logger: Logger,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        questions = ModelQuestions(model: model, prompts: prompts, timeLimit: configuration.timeLimit)
+        self.memory = memory
+        self.sessions = sessions
+        self.documents = documents
+        self.jobs = jobs
+        self.configuration = configuration
+        self.retries = retries
+        self.logger = logger
+        self.now = now
+    }
+
+    public func run(_ job: ExtractionJob, isLastAttempt: Bool) async throws {
+        do {
+            let isDone = try await job.caller.scope.limiting { try await extract(job, isLastAttempt) }
+            if !isDone { try await jobs.enqueue([job.newJob(after: Self.turnDelay)]) }
+        } catch let pause as ModelQuestions.Pause {
+            logger.info("an extraction waits for the language model", metadata: ["reason": "\(pause.reason)"])
+            try await jobs.enqueue([job.waiting()])
+        }
+    }
+
+    /// - Returns: `false` if another job works on the session.
+    private func extract(_ job: ExtractionJob, _ isLastAttempt: Bool) async throws -> Bool {
+        let planKey = ExtractionPlan.key(of: job.key)
+        var stored = try await documents.document(planKey)
+        var plan = try stored.map { try ExtractionPlan($0.document) }
+        if let plan, plan.holder != job.holder, plan.heldUntil > now() { return false }
+        var done: SessionMessage?
+        while true {
+            guard let session = try await sessions.read(job.key, lastMessages: nil) else {
+                // Deleted or expired: nothing of it may be stored any more.
+                _ = try await documents.delete(planKey, revision: stored?.revision)
+                return true
+            }
+            let messages = session.memory.messages
+            if plan == nil {
+                guard let batch = batch(of: messages, for: job) else { return true }
+                if let done, done.saysTheSame(as: batch[0]) {
+                    throw MemoryError(.internalError, "the store did not mark a message as extracted")
+                }
+                plan = ExtractionPlan(batch, holder: job.holder, now: now(), handedInAt: job.handedInAt ?? now())
+            }
+            guard var current = plan?.held(by: job.holder, now: now()) else { return true }
+            let due = Self.planned(current, of: messages)
+            if current.answer == nil {
+                guard !due.isEmpty else {
+                    // Changed or marked since.
+                    _ = try await documents.delete(planKey, revision: stored?.revision)
+                    (plan, stored) = (nil, nil)
+                    continue
+                }
+                guard let revision = try await write(current, of: job.key, over: stored) else { return false }
+                stored = RevisedDocument(current.document(of: job.key), revision: revision)
+                do {
+                    current = try await answered(current, due, in: session.memory, job, isLastAttempt)
+                } catch let error as MemoryError where isLastAttempt {
+                    // Later jobs of the session do not wait for this one.
+                    _ = try? await documents.delete(planKey, revision: revision)
+                    throw error
+                }
+                plan = current
+                guard let next = try await write(current, of: job.key, over: stored) else { return false }
+                stored = RevisedDocument(current.document(of: job.key), revision: next)
+                // The model was cut off: fewer messages at once.
+                if current.answer == nil { continue }
+            }
+            if let answer = current.answer {
+                try await keep(answer, of: current, in: session.memory, job)
+                try await sessions.markExtracted(due, in: job.key)
+            }
+            _ = try await documents.delete(planKey, revision: stored?.revision)
+            (plan, stored) = (nil, nil)
+            done = due.first
+        }
+    }
+
+    /// - Returns: the new revision; `nil` if another job has the plan now.
+    private func write(_ plan: ExtractionPlan, of key: SessionKey, over stored: RevisedDocument?) async throws -> Int? {
+        try await documents.write(
+            plan.document(of: key), expecting: stored.map { .revision($0.revision) } ?? .absent,
+            // Long after every job has ended.
+            keptFor: 30 * 86_400)
+    }
+
+    // MARK: Which messages
+
+    /// The first messages to extract from that fit into one call; `nil` if there are none, or if
+    /// the job of a later message is responsible for them. A full batch does not wait for that job.
+    private func batch(of messages: [SessionMessage], for job: ExtractionJob) -> [SessionMessage]? {
+        let due = messages.filter { !$0.discreteMemoryExtracted }
+        guard let last = due.last else { return nil }
+        var batch: [SessionMessage] = []
+        var left = configuration.batchTokens
+        for message in due {
+            left -= counter.count(message)
+            if left < 0, !batch.isEmpty { return batch }
+            batch.append(message)
+        }
+        return job.lastIDs.contains { ExactString($0) == ExactString(last.id) } ? batch : nil
+    }
+
+    /// The messages of a plan that are still there and due.
+    private static func planned(_ plan: ExtractionPlan, of messages: [SessionMessage]) -> [SessionMessage] {
+        let wanted = Set(plan.messages)
+        return messages.filter { !$0.discreteMemoryExtracted && wanted.contains(ExtractionPlan.fingerprint(of: $0)) }
+    }
+
+    /// The messages before the first of the batch that fit.
+    private func context(before first: SessionMessage, in messages: [SessionMessage]) -> [SessionMessage] {
+        let end = messages.firstIndex { $0.saysTheSame(as: first) } ?? messages.startIndex
+        var left = configuration.contextTokens
+        var start = end
+        while start > messages.startIndex {
+            left -= counter.count(messages[start - 1])
+            if left < 0 { break }
+            start -= 1
+        }
+        return Array(messages[start..<end])
+    }
+
+    // MARK: The model
+
+    /// The plan with the model's answer; or with fewer messages, if the model was cut off.
+    private func answered(
+        _ plan: ExtractionPlan, _ batch: [SessionMessage], in session: WorkingMemory, _ job: ExtractionJob,
+        _ isLastAttempt: Bool
+    ) async throws -> ExtractionPlan {
+        let strategy = try ExtractionStrategy(session.strategy)
+        let context = context(before: batch[0], in: session.messages)
+        let earlier = strategy.name == .summary ? try await summary(of: session.key, job)?.text.quotedLines : nil
+        let prompt = prompt(strategy, batch, earlier ?? MessageLines.plain(context), session.key)
+        var plan = plan
+        func answer(_ items: [JSONValue]) -> ExtractionPlan.Answer {
+            ExtractionPlan.Answer(
+                strategy: session.strategy, items: Array(items.prefix(ExtractedMemory.mostItems)),
+                messageIDs: batch.map(\.id), at: now())
+        }
+        switch try await questions.items(
+            prompt, for: .extraction, schema: ExtractedMemory.schema, list: "memories", mark: "text",
+            quoting: (context + batch).map(\.content), namespace: session.key.namespace)
+        {
+        case .read(let items): plan.answer = answer(items)
+        case .cut where batch.count > 1:
+            plan.messages = Array(plan.messages.prefix(max(1, batch.count / 2)))
+        case .cut(let items) where !items.isEmpty: plan.answer = answer(items)
+        case .cut, .unusable:
+            throw MemoryError(.languageModelFailed, "the language model's answer is not the JSON that it was asked for")
+        }
+        return plan
+    }
+
+    private func prompt(
+        _ strategy: ExtractionStrategy, _ batch: [SessionMessage], _ earlier: String, _ key: SessionKey
+    ) -> String {
+        // Far longer than a batch: a message that is sent alone.
+        let lines = MessageLines.numbered(batch, longest: configuration.batchTokens * 20)
+        let prompts = questions.prompts
+        let values = [
+            "earlier": earlier, "messages": lines, "top_k_topics": String(configuration.topics),
+            "max_summary_length": String(strategy.summaryLength),
+        ]
+        switch strategy.name {
+        case .discrete: return prompts[.extractionDiscrete].filled(with: values)
+        case .preferences: return prompts[.extractionPreferences].filled(with: values)
+        case .summary: return prompts[.extractionSummary].filled(with: values)
+        case .custom:
+            var own = strategy.variables
+            own["message"] = "\n=====\n\(lines)\n=====\n"
+            own["current_datetime"] = "\(now().weekday) \(now().iso8601)"
+            own["session_id"] = key.sessionID
+            own["namespace"] = key.namespace ?? ""
+            own["user_id"] = key.userID ?? ""
+            let instructions = strategy.prompt?.filled(with: own) ?? ""
+            return prompts[.extractionCustom].filled(with: ["instructions": instructions])
+        }
+    }
+
+    // MARK: Records
+
+    /// Stores what the model answered. A second time it has no effect.
+    private func keep(
+        _ answer: ExtractionPlan.Answer, of plan: ExtractionPlan, in session: WorkingMemory, _ job: ExtractionJob
+    ) async throws {
+        let memories = ExtractedMemory.all(answer.items, messageCount: answer.messageIDs.count)
+        guard !memories.isEmpty else { return }
+        let planID = plan.id(of: session.key)
+        if answer.strategy.name == .summary {
+            return try await keepSummary(memories, answer, planID, in: session, job)
+        }
+        var records: [MemoryRecord] = []
+        for (position, memory) in memories.enumerated() {
+            let ids = memory.messages.isEmpty ? answer.messageIDs : memory.messages.map { answer.messageIDs[$0] }
+            records.append(
+                try MemoryRecord(
+                    id: "extracted_\(Fingerprint.of([planID, String(position)], length: 32))", text: memory.text,
+                    sessionID: session.key.sessionID, userID: session.key.userID, namespace: session.key.namespace,
+                    memoryType: memory.type, topics: memory.topics, entities: memory.entities,
+                    extractedFrom: Self.references(ids), discreteMemoryExtracted: true,
+                    extractionStrategy: answer.strategy.name.rawValue,
+                    extractionStrategyConfig: answer.strategy.config, createdAt: answer.at, lastAccessed: answer.at,
+                    updatedAt: answer.at, persistedAt: answer.at, eventDate: memory.eventDate))
+        }
+        try await memory.keepDerived(records, handedInAt: plan.handedInAt, for: job.caller.deriving)
+    }
+
+    /// A store separates the values of a list with commas.
+    private static func references(_ ids: [String]) -> [String] {
+        ids.filter { !$0.contains(",") }.exactlyDistinct()
+    }
+
+    // MARK: The strategy summary
+
+    /// The id of a session's summary, the same as the reference's.
+    static func summaryID(of key: SessionKey) -> String {
+        let name = "\(key.namespace ?? "")|\(key.userID ?? "")|\(key.sessionID)"
+        return "thread_summary_\(Fingerprint.of([name], length: 24))"
+    }
+
+    private func summary(of key: SessionKey, _ job: ExtractionJob) async throws -> MemoryRecord? {
+        do {
+            return try await memory.record(id: Self.summaryID(of: key), for: job.caller.deriving)
+        } catch let error as MemoryError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    private func keepSummary(
+        _ memories: [ExtractedMemory], _ answer: ExtractionPlan.Answer, _ planID: String, in session: WorkingMemory,
+        _ job: ExtractionJob
+    ) async throws {
+        let earlier = try await summary(of: session.key, job)
+        let planName = "extraction"
+        // Stored by an earlier run of this plan.
+        if earlier?.metadata[planName]?.stringValue == planID { return }
+        let strategy = try ExtractionStrategy(answer.strategy)
+        let ids = ((earlier?.extractedFrom ?? []) + Self.references(answer.messageIDs)).exactlyDistinct()
+        let known = session.messages.filter { message in ids.contains { ExactString($0) == ExactString(message.id) } }
+        func tags(_ lists: [[String]]) -> [String] { Set(lists.joined()).sorted() }
+        let given = ExtractedMemory.tags(.array(strategy.summaryTopics.map { .string($0) }))
+        let dates = known.map(\.createdAt)
+        let metadata: JSONObject = [
+            "source_session_id": .string(session.key.sessionID), "message_count": .int(ids.count),
+            "source_message_ids": .array(ids.map { .string($0) }),
+            "source_created_at_min": dates.min().map { .string($0.iso8601) } ?? .null,
+            "source_created_at_max": dates.max().map { .string($0.iso8601) } ?? .null,
+            "source_message_fingerprint": .string(Self.messageFingerprint(known)),
+            "summary_version": .string(strategy.summaryVersion), planName: .string(planID),
+        ]
+        let record = try MemoryRecord(
+            id: Self.summaryID(of: session.key), text: memories.map(\.text).joined(separator: "\n\n"),
+            sessionID: session.key.sessionID, userID: session.key.userID, namespace: session.key.namespace,
+            memoryType: .semantic, topics: tags([given, ["thread-summary"]] + memories.map(\.topics)),
+            entities: tags(memories.map(\.entities)), extractedFrom: ids, discreteMemoryExtracted: true,
+            extractionStrategy: answer.strategy.name.rawValue, extractionStrategyConfig: answer.strategy.config,
+            metadata: metadata, pinned: earlier?.pinned ?? false, accessCount: earlier?.accessCount ?? 0,
+            createdAt: earlier?.createdAt ?? answer.at, lastAccessed: answer.at, updatedAt: answer.at,
+            persistedAt: answer.at)
+        try await memory.create([record], deduplicate: false, for: job.caller.deriving)
+    }
+
+    /// As the reference computes it: over id, date, role and content, with 0x1F between them and
+    /// 0x1E between messages.
+    static func messageFingerprint(_ messages: [SessionMessage]) -> String {
+        Fingerprint.of([
+            messages.map { [$0.id, $0.createdAt.iso8601, $0.role, $0.content].joined(separator: "\u{1F}") }
+                .joined(separator: "\u{1E}")
+        ])
+    }
+}

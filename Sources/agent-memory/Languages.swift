@@ -1,0 +1,125 @@
+import AgentMemory
+import Foundation
+import HTTPClient
+import LanguageModels
+import Logging
+import MemoryService
+import Prompts
+import Settings
+
+/// The language models of the settings, with what they are asked.
+struct Languages {
+    /// Rewrites queries; `nil` if there is none.
+    let fast: (any LanguageModel)?
+    /// Works in the background; `nil` if there is none.
+    let generation: (any LanguageModel)?
+    let prompts: PromptSet
+
+    /// Those that there are.
+    var all: [any LanguageModel] { [fast, generation].compactMap(\.self) }
+
+    /// - Parameter client: asks services; its owner ends it.
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
+    init(_ settings: Settings, client: HTTPClient, logger: Logger) throws(MemoryError) {
+        let language = settings.language
+        func configuration(_ model: String?, _ name: String) -> LanguageModelConfiguration {
+            var configuration = LanguageModelConfiguration()
+            configuration.names = Settings.languageModelFieldNames
+            configuration.names.model = name
+            configuration.model = model
+            // A key is for the service that it was given with: it does not go to another address.
+            configuration.baseURL = language.baseURL ?? settings.embeddings.baseURL
+            configuration.apiKey = language.apiKey ?? (language.baseURL == nil ? settings.embeddings.apiKey : nil)
+            configuration.anthropicBaseURL = language.anthropicBaseURL
+            configuration.anthropicKey = language.anthropicKey
+            configuration.attemptTimeout = language.attemptTimeout
+            configuration.concurrency = language.concurrency
+            configuration.tokensPerHour = language.tokensPerHour
+            return configuration
+        }
+        let names = Settings.names.language
+        let models = try LanguageModelFactory.make(
+            [
+                configuration(language.fastModel, names.fastModel),
+                configuration(language.generationModel, names.generationModel),
+            ], client: client, logger: logger)
+        (fast, generation) = (models[0], models[1])
+        prompts = try Self.prompts(settings)
+    }
+
+    private static func prompts(_ settings: Settings) throws(MemoryError) -> PromptSet {
+        let language = settings.language
+        let names = Settings.names.language
+        do {
+            var prompts =
+                try language.promptsFolder.map { folder throws(PromptSet.Refusal) in
+                    try PromptSet(replacing: try files(in: folder))
+                } ?? .builtIn
+            if let text = language.queryPrompt {
+                try prompts.replace(.queryOptimization, by: text, called: names.queryPrompt)
+            }
+            if let text = language.summaryPrompt {
+                try prompts.replace(.sessionSummary, by: text, called: names.summaryPrompt)
+            }
+            return prompts
+        } catch {
+            throw MemoryError(.misconfigured, error.description)
+        }
+    }
+
+    /// The texts of the files of a folder, by their names.
+    private static func files(in folder: String) throws(PromptSet.Refusal) -> [String: String] {
+        let setting = Settings.names.language.promptsFolder
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            throw PromptSet.Refusal(description: "\(setting): \(folder) is not a folder that can be read")
+        }
+        var texts: [String: String] = [:]
+        for name in names where !name.hasPrefix(".") {
+            guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)"),
+                let text = String(validating: data, as: UTF8.self)
+            else {
+                throw PromptSet.Refusal(description: "\(setting): \(folder)/\(name) is not a text that can be read")
+            }
+            texts[name] = text
+        }
+        return texts
+    }
+
+    /// Rewrites queries; `nil` without a model.
+    func optimization(_ settings: Settings, logger: Logger) -> QueryOptimization? {
+        fast.map { model in
+            QueryOptimization(
+                by: model, prompt: prompts[.queryOptimization], minimumLength: settings.language.minimumQueryLength,
+                timeLimit: settings.language.queryTimeout, logger: logger)
+        }
+    }
+
+    /// The model that extracts memories; `nil` if none are extracted.
+    func extracting(_ settings: Settings) -> (any LanguageModel)? {
+        settings.language.extracts && settings.memory.isLongTermEnabled ? generation : nil
+    }
+
+    /// Summarises sessions; `nil` if none are summarised.
+    func summaries(_ settings: Settings, _ documents: any DocumentStore, logger: Logger) -> SessionSummaries? {
+        guard settings.language.summarizes, let generation else { return nil }
+        var configuration = SessionSummaries.Configuration()
+        configuration.threshold = settings.memory.summarizationThreshold
+        configuration.isInRequest = settings.language.summarizesInRequest
+        configuration.requestTimeLimit = settings.language.summarizationTimeout
+        return SessionSummaries(
+            by: generation, prompts: prompts, documents: documents, configuration: configuration, logger: logger)
+    }
+
+    /// Summary views; `nil` without a model, or without long-term memory.
+    func views(
+        _ settings: Settings, _ memory: LongTermMemory, _ documents: any DocumentStore, _ jobs: JobSubmitter,
+        logger: Logger
+    ) -> SummaryViews? {
+        guard let model = fast ?? generation, settings.memory.isLongTermEnabled else { return nil }
+        var configuration = SummaryViews.Configuration()
+        configuration.callTokens = settings.language.viewTokens
+        return SummaryViews(
+            by: model, or: [generation].compactMap(\.self), prompts: prompts, memory: memory, documents: documents,
+            jobs: jobs, configuration: configuration, logger: logger)
+    }
+}

@@ -1,0 +1,154 @@
+import AgentMemory
+import FakeEmbeddings
+import TestSupport
+import Testing
+
+/// What the server derives with a language model, on each store.
+@Suite(.tags(.server)) struct DerivationTests {
+    private func environment(_ store: Store, _ service: FakeEmbeddingsServer) throws -> [String: String] {
+        var environment = try store.environment()
+        for (name, value) in [
+            "GENERATION_MODEL": "gpt-test", "FAST_MODEL": "gpt-test", "CHAT_API_BASE": service.baseURL,
+            "EMBEDDING_MODEL": "local/hashing-64", "EXTRACTION_DEBOUNCE_SECONDS": "0.2", "JOB_POLL_SECONDS": "0.1",
+            "JOB_LEASE_SECONDS": "1",
+        ] { environment[name] = value }
+        return environment
+    }
+
+    private static let extraction: [String: any Sendable] = [
+        "mode": "answers",
+        "answers": [
+            ["when": "Extract memories", "text": #"{"memories": [{"text": "User likes tea.", "topics": ["tea"]}]}"#],
+            ["when": "Keep a short summary", "text": "They spoke at length."],
+            ["when": "Write a concise summary", "text": "A person who likes tea."],
+        ] as [[String: String]],
+    ]
+
+    private func message(_ id: String, _ content: String = "I like tea") -> JSONValue {
+        ["id": .string(id), "role": "user", "content": .string(content), "created_at": "2024-05-04T10:00:00Z"]
+    }
+
+    @Test(arguments: Store.allCases)
+    func `memories, summaries and views come from a conversation`(_ store: Store) async throws {
+        try await FakeEmbeddingsServer.run { service in
+            try await service.control(Self.extraction)
+            try await ServerProcess.run(try environment(store, service)) { server in
+                let api = server.client
+                try await api.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
+                #expect(try await api.ready().json["components"]?["documents"]?["status"] == "ok")
+                // Memories.
+                let session: JSONValue = [
+                    "user_id": "u", "namespace": "n", "messages": [message("m0"), message("m1")],
+                ]
+                #expect(try await api.send(.put, "/v1/working-memory/s", session).status == 200)
+                try await api.wait(for: { try await $0.list([:]) }, until: { $0.total == 1 })
+                let record = try await api.list([:]).json["memories"]?.arrayValue?.first
+                #expect(
+                    record?["text"] == "User likes tea." && record?["user_id"] == "u" && record?["namespace"] == "n")
+                #expect(record?["extracted_from"] == ["m0", "m1"] && record?["session_id"] == "s")
+                try await api.wait(
+                    for: { try await $0.send(.get, "/v1/working-memory/s?user_id=u&namespace=n") },
+                    until: { answer in
+                        (answer.json["messages"]?.arrayValue ?? []).allSatisfy {
+                            $0["discrete_memory_extracted"] == "t"
+                        }
+                    })
+                // A summary.
+                let long = (0..<12).map { message("l\($0)", "number \($0) " + String(repeating: "word ", count: 50)) }
+                let path = "/v1/working-memory/long?context_window_max=500"
+                let put = try await api.send(.put, path, ["messages": .array(long)])
+                #expect(put.status == 200 && put.json["context"]?.isNull == true)
+                try await api.wait(
+                    for: { try await $0.send(.get, "/v1/working-memory/long") },
+                    until: { $0.json["context"] == "They spoke at length." })
+                #expect(
+                    try await api.send(.get, "/v1/working-memory/long").json["messages"]?.arrayValue?.count == 12)
+                #expect(try await api.send(.delete, "/v1/working-memory/long").status == 200)
+                // A view.
+                let view = try await api.send(
+                    .post, "/v1/summary-views",
+                    ["source": "long_term", "group_by": ["user_id"], "filters": ["namespace": "n"]])
+                #expect(view.status == 200, "\(view.detail)")
+                let id = view.json["id"]?.stringValue ?? ""
+                let partition = try await api.send(
+                    .post, "/v1/summary-views/\(id)/partitions/run", ["group": ["user_id": "u"]])
+                #expect(partition.json["summary"] == "A person who likes tea." && partition.json["memory_count"] == 1)
+                let task = try await api.send(
+                    .post, "/v1/summary-views/\(id)/run", ["force": true, "task_id": "a/b c"])
+                #expect(task.json["status"] == "pending")
+                try await api.wait(
+                    for: { try await $0.send(.get, "/v1/tasks/a/b%20c") }, until: { $0.json["status"] == "success" })
+                let partitions = try await api.send(.get, "/v1/summary-views/\(id)/partitions?user_id=u")
+                #expect(partitions.json.arrayValue?.count == 1)
+                #expect(try await api.send(.get, "/v1/summary-views").json.arrayValue?.count == 1)
+                #expect(
+                    try await api.send(.put, "/v1/summary-views/\(id)", ["source": "long_term", "name": "all"])
+                        .json["name"] == "all")
+                #expect(try await api.send(.delete, "/v1/summary-views/\(id)").json["status"] == "ok")
+                #expect(try await api.send(.get, "/v1/summary-views/\(id)").status == 404)
+                #expect(try await api.send(.get, "/v1/summary-views/\(id)/partitions").status == 404)
+            }
+        }
+    }
+
+    @Test(arguments: Store.allCases)
+    func `a server that is killed while the model works extracts once when it is back`(_ store: Store) async throws {
+        try await FakeEmbeddingsServer.run { service in
+            let environment = try environment(store, service)
+            try await service.control(["mode": "hang"])
+            try await ServerProcess.runAndKill(environment) { server in
+                try await server.client.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
+                let put = try await server.client.send(.put, "/v1/working-memory/s", ["messages": [message("m0")]])
+                #expect(put.status == 200)
+                _ = try await service.stats(once: "prompts=1")
+            }
+            try await service.control(Self.extraction)
+            try await ServerProcess.run(environment) { server in
+                let api = server.client
+                try await api.wait(for: { try await $0.list([:]) }, until: { $0.total == 1 })
+                try await api.wait(
+                    for: { try await $0.send(.get, "/v1/working-memory/s") },
+                    until: { $0.json["messages"]?.arrayValue?.first?["discrete_memory_extracted"] == "t" })
+            }
+            #expect(try await service.stats().chats == 2)
+        }
+    }
+
+    @Test func `a model that is down holds up nothing, and the work is done when it is back`() async throws {
+        try await FakeEmbeddingsServer.run { service in
+            var environment = try environment(.redis, service)
+            environment["LLM_TIMEOUT_SECONDS"] = "1"
+            try await service.control(["mode": "status", "status": 503])
+            try await ServerProcess.run(environment) { server in
+                let api = server.client
+                try await api.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
+                #expect(try await api.send(.put, "/v1/working-memory/s", ["messages": [message("m0")]]).status == 200)
+                _ = try await service.stats(once: "prompts=1")
+                #expect(try await api.create([["id": "x", "text": "a text"]]).status == 200)
+                #expect(try await api.search(["text": "a text"]).ids == ["x"])
+                try await service.control(Self.extraction)
+                try await api.wait(for: { try await $0.list([:]) }, within: .seconds(60), until: { $0.total == 2 })
+            }
+        }
+    }
+
+    @Test func `a prompt of a session's own is checked at the write`() async throws {
+        try await FakeEmbeddingsServer.run { service in
+            var environment = try environment(.redis, service)
+            environment["MEMORY_VECTOR_DB_FACTORY"] = "reference"
+            try await ServerProcess.run(environment) { server in
+                let answer = try await server.client.send(
+                    .put, "/v1/working-memory/s",
+                    [
+                        "messages": [message("m0")],
+                        "long_term_memory_strategy": ["strategy": "custom", "config": ["custom_prompt": "hello"]],
+                    ])
+                #expect(answer.status == 422, "\(answer.detail)")
+                #expect(
+                    answer.json["detail"]?.arrayValue?.first?["loc"] == [
+                        "body", "long_term_memory_strategy", "config", "custom_prompt",
+                    ])
+            }
+        }
+    }
+}
