@@ -77,7 +77,7 @@ public struct PromptSet: Sendable, Equatable {
     /// The built-in prompts, with some replaced.
     ///
     /// - Parameter texts: by the names of their files, such as `session_summary.txt`.
-    /// - Throws: ``Refusal`` for a file that is no prompt, or lacks a place.
+    /// - Throws: ``Refusal`` for a file that is not a prompt, or lacks a place.
     public init(replacing texts: [String: String]) throws(Refusal) {
         self = .builtIn
         for (file, text) in texts.sorted(by: { $0.key < $1.key }) {

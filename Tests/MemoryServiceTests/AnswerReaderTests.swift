@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test(arguments: ["", "I cannot do that.", #"{"error": "no"}"#, "{{{{", #"{"memories": [{"text": "a"}"#])
-    func `anything else is no answer`(_ answer: String) {
+    func `anything else is not an answer`(_ answer: String) {
         #expect(AnswerReader.items(in: answer, list: "memories", mark: "text", isWhole: true) == nil)
     }
 

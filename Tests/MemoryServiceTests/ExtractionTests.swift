@@ -141,7 +141,7 @@ import Testing
             model.prompts[1].contains("New messages:\n=====\n[1] Saturday 2024-05-04T10:00:00Z user: says m1\n====="))
         try await put(["m0", "m1"])
         #expect(await queue.counts().waiting == 0)
-        // What a client changes is said anew.
+        // What a client changes is extracted from again.
         _ = try await sessions.put(
             SessionPut(
                 key: try SessionKey(sessionID: "s", namespace: "n", userID: "u"),

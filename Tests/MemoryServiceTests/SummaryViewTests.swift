@@ -137,7 +137,7 @@ import Testing
         #expect(good.summary == "good" && good.failure == nil)
     }
 
-    @Test func `a run renews what has changed and empties what is gone`() async throws {
+    @Test func `a run renews what has changed and empties what has no memories`() async throws {
         let views = views()
         let view = try await views.create(definition(filters: ["namespace": "n"]), for: .unrestricted)
         try await store("a")

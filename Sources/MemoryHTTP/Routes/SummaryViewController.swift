@@ -65,13 +65,13 @@ struct SummaryViewController: Sendable {
     }
 
     private func create(_ call: RouteCall) async throws -> Response {
-        let definition = try SummaryViewRequest.definition(try await call.json())
+        let definition = try SummaryViewRequest.definition(try call.json())
         return .json(SummaryResponse(try await existing().create(definition, for: call.context.caller)))
     }
 
     private func replace(_ call: RouteCall) async throws -> Response {
         let id = try call.id("view_id")
-        let definition = try SummaryViewRequest.definition(try await call.json())
+        let definition = try SummaryViewRequest.definition(try call.json())
         return .json(SummaryResponse(try await existing().replace(id: id, definition, for: call.context.caller)))
     }
 
@@ -102,14 +102,14 @@ struct SummaryViewController: Sendable {
 
     private func renewPartition(_ call: RouteCall) async throws -> Response {
         let id = try call.id("view_id", before: Self.runPartition)
-        let (group, isForced) = try SummaryViewRequest.partition(try await call.json())
+        let (group, isForced) = try SummaryViewRequest.partition(try call.json())
         let partition = try await existing().run(id: id, group: group, isForced: isForced, for: call.context.caller)
         return .json(SummaryResponse(partition))
     }
 
     private func start(_ call: RouteCall) async throws -> Response {
         let id = try call.id("view_id", before: Self.run)
-        let (taskID, isForced) = try SummaryViewRequest.run(try await call.json())
+        let (taskID, isForced) = try SummaryViewRequest.run(try call.json())
         let task = try await existing().start(id: id, taskID: taskID, isForced: isForced, for: call.context.caller)
         return .json(SummaryResponse(task))
     }

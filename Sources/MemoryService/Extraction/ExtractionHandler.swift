@@ -195,7 +195,7 @@ public struct ExtractionHandler: JobHandler {
         {
         case .read(let items): plan.answer = answer(items)
         case .cut where batch.count > 1:
-            plan.messages = Array(plan.messages.prefix(max(1, batch.count / 2)))
+            plan.messages = batch.prefix(max(1, batch.count / 2)).map(ExtractionPlan.fingerprint)
         case .cut(let items) where !items.isEmpty: plan.answer = answer(items)
         case .cut, .unusable:
             throw MemoryError(.languageModelFailed, "the language model's answer is not the JSON that it was asked for")

@@ -50,6 +50,10 @@ public struct SessionSummaries: Sendable {
         self.logger = logger
     }
 
+    /// Bytes of appended messages for which there is one job on average: a small part of the
+    /// standard window.
+    private static let bytesPerAppendJob = 4096
+
     // MARK: For requests
 
     /// The summary of a session; `nil` if there is none. The caller's scope is set by who calls.
@@ -82,9 +86,12 @@ public struct SessionSummaries: Sendable {
         return [SessionSummaryJob(key: session.key, window: window, waits: 0, caller: caller).newJob]
     }
 
-    /// The job for a session that is appended to: how long it is shows only later.
-    func jobs(forAppendTo key: SessionKey, by caller: Caller) -> [NewJob] {
-        [
+    /// The job for a session that is appended to: how long it is shows only later. Few of many
+    /// short appends have one.
+    func jobs(forAppendOf messages: [SessionMessage], to key: SessionKey, by caller: Caller) -> [NewJob] {
+        let bytes = messages.reduce(0) { $0 + $1.content.utf8.count }
+        guard Int.random(in: 0..<Self.bytesPerAppendJob) < bytes else { return [] }
+        return [
             SessionSummaryJob(key: key, window: configuration.standardWindow, waits: 0, caller: caller)
                 .newJob(after: configuration.appendDelay)
         ]

@@ -64,8 +64,8 @@ public struct SummaryViews: Sendable {
 
     /// Defines a view.
     ///
-    /// - Throws: ``MemoryError``: `invalidCombination` or `invalidInput` for filters and models that
-    ///   cannot be used; `forbidden` for a view beyond the caller's limits.
+    /// - Throws: ``MemoryError``: `invalidCombination` or `invalidInput` for filters and models
+    ///   that cannot be used; `forbidden` for a view beyond the caller's limits.
     public func create(_ definition: SummaryView.Definition, for caller: Caller) async throws -> SummaryView {
         let view = try checked(definition, id: ULID.make(at: now()), caller)
         try await caller.scope.limiting {
@@ -133,7 +133,7 @@ public struct SummaryViews: Sendable {
             throw .invalid("model_name", "model_name must be one of the server's models: \(known)")
         }
         if !caller.reachesEverything {
-            // What a limited caller defines is bound to one owner, so that nobody else's memories
+            // What a limited caller defines is bound to one owner, so that no memories of others
             // can get into it.
             let draft = SummaryView(id: id, definition, owner: caller)
             let owner = try caller.completed(
@@ -204,8 +204,8 @@ public struct SummaryViews: Sendable {
     /// Renews the summary of one group, unless nothing has changed since it was made.
     ///
     /// - Parameter isForced: renews it in any case.
-    /// - Throws: ``MemoryError``: `notFound`; `invalidCombination` for a group of other fields; what
-    ///   the model failed with, if there is no earlier summary.
+    /// - Throws: ``MemoryError``: `notFound`; `invalidCombination` for a group of other fields;
+    ///   what the model failed with, if there is no earlier summary.
     public func run(
         id: String, group: [String: String], isForced: Bool, for caller: Caller
     ) async throws -> SummaryPartition {
@@ -458,7 +458,7 @@ public struct SummaryViews: Sendable {
                 for stored in page.items {
                     let view = try SummaryView(stored.document)
                     guard view.definition.isContinuous else { continue }
-                    // Whoever writes the mark has the turn; it goes away when the next one is due.
+                    // The server that writes the mark has the turn; it expires when the next is due.
                     let mark = Document(
                         DocumentKey(.schedule, view.id), namespace: stored.document.namespace,
                         userID: stored.document.userID, body: [:])
@@ -490,7 +490,7 @@ struct PartitionRecords: Sendable {
         count += 1
         sum &+= Self.hash("\(record.id)\u{1F}\(record.updatedAt.microseconds)")
         guard !isFull else { return }
-        // The members of the line besides the text.
+        // The line has other members in addition to the text.
         tokens += counter.count(String(record.text.prefix(bounds.longestText))) + 60
         isFull = tokens > bounds.callTokens && !newest.isEmpty
         if !isFull { newest.append(record) }

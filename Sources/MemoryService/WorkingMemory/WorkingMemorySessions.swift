@@ -88,6 +88,15 @@ public struct WorkingMemorySessions: Sendable {
         return try await caller.scope.limiting { try await summaries.shown(session) }
     }
 
+    /// As ``shown(_:to:)``; what has been written is not reported as failed because of the summary.
+    private func shownAfterWrite(_ session: StoredSession, to caller: Caller) async throws -> StoredSession {
+        do {
+            return try await shown(session, to: caller)
+        } catch is MemoryError {
+            return session
+        }
+    }
+
     /// Replaces the session, or adds to it what the client added (``SessionMerge``). New memories
     /// in it are queued for long-term memory together with the write.
     ///
@@ -110,7 +119,7 @@ public struct WorkingMemorySessions: Sendable {
             }
         }
         return View(
-            session: try await shown(session, to: caller),
+            session: try await shownAfterWrite(session, to: caller),
             usage: budget?.usage(of: session.memory.messages, counter: counter))
     }
 
@@ -226,7 +235,7 @@ public struct WorkingMemorySessions: Sendable {
         let jobs =
             promotion.jobs(for: messages, of: key, by: caller)
             + (extraction?.jobs(for: messages, of: key, by: caller) ?? [])
-            + (summaries?.jobs(forAppendTo: key, by: caller) ?? [])
+            + (summaries?.jobs(forAppendOf: messages, to: key, by: caller) ?? [])
         let session = try await MemoryError.tellingOutcome(.againWithIDs) {
             try await retryingConflicts {
                 let now = now()
@@ -244,7 +253,7 @@ public struct WorkingMemorySessions: Sendable {
             }
         }
         promotion.wake()
-        return try await shown(session, to: caller)
+        return try await shownAfterWrite(session, to: caller)
     }
 
     /// The messages of one call, each id once.
