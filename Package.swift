@@ -228,7 +228,10 @@ let package = Package(
         tests("MemoryAPITests", ["AgentMemory", "MemoryAPI"]),
         tests(
             "MemoryHTTPTests",
-            ["AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "ReferenceBackend"],
+            [
+                "AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "Prompts",
+                "ReferenceBackend",
+            ],
             packages: [httpTypes, hummingbird, lifecycle, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
             excluding: ["reference-working-memory.jsonl"]),
         tests("SettingsTests", ["Settings", "TestSupport"]),

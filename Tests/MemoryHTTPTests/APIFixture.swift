@@ -7,6 +7,7 @@ import MemoryHTTP
 import MemoryService
 import NIOCore
 import NIOEmbedded
+import Prompts
 import ReferenceBackend
 import Synchronization
 
@@ -25,7 +26,8 @@ struct APIFixture {
 
     static func run(
         configuration: APIRouter.Configuration = .init(), now: Timestamp = now, indexesMessages: Bool = false,
-        reranker: (any Reranker)? = nil, _ body: @Sendable @escaping (APIFixture) async throws -> Void
+        reranker: (any Reranker)? = nil, languageModel: (any LanguageModel)? = nil,
+        _ body: @Sendable @escaping (APIFixture) async throws -> Void
     ) async throws {
         let embedder = SteeredEmbedder()
         let database = ReferenceMemoryDatabase(embedder: embedder, now: { now })
@@ -34,13 +36,19 @@ struct APIFixture {
         let store = ReferenceWorkingMemoryStore(jobs: queue, now: { now })
         let promotion = Promotion(jobs: JobSubmitter(queue: queue), includesMessages: indexesMessages)
         let reranking = reranker.map { Reranking(by: $0, logger: Logger(label: "test")) }
+        let memory = LongTermMemory(
+            database: database, accessRecorder: recorder, reranking: reranking, now: { now })
+        let views = languageModel.map { model in
+            SummaryViews(
+                by: model, prompts: .builtIn, memory: memory, documents: ReferenceDocumentStore(now: { now }),
+                jobs: JobSubmitter(queue: queue), logger: Logger(label: "test"), now: { now })
+        }
         let api = APIRouter(
-            memory: LongTermMemory(
-                database: database, accessRecorder: recorder, reranking: reranking, now: { now }),
+            memory: memory,
             sessions: WorkingMemorySessions(store: store, promotion: promotion, now: { now }),
             readiness: Readiness(
                 database: database, embedder: embedder, sessions: store, jobs: queue, reranking: reranking),
-            configuration: configuration, now: { now })
+            summaryViews: views, configuration: configuration, now: { now })
         try await body(
             APIFixture(responder: api.router().buildResponder(), embedder: embedder, database: database, jobs: queue))
     }

@@ -391,10 +391,10 @@ import Testing
         let prompts = model.prompts.sorted()
         #expect(prompts.count == 2)
         #expect(
-            prompts[0].hasPrefix(
+            prompts[1].hasPrefix(
                 "For {message}, as {\"x\": [1]}: \n=====\n[1] Saturday 2024-05-04T10:00:00Z user: says m0\n=====\n of c\n"
             ))
-        #expect(prompts[1].hasPrefix("Extract the lasting preferences"))
+        #expect(prompts[0].hasPrefix("Extract the lasting preferences"))
     }
 
     @Test(arguments: [

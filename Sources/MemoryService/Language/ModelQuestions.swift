@@ -76,7 +76,7 @@ extension String {
     /// The text as data within a prompt: no line of it can be the line that ends the data.
     var quotedLines: String {
         split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-            .map { $0.allSatisfy { $0 == "=" || $0.isWhitespace } ? "    \($0)" : String($0) }
+            .map { $0.contains("=") && $0.allSatisfy { $0 == "=" || $0.isWhitespace } ? "    \($0)" : String($0) }
             .joined(separator: "\n")
     }
 }

@@ -458,7 +458,8 @@ public struct SummaryViews: Sendable {
                 for stored in page.items {
                     let view = try SummaryView(stored.document)
                     guard view.definition.isContinuous else { continue }
-                    // The server that writes the mark has the turn; it expires when the next is due.
+                    // The server that writes the mark has the turn; it expires when the next one
+                    // is due.
                     let mark = Document(
                         DocumentKey(.schedule, view.id), namespace: stored.document.namespace,
                         userID: stored.document.userID, body: [:])
