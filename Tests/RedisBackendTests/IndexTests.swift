@@ -188,7 +188,8 @@ import Testing
             }
             try await store.client.send(RedisCommand("HDEL", "\(store.index)_spaces", "metadata"))
             try await store.withDatabase { database in
-                #expect(try await database.reanalyze() == 500)
+                let changed = try await database.reanalyze()
+                #expect(changed == 500)
                 #expect(try await database.count(filter) == 300)
                 #expect(try await database.reanalyze() == 0)
             }
