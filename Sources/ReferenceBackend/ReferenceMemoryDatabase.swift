@@ -22,6 +22,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     private var entries: [ExactString: Entry] = [:]
     private var deletions: [ExactString: Timestamp] = [:]
     private var events: EventLog
+    public nonisolated let makesEvents: Bool
 
     /// - Parameters:
     ///   - keepsHistory: whether writes make events. They are kept until the end.
@@ -33,6 +34,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
         self.embedder = embedder
         self.metric = metric
         self.now = now
+        makesEvents = keepsHistory
         events = EventLog(isKept: keepsHistory)
     }
 
@@ -113,6 +115,36 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
 
     public func events(after sequence: Int, limit: Int, within scope: AccessScope) -> [MemoryEvent] {
         Array(events.all.lazy.filter { $0.sequence > sequence && $0.isWithin(scope) }.prefix(limit))
+    }
+
+    public func events(
+        ofOperation operation: String, after sequence: Int, limit: Int, within scope: AccessScope
+    ) -> [MemoryEvent] {
+        let own = events.all.lazy.filter { $0.sequence > sequence && $0.operation == operation && $0.isWithin(scope) }
+        return Array(own.prefix(limit))
+    }
+
+    public func latestEvents(of ids: [String]) -> [ExactString: Int] {
+        var latest: [ExactString: Int] = [:]
+        let ids = Set(ids.map(ExactString.init))
+        for event in events.all where ids.contains(ExactString(event.id)) {
+            latest[ExactString(event.id)] = event.sequence
+        }
+        return latest
+    }
+
+    public func rewrite(_ rewrites: [RecordRewrite], within scope: AccessScope) async throws -> [String] {
+        let embedded = try await embedded(rewrites.compactMap(\.record))
+        let latest = latestEvents(of: rewrites.map(\.id))
+        let refused = rewrites.filter { rewrite in
+            let id = ExactString(rewrite.id)
+            return (latest[id] ?? 0) != rewrite.latestEvent
+                || entries[id].map { !scope.contains($0.record) } ?? false
+        }
+        guard refused.isEmpty else { return refused.map(\.id) }
+        for entry in embedded { store(entry) }
+        _ = delete(rewrites.filter { $0.record == nil }.map(\.id), within: scope)
+        return []
     }
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {

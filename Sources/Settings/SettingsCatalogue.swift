@@ -11,6 +11,7 @@ public struct SettingsCatalogue: Sendable {
     public let server = ServerSettings()
     public let http = HTTPSettings()
     public let memory = MemorySettings()
+    public let forgetting = ForgettingSettings()
     public let jobs = JobSettings()
     public let redis = RedisSettings()
     public let vectors = VectorSettings()

@@ -235,10 +235,14 @@ struct Assembly {
         await database.close()
     }
 
+    private var history: HistoryRetention {
+        settings.memory.keepsHistory ? .days(settings.memory.historyDays) : .off
+    }
+
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         try PostgresMemoryDatabase(
             database: postgres.get(), metric: settings.vectors.metric, algorithm: pgvectorConfiguration().algorithm,
-            history: settings.memory.keepsHistory ? .days(settings.memory.historyDays) : .off, embedder: embedder,
+            history: history, embedder: embedder,
             logger: logger)
     }
 
@@ -265,6 +269,7 @@ struct Assembly {
         configuration.keyPrefix = settings.redis.keyPrefix
         configuration.distanceMetric = settings.vectors.metric
         configuration.algorithm = settings.vectors.algorithm == .flat ? .flat : .hnsw
+        configuration.history = history
         return configuration
     }
 

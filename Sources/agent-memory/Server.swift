@@ -149,6 +149,8 @@ struct Server {
                                 views, every: .seconds(settings.language.viewInterval * 60), logger: logger))
                     ]
                 } ?? [])
+                + (settings.forgetting.isEnabled
+                    ? [.init(service: ForgettingSchedule(queue: stores.jobs, logger: logger))] : [])
                 + ([recorder, worker, requests, application] as [any Service]).map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
@@ -167,7 +169,10 @@ struct Server {
         _ summaries: SessionSummaries?, _ views: SummaryViews?
     ) -> [any JobHandler] {
         var handlers: [any JobHandler] = [
-            PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries)
+            PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries),
+            ForgettingHandler(
+                memory: memory, queue: stores.jobs, policy: settings.forgettingPolicy,
+                pause: .seconds(60 * settings.forgetting.everyMinutes), retries: settings.jobRetries, logger: logger),
         ]
         if let model = languages.extracting(settings) {
             var configuration = ExtractionHandler.Configuration()
@@ -221,6 +226,14 @@ extension Settings {
                 requiresDates: self.memory.requiresMessageTimestamps),
             summarizationThreshold: self.memory.summarizationThreshold, largeWork: work,
             requests: requests, access: access)
+    }
+
+    /// `nil` if there is no periodic forgetting.
+    fileprivate var forgettingPolicy: ForgettingPolicy? {
+        guard self.forgetting.isEnabled else { return nil }
+        return ForgettingPolicy(
+            maximumAgeDays: self.forgetting.maximumAgeDays.map(Double.init),
+            maximumInactiveDays: self.forgetting.maximumInactiveDays.map(Double.init), budget: self.forgetting.budget)
     }
 
     fileprivate var connectionLimits: ConnectionLimits {

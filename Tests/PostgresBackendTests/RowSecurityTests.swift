@@ -265,6 +265,43 @@ import Testing
         }
     }
 
+    @Test func `events are written and seen within a scope, and nothing else is rewritten`() async throws {
+        try await withStores { stores in
+            let memories = stores.memories
+            let scopes = [try Self.scope(["a"], ["*"]), try Self.scope(["b"], ["*"])]
+            for (scope, namespace) in zip(scopes, ["a", "b"]) {
+                try await within(scope) {
+                    let record = try MemoryRecord(id: "r-\(namespace)", text: "red", namespace: namespace)
+                    _ = try await memories.add([record], within: scope)
+                    let changes = try RecordChanges(text: "blue")
+                    _ = try await memories.update([RecordUpdate(id: record.id, changes: changes)], within: scope)
+                }
+            }
+            let (events, latest, refused) = try await within(scopes[0]) {
+                (
+                    try await memories.events(after: 0, limit: 10, within: .everything),
+                    try await memories.latestEvents(of: ["r-a", "r-b"]),
+                    try await memories.rewrite(
+                        [
+                            RecordRewrite(id: "r-a", record: nil, latestEvent: 2),
+                            RecordRewrite(
+                                id: "r-b", record: try MemoryRecord(id: "r-b", text: "red", namespace: "a"),
+                                latestEvent: 0),
+                        ], within: .everything)
+                )
+            }
+            #expect(events.map(\.id) == ["r-a", "r-a"])
+            #expect(latest.keys.map(\.value) == ["r-a"])
+            #expect(refused == ["r-b"])
+            let unlimited = try await within(.everything) {
+                try await memories.events(after: 0, limit: 10, within: .everything)
+            }
+            #expect(unlimited.map(\.id) == ["r-a", "r-a", "r-b", "r-b"])
+            let without = try await within(nil) { try await memories.events(after: 0, limit: 10, within: .everything) }
+            #expect(without.isEmpty)
+        }
+    }
+
     @Test func `every table is protected or known to hold nothing of tenants`() async throws {
         try await withStores { stores in
             let open = try await stores.database.ask(

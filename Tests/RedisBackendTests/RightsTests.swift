@@ -71,6 +71,23 @@ import Testing
             await documents.close()
         }
 
+        private func exerciseHistory() async throws {
+            let page = try PageRequest(limit: 10)
+            let events = try await database.events(of: "a", within: .everything, page: page)
+            try check(events.items.count > 1)
+            let narrow = AccessScope(namespaces: PermittedValues(exactly: ["n"]))
+            try check(try await database.events(of: "a", within: narrow, page: page).total == 0)
+            try check(try await !database.events(after: 0, limit: 1, within: .everything).isEmpty)
+            let operation = events.items[0].operation
+            try check(
+                try await !database.events(ofOperation: operation, after: 0, limit: 1, within: .everything).isEmpty)
+            let latest = try await database.latestEvents(of: ["a"])[ExactString("a")] ?? 0
+            let rewrite = RecordRewrite(id: "a", record: try MemoryRecord(id: "a", text: "green"), latestEvent: latest)
+            try check(try await database.rewrite([rewrite], within: .everything) == [])
+            try await database.sweepEvents(keptSeconds: 0)
+            try check(try await database.events(of: "a", within: .everything, page: page).total == 0)
+        }
+
         /// Does everything that a server does.
         ///
         /// - Returns: the messages of what was refused, and the reasons of parts that are not
@@ -118,6 +135,7 @@ import Testing
             }
             await run { try check(try await database.listed().count == 2) }
             await run { try check(try await database.count(.everything) == 2) }
+            await run { try await exerciseHistory() }
             await run { try check(try await database.delete(["a", "raw"]) == 2) }
 
             await run { try await sessions.prepare() }

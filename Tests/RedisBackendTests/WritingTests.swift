@@ -120,9 +120,9 @@ import Testing
                 }
                 #expect(plans.count == 2)
                 _ = try await database.update([RecordUpdate(id: "b", changes: try RecordChanges(userID: .set("u")))])
-                let reply = try await database.client.evaluate(
-                    UpdatePlan.script, keys: [database.finder.registry.key] + plans.map(\.key)
-                ) { command in
+                let keys = [database.finder.registry.key, database.eventsKey] + plans.map(\.key)
+                let reply = try await database.client.evaluate(UpdatePlan.script, keys: keys) { command in
+                    command.append(database.origin)
                     for plan in plans { plan.append(to: &command) }
                 }
                 #expect(reply.integer == 0)

@@ -64,6 +64,9 @@ public struct MemoryEvent: Sendable, Equatable {
             userID: before?["user_id"].map(\.stringValue) ?? userID)
     }
 
+    /// Whether the change removed the record: only then the event has all fields.
+    public var isRemoval: Bool { before?["id"] != nil }
+
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("sequence", sequence)
@@ -123,5 +126,6 @@ extension MemoryRecord {
         return isEvent ? changed : nil
     }
 
-    private static let statistics: [RecordField] = [.lastAccessed, .accessCount]
+    /// The fields of which a change alone makes no event.
+    public static let statistics: [RecordField] = [.lastAccessed, .accessCount]
 }

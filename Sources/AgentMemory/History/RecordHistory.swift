@@ -3,6 +3,9 @@
 ///
 /// Other backends have no history; what needs one is refused with code `unsupported`.
 public protocol RecordHistory: MemoryVectorDatabase {
+    /// Whether writes make events at all; they do not with ``HistoryRetention/off``.
+    var makesEvents: Bool { get }
+
     /// The events of one record that a caller with this scope may see
     /// (``MemoryEvent/isWithin(_:)``), newest first.
     func events(of id: String, within scope: AccessScope, page: PageRequest) async throws -> Page<MemoryEvent>
@@ -12,8 +15,38 @@ public protocol RecordHistory: MemoryVectorDatabase {
     /// An event is left out as long as one with a smaller number may still come, so that who
     /// follows the events by their numbers misses none.
     ///
-    /// - Parameter limit: the largest number of events; at least 1.
+    /// - Parameters:
+    ///   - sequence: 0 for the first events.
+    ///   - limit: the largest number of events; at least 1.
+    ///   - scope: of the caller.
     func events(after sequence: Int, limit: Int, within scope: AccessScope) async throws -> [MemoryEvent]
+
+    /// The first events after `sequence` of one operation (``WriteOrigin/operation``) that a caller
+    /// with this scope may see, oldest first.
+    ///
+    /// - Parameters:
+    ///   - operation: as its events have it.
+    ///   - sequence: 0 for the first events.
+    ///   - limit: the largest number of events; at least 1.
+    ///   - scope: of the caller.
+    func events(
+        ofOperation operation: String, after sequence: Int, limit: Int, within scope: AccessScope
+    ) async throws -> [MemoryEvent]
+
+    /// The numbers of the latest events of these ids, also those that a caller may not
+    /// see. An id without events is left out.
+    func latestEvents(of ids: [String]) async throws -> [ExactString: Int]
+
+    /// Writes records whole and removes others, if none of them has a later event than its
+    /// ``RecordRewrite/latestEvent`` and none belongs to others: all of them or none. Removed ids
+    /// are noted as those of a delete.
+    ///
+    /// - Parameters:
+    ///   - rewrites: of different ids.
+    ///   - scope: of the caller.
+    /// - Returns: the ids that have later events, or a record outside of the scope; if there are
+    ///   any, nothing was written.
+    func rewrite(_ rewrites: [RecordRewrite], within scope: AccessScope) async throws -> [String]
 }
 
 /// How long events are kept.
@@ -39,7 +72,7 @@ public struct WriteOrigin: Sendable, Equatable {
     /// The origin of the writes of this task; `nil` outside of the service.
     @TaskLocal public static var current: WriteOrigin?
 
-    /// - Parameter caller: the ``Caller/subject``.
+    /// The origin of the writes of a caller, which is a ``Caller/subject``.
     public init(operation: String = ULID.make(), caller: String, kind: MemoryEvent.Kind? = nil, reason: String? = nil) {
         self.operation = operation
         self.caller = caller

@@ -8,6 +8,19 @@ public enum HistoryRequest {
     /// The parameters of GET /v1/events.
     public static let parametersOfFeed = ParameterNames(taken: ["after", "limit"])
 
+    /// Whether an undo leaves memories with later changes as they are, from the body of POST
+    /// /v1/operations/{operation}/undo.
+    ///
+    /// - Parameter json: `nil` for a request without a body.
+    /// - Throws: ``ValidationFailure``.
+    public static func isForced(_ json: JSONValue?) throws -> Bool {
+        let body = BodyReader(json ?? .object([:]))
+        body.refuseUnknown(["force"], "Unknown field")
+        let isForced = body.bool("force") ?? false
+        try body.finish()
+        return isForced
+    }
+
     private static let limits = 1...1000
     private static let standardLimit = 100
 

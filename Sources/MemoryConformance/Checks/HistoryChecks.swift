@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// Rules H1 to H3: each write makes events, for who may see them, without gaps for who follows
-/// them.
+/// Rules H1 to H3 and H5: each write makes events, for who may see them, without gaps for who
+/// follows them, and operations can be taken back.
 extension ConformanceCheck {
     enum HistoryChecks {
         static let checks: [ConformanceCheck] = [
@@ -16,6 +16,12 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "history/H3-feed",
                 hint: "numbers are given before the commit, and a reader passes one that comes later", run: feed),
+            ConformanceCheck(
+                "history/H5-condition", hint: "a rewrite overwrites a change that came after its state was read",
+                run: conditions),
+            ConformanceCheck(
+                "history/H5-undo",
+                hint: "the events of an operation do not lead back to the state before it", run: undo),
         ]
 
         private static func history(_ scope: CheckScope) throws -> (any RecordHistory, CheckedAtomicWrites) {
@@ -135,6 +141,100 @@ extension ConformanceCheck {
             try scope.expect("in order", seen.map(\.sequence), seen.map(\.sequence).sorted())
             let part = try await history.events(after: seen[4].sequence, limit: 3, within: .everything)
             try scope.expect("a part", part.map(\.id), seen[5...7].map(\.id))
+        }
+
+        @Sendable static func conditions(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            let first = [
+                try MemoryRecord(id: "a", text: "[1] a", namespace: "n"),
+                try MemoryRecord(id: "b", text: "[1] b", namespace: "m"), try MemoryRecord(id: "c", text: "[1] c"),
+            ]
+            _ = try await writes.add(first, within: .everything)
+            let numbers = try await history.latestEvents(of: ["a", "b", "c", "d"])
+            try scope.expect("ids with events", Set(numbers.keys.map(\.value)), ["a", "b", "c"])
+            _ = try await writes.update(
+                [RecordUpdate(id: "c", changes: try RecordChanges(text: "[2] c"))], within: .everything)
+            func rewrite(_ id: String, _ text: String?) throws -> RecordRewrite {
+                RecordRewrite(
+                    id: id, record: try text.map { try MemoryRecord(id: id, text: $0, namespace: "n") },
+                    latestEvent: numbers[ExactString(id)] ?? 0)
+            }
+            let all = AccessScope.everything
+            let stale = try await history.rewrite(
+                [rewrite("a", "[3] a"), rewrite("c", nil), rewrite("d", "[3] d")], within: all)
+            try scope.expect("refused for a later event", stale, ["c"])
+            try scope.expect("nothing was written", try await scope.listed(.everything).sorted(), ["a", "b", "c"])
+            let narrow = AccessScope(namespaces: PermittedValues(exactly: ["n"]))
+            let foreign = try await history.rewrite([rewrite("a", nil), rewrite("b", nil)], within: narrow)
+            try scope.expect("refused for a record of others", foreign, ["b"])
+            try scope.expect(
+                "removals of both kinds",
+                try await history.rewrite([rewrite("a", nil), rewrite("d", nil)], within: all),
+                [])
+            try scope.expect(
+                "a write and one of a new id",
+                try await history.rewrite([rewrite("b", "[3] b"), rewrite("d", "[3] d")], within: all), [])
+            try scope.expect("left", try await scope.listed(.everything).sorted(), ["b", "c", "d"])
+            try scope.expect(
+                "events of what is removed", try await self.all(history, of: "a").map(\.kind.rawValue),
+                ["deleted", "added"])
+            try scope.expect(
+                "a free id that is not free any more", try await history.rewrite([rewrite("d", "[4] d")], within: all),
+                ["d"])
+            try scope.expect(
+                "found by its new text", try await scope.search("[3] d", .semantic(distanceThreshold: nil)).items.count,
+                3)
+        }
+
+        @Sendable static func undo(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            var random = SplitMix64(seed: 18, stream: 0)
+            var states: [[String: String]] = []
+            let ids = (0..<6).map { "r\($0)" }
+            for turn in 0..<30 {
+                states.append(try await state(scope))
+                try await WriteOrigin.$current.withValue(WriteOrigin(operation: "op-\(turn)", caller: "ada")) {
+                    for step in 0..<(1 + Int(random.next() % 3)) {
+                        let id = ids[Int(random.next() % UInt64(ids.count))]
+                        let text = "[\(1 + random.next() % 9)] \(turn) \(step) \u{E9}\u{1F600}"
+                        switch random.next() % 4 {
+                        case 0: _ = try await writes.delete([id], within: .everything)
+                        case 1:
+                            let changes = try RecordChanges(
+                                text: text, userID: .set(turn.isMultiple(of: 2) ? "u" : nil), topics: ["t\(step)"],
+                                pinned: turn.isMultiple(of: 3))
+                            _ = try await writes.update([RecordUpdate(id: id, changes: changes)], within: .everything)
+                        default:
+                            let record = try MemoryRecord(
+                                id: id, text: text, topics: ["a", "b,c"].filter { !$0.contains(",") },
+                                metadata: ["n": 1.0, "turn": .int(turn)])
+                            _ = try await writes.add([record], within: .everything)
+                        }
+                    }
+                }
+            }
+            for turn in (0..<30).reversed() {
+                var changed: [ExactString: [MemoryEvent]] = [:]
+                for event in try await history.events(
+                    ofOperation: "op-\(turn)", after: 0, limit: 100, within: .everything)
+                { changed[ExactString(event.id), default: []].append(event) }
+                let latest = try await history.latestEvents(of: ids)
+                let stored = try await scope.database.list(ListQuery(page: PageRequest(limit: 100))).items
+                let rewrites = try changed.map { id, events in
+                    let current = stored.first { ExactString($0.id) == id }?.jsonObject
+                    let before = events.reversed().reduce(current) { $1.undone(from: $0) }
+                    return RecordRewrite(
+                        id: id.value, record: try before.map { try MemoryRecord(json: .object($0), of: "the history") },
+                        latestEvent: latest[id] ?? 0)
+                }
+                try scope.expect("refused", try await history.rewrite(rewrites, within: .everything), [])
+                try scope.expect("the state before operation \(turn)", try await state(scope), states[turn])
+            }
+        }
+
+        private static func state(_ scope: CheckScope) async throws -> [String: String] {
+            let records = try await scope.database.list(ListQuery(page: PageRequest(limit: 100))).items
+            return Dictionary(uniqueKeysWithValues: records.map { ($0.id, JSONValue.object($0.jsonObject).jsonText) })
         }
 
         /// Reads the events by the number of the last one, until there are enough of them, or 30

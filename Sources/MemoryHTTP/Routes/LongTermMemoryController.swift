@@ -42,8 +42,7 @@ struct LongTermMemoryController: Sendable {
             ("count", routes.handler(RouteInputs(takesBody: true), count)),
             // For clients that cannot send a body with DELETE.
             ("delete", routes.handler(RouteInputs(takesBody: true, right: .write), deleteNamed)),
-            ("compact", RouteBuilder.notBuilt),
-            ("forget", RouteBuilder.notBuilt),
+            ("compact", routes.handler(RouteInputs(query: Self.scope, right: .write), compact)),
         ]
         for (name, handler) in actions {
             // A record may have the id "search": reading and editing it must not reach the action
@@ -51,17 +50,24 @@ struct LongTermMemoryController: Sendable {
             let handlers = record.merging([.post: handler]) { $1 }
             routes.add(RouterPath("/v1/long-term-memory/\(name)"), enabled(handlers))
         }
+        // The reference forgets also where long-term memory is disabled.
+        let forget = routes.handler(RouteInputs(query: ForgetRequest.parameters, takesBody: true), forget)
+        routes.add("/v1/long-term-memory/forget", enabled(record).merging([.post: forget]) { $1 })
         let writeEarlier = routes.handler(RouteInputs(takesBody: true, right: .write), restore)
         routes.add("/v1/long-term-memory/**", enabled(record.merging([.post: writeEarlier]) { $1 })) {
             request, method in
             method != .post || request.ends(with: Self.restore)
         }
+        let undo = routes.handler(RouteInputs(takesBody: true, right: .write), undo)
+        routes.add("/v1/operations/**", enabled([.post: undo])) { request, _ in request.ends(with: Self.undo) }
         routes.add(
             "/v1/events", enabled([.get: routes.handler(RouteInputs(query: HistoryRequest.parametersOfFeed), events)]))
     }
 
     private static let history = "/history"
     private static let restore = "/restore"
+    private static let undo = "/undo"
+    private static let scope = ParameterNames(taken: ScopeParameters.names)
 
     private func enabled(_ handlers: [HTTPRequest.Method: RouteBuilder.Handler]) -> [HTTPRequest.Method: RouteBuilder
         .Handler]
@@ -118,6 +124,28 @@ struct LongTermMemoryController: Sendable {
         let (after, limit) = try HistoryRequest.feed(call.query.reader)
         let events = try await memory.events(after: after, limit: limit, for: call.context.caller)
         return .json(FeedResponse(events, after: after))
+    }
+
+    /// Takes back all changes of one operation. An addition to the API of the reference.
+    private func undo(_ call: RouteCall) async throws -> Response {
+        let operation = try call.id("operation", before: Self.undo)
+        let isForced = try HistoryRequest.isForced(try await call.jsonIfAny())
+        let outcome = try await memory.undo(operation: operation, isForced: isForced, for: call.context.caller)
+        return .json(UndoResponse(outcome))
+    }
+
+    private func forget(_ call: RouteCall) async throws -> Response {
+        let forget = try ForgetRequest(try await call.json(), query: call.query.reader)
+        let outcome = try await memory.forget(
+            forget.policy, in: forget.filter, batch: forget.batch, isDryRun: forget.isDryRun, for: call.context.caller)
+        return .json(ForgetResponse(outcome, isDryRun: forget.isDryRun))
+    }
+
+    private func compact(_ call: RouteCall) async throws -> Response {
+        let query = call.query.reader
+        let filter = try ScopeParameters.filter(query)
+        try query.finish()
+        return .json(CompactResponse(try await memory.compact(filter, for: call.context.caller)))
     }
 
     private func edit(_ call: RouteCall) async throws -> Response {

@@ -1,3 +1,4 @@
+import AgentMemory
 import HTTPTypes
 import Hummingbird
 
@@ -27,8 +28,15 @@ struct RouteBuilder {
     ) -> Handler {
         { [bodyLimit, requests] request, context in
             let call = try await inputs.call(request, context, bodyLimit: bodyLimit)
-            guard let requests else { return try await handle(call) }
-            return try await requests.process(on: context.threads) { try await handle(call) }
+            let process: @Sendable () async throws -> Response = {
+                guard inputs.right != .read else { return try await handle(call) }
+                // All that one request writes is one operation.
+                return try await WriteOrigin.$current.withValue(WriteOrigin(caller: context.caller.subject)) {
+                    try await handle(call)
+                }
+            }
+            guard let requests else { return try await process() }
+            return try await requests.process(on: context.threads, process)
         }
     }
 

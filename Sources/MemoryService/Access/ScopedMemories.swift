@@ -96,6 +96,30 @@ struct ScopedMemories: Sendable {
         ).items.first
     }
 
+    /// All records that match and that the caller may see, newest first, in pages. A record that is
+    /// stored meanwhile may be left out.
+    ///
+    /// - Parameter filter: without a condition on `created_at`.
+    func forEachPage(of filter: MemoryFilter, _ body: ([MemoryRecord]) throws -> Void) async throws {
+        try caller.require(.read)
+        // Each page begins at the date of the last record, so that no page needs a large offset.
+        var end: Timestamp?
+        var seenAtEnd = 0
+        while true {
+            var dates = filter.dates
+            if let end { dates[.createdAt] = try DateCondition(field: .createdAt, [DateCondition.Bound(.lte, end)]) }
+            let page = try await visible(
+                ListQuery(
+                    filter: MemoryFilter(tags: filter.tags, dates: dates, scope: filter.scope),
+                    page: try PageRequest(limit: 1000, offset: seenAtEnd)))
+            try body(page.items)
+            guard page.nextOffset != nil, let last = page.items.last?.createdAt else { return }
+            let sharing = page.items.reversed().prefix { $0.createdAt == last }.count
+            seenAtEnd = last == end ? seenAtEnd + sharing : sharing
+            end = last
+        }
+    }
+
     /// The stored records that have one of the values in the field, of those that the caller may
     /// see.
     func stored(_ field: TagField, _ values: [String]) async throws -> [MemoryRecord] {
@@ -127,6 +151,15 @@ struct ScopedMemories: Sendable {
 
     // MARK: History
 
+    /// Whether the backend can have a history.
+    var keepsHistory: Bool { (try? database.history()) != nil }
+
+    /// Whether writes make events.
+    var makesEvents: Bool { (try? database.history())?.makesEvents ?? false }
+
+    /// - Throws: ``MemoryError`` with code `unsupported` if the backend can have no history.
+    func requireHistory() throws(MemoryError) { _ = try database.history() }
+
     /// The events of a record that the caller may see, newest first.
     ///
     /// - Throws: ``MemoryError`` with code `unsupported` if the backend keeps none.
@@ -147,6 +180,37 @@ struct ScopedMemories: Sendable {
         return try await caller.scope.limiting {
             try await history.events(after: sequence, limit: limit, within: caller.scope)
         }
+    }
+
+    /// The first events after a number of one operation that the caller may see, oldest first.
+    ///
+    /// - Throws: as ``events(of:page:)``.
+    func events(ofOperation operation: String, after sequence: Int, limit: Int) async throws -> [MemoryEvent] {
+        try caller.require(.read)
+        let history = try database.history()
+        guard !caller.scope.permitsNothing else { return [] }
+        return try await caller.scope.limiting {
+            try await history.events(ofOperation: operation, after: sequence, limit: limit, within: caller.scope)
+        }
+    }
+
+    /// As ``RecordHistory/latestEvents(of:)``.
+    ///
+    /// - Throws: as ``events(of:page:)``.
+    func latestEvents(of ids: [String]) async throws -> [ExactString: Int] {
+        let history = try database.history()
+        return try await caller.scope.limiting { try await history.latestEvents(of: ids) }
+    }
+
+    /// Writes and removes records that were not changed meanwhile, all or none.
+    ///
+    /// - Returns: the ids that were changed, or that belong to others.
+    /// - Throws: as ``events(of:page:)``.
+    func rewrite(_ rewrites: [RecordRewrite]) async throws -> [String] {
+        let history = try database.history()
+        guard !rewrites.isEmpty else { return [] }
+        _ = try completed(rewrites.compactMap(\.record))
+        return try await noted { try await history.rewrite(rewrites, within: caller.scope) }
     }
 
     // MARK: Writing

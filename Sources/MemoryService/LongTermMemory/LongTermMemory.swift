@@ -14,7 +14,7 @@ public struct LongTermMemory: Sendable {
     private let accessRecorder: AccessRecorder
     private let reranking: Reranking?
     private let optimization: QueryOptimization?
-    private let now: @Sendable () -> Timestamp
+    let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
     private let locks = KeyedLocks<LockKey>()
 

@@ -84,6 +84,26 @@ enum HistorySQL {
         return sql.statement("SELECT \(columns) \(source) ORDER BY e.sequence LIMIT \(most)")
     }
 
+    static func ofOperation(
+        _ operation: String, after sequence: Int, limit: Int, within scope: AccessScope
+    ) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let range = "e.operation = \(sql.bind(operation)) AND e.sequence > \(sql.bind(sequence))"
+        let source = source(range, scope, &sql)
+        let most = sql.bind(limit)
+        return sql.statement("SELECT \(columns) \(source) ORDER BY e.sequence LIMIT \(most)")
+    }
+
+    /// Each id with the number of its latest event.
+    static func latest(of ids: [String]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT given.id, latest.sequence FROM unnest($1) AS given (id) CROSS JOIN LATERAL (\
+            SELECT max(e.sequence) AS sequence FROM memory_events e WHERE e.id = given.id COLLATE "C") latest \
+            WHERE latest.sequence IS NOT NULL
+            """, [.textArray(ids)])
+    }
+
     /// Removes those of the oldest events that are older than this number of days.
     static func sweep(days: Int, limit: Int) -> PostgresStatement {
         PostgresStatement(

@@ -172,14 +172,14 @@ extension PostgresMemoryDatabase {
     }
 
     /// A record with the values of the table's other columns.
-    private struct Row: Sendable {
+    struct Row: Sendable {
         let record: MemoryRecord
         let encoding: TextEncoding
         let words: [String]
     }
 
     /// In the order in which all writers take records.
-    private func rows(of records: [MemoryRecord]) async throws -> [Row] {
+    func rows(of records: [MemoryRecord]) async throws -> [Row] {
         let encodings = try await embedder.checkedEncodings(of: records.map(\.text))
         return zip(records, encodings).map { record, encoding in
             Row(record: record, encoding: encoding, words: analyzer.words(in: record.text))

@@ -141,6 +141,17 @@ enum RecordHash {
         var source = HashFields(values: values)
         return MemoryRecord(reading: &source)
     }
+
+    /// Some fields of a record in the API's spelling.
+    ///
+    /// - Parameter values: those of the fields, under their names in the hash.
+    static func members(_ fields: [RecordField], of values: [String: RedisValue]) -> JSONObject {
+        var source = HashFields(values: Self.fields.map { values[$0] ?? .null })
+        let record = MemoryRecord(reading: &source).jsonObject
+        var members = JSONObject()
+        for field in fields { members[field.name] = record[field.name] }
+        return members
+    }
 }
 
 /// Reads the fields of a record from the values of its hash, in the order of ``RecordHash/fields``.

@@ -7,36 +7,41 @@ import RedisDriver
 /// records and a command only a million arguments.
 enum RecordScripts {
     /// KEYS: for each record its key. ARGV: what the caller may reach (``OwnerScript``); for each
-    /// record its fields. Returns 1; or 0, with nothing written, if a stored record belongs to
-    /// others.
+    /// record its fields; the stream of events and who writes (``EventScript``). Returns 1; or 0,
+    /// with nothing written, if a stored record belongs to others.
     static let add = RedisScript(
         """
         #!lua
-        \(OwnerScript.functions)
+        \(OwnerScript.functions)\(EventScript.functions)
+        eventsOf(ARGV[#ARGV - 1], ARGV[#ARGV])
         local scope = scopeOf(ARGV[1])
         for _, key in ipairs(KEYS) do
           if redis.call('EXISTS', key) == 1 and not reaches(scope, key) then return 0 end
         end
         for i, key in ipairs(KEYS) do
+          local before = stored(key)
           redis.call('DEL', key)
           redis.call('HSET', key, unpack(cmsgpack.unpack(ARGV[i + 1])))
+          noteWrite(key, before, '\(MemoryEvent.Kind.replaced.rawValue)')
         end
         return 1
         """)
 
     /// KEYS: for each record its key and the key of its claim. A claim has the key of the record
     /// that was recently stored with the same memory hash. ARGV: milliseconds that a claim lasts;
-    /// for each record its memory hash and its fields; what the caller may reach (``OwnerScript``).
-    /// Returns 1 for each record that was stored, 0 for a duplicate; or -1 alone, with nothing
-    /// written, if a stored record belongs to others.
+    /// for each record its memory hash and its fields; what the caller may reach (``OwnerScript``);
+    /// the stream of events and who writes (``EventScript``). Returns 1 for each record that
+    /// was stored, 0 for a duplicate; or -1 alone, with nothing written, if a stored record belongs
+    /// to others.
     ///
     /// A claim counts as long as the record that it names has the hash. Records that were stored
     /// before the duration of a claim are found by the caller in the index.
     static let addDistinct = RedisScript(
         """
         #!lua
-        \(OwnerScript.functions)
-        local scope = scopeOf(ARGV[#ARGV])
+        \(OwnerScript.functions)\(EventScript.functions)
+        eventsOf(ARGV[#ARGV - 1], ARGV[#ARGV])
+        local scope = scopeOf(ARGV[#ARGV - 2])
         for i = 1, #KEYS, 2 do
           if redis.call('EXISTS', KEYS[i]) == 1 and not reaches(scope, KEYS[i]) then return {-1} end
         end
@@ -50,8 +55,10 @@ enum RecordScripts {
             outcomes[#outcomes + 1] = 0
           else
             redis.call('SET', claim, key, 'PX', ARGV[1])
+            local before = stored(key)
             redis.call('DEL', key)
             redis.call('HSET', key, unpack(cmsgpack.unpack(fields)))
+            noteWrite(key, before, '\(MemoryEvent.Kind.replaced.rawValue)')
             outcomes[#outcomes + 1] = 1
           end
         end
@@ -60,12 +67,15 @@ enum RecordScripts {
 
     /// KEYS: the notes of deletions; the key of each record. ARGV: the time from which deletions
     /// count, in microseconds since 1970; for each record its id, user id, namespace (empty for
-    /// none), and its fields, or an empty string for one that is not expected to be stored. Returns
-    /// 1 and for each record an outcome (``outcome(_:)``). If a record to be stored came without
-    /// fields, it writes nothing and returns 0 and the outcomes as they would have been.
+    /// none), and its fields, or an empty string for one that is not expected to be stored; the
+    /// stream of events and who writes (``EventScript``). Returns 1 and for each record an outcome
+    /// (``outcome(_:)``). If a record to be stored came without fields, it writes nothing and
+    /// returns 0 and the outcomes as they would have been.
     static let promote = RedisScript(
         """
         #!lua
+        \(EventScript.functions)
+        eventsOf(ARGV[#ARGV - 1], ARGV[#ARGV])
         local answer, writes = {1}, {}
         for i = 2, #KEYS do
           local key = KEYS[i]
@@ -85,7 +95,10 @@ enum RecordScripts {
           answer[#answer + 1] = outcome
         end
         if answer[1] == 1 then
-          for _, write in ipairs(writes) do redis.call('HSET', write[1], unpack(cmsgpack.unpack(write[2]))) end
+          for _, write in ipairs(writes) do
+            redis.call('HSET', write[1], unpack(cmsgpack.unpack(write[2])))
+            noteWrite(write[1], nil, '\(MemoryEvent.Kind.added.rawValue)')
+          end
         end
         return answer
         """)

@@ -31,6 +31,7 @@ extension RedisMemoryDatabase {
                     logger.warning(
                         "records of an older version could not be analysed again", metadata: ["error": "\(error)"])
                 }
+                try await sweepEvents()
                 nextSweep = .now + configuration.sweepInterval
             }
             try await completeVectors()

@@ -59,8 +59,9 @@ extension RedisMemoryDatabase {
 
     /// - Returns: the result of the script.
     private func write(_ plans: [UpdatePlan]) async throws -> Int? {
-        let reply = try await client.evaluate(UpdatePlan.script, keys: [finder.registry.key] + plans.map(\.key)) {
-            command in
+        let keys = [finder.registry.key, eventsKey] + plans.map(\.key)
+        let reply = try await client.evaluate(UpdatePlan.script, keys: keys) { command in
+            command.append(origin)
             for plan in plans { plan.append(to: &command) }
         }
         return reply.integer

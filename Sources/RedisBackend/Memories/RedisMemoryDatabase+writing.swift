@@ -8,7 +8,8 @@ extension RedisMemoryDatabase {
         let kept = given.records
         let encodings = try await embedder.checkedEncodings(of: kept.map(\.text))
         let words = kept.map { terms(of: $0.text) }
-        guard scope.isEverything else {
+        // Only a script sees what it replaces.
+        guard scope.isEverything, configuration.history == .off else {
             try await add(kept, words, encodings, within: scope)
             return given.givenIDs
         }
@@ -30,7 +31,7 @@ extension RedisMemoryDatabase {
         return given.givenIDs
     }
 
-    /// One script looks whose records it replaces, and writes.
+    /// One script looks what it replaces and whose that is, and writes.
     private func add(
         _ records: [MemoryRecord], _ words: [String], _ encodings: [TextEncoding], within scope: AccessScope
     ) async throws {
@@ -42,6 +43,7 @@ extension RedisMemoryDatabase {
                     command.append(
                         bytes: RecordHash.packed(records[i], terms: words[i], encoding: encodings[i], in: field))
                 }
+                appendOrigin(to: &command)
             }
             guard let answer = reply.integer else { throw RecordScripts.unknownAnswer }
             isRefused.withLock { $0 = answer == 0 }
@@ -71,6 +73,7 @@ extension RedisMemoryDatabase {
                         bytes: RecordHash.packed(record, terms: words[i], encoding: encoding, in: field))
                 }
                 command.append(OwnerScript.argument(scope))
+                appendOrigin(to: &command)
             }
             let answers = reply.array?.compactMap(\.integer) ?? []
             if answers == [-1] { throw AccessScope.conflict }
@@ -143,6 +146,7 @@ extension RedisMemoryDatabase {
                             RecordHash.packed(record, terms: words[i], encoding: $0, in: field)
                         } ?? [])
                 }
+                appendOrigin(to: &command)
             }
             let parts = reply.array ?? []
             guard parts.count == records.count + 1 else { throw RecordScripts.unknownAnswer }
@@ -160,12 +164,19 @@ extension RedisMemoryDatabase {
             let reply = try await client.evaluate(script, keys: [deletionsKey] + ids.map(key)) { command in
                 if !scope.isEverything { command.append(OwnerScript.argument(scope)) }
                 command.append(ids)
+                appendOrigin(to: &command)
             }
             guard let removed = reply.integer else {
                 throw MemoryError(.internalError, "the Redis server sent an unknown reply to a delete")
             }
             return removed
         }
+    }
+
+    /// The last arguments of scripts that write events.
+    private func appendOrigin(to command: inout RedisCommand) {
+        command.append(eventsKey)
+        command.append(origin)
     }
 
     /// The words of a text in the form of the hash.

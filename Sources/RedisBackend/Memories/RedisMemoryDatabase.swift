@@ -27,6 +27,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         /// How often records of servers with another embedding model get a vector of this one;
         /// default: 5 seconds.
         public var vectorSweepInterval: Duration = .seconds(5)
+        /// How long the events of writes are kept; default: 30 days.
+        public var history = HistoryRetention.standard
 
         public init() {}
     }

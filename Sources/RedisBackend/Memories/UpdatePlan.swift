@@ -64,7 +64,8 @@ struct UpdatePlan: Sendable {
 
     // MARK: The script
 
-    /// Takes the key of the registry of models, then a plan for each further key. If a record was
+    /// Takes the key of the registry of models and that of the stream of events, then who writes
+    /// (``EventScript``), and a plan for each further key. If a record was
     /// deleted or a condition does not hold, it writes nothing and returns 0; if the vectors of
     /// this server's model were removed, -1. Otherwise it writes everything and returns 1.
     static let script = RedisScript(
@@ -74,8 +75,10 @@ struct UpdatePlan: Sendable {
           at = at + 1
           return ARGV[at]
         end
+        \(EventScript.functions)
+        eventsOf(KEYS[2], take())
         local plans = {}
-        for i = 2, #KEYS do
+        for i = 3, #KEYS do
           local key = KEYS[i]
           if redis.call('EXISTS', key) == 0 then return 0 end
           for _ = 1, tonumber(take()) do
@@ -102,12 +105,14 @@ struct UpdatePlan: Sendable {
             end
             if not known then return -1 end
           end
-          plans[i - 1] = {removals, sets}
+          plans[i - 2] = {removals, sets}
         end
-        for _, plan in ipairs(plans) do
+        for i, plan in ipairs(plans) do
+          local before = stored(KEYS[i + 2])
           for _, command in ipairs(plan) do
             if #command > 2 then redis.call(unpack(command)) end
           end
+          noteWrite(KEYS[i + 2], before, '\(MemoryEvent.Kind.changed.rawValue)')
         end
         return 1
         """)

@@ -18,9 +18,9 @@ public struct MemorySettings: SettingsRoom {
         "The share of a context window that `context_percentage_until_summarization` counts to.")
     public let keepsHistory = Setting<Bool>.choice(
         "HISTORY", ["ALL": true, "OFF": false], default: true,
-        "Whether writes of long-term memory make events, for histories and restoring. Postgres and the store in memory have them."
+        "Whether writes of long-term memory make events, for histories, restoring and undoing."
     )
     public let historyDays = Setting<Int>.int(
         "HISTORY_DAYS", in: 1...36_500, default: 30,
-        "After this number of days events are removed from Postgres.")
+        "After this number of days events are removed.")
 }
