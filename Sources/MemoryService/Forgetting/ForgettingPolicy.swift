@@ -17,9 +17,10 @@ public struct ForgettingPolicy: Sendable, Equatable {
         case budget
     }
 
-    /// Days since the creation after which a memory is forgotten; `nil` is no limit.
+    /// Days since the creation after which a memory is forgotten; `nil` means any age.
     public var maximumAgeDays: Double?
-    /// Days since the last access after which a memory is forgotten; `nil` is no limit.
+    /// Days since the last access after which a memory is forgotten; `nil` means any
+    /// number.
     public var maximumInactiveDays: Double?
     /// If both limits are set, only a memory that exceeds both is forgotten, or one whose age is
     /// this many times the maximum; default 12.

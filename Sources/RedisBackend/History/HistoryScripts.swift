@@ -6,8 +6,8 @@ enum HistoryScripts {
     /// KEYS: the stream of events; the notes of deletions; for each record its key. ARGV: who
     /// writes (``EventScript``); what the caller may reach (``OwnerScript``); for each record its
     /// id, the number of its latest event (0 for none), and its fields, or an empty string to
-    /// remove it. Returns for each record 1, or 0 if it has a later event or belongs to others; with
-    /// a 0 nothing was written.
+    /// remove it. Returns for each record 1, or 0 if it has a later event or belongs to others;
+    /// with a 0 nothing was written.
     static let rewrite = RedisScript(
         """
         #!lua
