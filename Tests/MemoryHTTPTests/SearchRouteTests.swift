@@ -32,8 +32,8 @@ import Testing
         try await APIFixture.run { api async throws in
             try await api.create(
                 """
-                {"id": "a", "text": "[1] x", "metadata": {"source": "crm", "year": 2024}},
-                {"id": "b", "text": "[1] x", "metadata": {"source": "web", "year": 2023, "flag": null}},
+                {"id": "a", "text": "[1] a", "metadata": {"source": "crm", "year": 2024}},
+                {"id": "b", "text": "[1] b", "metadata": {"source": "web", "year": 2023, "flag": null}},
                 {"id": "c", "text": "[1] x"}
                 """)
             for (filter, ids) in [

@@ -62,7 +62,7 @@ import Testing
                 "m.metadata_terms @> $3",
                 """
                 EXISTS (SELECT FROM unnest(m.metadata_terms) AS term WHERE term COLLATE "C" >= $4 \
-                AND term COLLATE "C" <= $5 AND term <> $6)
+                AND term COLLATE "C" <= $5 AND term COLLATE "C" <> $6)
                 """,
             ])
         #expect(

@@ -69,7 +69,7 @@ struct NumberPosition: Sendable, Equatable {
     /// Hexadecimal, without zeros at the end, so that round numbers have few digits; never empty.
     /// The order of these texts is that of the numbers.
     var digits: String {
-        var digits = (0..<16).map { Self.hexDigits[Int(value >> UInt64(60 - 4 * $0)) & 15] }
+        var digits = (0..<16).map { Self.hexDigits[Int((value >> UInt64(60 - 4 * $0)) & 15)] }
         while digits.count > 1, digits.last == UInt8(ascii: "0") { digits.removeLast() }
         return String(decoding: digits, as: UTF8.self)
     }
@@ -130,7 +130,7 @@ public struct MetadataRange: Sendable, Equatable {
         let digest = MetadataTerms.keyDigest(key)
         Self.cover(positions, from: 0, digits: 0) { start, digits in
             let whole = NumberPosition(value: start).digits
-            let prefix = (0..<digits).map { NumberPosition.hexDigits[Int(start >> UInt64(60 - 4 * $0)) & 15] }
+            let prefix = (0..<digits).map { NumberPosition.hexDigits[Int((start >> UInt64(60 - 4 * $0)) & 15)] }
             terms.append("p" + digest + String(decoding: prefix, as: UTF8.self))
             // The number whose digits end before this prefix does.
             if whole.utf8.count < digits { terms.append("d" + digest + whole) }

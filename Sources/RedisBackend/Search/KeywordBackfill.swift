@@ -70,8 +70,8 @@ extension RedisMemoryDatabase {
         try await client.pipeline(batch).reduce(0) { $0 + (try $1.get().integer == 1 ? 1 : 0) }
     }
 
-    /// `nil` if the terms are those of the text and of the metadata. A hash without a text gets no words, so that it is
-    /// not found again.
+    /// `nil` if the terms are those of the text and of the metadata. A hash without a text gets no
+    /// words, so that it is not found again.
     ///
     /// - Parameter keepsVectors: whether the text is known to be the one that the vectors were made
     ///   from.
