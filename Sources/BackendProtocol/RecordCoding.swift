@@ -6,7 +6,7 @@ extension MemoryRecord {
     /// - Parameter words: the analyser's words of the text, for backends that search by words.
     public func writeForBackend(to writer: inout JSONWriter, words: [String]? = nil) {
         writer.object { writer in
-            for field in RecordField.allCases { writer.write(field, value(of: field), .backend) }
+            for field in shownFields { writer.write(field, value(of: field), .backend) }
             if let words {
                 writer.name("words")
                 writer.strings(words)

@@ -32,6 +32,7 @@ struct EditBody {
         if let entities = changes.entities { json["entities"] = list(entities) }
         if let pinned = changes.pinned { json["pinned"] = .bool(pinned) }
         if case .set(let date?) = changes.eventDate { json["event_date"] = .string(date.iso8601) }
+        if case .set(let date) = changes.expiresAt { json["expires_at"] = .string(date?.iso8601 ?? "") }
         if json.isEmpty { throw NotApplicable("REST refuses an edit that sets no field of its own") }
         self.json = json
         self.namespace = namespace

@@ -36,6 +36,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
             guard record.memoryHash == record.computedHash() else {
                 throw NotApplicable("REST has no way to set a memory hash")
             }
+            try checkExpiry(isGiven: record.expiresAt != nil)
             memories.append(try memory(record))
         }
         let body: JSONValue = ["memories": .array(memories), "deduplicate": false]
@@ -92,6 +93,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
 
     /// One PATCH per record, so one after another and not all or nothing.
     func update(_ updates: [RecordUpdate]) async throws -> Int {
+        try checkExpiry(isGiven: updates.contains { $0.changes.expiresAt != .unchanged })
         let edits = try updates.map { update in
             (update: update, id: try scope.id(update.id), body: try EditBody(update.changes, scope))
         }
@@ -142,9 +144,16 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
         return deleted
     }
 
+    /// A server of an older version takes the member and ignores it.
+    private func checkExpiry(isGiven: Bool) throws {
+        guard isGiven, !capabilities.expiry else { return }
+        throw MemoryError(.unsupported, "the server does not support expires_at", path: [.key("expires_at")])
+    }
+
     // MARK: Reading
 
     func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+        try capabilities.check(query.filter, backend: name)
         if !features.hasListing, let id = query.filter.soleID { return try await record(id, query.page) }
         var body = try scope.body(query.filter, hasRecordFilters: features.hasListing)
         if !features.hasListing { body["recency_boost"] = false }
@@ -153,6 +162,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
     }
 
     func count(_ filter: MemoryFilter) async throws -> Int {
+        try capabilities.check(filter, backend: name)
         guard features.hasListing else {
             return try await list(ListQuery(filter: filter, page: PageRequest(limit: 1))).total
         }
@@ -166,6 +176,7 @@ struct RESTMemoryDatabase: MemoryVectorDatabase {
     func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
         // A server without it takes its parameters and ignores them.
         if case .blended = query.ranking { try capabilities.check(query.ranking, backend: name) }
+        try capabilities.check(query.filter, backend: name)
         var body = try scope.body(query.filter, hasRecordFilters: features.hasListing)
         for (name, value) in Self.parameters(query).members { body[name] = value }
         return try await pages(query.page) { request in

@@ -146,6 +146,6 @@ extension MemoryRecord {
             extractionStrategyConfig: extractionStrategyConfig, metadata: metadata,
             memoryHash: memoryHash == computedHash() ? renamedHash : memoryHash, pinned: pinned,
             accessCount: accessCount, createdAt: createdAt, lastAccessed: lastAccessed, updatedAt: updatedAt,
-            persistedAt: persistedAt, eventDate: eventDate)
+            persistedAt: persistedAt, eventDate: eventDate, expiresAt: expiresAt)
     }
 }

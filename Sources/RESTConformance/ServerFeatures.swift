@@ -45,13 +45,18 @@ struct ServerFeatures: Sendable {
         let refusesWeights = try await !finds("hybrid", ["context_weight": 1000])
         let filtersMetadata = try await accepts("search", ["metadata": ["probe": ["exists": true]]])
         let refusesOperators = try await !accepts("search", ["metadata": ["probe": ["like": true]]])
+        // Refused in any case; a server that knows the member names it as well.
+        let probe: JSONValue = ["memories": [["id": "probe", "text": " ", "expires_at": "soon"]]]
+        let refusal = try await connection.send(.post, "/v1/long-term-memory/", body: Array(probe.jsonText.utf8))
+        let places = refusal.body?["detail"]?.arrayValue?.compactMap { $0["loc"]?.arrayValue?.last?.stringValue } ?? []
         return ServerFeatures(
             hasListing: lists && counts,
             capabilities: BackendCapabilities(
                 keywordSearch: try await finds("keyword"), hybridSearch: try await finds("hybrid"),
                 serverSideRecency: try await finds("semantic", ["server_side_recency": true]),
                 distanceThreshold: try await finds("semantic", ["distance_threshold": 1]),
-                metadataFilters: filtersMetadata && refusesOperators, blendedSearch: ranksBlended && refusesWeights,
+                metadataFilters: filtersMetadata && refusesOperators, expiry: places.contains("expires_at"),
+                blendedSearch: ranksBlended && refusesWeights,
                 textScorers: scorers))
     }
 }

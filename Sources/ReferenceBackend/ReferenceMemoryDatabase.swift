@@ -2,10 +2,10 @@ public import AgentMemory
 
 /// The contract in memory: every operation written as directly as the rules state it, by full
 /// scans.
-public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, RecordHistory {
+public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, RecordHistory, ExpiringDatabase {
     public nonisolated let name = "reference"
     public nonisolated let capabilities = BackendCapabilities(
-        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
+        metadataFilters: true, expiry: true, blendedSearch: true, textScorers: TextScorer.offered)
 
     struct Entry {
         var record: MemoryRecord
@@ -258,6 +258,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
             let fold = UpdateFold(updates) { id in
                 entries[ExactString(id)].flatMap { scope.contains($0.record) ? $0.record : nil }
             }
+            try fold.checkRules()
             let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
                 try await vectors.embed(missing, by: embedder)
@@ -274,6 +275,16 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
             }
             return fold.changes.count
         }
+    }
+
+    // MARK: Expiry
+
+    public func hasExpired(at date: Timestamp) -> Bool {
+        entries.values.contains { entry in entry.record.expiresAt.map { $0 <= date } ?? false }
+    }
+
+    public func removeExpired(at date: Timestamp) {
+        entries = entries.filter { _, entry in entry.record.expiresAt.map { $0 > date } ?? true }
     }
 
     public func health() -> [ComponentHealth] {

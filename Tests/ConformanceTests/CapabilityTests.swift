@@ -7,23 +7,41 @@ import Testing
 @Suite struct CapabilityTests {
     /// The reference with less.
     struct LimitedDatabase: MemoryVectorDatabase {
-        let whole: ReferenceMemoryDatabase
+        let whole: CheckedDatabase
         let capabilities: BackendCapabilities
 
         var name: String { "limited" }
-        func prepare() async throws { await whole.prepare() }
+        func prepare() async throws { try await whole.prepare() }
         func run() async throws { try await whole.run() }
         func close() async { await whole.close() }
-        func add(_ records: [MemoryRecord]) async throws -> [String] { try await whole.add(records) }
-        func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { await whole.list(query) }
-        func count(_ filter: MemoryFilter) async throws -> Int { await whole.count(filter) }
+        func add(_ records: [MemoryRecord]) async throws -> [String] {
+            try checkExpiry(isGiven: records.contains { $0.expiresAt != nil })
+            return try await whole.add(records)
+        }
+        func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
+            try capabilities.check(query.filter, backend: name)
+            return try await whole.list(query)
+        }
+        func count(_ filter: MemoryFilter) async throws -> Int {
+            try capabilities.check(filter, backend: name)
+            return try await whole.count(filter)
+        }
         func delete(_ ids: [String]) async throws -> Int { try await whole.delete(ids) }
-        func update(_ updates: [RecordUpdate]) async throws -> Int { try await whole.update(updates) }
+        func update(_ updates: [RecordUpdate]) async throws -> Int {
+            try checkExpiry(isGiven: updates.contains { $0.changes.expiresAt != .unchanged })
+            return try await whole.update(updates)
+        }
         func health() async -> [ComponentHealth] { await whole.health() }
 
         func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
             try capabilities.check(query.ranking, backend: name)
+            try capabilities.check(query.filter, backend: name)
             return try await whole.search(query)
+        }
+
+        private func checkExpiry(isGiven: Bool) throws {
+            guard isGiven, !capabilities.expiry else { return }
+            throw MemoryError(.unsupported, "no expiry", path: [.key("expires_at")])
         }
     }
 
@@ -32,13 +50,13 @@ import Testing
         var backend: String { "limited" }
 
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-            let whole = ReferenceMemoryDatabase(embedder: embedder)
+            let whole = CheckedDatabase(ReferenceMemoryDatabase(embedder: embedder))
             return ScopedDatabase(database: LimitedDatabase(whole: whole, capabilities: capabilities), remove: {})
         }
     }
 
     enum Missing: String, CaseIterable, CustomTestStringConvertible {
-        case keywordSearch, hybridSearch, serverSideRecency, distanceThreshold, metadataFilters, blendedSearch,
+        case keywordSearch, hybridSearch, serverSideRecency, distanceThreshold, metadataFilters, expiry, blendedSearch,
             everything
 
         var testDescription: String { rawValue }
@@ -48,7 +66,7 @@ import Testing
             return BackendCapabilities(
                 keywordSearch: has(.keywordSearch), hybridSearch: has(.hybridSearch),
                 serverSideRecency: has(.serverSideRecency), distanceThreshold: has(.distanceThreshold),
-                metadataFilters: has(.metadataFilters), blendedSearch: has(.blendedSearch))
+                metadataFilters: has(.metadataFilters), expiry: has(.expiry), blendedSearch: has(.blendedSearch))
         }
 
         /// What checks cannot ask of a backend without it.
@@ -59,11 +77,12 @@ import Testing
             case .serverSideRecency: [.serverSideRecency]
             case .distanceThreshold: [.distanceThreshold]
             case .metadataFilters: [.metadataFilters]
+            case .expiry: [.expiry]
             case .blendedSearch: [.blendedSearch]
             case .everything:
                 [
                     .keywordSearch, .hybridSearch, .serverSideRecency, .distanceThreshold, .metadataFilters,
-                    .blendedSearch,
+                    .expiry, .blendedSearch,
                 ]
             }
         }
@@ -105,16 +124,15 @@ import Testing
             var backend: String { "liar" }
 
             func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
-                let whole = ReferenceMemoryDatabase(embedder: embedder)
+                let whole = CheckedDatabase(ReferenceMemoryDatabase(embedder: embedder))
                 return ScopedDatabase(
                     database: LyingDatabase(
                         limited: LimitedDatabase(whole: whole, capabilities: real), capabilities: declared),
                     remove: {})
             }
         }
-        for (declared, real) in [
-            (missing.capabilities, BackendCapabilities()), (BackendCapabilities(), missing.capabilities),
-        ] {
+        let everything = BackendCapabilities(metadataFilters: true, expiry: true)
+        for (declared, real) in [(missing.capabilities, everything), (everything, missing.capabilities)] {
             var failed: [String] = []
             for check in ConformanceCheck.all where check.chapter == "capability" {
                 if await check.run(on: Liar(declared: declared, real: real)).failed { failed.append(check.id) }

@@ -8,7 +8,7 @@ import Testing
         let ids = ConformanceCheck.all.map(\.id)
         #expect(Set(ids).count == ids.count)
         for check in ConformanceCheck.all {
-            #expect(check.rule.wholeMatch(of: /[RUDCFPSEWJATH][0-9]+/) != nil, "\(check.id)")
+            #expect(check.rule.wholeMatch(of: /[RUDCFPSEWJATHX][0-9]+/) != nil, "\(check.id)")
             #expect(!check.hint.isEmpty, "\(check.id)")
         }
     }
@@ -17,7 +17,7 @@ import Testing
         let chapters = Set(ConformanceCheck.all.map(\.chapter))
         #expect(
             chapters == [
-                "record", "update", "filter", "page", "search", "keyword", "hybrid", "capability", "failure",
+                "record", "update", "filter", "expiry", "page", "search", "keyword", "hybrid", "capability", "failure",
                 "concurrency", "durability", "size", "recall", "differential", "session", "jobs", "scope", "tokens",
                 "history", "wire",
             ])
@@ -28,8 +28,8 @@ import Testing
             .appending(path: "../../Documentation/contract.md").standardized
         let lines = try String(contentsOf: contract, encoding: .utf8).split(separator: "\n")
         let rules = Set(
-            lines.compactMap { $0.firstMatch(of: /^- ([RUDCFPSEWJATH][0-9]+)\b/).map { String($0.output.1) } })
-        #expect(rules.count == 75)
+            lines.compactMap { $0.firstMatch(of: /^- ([RUDCFPSEWJATHX][0-9]+)\b/).map { String($0.output.1) } })
+        #expect(rules.count == 78)
         let checked = Set(ConformanceCheck.all.map(\.rule))
         #expect(checked.subtracting(rules) == [], "checks of rules that the contract does not have")
         // What a server does with its stores is for the tests of the service and of the binary.

@@ -33,6 +33,44 @@ import Testing
         }
     }
 
+    @Test func `memories expire`() async throws {
+        try await APIFixture.run { api async throws in
+            try await api.create(
+                """
+                {"id": "past", "text": "[1] x", "expires_at": "2001-01-01"},
+                {"id": "date", "text": "[1] y", "expires_at": "2999-01-01T01:00:00+01:00"},
+                {"id": "ttl", "text": "[1] z", "ttl_seconds": 3155760000}, {"id": "stays", "text": "[1] s"}
+                """)
+            #expect(try await api.send(.get, "/v1/long-term-memory/past").status == 404)
+            #expect(try await api.search("{\"text\": \"[1] q\"}").ids.sorted() == ["date", "stays", "ttl"])
+            let date = try await api.send(.get, "/v1/long-term-memory/date").json["expires_at"]
+            #expect(date == "2999-01-01T00:00:00Z")
+            let ttl = try await api.send(.get, "/v1/long-term-memory/ttl").json["expires_at"]
+            #expect(ttl == "2126-01-02T03:04:05.000006Z" || ttl?.stringValue?.hasPrefix("2126-01-") == true)
+            #expect(try await api.send(.get, "/v1/long-term-memory/stays").json["expires_at"] == nil)
+
+            let pinned = try await api.send(.patch, "/v1/long-term-memory/date", #"{"pinned": true}"#)
+            #expect(pinned.status == 422 && pinned.text.contains("expires_at"))
+            let kept = try await api.send(.patch, "/v1/long-term-memory/date", #"{"pinned": true, "expires_at": ""}"#)
+            #expect(kept.status == 200 && kept.json["expires_at"] == nil)
+            let gone = try await api.send(.patch, "/v1/long-term-memory/stays", #"{"expires_at": "2001-01-01"}"#)
+            #expect(gone.status == 404)
+        }
+    }
+
+    @Test(arguments: [
+        (#""pinned": true, "expires_at": "2999-01-01""#, "body.memories.0.expires_at"),
+        (#""expires_at": "soon""#, "body.memories.0.expires_at"), (#""ttl_seconds": 0"#, "body.memories.0.ttl_seconds"),
+        (#""ttl_seconds": 5, "expires_at": "2999-01-01""#, "body.memories.0.ttl_seconds"),
+    ]) func `dates of expiry that cannot be used`(_ members: String, _ place: String) async throws {
+        try await APIFixture.run { api async throws in
+            let answer = try await api.send(
+                .post, "/v1/long-term-memory/", "{\"memories\": [{\"id\": \"a\", \"text\": \"x\", \(members)}]}")
+            #expect(answer.status == 422, "\(answer.text)")
+            #expect(answer.places == [place])
+        }
+    }
+
     @Test func `all mistakes are told at once`() async throws {
         try await APIFixture.run { api async throws in
             let answer = try await api.send(

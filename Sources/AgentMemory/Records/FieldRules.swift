@@ -57,6 +57,12 @@ enum FieldRules {
         return metadata
     }
 
+    /// - Throws: ``MemoryError`` with code `invalidInput` for a pinned record that would expire.
+    static func checkExpiry(_ expiresAt: Timestamp?, pinned: Bool) throws(MemoryError) {
+        guard pinned, expiresAt != nil else { return }
+        throw .invalid("expires_at", "a pinned memory must not have expires_at")
+    }
+
     static func isBlank(_ text: String) -> Bool {
         text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
     }

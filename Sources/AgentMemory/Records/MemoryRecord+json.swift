@@ -2,7 +2,7 @@ extension MemoryRecord {
     /// Writes the record's members as the REST API spells them; the caller opens and closes the
     /// object.
     public func writeMembers(to writer: inout JSONWriter) {
-        for field in RecordField.allCases { writer.write(field, value(of: field), .api) }
+        for field in shownFields { writer.write(field, value(of: field), .api) }
     }
 
     /// The record as one JSON object.

@@ -34,6 +34,8 @@ public struct MemoryRecord: Sendable, Equatable {
     public private(set) var persistedAt: Timestamp?
     /// When the event that the text describes happened.
     public private(set) var eventDate: Timestamp?
+    /// From this instant on no call sees the record (rule X1); `nil` for one that stays.
+    public private(set) var expiresAt: Timestamp?
 
     /// A record from a client: every value is checked and normalised. An absent `memoryHash` is
     /// computed; absent values of `createdAt`, `lastAccessed` and `updatedAt` become `now`.
@@ -46,8 +48,10 @@ public struct MemoryRecord: Sendable, Equatable {
         extractedFrom: [String] = [], discreteMemoryExtracted: Bool = true, extractionStrategy: String? = nil,
         extractionStrategyConfig: JSONObject = [:], metadata: JSONObject = [:], memoryHash: String? = nil,
         pinned: Bool = false, accessCount: Int = 0, createdAt: Timestamp? = nil, lastAccessed: Timestamp? = nil,
-        updatedAt: Timestamp? = nil, persistedAt: Timestamp? = nil, eventDate: Timestamp? = nil, now: Timestamp = .now()
+        updatedAt: Timestamp? = nil, persistedAt: Timestamp? = nil, eventDate: Timestamp? = nil,
+        expiresAt: Timestamp? = nil, now: Timestamp = .now()
     ) throws(MemoryError) {
+        try FieldRules.checkExpiry(expiresAt, pinned: pinned)
         guard accessCount >= 0 else { throw .invalid("access_count", "access_count must not be negative") }
         self.id = try FieldRules.checkedID(id)
         self.text = try FieldRules.checkedText(text)
@@ -70,6 +74,7 @@ public struct MemoryRecord: Sendable, Equatable {
         self.updatedAt = updatedAt ?? now
         self.persistedAt = persistedAt
         self.eventDate = eventDate
+        self.expiresAt = expiresAt
         self.memoryHash = ""
         self.memoryHash = try FieldRules.tag(memoryHash, field: "memory_hash") ?? computedHash()
     }
@@ -81,7 +86,8 @@ public struct MemoryRecord: Sendable, Equatable {
         memoryType: MemoryType, topics: [String], entities: [String], extractedFrom: [String],
         discreteMemoryExtracted: Bool, extractionStrategy: String, extractionStrategyConfig: JSONObject,
         metadata: JSONObject, memoryHash: String, pinned: Bool, accessCount: Int, createdAt: Timestamp,
-        lastAccessed: Timestamp, updatedAt: Timestamp, persistedAt: Timestamp?, eventDate: Timestamp?
+        lastAccessed: Timestamp, updatedAt: Timestamp, persistedAt: Timestamp?, eventDate: Timestamp?,
+        expiresAt: Timestamp? = nil
     ) {
         self.id = id
         self.text = text
@@ -104,6 +110,7 @@ public struct MemoryRecord: Sendable, Equatable {
         self.updatedAt = updatedAt
         self.persistedAt = persistedAt
         self.eventDate = eventDate
+        self.expiresAt = expiresAt
     }
 
     /// The `extraction_strategy` of a record that names none.
@@ -139,6 +146,7 @@ public struct MemoryRecord: Sendable, Equatable {
         extractionStrategy = try source.text(.extractionStrategy)
         extractionStrategyConfig = try source.object(.extractionStrategyConfig)
         metadata = try source.object(.metadata)
+        expiresAt = try source.optionalDate(.expiresAt)
     }
 
     /// Sets the given fields, and computes the hash again if one of the fields that it is made of
@@ -163,6 +171,7 @@ public struct MemoryRecord: Sendable, Equatable {
         case .metadata: metadata = changes.metadata ?? metadata
         case .pinned: pinned = changes.pinned ?? pinned
         case .eventDate: if case .set(let value) = changes.eventDate { eventDate = value }
+        case .expiresAt: if case .set(let value) = changes.expiresAt { expiresAt = value }
         case .updatedAt: updatedAt = changes.updatedAt ?? updatedAt
         case .lastAccessed: lastAccessed = changes.access?.at ?? lastAccessed
         // Stored values may have been written by any program.

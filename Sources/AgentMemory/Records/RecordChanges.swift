@@ -42,6 +42,7 @@ public struct RecordChanges: Sendable, Equatable {
     public private(set) var metadata: JSONObject?
     public private(set) var pinned: Bool?
     public private(set) var eventDate: FieldChange<Timestamp?> = .unchanged
+    public private(set) var expiresAt: FieldChange<Timestamp?> = .unchanged
     public private(set) var updatedAt: Timestamp?
     public let access: Access?
 
@@ -52,7 +53,7 @@ public struct RecordChanges: Sendable, Equatable {
         namespace: FieldChange<String?> = .unchanged, memoryType: MemoryType? = nil, topics: [String]? = nil,
         entities: [String]? = nil, extractedFrom: [String]? = nil, discreteMemoryExtracted: Bool? = nil,
         metadata: JSONObject? = nil, pinned: Bool? = nil, eventDate: FieldChange<Timestamp?> = .unchanged,
-        updatedAt: Timestamp? = nil, access: Access? = nil
+        expiresAt: FieldChange<Timestamp?> = .unchanged, updatedAt: Timestamp? = nil, access: Access? = nil
     ) throws(MemoryError) {
         self.text = if let text { try FieldRules.checkedText(text) } else { nil }
         self.sessionID = try Self.tag(sessionID, field: "session_id")
@@ -67,6 +68,8 @@ public struct RecordChanges: Sendable, Equatable {
         self.metadata = if let metadata { try FieldRules.metadata(metadata) } else { nil }
         self.pinned = pinned
         self.eventDate = eventDate
+        self.expiresAt = expiresAt
+        try FieldRules.checkExpiry(expiresAt.value ?? nil, pinned: pinned == true)
         self.updatedAt = updatedAt
         self.access = access
     }
@@ -98,6 +101,7 @@ public struct RecordChanges: Sendable, Equatable {
         case .userID: userID = .set(try FieldRules.tag(try members.optionalText(field), field: field.name))
         case .namespace: namespace = .set(try FieldRules.tag(try members.optionalText(field), field: field.name))
         case .eventDate: eventDate = .set(try members.optionalDate(field))
+        case .expiresAt: expiresAt = .set(try members.optionalDate(field))
         case _ where isNull: break
         case .text: text = try FieldRules.checkedText(try members.text(field))
         case .memoryType: memoryType = try members.memoryType(field)
@@ -129,6 +133,7 @@ public struct RecordChanges: Sendable, Equatable {
         case .metadata: metadata.map(RecordValue.object)
         case .pinned: pinned.map(RecordValue.flag)
         case .eventDate: eventDate.value.map(RecordValue.optionalDate)
+        case .expiresAt: expiresAt.value.map(RecordValue.optionalDate)
         case .updatedAt: updatedAt.map(RecordValue.date)
         case .id, .createdAt, .lastAccessed, .accessCount, .persistedAt, .memoryHash, .extractionStrategy,
             .extractionStrategyConfig:

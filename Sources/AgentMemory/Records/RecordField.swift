@@ -25,6 +25,7 @@ public enum RecordField: Int, Sendable, CaseIterable {
     case extractionStrategy
     case extractionStrategyConfig
     case metadata
+    case expiresAt
 
     /// The spelling in JSON and in columns. Redis hashes differ only in the name of the id.
     public var name: String {
@@ -50,8 +51,11 @@ public enum RecordField: Int, Sendable, CaseIterable {
         case .extractionStrategy: "extraction_strategy"
         case .extractionStrategyConfig: "extraction_strategy_config"
         case .metadata: "metadata"
+        case .expiresAt: "expires_at"
         }
     }
+
+    fileprivate static let withoutExpiry = allCases.filter { $0 != .expiresAt }
 
     /// The fields that the memory hash is computed from (``MemoryHash``).
     public static let hashed: [RecordField] = [.text, .userID, .sessionID, .namespace, .memoryType]
@@ -74,6 +78,12 @@ public enum RecordValue: Sendable {
 }
 
 extension MemoryRecord {
+    /// The fields that JSON shows: `expires_at` only where there is one, because programs that know
+    /// older servers do not expect it.
+    public var shownFields: [RecordField] {
+        expiresAt == nil ? RecordField.withoutExpiry : RecordField.allCases
+    }
+
     public func value(of field: RecordField) -> RecordValue {
         switch field {
         case .id: .text(id)
@@ -97,6 +107,7 @@ extension MemoryRecord {
         case .extractionStrategy: .text(extractionStrategy)
         case .extractionStrategyConfig: .object(extractionStrategyConfig)
         case .metadata: .object(metadata)
+        case .expiresAt: .optionalDate(expiresAt)
         }
     }
 }

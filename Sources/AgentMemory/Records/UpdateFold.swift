@@ -54,6 +54,13 @@ public struct UpdateFold: Sendable {
         }
     }
 
+    /// Refuses what only the stored record and its changes together break (rule X2).
+    ///
+    /// - Throws: ``MemoryError`` with code `invalidInput` that names the field.
+    public func checkRules() throws(MemoryError) {
+        for change in changes { try FieldRules.checkExpiry(change.after.expiresAt, pinned: change.after.pinned) }
+    }
+
     public init(_ updates: [RecordUpdate], stored: [ExactString: MemoryRecord]) {
         self.init(updates) { stored[ExactString($0)] }
     }

@@ -44,6 +44,7 @@ extension SessionMemory {
         member("extraction_strategy") { $0.string(record.extractionStrategy) }
         member("extraction_strategy_config") { $0.value(.object(record.extractionStrategyConfig)) }
         member("metadata") { $0.value(.object(record.metadata)) }
+        if let expiresAt = record.expiresAt { member("expires_at") { $0.string(expiresAt.iso8601) } }
     }
 
     /// Reads what ``write(to:)`` or the reference wrote; missing members get the defaults of the
@@ -79,7 +80,7 @@ extension SessionMemory {
             pinned: value["pinned"]?.boolValue ?? false, accessCount: value["access_count"]?.intValue ?? 0,
             createdAt: createdAt, lastAccessed: Timestamp(stored: value["last_accessed"]) ?? createdAt,
             updatedAt: Timestamp(stored: value["updated_at"]) ?? createdAt, persistedAt: nil,
-            eventDate: Timestamp(stored: value["event_date"]))
+            eventDate: Timestamp(stored: value["event_date"]), expiresAt: Timestamp(stored: value["expires_at"]))
         self.init(record, givenLists: given, persistedAt: Timestamp(stored: value["persisted_at"]))
     }
 }

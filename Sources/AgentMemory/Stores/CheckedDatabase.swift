@@ -43,42 +43,79 @@ public struct CheckedDatabase: MemoryVectorDatabase {
     public func health() async -> [ComponentHealth] { await database.health() }
 
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
-        records.isEmpty ? [] : try await database.add(records)
+        guard !records.isEmpty else { return [] }
+        try capabilities.checkExpiry(isGiven: records.contains { $0.expiresAt != nil }, backend: name)
+        // It replaces what has its ids, expired or not.
+        return try await database.add(records)
     }
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
         try capabilities.check(query.ranking, backend: name)
         try capabilities.check(query.filter, backend: name)
-        if case .blended(let ranking) = query.ranking, !database.capabilities.blendedSearch {
-            return try await ComposedSearch(database).page(of: query, ranking)
+        return try await unexpired {
+            if case .blended(let ranking) = query.ranking, !database.capabilities.blendedSearch {
+                return try await ComposedSearch(database).page(of: query, ranking)
+            }
+            return try await database.search(query)
         }
-        return try await database.search(query)
     }
 
     public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
         try capabilities.check(query.filter, backend: name)
-        return try await database.list(query)
+        return try await unexpired { try await database.list(query) }
     }
 
     public func count(_ filter: MemoryFilter) async throws -> Int {
         try capabilities.check(filter, backend: name)
-        return try await database.count(filter)
+        return try await unexpired { try await database.count(filter) }
     }
 
     public func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
         guard reach > 0, records.contains(where: { $0.sessionID != nil }) else {
             return records.map { _ in .none }
         }
-        return try await database.neighbors(of: records, reach: reach)
+        return try await unexpired { try await database.neighbors(of: records, reach: reach) }
     }
 
     public func delete(_ ids: [String]) async throws -> Int {
-        ids.isEmpty ? 0 : try await database.delete(ids)
+        guard !ids.isEmpty else { return 0 }
+        try await removeExpired()
+        return try await database.delete(ids)
     }
 
     public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        updates.isEmpty ? 0 : try await database.update(updates)
+        guard !updates.isEmpty else { return 0 }
+        try capabilities.checkExpiry(isGiven: updates.contains { $0.changes.setsExpiry }, backend: name)
+        try await removeExpired()
+        return try await database.update(updates)
     }
+
+    // MARK: Expiry
+
+    /// The result of a read that has seen no record which had expired before it began (rule X1).
+    ///
+    /// The store is asked at the same time whether there is one, so that a read takes no longer.
+    /// Only then it is removed, and the read repeated: so statistics do not count it either.
+    private func unexpired<Answer: Sendable>(
+        _ read: @Sendable () async throws -> Answer
+    ) async throws -> Answer {
+        guard let expiring = database as? any ExpiringDatabase else { return try await read() }
+        let now = Timestamp.now()
+        async let isDue = expiring.hasExpired(at: now)
+        let answer = try await read()
+        guard try await isDue else { return answer }
+        try await expiring.removeExpired(at: now)
+        return try await read()
+    }
+
+    private func removeExpired() async throws {
+        try await (database as? any ExpiringDatabase)?.removeExpiredIfAny()
+    }
+}
+
+extension RecordChanges {
+    /// Whether the record is to get a date of expiry.
+    fileprivate var setsExpiry: Bool { (expiresAt.value ?? nil) != nil }
 }
 
 /// The writes of an ``AtomicMemoryDatabase``, checked as those of ``CheckedDatabase``.
@@ -87,28 +124,47 @@ public struct CheckedAtomicWrites: Sendable {
 
     /// As ``AtomicMemoryDatabase/add(_:within:)``.
     public func add(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
-        records.isEmpty ? [] : try await database.add(records, within: scope)
+        guard !records.isEmpty else { return [] }
+        try await prepare(records)
+        return try await database.add(records, within: scope)
     }
 
     /// As ``AtomicMemoryDatabase/update(_:within:)``.
     public func update(_ updates: [RecordUpdate], within scope: AccessScope) async throws -> Int {
-        updates.isEmpty ? 0 : try await database.update(updates, within: scope)
+        guard !updates.isEmpty else { return 0 }
+        try database.capabilities.checkExpiry(
+            isGiven: updates.contains { $0.changes.setsExpiry }, backend: database.name)
+        try await prepare([])
+        return try await database.update(updates, within: scope)
     }
 
     /// As ``AtomicMemoryDatabase/delete(_:within:)``.
     public func delete(_ ids: [String], within scope: AccessScope) async throws -> Int {
-        ids.isEmpty ? 0 : try await database.delete(ids, within: scope)
+        guard !ids.isEmpty else { return 0 }
+        try await prepare([])
+        return try await database.delete(ids, within: scope)
     }
 
     /// As ``AtomicMemoryDatabase/addDistinct(_:within:)``.
     public func addDistinct(
         _ records: [MemoryRecord], within scope: AccessScope = .everything
     ) async throws -> [String] {
-        records.isEmpty ? [] : try await database.addDistinct(records, within: scope)
+        guard !records.isEmpty else { return [] }
+        try await prepare(records)
+        return try await database.addDistinct(records, within: scope)
     }
 
     /// As ``AtomicMemoryDatabase/promote(_:handedInAt:)``.
     public func promote(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> [PromotionOutcome] {
-        records.isEmpty ? [] : try await database.promote(records, handedInAt: handedInAt)
+        guard !records.isEmpty else { return [] }
+        try await prepare(records)
+        return try await database.promote(records, handedInAt: handedInAt)
+    }
+
+    /// A write must not meet what expired: neither as a duplicate nor as a known id.
+    private func prepare(_ records: [MemoryRecord]) async throws {
+        try database.capabilities.checkExpiry(
+            isGiven: records.contains { $0.expiresAt != nil }, backend: database.name)
+        try await (database as? any ExpiringDatabase)?.removeExpiredIfAny()
     }
 }

@@ -63,6 +63,9 @@ public struct BackendCapabilities: Sendable, Equatable {
     public let distanceThreshold: Bool
     /// Whether filters may have conditions on metadata (rule F11).
     public let metadataFilters: Bool
+    /// Whether records may have ``MemoryRecord/expiresAt`` (chapter X). An ``ExpiringDatabase``
+    /// leaves the hiding to ``CheckedDatabase``; any other backend does it itself.
+    public let expiry: Bool
     /// Whether ``MemoryVectorDatabase/search(_:)`` takes the ranking `blended`. For other backends
     /// ``CheckedDatabase`` finds the candidates by their semantic and their keyword search.
     public internal(set) var blendedSearch: Bool
@@ -72,14 +75,15 @@ public struct BackendCapabilities: Sendable, Equatable {
 
     public init(
         keywordSearch: Bool = true, hybridSearch: Bool = true, serverSideRecency: Bool = true,
-        distanceThreshold: Bool = true, metadataFilters: Bool = false, blendedSearch: Bool = false,
-        textScorers: Set<TextScorer> = [.bm25std]
+        distanceThreshold: Bool = true, metadataFilters: Bool = false, expiry: Bool = false,
+        blendedSearch: Bool = false, textScorers: Set<TextScorer> = [.bm25std]
     ) {
         self.keywordSearch = keywordSearch
         self.hybridSearch = hybridSearch
         self.serverSideRecency = serverSideRecency
         self.distanceThreshold = distanceThreshold
         self.metadataFilters = metadataFilters
+        self.expiry = expiry
         self.blendedSearch = blendedSearch
         self.textScorers = textScorers
     }
@@ -91,6 +95,15 @@ public struct BackendCapabilities: Sendable, Equatable {
         guard !metadataFilters, !filter.metadata.isEmpty else { return }
         throw MemoryError(
             .unsupported, "the backend \(backend) does not support filters on metadata", path: [.key("metadata")])
+    }
+
+    /// Refuses an expiry that the backend would not heed.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` that names the parameter.
+    func checkExpiry(isGiven: Bool, backend: String) throws(MemoryError) {
+        guard isGiven, !expiry else { return }
+        throw MemoryError(
+            .unsupported, "the backend \(backend) does not support expires_at", path: [.key("expires_at")])
     }
 
     /// Refuses a query that needs a capability the backend does not have.

@@ -23,7 +23,7 @@ public struct CreateRequest {
     /// what the client sends there is checked for its type and dropped.
     private static func record(_ memory: BodyReader, now: Timestamp) throws -> MemoryRecord? {
         let id = memory.requiredString("id")
-        let fields = RecordFields(memory)
+        let fields = RecordFields(memory, takesTTL: true)
         guard let id, !memory.hasIssues else { return nil }
         return try fields.record(
             id: id, memoryType: .semantic, discreteMemoryExtracted: true, persistedAt: now, now: now)

@@ -11,6 +11,7 @@ public struct EditRequest {
     private let entities: [String]?
     private let pinned: Bool?
     private let eventDate: Timestamp?
+    private let expiresAt: FieldChange<Timestamp?>
 
     /// - Throws: ``ValidationFailure``; ``MemoryError`` with code `invalidCombination` if there is
     ///   nothing to change.
@@ -25,6 +26,17 @@ public struct EditRequest {
         entities = body.strings("entities")
         pinned = body.bool("pinned")
         eventDate = body.date("event_date")
+        // The empty string removes it, as with the other fields that may be absent.
+        if body.member("expires_at")?.stringValue == "" {
+            expiresAt = .set(nil)
+        } else {
+            expiresAt = body.date("expires_at").map { .set($0) } ?? .unchanged
+        }
+        if let seconds = body.member("ttl_seconds") {
+            body.note(
+                "extra_forbidden", at: body.location(of: "ttl_seconds"),
+                "ttl_seconds is for new memories; set expires_at", input: seconds)
+        }
         // The rules of the domain are applied here too, so that one response lists every mistake.
         if !body.hasIssues {
             _ = try body.make(echoing: true) { () throws(MemoryError) in try changes(updatedAt: .earliest) }
@@ -43,7 +55,7 @@ public struct EditRequest {
             text: text, sessionID: Self.change(sessionID), userID: Self.change(userID),
             namespace: Self.change(namespace),
             memoryType: memoryType, topics: topics, entities: entities, pinned: pinned,
-            eventDate: eventDate.map { .set($0) } ?? .unchanged, updatedAt: updatedAt)
+            eventDate: eventDate.map { .set($0) } ?? .unchanged, expiresAt: expiresAt, updatedAt: updatedAt)
     }
 
     private static func change(_ value: String?) -> FieldChange<String?> {

@@ -23,8 +23,12 @@ struct RecordFields {
     private let lastAccessed: Timestamp?
     private let updatedAt: Timestamp?
     private let eventDate: Timestamp?
+    private let expiresAt: Timestamp?
+    private let ttlSeconds: Int?
 
-    init(_ reader: BodyReader) {
+    /// - Parameter takesTTL: whether `ttl_seconds` may stand in place of `expires_at`. It counts
+    ///   from the request: a session that is put again would change its memories.
+    init(_ reader: BodyReader, takesTTL: Bool = false) {
         self.reader = reader
         text = reader.requiredString("text")
         sessionID = reader.string("session_id")
@@ -44,10 +48,24 @@ struct RecordFields {
         lastAccessed = reader.date("last_accessed")
         updatedAt = reader.date("updated_at")
         eventDate = reader.date("event_date")
+        expiresAt = reader.date("expires_at")
+        ttlSeconds = reader.int("ttl_seconds", in: 1...Self.longestTTL)
+        if !takesTTL, let seconds = reader.member("ttl_seconds") {
+            reader.note(
+                "extra_forbidden", at: reader.location(of: "ttl_seconds"),
+                "a memory of a session takes expires_at, not ttl_seconds", input: seconds)
+        } else if expiresAt != nil, ttlSeconds != nil {
+            reader.note(
+                "value_error", at: reader.location(of: "ttl_seconds"),
+                "Value error, ttl_seconds cannot be combined with expires_at", input: reader.member("ttl_seconds"))
+        }
         persistedAt = reader.date("persisted_at")
         // Computed by the server: read only to check the type.
         _ = reader.string("memory_hash")
     }
+
+    /// A thousand years, in seconds.
+    private static let longestTTL = 31_557_600_000
 
     /// The record; `nil`, with an issue, if a value breaks a rule.
     ///
@@ -65,7 +83,8 @@ struct RecordFields {
                 extractionStrategy: strategy, extractionStrategyConfig: strategyConfig ?? [:],
                 metadata: metadata ?? [:], pinned: pinned ?? false, accessCount: accessCount ?? 0,
                 createdAt: createdAt, lastAccessed: lastAccessed, updatedAt: updatedAt, persistedAt: persistedAt,
-                eventDate: eventDate, now: now)
+                eventDate: eventDate,
+                expiresAt: expiresAt ?? ttlSeconds.map { now.advanced(bySeconds: Int64($0)) }, now: now)
         }
     }
 }

@@ -70,6 +70,7 @@ extension ConformanceCheck {
             case .distanceThreshold: !capabilities.distanceThreshold
             case .blendedSearch: !capabilities.blendedSearch
             case .metadataFilters: !capabilities.metadataFilters
+            case .expiry: !capabilities.expiry
             case .steeredEmbeddings: !scoped.embedsAsGiven
             case .secondProcess: scoped.reopen == nil
             case .storeFaults: scoped.faults == nil

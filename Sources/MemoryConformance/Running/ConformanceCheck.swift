@@ -35,6 +35,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case distanceThreshold = "distance_threshold"
         case blendedSearch = "blended ranking"
         case metadataFilters = "filters on metadata"
+        case expiry = "records that expire"
         /// The check decides which texts are near to which.
         case steeredEmbeddings = "embeddings that the check decides"
         /// The check opens the scope a second time.
@@ -115,6 +116,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] = [
         RecordChecks.checks, RecordLimitChecks.checks, UpdateChecks.checks, FilterChecks.checks, MetadataChecks.checks,
+        ExpiryChecks.checks,
         PageChecks.checks,
         SearchChecks.checks, KeywordChecks.checks, BlendedChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
         ConcurrencyChecks.checks, AtomicityChecks.checks, DurabilityChecks.checks, SizeChecks.checks,

@@ -67,7 +67,7 @@ public struct PromotionHandler: JobHandler {
             extractionStrategyConfig: record.extractionStrategyConfig, metadata: record.metadata,
             pinned: record.pinned, accessCount: record.accessCount, createdAt: record.createdAt,
             lastAccessed: record.lastAccessed, updatedAt: record.updatedAt, persistedAt: now,
-            eventDate: record.eventDate)
+            eventDate: record.eventDate, expiresAt: record.expiresAt)
     }
 
     /// A message as a memory, in the reference's form of stored messages.

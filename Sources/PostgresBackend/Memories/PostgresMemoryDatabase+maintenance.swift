@@ -9,6 +9,7 @@ extension PostgresMemoryDatabase {
             prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } }
         ) {
             try await foldTotals()
+            try await removeExpiredIfAny()
             try await restoreIndex()
             try await reanalyze()
             try await completeMetadataTerms()

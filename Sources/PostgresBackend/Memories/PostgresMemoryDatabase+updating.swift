@@ -36,6 +36,7 @@ extension PostgresMemoryDatabase {
         ) { connection, opened in
             let stored = try opened[0].recordsByID().filter { scope.contains($0.value) }
             let fold = UpdateFold(updates, stored: stored)
+            try fold.checkRules()
             let missing = fold.textsToEmbed(besides: vectors)
             guard missing.isEmpty else {
                 try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)

@@ -10,7 +10,7 @@ import Synchronization
 public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     public let name = "pgvector"
     public let capabilities = BackendCapabilities(
-        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
+        metadataFilters: true, expiry: true, blendedSearch: true, textScorers: TextScorer.offered)
 
     let database: PostgresDatabase
     public let embedder: any Embedder

@@ -10,6 +10,7 @@ struct MemoryIndexes: Sendable {
     private static let definitions = [
         (name: "memories_metadata_terms", definition: "USING gin (\(RecordSQL.metadataTerms))"),
         (name: "memories_without_terms", definition: "(number) WHERE \(RecordSQL.metadataTerms) IS NULL"),
+        (name: "memories_expires_at", definition: "(expires_at) WHERE expires_at IS NOT NULL"),
     ]
 
     /// From this many records on an index is built without blocking writers.

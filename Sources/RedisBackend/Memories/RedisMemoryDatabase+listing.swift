@@ -4,7 +4,7 @@ import RedisDriver
 extension RedisMemoryDatabase {
     public func count(_ filter: MemoryFilter) async throws -> Int {
         if let id = filter.soleID {
-            return try await mappingErrors { try await records([id]).count }
+            return try await record(withID: id) == nil ? 0 : 1
         }
         return try await reading { commands, ready in
             try ready.settings.check(filter)
@@ -14,9 +14,8 @@ extension RedisMemoryDatabase {
 
     public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
         if let id = query.filter.soleID {
-            let found = try await mappingErrors { try await records([id]) }
-            let items = query.page.offset == 0 ? found[0].map { [$0] } ?? [] : []
-            return Page(items: items, total: found.count, request: query.page)
+            let found = try await record(withID: id).map { [$0] } ?? []
+            return Page(items: query.page.offset == 0 ? found : [], total: found.count, request: query.page)
         }
         return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
@@ -40,6 +39,13 @@ extension RedisMemoryDatabase {
             total = max(total, rows.isEmpty ? 0 : query.page.offset + rows.count)
             return LoadedPage(rows.indices.map { records[$0] }, total: total, request: query.page)
         }
+    }
+
+    /// Reads without the index, which may be being built and not know what has expired.
+    private func record(withID id: String) async throws -> MemoryRecord? {
+        let found = try await mappingErrors { try await records([id])[0] }
+        guard let date = found?.expiresAt, date <= .now() else { return found }
+        return nil
     }
 
     static func total(_ reply: RedisValue) throws -> Int {

@@ -34,6 +34,7 @@ extension RedisMemoryDatabase {
                 try await sweepEvents()
                 nextSweep = .now + configuration.sweepInterval
             }
+            try await removeExpiredIfAny()
             try await completeVectors()
             try await completeTokens()
         }

@@ -30,6 +30,7 @@ extension RedisMemoryDatabase {
                 guard let record = hashes[ExactString(id)].flatMap(RecordHash.record) else { return nil }
                 return scope.contains(record) ? record : nil
             }
+            try fold.checkRules()
             guard !fold.changes.isEmpty else { return 0 }
             try await vectors.embed(fold.textsToEmbed(besides: vectors), by: embedder)
             var plans: [UpdatePlan] = []

@@ -36,7 +36,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     public let name = "redis"
 
     public let capabilities = BackendCapabilities(
-        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
+        metadataFilters: true, expiry: true, blendedSearch: true, textScorers: TextScorer.offered)
 
     let database: RedisDatabase
     let configuration: Configuration

@@ -39,6 +39,8 @@ struct UpdatePlan: Sendable {
         var read: Set<RecordField> = []
         if change.applied.contains(where: \.touchesHash) { read.formUnion(RecordField.hashed) }
         if change.applied.contains(where: { $0.access != nil }) { read.formUnion([.lastAccessed, .accessCount]) }
+        // Together they decide whether the change is permitted.
+        if change.after.pinned || change.after.expiresAt != nil { read.formUnion([.pinned, .expiresAt]) }
         if guardsOwner { read.formUnion([.namespace, .userID]) }
         conditions = RecordField.allCases.filter(read.contains).map { field in
             if case .bytes(let bytes) = values[field.rawValue] { return (RecordHash.name(field), bytes) }

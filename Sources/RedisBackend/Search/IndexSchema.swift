@@ -46,7 +46,7 @@ struct IndexSchema: SearchIndex {
         command.append([RecordHash.keywordTerms, "TEXT", "NOSTEM", "INDEXMISSING"])
         command.append([
             "created_at", "NUMERIC", "SORTABLE", "last_accessed", "NUMERIC", "SORTABLE", "event_date", "NUMERIC",
-            "updated_at", "NUMERIC",
+            "updated_at", "NUMERIC", "expires_at", "NUMERIC",
         ])
         command.append(vectorField == RecordHash.vector ? [vectorField] : [vectorField, "AS", RecordHash.vector])
         let vector = ["TYPE", "FLOAT32", "DIM", String(dimensions), "DISTANCE_METRIC", metric.rawValue]
@@ -61,13 +61,16 @@ struct IndexSchema: SearchIndex {
         return command
     }
 
-    /// FT.ALTER that adds the field that older versions of this backend did not index. Hashes are
-    /// not scanned again: those that get the field are indexed when it is written.
-    func addition(to index: IndexInfo) -> RedisCommand? {
-        guard index.types[RecordHash.metadataTerms] == nil else { return nil }
-        return RedisCommand(
-            "FT.ALTER", index.name, "SKIPINITIALSCAN", "SCHEMA", "ADD", RecordHash.metadataTerms, "TAG", "SEPARATOR",
-            ",", "CASESENSITIVE")
+    /// FT.ALTER for each field that older versions of this backend did not index. Hashes are not
+    /// scanned again: those that get the field are indexed when it is written.
+    func additions(to index: IndexInfo) -> [RedisCommand] {
+        [
+            (RecordHash.metadataTerms, ["TAG", "SEPARATOR", ",", "CASESENSITIVE"]),
+            (RecordHash.name(.expiresAt), ["NUMERIC"]),
+        ].compactMap { field, type in
+            guard index.types[field] == nil else { return nil }
+            return RedisCommand(["FT.ALTER", index.name, "SKIPINITIALSCAN", "SCHEMA", "ADD", field] + type)
+        }
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` if the index has vectors of another

@@ -157,6 +157,16 @@ struct SearchCommands: Sendable {
         return command
     }
 
+    /// Keys of hashes that expired at a date or earlier.
+    func expired(at date: Timestamp, limit: Int) -> RedisCommand {
+        var query = QueryText()
+        query.add("@\(RecordHash.name(.expiresAt)):[-inf \(query.plain(RedisDate.text(date)))]")
+        var command = RedisCommand("FT.SEARCH", index, query.text, "NOCONTENT")
+        command.append(["LIMIT", "0", String(limit)])
+        finish(&command, query)
+        return command
+    }
+
     /// Finds nothing, at once: checks whether the index exists.
     var probe: RedisCommand {
         RedisCommand(

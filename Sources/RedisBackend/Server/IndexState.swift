@@ -195,7 +195,7 @@ final class IndexState: Sendable {
             let info = try await inspectOrCreate(candidate, plan.schema, client)
             switch try plan.schema.fitness(of: info) {
             case .ours:
-                if let addition = plan.schema.addition(to: info) {
+                for addition in plan.schema.additions(to: info) {
                     do {
                         try await client.send(addition)
                     } catch let error as RedisError where error.saysFieldExists {

@@ -7,8 +7,8 @@ protocol SearchIndex: Sendable {
     /// FT.CREATE.
     func creation(named name: String) -> RedisCommand
 
-    /// The command that adds what an index of an older version lacks; `nil` if it lacks nothing.
-    func addition(to index: IndexInfo) -> RedisCommand?
+    /// The commands that add what an index of an older version lacks.
+    func additions(to index: IndexInfo) -> [RedisCommand]
 
     /// - Throws: ``MemoryError`` with code `misconfigured` if no index over these keys could be
     ///   used.
@@ -16,7 +16,7 @@ protocol SearchIndex: Sendable {
 }
 
 extension SearchIndex {
-    func addition(to index: IndexInfo) -> RedisCommand? { nil }
+    func additions(to index: IndexInfo) -> [RedisCommand] { [] }
 }
 
 /// The index to use, or to create.

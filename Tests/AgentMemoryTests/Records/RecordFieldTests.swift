@@ -7,11 +7,13 @@ import Testing
         func date(_ seconds: Int64) throws -> Timestamp {
             try #require(Timestamp(microseconds: seconds * 1_000_000 + 17))
         }
+        // Stored, because a client's record that is pinned has no expiresAt.
         return try MemoryRecord(
-            id: "i", text: "t", sessionID: "s", userID: "u", namespace: "n", memoryType: .episodic, topics: ["a", "b"],
-            entities: ["e"], extractedFrom: ["m"], discreteMemoryExtracted: false, extractionStrategy: "summary",
-            extractionStrategyConfig: ["k": 1], metadata: ["x": nil], memoryHash: "h", pinned: true, accessCount: 3,
-            createdAt: date(1), lastAccessed: date(2), updatedAt: date(3), persistedAt: date(4), eventDate: date(5))
+            storedID: "i", text: "t", sessionID: "s", userID: "u", namespace: "n", memoryType: .episodic,
+            topics: ["a", "b"], entities: ["e"], extractedFrom: ["m"], discreteMemoryExtracted: false,
+            extractionStrategy: "summary", extractionStrategyConfig: ["k": 1], metadata: ["x": nil], memoryHash: "h",
+            pinned: true, accessCount: 3, createdAt: date(1), lastAccessed: date(2), updatedAt: date(3),
+            persistedAt: date(4), eventDate: date(5), expiresAt: date(6))
     }
 
     @Test func `names are different and cases are in their positions`() {
@@ -68,11 +70,11 @@ import Testing
         let record = try Self.record()
         let changes = try RecordChanges(
             text: "new", sessionID: .set(nil), userID: .set("v"), memoryType: .message, topics: [], metadata: ["a": 1],
-            pinned: false, eventDate: .set(nil), updatedAt: record.updatedAt)
+            pinned: false, eventDate: .set(nil), expiresAt: .set(nil), updatedAt: record.updatedAt)
         #expect(
             changes.fields.map(\.name) == [
                 "text", "session_id", "user_id", "updated_at", "pinned", "topics", "memory_type", "event_date",
-                "metadata",
+                "metadata", "expires_at",
             ])
         var writer = JSONWriter()
         writer.object { writer in
@@ -90,7 +92,7 @@ import Testing
         let changes = try RecordChanges(
             text: "new", sessionID: .set("x"), userID: .set(nil), namespace: .set("y"), memoryType: .semantic,
             topics: ["c"], entities: [], extractedFrom: ["n"], discreteMemoryExtracted: true, metadata: [:],
-            pinned: false, eventDate: .set(nil), updatedAt: .latest)
+            pinned: false, eventDate: .set(nil), expiresAt: .set(nil), updatedAt: .latest)
         var changed = record
         changed.apply(changes)
         for field in RecordField.allCases where field != .memoryHash {

@@ -43,6 +43,20 @@ import Testing
         #expect(backend.calls.isEmpty)
     }
 
+    @Test func `filters on metadata and dates of expiry that the backend lacks are refused`() async throws {
+        let backend = RecordingDatabase()
+        let database = CheckedDatabase(backend)
+        let filter = MemoryFilter(metadata: [try MetadataCondition(key: "k", exists: true)])
+        let filtered = await #expect(throws: MemoryError.self) { try await database.count(filter) }
+        #expect(filtered?.code == .unsupported && filtered?.path == [.key("metadata")])
+        let dated = try MemoryRecord(id: "a", text: "t", expiresAt: .latest)
+        let refused = await #expect(throws: MemoryError.self) { try await database.add([dated]) }
+        #expect(refused?.code == .unsupported && refused?.path == [.key("expires_at")])
+        let writes = try #require(database.atomicWrites)
+        await #expect(throws: MemoryError.self) { try await writes.promote([dated], handedInAt: .now()) }
+        #expect(backend.calls.isEmpty)
+    }
+
     @Test func `a blended ranking is made of the searches of a backend that refuses it`() async throws {
         let backend = RecordingDatabase()
         let database = CheckedDatabase(backend)

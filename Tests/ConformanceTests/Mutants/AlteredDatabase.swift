@@ -8,7 +8,7 @@ struct AlteredDatabase: MemoryVectorDatabase {
     let embedder: any Embedder
     let name = "altered"
     var capabilities = BackendCapabilities(
-        metadataFilters: true, blendedSearch: true, textScorers: TextScorer.offered)
+        metadataFilters: true, expiry: true, blendedSearch: true, textScorers: TextScorer.offered)
     var adding: @Sendable ([MemoryRecord]) async throws -> [String]
     var searching: @Sendable (SearchQuery) async throws -> Page<SearchHit>
     var listing: @Sendable (ListQuery) async throws -> Page<MemoryRecord>
@@ -23,13 +23,15 @@ struct AlteredDatabase: MemoryVectorDatabase {
         let original = ReferenceMemoryDatabase(embedder: embedder)
         self.original = original
         self.embedder = embedder
-        adding = { try await original.add($0) }
-        searching = { try await CheckedDatabase(original).search($0) }
-        listing = { await original.list($0) }
-        neighboring = { await original.neighbors(of: $0, reach: $1) }
-        counting = { await original.count($0) }
-        deleting = { try await original.delete($0) }
-        updating = { try await original.update($0) }
+        // It hides what has expired.
+        let checked = CheckedDatabase(original)
+        adding = { try await checked.add($0) }
+        searching = { try await checked.search($0) }
+        listing = { try await checked.list($0) }
+        neighboring = { try await checked.neighbors(of: $0, reach: $1) }
+        counting = { try await checked.count($0) }
+        deleting = { try await checked.delete($0) }
+        updating = { try await checked.update($0) }
     }
 
     func prepare() {}

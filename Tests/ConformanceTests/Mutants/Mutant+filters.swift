@@ -107,6 +107,12 @@ extension Mutant {
                 }
             }
         },
+        Mutant("what has expired is seen until a sweep", caughtBy: "expiry/X1-unseen") {
+            let original = $0.original
+            $0.searching = { try await original.search($0) }
+            $0.listing = { await original.list($0) }
+            $0.counting = { await original.count($0) }
+        },
         Mutant("metadata is not filtered", caughtBy: "filter/F11-equality", histories: .filters) {
             $0.readFilters { MemoryFilter(tags: $0.tags, dates: $0.dates) }
         },
