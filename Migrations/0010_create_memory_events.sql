@@ -40,7 +40,7 @@ CREATE FUNCTION add_memory_events() RETURNS trigger LANGUAGE plpgsql SET search_
 DECLARE
     origin json := nullif(current_setting('agent_memory.origin', true), '')::json;
     write_operation text := coalesce(origin->>'operation', 'transaction ' || pg_current_xact_id());
-    derived text[] := ARRAY['number', 'keyword_text', 'keyword_count', 'keyword_analysis'];
+    derived text[] := ARRAY['number', 'keyword_text', 'keyword_count', 'keyword_analysis', 'metadata_terms'];
 BEGIN
     IF origin->>'history' = 'off' THEN
         RETURN NULL;
