@@ -98,11 +98,28 @@ struct Server {
             extraction: models.languages.extracting(settings).map { _ in
                 Extraction(after: settings.language.extractionDelay)
             }, summaries: summaries)
-        let views = models.languages.views(settings, memory, stores.documents, jobs, logger: logger)
+        // Apart from the others: a slow model must not keep memories from being stored.
+        let slowJobs = JobSubmitter(queue: stores.jobs)
+        let views = models.languages.views(settings, memory, stores.documents, slowJobs, logger: logger)
+        let derivation = derivationHandlers(memory, stores, slowJobs, models.languages, summaries, views)
         let worker = BackgroundWorker(
             queue: stores.jobs, jobs: jobs,
-            handlers: handlers(memory, stores, jobs, models.languages, summaries, views),
+            handlers: [
+                PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries),
+                ForgettingHandler(
+                    memory: memory, queue: stores.jobs, policy: settings.forgettingPolicy,
+                    pause: .seconds(60 * settings.forgetting.everyMinutes), retries: settings.jobRetries,
+                    logger: logger),
+            ],
             configuration: settings.worker, logger: logger)
+        let slowWorkers =
+            derivation.isEmpty
+            ? []
+            : [
+                BackgroundWorker(
+                    queue: stores.jobs, jobs: slowJobs, handlers: derivation, configuration: settings.worker,
+                    logger: logger)
+            ]
         let work = LargeWork(limits: settings.workLimits)
         let requests = RequestsInWork(limits: settings.requestLimits)
         let application = application(
@@ -139,20 +156,23 @@ struct Server {
             ])
         access.warnIfOpen(host: settings.server.host, logger: logger)
         // Services end in reverse order: the API drains before the services that it uses end.
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = storeServices.map {
+            .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup)
+        }
+        if let tokens = access.tokens { services.append(.init(service: tokens)) }
+        if let views {
+            let interval = Duration.seconds(settings.language.viewInterval * 60)
+            services.append(.init(service: SummaryViewScheduler(views, every: interval, logger: logger)))
+        }
+        for slowWorker in slowWorkers { services.append(.init(service: slowWorker)) }
+        if settings.forgetting.isEnabled {
+            services.append(.init(service: ForgettingSchedule(queue: stores.jobs, logger: logger)))
+        }
+        for service in [recorder, worker, requests, application] as [any Service] {
+            services.append(.init(service: service))
+        }
         var configuration = ServiceGroupConfiguration(
-            services: storeServices.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) }
-                + (access.tokens.map { [.init(service: $0)] } ?? [])
-                + (views.map { views in
-                    [
-                        .init(
-                            service: SummaryViewScheduler(
-                                views, every: .seconds(settings.language.viewInterval * 60), logger: logger))
-                    ]
-                } ?? [])
-                + (settings.forgetting.isEnabled
-                    ? [.init(service: ForgettingSchedule(queue: stores.jobs, logger: logger))] : [])
-                + ([recorder, worker, requests, application] as [any Service]).map { .init(service: $0) },
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
         do {
             try await ServiceGroup(configuration: configuration).run()
@@ -163,17 +183,12 @@ struct Server {
         await work.shutdown()
     }
 
-    /// What works on the jobs of the queue.
-    private func handlers(
+    /// What works on jobs that need a language model.
+    private func derivationHandlers(
         _ memory: LongTermMemory, _ stores: StateStores, _ jobs: JobSubmitter, _ languages: Languages,
         _ summaries: SessionSummaries?, _ views: SummaryViews?
     ) -> [any JobHandler] {
-        var handlers: [any JobHandler] = [
-            PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries),
-            ForgettingHandler(
-                memory: memory, queue: stores.jobs, policy: settings.forgettingPolicy,
-                pause: .seconds(60 * settings.forgetting.everyMinutes), retries: settings.jobRetries, logger: logger),
-        ]
+        var handlers: [any JobHandler] = []
         if let model = languages.extracting(settings) {
             var configuration = ExtractionHandler.Configuration()
             configuration.batchTokens = settings.language.extractionTokens

@@ -44,8 +44,14 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"source": "working_memory"}"#, 400, "SummaryView.source must be 'long_term' for now; 'working_memory' is not yet supported."),
-        (#"{"source": "long_term", "group_by": ["topics", "user_id", "foo"]}"#, 400, "Unsupported group_by fields: foo, topics"),
+        (
+            #"{"source": "working_memory"}"#, 400,
+            "SummaryView.source must be 'long_term' for now; 'working_memory' is not yet supported."
+        ),
+        (
+            #"{"source": "long_term", "group_by": ["topics", "user_id", "foo"]}"#, 400,
+            "Unsupported group_by fields: foo, topics"
+        ),
         (#"{"source": "long_term", "filters": {"foo": "x"}}"#, 400, "Unsupported filter fields: foo"),
         ("{}", 422, "body.source"), (#"{"source": "x"}"#, 422, "body.source"),
         (#"{"source": "long_term", "time_window_days": 0}"#, 422, "body.time_window_days"),
@@ -80,7 +86,10 @@ import Testing
             #expect(empty.json["empty"] == true && empty.json["empty_reason"] == "no_matching_memories")
             #expect(empty.json["summary"] == "" && empty.json["memory_count"] == 0)
             for (body, status, said) in [
-                (#"{"group": {"namespace": "sv"}}"#, 400, "group keys ['namespace'] must exactly match view.group_by ['user_id']"),
+                (
+                    #"{"group": {"namespace": "sv"}}"#, 400,
+                    "group keys ['namespace'] must exactly match view.group_by ['user_id']"
+                ),
                 (#"{"group": {}}"#, 400, "group keys [] must exactly match view.group_by ['user_id']"),
                 (#"{"group": {"user_id": 1}}"#, 422, "body.group.user_id"),
                 (#"{"group": {"user_id": null}}"#, 422, "body.group.user_id"), ("{}", 422, "body.group"),

@@ -182,7 +182,9 @@ import Testing
         #expect(try await shown().context == "A summary.")
     }
 
-    @Test func `a PUT waits for the summary where the setting says so, and does without if the model fails`() async throws {
+    @Test func `a PUT waits for the summary where the setting says so, and does without if the model fails`()
+        async throws
+    {
         let sessions = sessions(summaries(inRequest: true))
         #expect(try await put(10, through: sessions).session.memory.context == "A summary.")
         model.replies { _ in throw MemoryError(.timedOut, "slow") }
