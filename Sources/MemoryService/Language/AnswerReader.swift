@@ -16,6 +16,8 @@ enum AnswerReader {
     static func items(in text: String, list name: String, mark: String, isWhole: Bool) -> [JSONValue]? {
         let bytes = Array(text.utf8)
         var starts = 0
+        // What stands in a list that does not end is not an answer of its own.
+        var isInside = false
         var position = 0
         while position < bytes.count, starts < maximumStarts {
             guard bytes[position] == UInt8(ascii: "{") || bytes[position] == UInt8(ascii: "[") else {
@@ -25,11 +27,12 @@ enum AnswerReader {
             starts += 1
             guard let end = end(of: position, in: bytes[...]) else {
                 if !isWhole, let items = wholeItems(in: bytes[position...], list: name, mark: mark) { return items }
+                isInside = true
                 position += 1
                 continue
             }
             if let value = try? JSONValue(parsing: Array(bytes[position..<end])),
-                let items = items(of: value, list: name, mark: mark)
+                let items = items(of: value, list: name, mark: isInside ? nil : mark)
             {
                 return items
             }
@@ -38,10 +41,12 @@ enum AnswerReader {
         return nil
     }
 
-    private static func items(of value: JSONValue, list name: String, mark: String) -> [JSONValue]? {
+    /// - Parameter mark: a member of an item that may stand without its list; `nil` if none may.
+    private static func items(of value: JSONValue, list name: String, mark: String?) -> [JSONValue]? {
         switch value {
         case .object(let object):
             if let items = object[name]?.arrayValue { return items }
+            guard let mark else { return nil }
             return object[mark]?.stringValue == nil ? nil : [value]
         case .array(let items):
             return items.allSatisfy { $0.objectValue != nil } ? items : nil

@@ -10,7 +10,8 @@ import RedisDriver
 ///   came back empty does not count through the same numbers again
 enum DocumentScripts {
     /// KEYS: the document, the list of its parent, the revision. ARGV: what is expected (`any`,
-    /// `absent` or a revision); seconds to live or nothing; id; body; parent; namespace; user.
+    /// `absent` or a revision); seconds to live or nothing; id; body; parent; namespace; user; `1`
+    /// for a document that is listed without a parent.
     /// Answers the new revision, or nothing.
     static let write = RedisScript(
         """

@@ -7,7 +7,8 @@ public struct LanguageSettings: SettingsRoom {
         "The model that [rewrites queries](language-models.md). Its name chooses the service: `claude-…` is Anthropic's, `ollama/…` and every other name goes to a service that speaks OpenAI's `/chat/completions`."
     )
     public let generationModel = Setting<String?>.word(
-        "GENERATION_MODEL", from: generationModelOfKeys, inWords: "`FAST_MODEL`, else with a key of OpenAI `gpt-5`",
+        "GENERATION_MODEL", from: generationModelOfKeys,
+        inWords: "that of `FAST_MODEL`, or `gpt-5` with a key of OpenAI",
         "The model that [extracts memories](language-models.md#memories-from-conversations). Its name chooses the service as that of `FAST_MODEL` does."
     )
     public let baseURL = Setting<String?>.address(
