@@ -200,6 +200,22 @@ import Testing
         #expect(try await messages().map(\.discreteMemoryExtracted) == [true])
     }
 
+    @Test func `an extraction that is refused is tried again, and a later job does not wait for it`() async throws {
+        model.replies { _ in throw MemoryError(.languageModelRefused, "the key is wrong") }
+        try await put(["m0"])
+        clock.move(bySeconds: 31)
+        try await runJobs()
+        #expect(await queue.counts() == JobCounts(waiting: 1, leased: 0, dead: 0))
+        model.replies(#"{"memories": []}"#)
+        try await put(["m0", "m1"])
+        clock.move(bySeconds: 31)
+        #expect(try await runJobs() == 1)
+        #expect(try await messages().allSatisfy(\.discreteMemoryExtracted))
+        clock.move(bySeconds: 300)
+        #expect(try await runJobs() == 1)
+        #expect(model.prompts.count == 2)
+    }
+
     @Test func `an answer that cannot be used fails the job and leaves the messages due`() async throws {
         model.replies("I would rather not.")
         try await put(["m0"])

@@ -34,6 +34,8 @@ public struct ExtractionHandler: JobHandler {
 
     /// How long a job waits for another one of its session.
     private static let turnDelay = Duration.seconds(5)
+    /// How long it waits after the model's service has refused the key, the model or the prompt.
+    private static let refusalDelay = Duration.seconds(300)
 
     /// - Parameters:
     ///   - model: the one that extracts.
@@ -65,16 +67,20 @@ public struct ExtractionHandler: JobHandler {
 
     public func run(_ job: ExtractionJob, isLastAttempt: Bool) async throws {
         do {
-            let isDone = try await job.caller.scope.limiting { try await extract(job, isLastAttempt) }
+            let isDone = try await job.caller.scope.limiting { try await extract(job) }
             if !isDone { try await jobs.enqueue([job.newJob(after: Self.turnDelay)]) }
         } catch let pause as ModelQuestions.Pause {
             logger.info("an extraction waits for the language model", metadata: ["reason": "\(pause.reason)"])
             try await jobs.enqueue([job.waiting()])
+        } catch let error as MemoryError where error.code == .languageModelRefused {
+            // Until a setting changes, and without filling the dead-letter list meanwhile.
+            logger.warning("an extraction was refused and is tried again", metadata: ["error": "\(error)"])
+            try await jobs.enqueue([job.newJob(after: Self.refusalDelay)])
         }
     }
 
     /// - Returns: `false` if another job works on the session.
-    private func extract(_ job: ExtractionJob, _ isLastAttempt: Bool) async throws -> Bool {
+    private func extract(_ job: ExtractionJob) async throws -> Bool {
         let planKey = ExtractionPlan.key(of: job.key)
         var stored = try await documents.document(planKey)
         var plan = try stored.map { try ExtractionPlan($0.document) }
@@ -106,9 +112,9 @@ public struct ExtractionHandler: JobHandler {
                 guard let revision = try await write(current, of: job.key, over: stored) else { return false }
                 stored = RevisedDocument(current.document(of: job.key), revision: revision)
                 do {
-                    current = try await answered(current, due, in: session.memory, job, isLastAttempt)
-                } catch let error as MemoryError where isLastAttempt {
-                    // Later jobs of the session do not wait for this one.
+                    current = try await answered(current, due, in: session.memory, job)
+                } catch {
+                    // Nothing is under way: a later job of the session does not wait for this one.
                     _ = try? await documents.delete(planKey, revision: revision)
                     throw error
                 }
@@ -176,8 +182,7 @@ public struct ExtractionHandler: JobHandler {
 
     /// The plan with the model's answer; or with fewer messages, if the model was cut off.
     private func answered(
-        _ plan: ExtractionPlan, _ batch: [SessionMessage], in session: WorkingMemory, _ job: ExtractionJob,
-        _ isLastAttempt: Bool
+        _ plan: ExtractionPlan, _ batch: [SessionMessage], in session: WorkingMemory, _ job: ExtractionJob
     ) async throws -> ExtractionPlan {
         let strategy = try ExtractionStrategy(session.strategy)
         let context = context(before: batch[0], in: session.messages)

@@ -258,6 +258,9 @@ public struct SessionSummaryHandler: JobHandler {
         } catch let pause as ModelQuestions.Pause {
             logger.info("a summary waits for the language model", metadata: ["reason": "\(pause.reason)"])
             try await jobs.enqueue([job.waiting()])
+        } catch let error as MemoryError where error.code == .languageModelRefused {
+            // The next write of the session tries again.
+            logger.warning("a session was not summarised", metadata: ["error": "\(error)"])
         }
     }
 }

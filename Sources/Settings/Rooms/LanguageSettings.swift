@@ -8,7 +8,7 @@ public struct LanguageSettings: SettingsRoom {
     )
     public let generationModel = Setting<String?>.word(
         "GENERATION_MODEL", from: generationModelOfKeys,
-        inWords: "that of `FAST_MODEL`, or `gpt-5` with a key of OpenAI",
+        inWords: "that of `FAST_MODEL`, or `gpt-5` with a key for OpenAI itself",
         "The model that [extracts memories](language-models.md#memories-from-conversations). Its name chooses the service as that of `FAST_MODEL` does."
     )
     public let baseURL = Setting<String?>.address(
@@ -77,6 +77,9 @@ public struct LanguageSettings: SettingsRoom {
     /// That of `FAST_MODEL`, because a server without a key of OpenAI could not use another one.
     @Sendable private static func generationModelOfKeys(_ variables: [String: String]) -> String? {
         if let fast = variables["FAST_MODEL"], !fast.isEmpty { return fast }
+        // Another address may be that of embeddings alone.
+        let addresses = ["CHAT_API_BASE", "OPENAI_API_BASE"]
+        guard addresses.allSatisfy({ variables[$0]?.isEmpty != false }) else { return nil }
         return modelOfKeys(variables) == nil ? nil : "gpt-5"
     }
 
