@@ -382,8 +382,14 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
                 return Ranked(entry: near.entry, value: alpha * similarity + (1 - alpha) * keyword)
             })
         let top = ranked.first?.value ?? 0
-        return Self.page(ranked, query.page, total: matching.count) {
-            SearchHit($0.entry.record, relativeScore: top > 0 ? $0.value / top : 0, .hybrid)
+        return Self.page(ranked, query.page, total: matching.count) { ranked in
+            let record = ranked.entry.record
+            let hit = SearchHit(record, relativeScore: top > 0 ? ranked.value / top : 0, .hybrid)
+            guard query.explains else { return hit }
+            let similarity = alpha * metric.similarity(ofDistance: metric.distance(ranked.entry.vector, vector))
+            return hit.explained(
+                by: RankExplanation(
+                    hybrid: record, value: ranked.value, similarity: similarity, text: query.text, analyzer: analyzer))
         }
     }
 

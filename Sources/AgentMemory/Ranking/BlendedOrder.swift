@@ -26,6 +26,8 @@ public struct BlendedOrder: Sendable {
 
     /// How many records match, candidates or not.
     let matches: Int
+    /// Whether late interaction has had its say.
+    private(set) var comparedTokens = false
 
     init(_ entries: [Entry], matches: Int, idf: [Double], lateDepth: Int?) {
         self.entries = entries
@@ -49,6 +51,7 @@ public struct BlendedOrder: Sendable {
 
     /// - Parameter values: of the first entries, in their order.
     mutating func addLate(_ values: [Double]) {
+        comparedTokens = true
         for (position, value) in values.enumerated() {
             entries[position].late = value
             entries[position].value += value

@@ -66,7 +66,8 @@ extension BlendedQuery {
             let explanation =
                 explains
                 ? RankExplanation(
-                    entry, words: keywords.filter { entry.candidate.frequencies[$0] > 0 }.map { words[$0] })
+                    entry, words: keywords.filter { entry.candidate.frequencies[$0] > 0 }.map { words[$0] },
+                    isLateMissing: ranking.lateInteraction > 0 && !order.comparedTokens)
                 : nil
             return switch ranking.base {
             case .semantic:

@@ -3,7 +3,7 @@
 /// Of a blended ranking (rule S11) each part comes with its weight; their sum is the value, and the
 /// score is that divided by the best one.
 public struct RankExplanation: Sendable, Equatable {
-    /// `nil` where the engine tells only the sum.
+    /// `nil` where the engine tells only the sum, which loaded backends do.
     public let similarity: Double?
     /// `nil` where the engine tells only the sum.
     public let keyword: Double?
@@ -11,28 +11,33 @@ public struct RankExplanation: Sendable, Equatable {
     public let words: [String]
     public let recency: Double
     public let date: Double
-    public let late: Double
+    /// `nil` where late interaction was asked for and there was nothing to compare: no model for
+    /// tokens, or a backend that does not keep their bits.
+    public let late: Double?
     public let spread: Double
     /// The id of the neighbouring record in the session that gave ``spread``.
     public let spreadFrom: String?
 
-    init(_ entry: BlendedOrder.Entry, words: [String]) {
+    /// - Parameter isLateMissing: whether late interaction was asked for and could not be computed.
+    init(_ entry: BlendedOrder.Entry, words: [String], isLateMissing: Bool) {
         similarity = entry.similarity
         keyword = entry.keyword
         self.words = words
         recency = 0
         date = entry.date
-        late = entry.late
+        late = isLateMissing ? nil : entry.late
         spread = entry.spread
         spreadFrom = entry.giver
     }
 
-    /// Of a hit that an engine has ranked by one of the other rankings.
+    /// Of a hit that an engine has ranked by one of the other rankings, and told its score.
+    ///
+    /// - Parameter text: of the query.
     public init(_ hit: SearchHit, ranking: SearchQuery.Ranking, text: String, analyzer: TextAnalyzer = TextAnalyzer()) {
         let score = hit.score ?? 0
         var (similarity, keyword): (Double?, Double?) = (0, 0)
         var recency = 0.0
-        var findsWords = false
+        var heldWords: [String] = []
         switch ranking {
         case .semantic, .blended: similarity = score
         case .semanticWithRecency(let weights):
@@ -41,24 +46,44 @@ public struct RankExplanation: Sendable, Equatable {
             recency = score - part
         case .keyword:
             keyword = score
-            findsWords = true
+            heldWords = Self.words(of: text, in: hit.record, analyzer)
         case .hybrid:
             (similarity, keyword) = (nil, nil)
-            findsWords = true
+            heldWords = Self.words(of: text, in: hit.record, analyzer)
         }
+        self.init(similarity: similarity, keyword: keyword, words: heldWords, recency: recency)
+    }
+
+    /// Of a hit of a classic hybrid ranking (rule S6), by an engine that knows the whole value.
+    ///
+    /// - Parameters:
+    ///   - value: the sum of both parts, each with its weight.
+    ///   - similarity: the part of the similarity; the rest is the keyword rank's.
+    ///   - text: of the query.
+    public init(
+        hybrid record: MemoryRecord, value: Double, similarity: Double, text: String,
+        analyzer: TextAnalyzer = TextAnalyzer()
+    ) {
+        self.init(
+            similarity: similarity, keyword: max(0, value - similarity),
+            words: Self.words(of: text, in: record, analyzer), recency: 0)
+    }
+
+    private init(similarity: Double?, keyword: Double?, words: [String], recency: Double) {
         self.similarity = similarity
         self.keyword = keyword
+        self.words = words
         self.recency = recency
-        if findsWords {
-            let held = Set(analyzer.words(in: hit.record.text).map(ExactString.init))
-            words = analyzer.query(text).words.filter { held.contains(ExactString($0)) }
-        } else {
-            words = []
-        }
         date = 0
         late = 0
         spread = 0
         spreadFrom = nil
+    }
+
+    /// The words of the query that the record holds.
+    private static func words(of text: String, in record: MemoryRecord, _ analyzer: TextAnalyzer) -> [String] {
+        let held = Set(analyzer.words(in: record.text).map(ExactString.init))
+        return analyzer.query(text).words.filter { held.contains(ExactString($0)) }
     }
 
     /// Writes the object that the API shows.

@@ -209,9 +209,12 @@ public struct LongTermMemory: Sendable {
     /// The page with explanations, if they are requested.
     private func found(_ query: SearchQuery, _ memories: ScopedMemories) async throws -> Page<SearchHit> {
         let page = try await memories.search(query)
-        // Those of a blended ranking come with it.
-        guard query.explains, !query.ranking.isBlended else { return page }
-        return page.map { $0.explained(by: RankExplanation($0, ranking: query.ranking, text: query.text)) }
+        guard query.explains else { return page }
+        // Rankings of several parts come with theirs.
+        return page.map { hit in
+            if hit.explanation != nil { return hit }
+            return hit.explained(by: RankExplanation(hit, ranking: query.ranking, text: query.text))
+        }
     }
 
     public func list(_ query: ListQuery, for caller: Caller) async throws -> Page<MemoryRecord> {

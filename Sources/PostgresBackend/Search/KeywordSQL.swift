@@ -147,10 +147,11 @@ extension SearchSQL {
         _ expressions: [String], _ plan: SearchPlan, _ page: PageRequest, _ sql: inout SQLBuilder
     ) -> PostgresStatement {
         let ranked = """
-            ranked AS MATERIALIZED (SELECT number, id, distance, \
+            ranked AS MATERIALIZED (SELECT number, id, distance, value, \
             coalesce(value / nullif(max(value) OVER (), 0), 0) AS score FROM valued)
             """
         return self.ranked(
-            with: expressions + [ranked], order: "score DESC", extra: Self.candidatesFound(plan), page: page, &sql)
+            with: expressions + [ranked], order: "score DESC", value: "value", extra: Self.candidatesFound(plan),
+            page: page, &sql)
     }
 }

@@ -21,8 +21,16 @@ extension PostgresMemoryDatabase {
                         vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,
                         candidates: candidates, page: query.page)
                 })
-            return try self.hitPage(result, total: matches, query) {
-                SearchHit($0, relativeScore: $1.score, .hybrid)
+            // A query without words is ranked by the distance alone.
+            let weight = keywords.isEmpty ? 1 : alpha
+            return try self.hitPage(result, total: matches, query) { record, ranked in
+                let hit = SearchHit(record, relativeScore: ranked.score, .hybrid)
+                guard query.explains else { return hit }
+                return hit.explained(
+                    by: RankExplanation(
+                        hybrid: record, value: ranked.value,
+                        similarity: weight * self.space.metric.similarity(ofDistance: ranked.distance),
+                        text: query.text, analyzer: self.analyzer))
             }
         }
     }

@@ -90,19 +90,23 @@ extension PostgresMemoryDatabase {
         return (try await database.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
     }
 
-    /// The hits of a result with the rows of ``SearchSQL/ranked(with:order:extra:page:_:)``.
+    /// The hits of a result with the rows of ``SearchSQL/ranked(with:order:value:extra:page:_:)``.
     func hitPage(
         _ result: PostgresResult, total: Int, _ query: SearchQuery,
-        _ hit: (MemoryRecord, (distance: Double, score: Double)) throws -> SearchHit
+        _ hit: (MemoryRecord, (distance: Double, score: Double, value: Double)) throws -> SearchHit
     ) throws -> Page<SearchHit> {
         let columns = try RecordColumns(of: result)
-        let (distance, score) = (try result.column("distance"), try result.column("score"))
+        let (distance, score, value) = (
+            try result.column("distance"), try result.column("score"), try result.column("value")
+        )
         var hits: [SearchHit] = []
         hits.reserveCapacity(result.count)
         for row in result.rows where !row.isNull(columns[.id]) {
             var source = RecordRow(row: row, columns: columns)
             hits.append(
-                try hit(MemoryRecord(reading: &source), (try row.float8(distance), try row.float8(score))))
+                try hit(
+                    MemoryRecord(reading: &source),
+                    (try row.float8(distance), try row.float8(score), try row.float8(value))))
         }
         return Page(items: hits, total: total, request: query.page)
     }

@@ -172,16 +172,19 @@ struct SearchSQL {
     ///
     /// - Parameters:
     ///   - order: the order before the id.
+    ///   - value: the column of `ranked` that is the score before it was made relative to the best.
     ///   - extra: one more value about the whole result.
     func ranked(
-        with expressions: [String], order: String, extra: String, page: PageRequest, _ sql: inout SQLBuilder
+        with expressions: [String], order: String, value: String = "score", extra: String, page: PageRequest,
+        _ sql: inout SQLBuilder
     ) -> PostgresStatement {
         let limit = Self.limit(page, &sql)
         return sql.statement(
             """
             WITH \(expressions.joined(separator: ", ")), \
-            page AS MATERIALIZED (SELECT number, id, distance, score FROM ranked ORDER BY \(order), id\(limit)) \
-            SELECT whole.total, whole.extra, page.distance, page.score, \(RecordSQL.selection) \
+            page AS MATERIALIZED (SELECT number, id, distance, score, \(value) AS value FROM ranked \
+            ORDER BY \(order), id\(limit)) \
+            SELECT whole.total, whole.extra, page.distance, page.score, page.value, \(RecordSQL.selection) \
             FROM (SELECT (SELECT count(*) FROM ranked) AS total, \(extra) AS extra) whole \
             LEFT JOIN page ON true \
             LEFT JOIN LATERAL (SELECT * FROM memories m WHERE m.number = page.number OFFSET 0) m ON true \

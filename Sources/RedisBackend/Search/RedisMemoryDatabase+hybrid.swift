@@ -25,7 +25,13 @@ extension RedisMemoryDatabase {
             let wanted = ranked.dropFirst(query.page.offset).prefix(query.page.limit)
             let best = ranked.first?.value ?? 0
             return try await hitPage(query, found.total, Array(wanted)) { ranked, record in
-                SearchHit(record, relativeScore: best > 0 ? ranked.value / best : 0, .hybrid)
+                let hit = SearchHit(record, relativeScore: best > 0 ? ranked.value / best : 0, .hybrid)
+                guard query.explains, let distance = ranked.distance else { return hit }
+                let similarity = alpha * configuration.distanceMetric.similarity(ofDistance: distance)
+                return hit.explained(
+                    by: RankExplanation(
+                        hybrid: record, value: ranked.value, similarity: similarity, text: query.text,
+                        analyzer: analyzer))
             }
         }
     }
