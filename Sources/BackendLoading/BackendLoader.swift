@@ -51,7 +51,7 @@ public struct BackendLoader: Sendable {
             let transport = try await PythonTransport.make(
                 factory: factory, setting: setting, settings: settings, interpreter: configuration.python,
                 embedder: embedder, logger: logger)
-            return LoadedBackend(transport, logger: logger)
+            return LoadedBackend(transport, embedder: embedder, logger: logger)
         }
     }
 
@@ -72,7 +72,7 @@ public struct BackendLoader: Sendable {
         let transport = try await LibraryTransport.make(
             path: path, symbol: symbol, setting: setting, settings: settings, embedder: embedder,
             threads: threads, logger: logger)
-        return LoadedBackend(transport, logger: logger)
+        return LoadedBackend(transport, embedder: embedder, logger: logger)
     }
 
     /// A library without a path is searched in the folders of the plugins before the loader's own.

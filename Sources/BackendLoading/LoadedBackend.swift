@@ -5,12 +5,13 @@ import Synchronization
 
 /// A backend that was loaded at run time, as the rest of the server sees it: every operation is one
 /// call across the border.
-public final class LoadedBackend: MemoryVectorDatabase {
+public final class LoadedBackend: OpaqueBytesDatabase {
     public var name: String { transport.description.name }
     public var capabilities: BackendCapabilities { transport.description.capabilities }
     /// The backend's version, if it has one.
     public var version: String? { transport.description.version }
 
+    public let embedder: any Embedder
     private let transport: any BackendTransport
     private let logger: Logger
     /// Makes the words of texts, for backends that search by words.
@@ -23,8 +24,9 @@ public final class LoadedBackend: MemoryVectorDatabase {
         var running: Task<Void, any Error>?
     }
 
-    init(_ transport: any BackendTransport, logger: Logger) {
+    init(_ transport: any BackendTransport, embedder: any Embedder, logger: Logger) {
         self.transport = transport
+        self.embedder = embedder
         self.logger = logger
         let capabilities = transport.description.capabilities
         analyzer = capabilities.keywordSearch || capabilities.hybridSearch ? TextAnalyzer() : nil
@@ -117,8 +119,10 @@ public final class LoadedBackend: MemoryVectorDatabase {
 
     // MARK: Operations
 
-    public func add(_ records: [MemoryRecord]) async throws -> [String] {
-        try await answer(.add(records)) { json throws(MemoryError) in try BackendAnswer.ids(json, of: records) }
+    public func add(_ records: [MemoryRecord], bytes: [[UInt8]?]) async throws -> [String] {
+        try await answer(.add(records, bytes: kept(bytes))) { json throws(MemoryError) in
+            try BackendAnswer.ids(json, of: records)
+        }
     }
 
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
@@ -126,6 +130,19 @@ public final class LoadedBackend: MemoryVectorDatabase {
             try BackendAnswer.hits(json, ranking: query.ranking, on: query.page)
         }
     }
+
+    public func searchWithBytes(_ query: SearchQuery) async throws -> (page: Page<SearchHit>, bytes: [[UInt8]?]) {
+        try await answer(.search(query, wantsBytes: capabilities.opaqueBytes)) {
+            json throws(MemoryError) -> (Page<SearchHit>, [[UInt8]?]) in
+            (
+                try BackendAnswer.hits(json, ranking: query.ranking, on: query.page),
+                try BackendAnswer.opaqueBytes(ofHits: json)
+            )
+        }
+    }
+
+    /// What is sent of opaque bytes; nothing to a backend that does not keep them.
+    private func kept(_ bytes: [[UInt8]?]) -> [[UInt8]?]? { capabilities.opaqueBytes ? bytes : nil }
 
     public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
         try await answer(.list(query)) { json throws(MemoryError) in try BackendAnswer.records(json, on: query.page) }
@@ -143,8 +160,8 @@ public final class LoadedBackend: MemoryVectorDatabase {
         }
     }
 
-    public func update(_ updates: [RecordUpdate]) async throws -> Int {
-        try await answer(.update(updates)) { json throws(MemoryError) in
+    public func update(_ updates: [RecordUpdate], bytes: [[UInt8]?]) async throws -> Int {
+        try await answer(.update(updates, bytes: kept(bytes))) { json throws(MemoryError) in
             try BackendAnswer.number(json, "updated", answering: .update, maximum: updates.count)
         }
     }

@@ -33,16 +33,18 @@ public enum BackendAnswer {
         }
     }
 
-    public static func found(_ page: Page<SearchHit>) -> [UInt8] {
+    /// - Parameter bytes: the opaque bytes of each hit, where the request asked for them.
+    public static func found(_ page: Page<SearchHit>, bytes: [[UInt8]?]? = nil) -> [UInt8] {
         object { writer in
             writer.name("hits")
             writer.array { writer in
-                for hit in page.items {
+                for (position, hit) in page.items.enumerated() {
                     writer.object { writer in
                         writer.name("record")
                         hit.record.writeForBackend(to: &writer)
                         writer.name("distance")
                         writer.finite(hit.distance)
+                        if let bytes { writer.opaqueBytes(bytes[position]) }
                         guard let score = hit.score else { return }
                         writer.name("score")
                         writer.finite(score)
@@ -140,6 +142,17 @@ public enum BackendAnswer {
             }
         }
         return try checked(hits, total: try number(json, "total", answering: .search), page, source)
+    }
+
+    /// The opaque bytes of each hit, in their order; `nil` for a hit without any.
+    ///
+    /// - Throws: ``MemoryError`` with code `internalError` if some are not Base64.
+    public static func opaqueBytes(ofHits json: JSONValue) throws(MemoryError) -> [[UInt8]?] {
+        let source = "the answer to search"
+        var bytes = OpaqueBytesReader()
+        let hits = try MemberReader(json, of: source).required("hits", \.arrayValue)
+        for hit in hits { try bytes.read(hit, of: "a hit of \(source)", failing: .internalError) }
+        return bytes.all ?? hits.map { _ in nil }
     }
 
     /// - Throws: ``MemoryError`` with code `internalError` if there is no component, or one cannot

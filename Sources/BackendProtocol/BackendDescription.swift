@@ -26,6 +26,8 @@ public struct BackendDescription: Sendable, Equatable {
                     writer.name(member)
                     writer.bool(capabilities[keyPath: flag])
                 }
+                // Servers that do not know it refuse it.
+                if capabilities.opaqueBytes { writer.member(Self.opaqueBytes, true) }
                 writer.name("text_scorers")
                 writer.strings(capabilities.textScorers.map(\.rawValue).sorted())
             }
@@ -41,7 +43,7 @@ public struct BackendDescription: Sendable, Equatable {
         version = try reader.optional("version", \.stringValue)
         let members = try reader.required("capabilities", \.objectValue)
         try Self.refuseUnknown(json.objectValue ?? [:], known: ["name", "version", "capabilities"], "the description")
-        let known = Self.flags.map(\.member) + ["text_scorers"]
+        let known = Self.flags.map(\.member) + [Self.opaqueBytes, "text_scorers"]
         try Self.refuseUnknown(members, known: known, "capabilities")
         let flags = MemberReader(.object(members), of: "capabilities", failing: .misconfigured)
         let keyword = try flags.optional("keyword_search", \.boolValue) ?? false
@@ -54,10 +56,13 @@ public struct BackendDescription: Sendable, Equatable {
             serverSideRecency: try flags.optional("server_side_recency", \.boolValue) ?? false,
             distanceThreshold: try flags.optional("distance_threshold", \.boolValue) ?? false,
             metadataFilters: try flags.optional("metadata_filters", \.boolValue) ?? false,
+            opaqueBytes: try flags.optional(Self.opaqueBytes, \.boolValue) ?? false,
             textScorers: Set(scorers))
     }
 
-    /// The capabilities by their names in the schema.
+    private static let opaqueBytes = "opaque_bytes"
+
+    /// The capabilities by their names in the schema, those that every description names.
     public static var flags: [(member: String, flag: KeyPath<BackendCapabilities, Bool>)] {
         [
             ("keyword_search", \.keywordSearch), ("hybrid_search", \.hybridSearch),

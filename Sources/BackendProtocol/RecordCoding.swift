@@ -3,14 +3,17 @@ public import AgentMemory
 extension MemoryRecord {
     /// Writes the record as one object: `record` in the schema.
     ///
-    /// - Parameter words: the analyser's words of the text, for backends that search by words.
-    public func writeForBackend(to writer: inout JSONWriter, words: [String]? = nil) {
+    /// - Parameters:
+    ///   - words: the analyser's words of the text, for backends that search by words.
+    ///   - bytes: the opaque bytes or their absence, for backends that keep them.
+    public func writeForBackend(to writer: inout JSONWriter, words: [String]? = nil, bytes: [UInt8]?? = nil) {
         writer.object { writer in
             for field in shownFields { writer.write(field, value(of: field), .backend) }
             if let words {
                 writer.name("words")
                 writer.strings(words)
             }
+            if let bytes { writer.opaqueBytes(bytes) }
         }
     }
 

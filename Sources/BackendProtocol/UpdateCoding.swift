@@ -3,8 +3,10 @@ import AgentMemory
 extension RecordUpdate {
     /// Writes one of the `updates` of the schema.
     ///
-    /// - Parameter analyzer: makes the words of a new text, for backends that search by words.
-    func write(to writer: inout JSONWriter, analyzer: TextAnalyzer?) {
+    /// - Parameters:
+    ///   - analyzer: makes the words of a new text, for backends that search by words.
+    ///   - bytes: the opaque bytes of a new text or their absence, for backends that keep them.
+    func write(to writer: inout JSONWriter, analyzer: TextAnalyzer?, bytes: [UInt8]?? = nil) {
         writer.object { writer in
             writer.name("id")
             writer.string(id)
@@ -21,6 +23,7 @@ extension RecordUpdate {
             } else {
                 writer.null()
             }
+            if changes.text != nil, let bytes { writer.opaqueBytes(bytes) }
         }
     }
 

@@ -36,6 +36,12 @@
  *          answer, a late one, and one that does not fit the schema cost a line in the server's
  *          log, never more.
  *
+ * BYTES    Optional. A backend whose capabilities have "opaque_bytes": true is given bytes with each
+ *          text that it stores ("opaque_bytes", Base64, at most 8,192 bytes) and returns them with the
+ *          hits of a search that asks for them (rule S12). It never reads them: the server compares
+ *          the tokens of texts by them. Without the capability the server leaves that out of its
+ *          ranking, and no member "opaque_bytes" comes.
+ *
  * TIME     `timeout_ms` is the time that the call has left. After that the server abandons the call
  *          (its client gets a 503) and calls `cancel`. Time that the server itself spends on
  *          embeddings for the call does not count.

@@ -87,18 +87,36 @@ final class ExportedBackend: @unchecked Sendable {
             try await database.prepare()
             startUpkeep()
             return BackendAnswer.empty
-        case .add(let records): return BackendAnswer.added(try await database.add(records))
-        case .search(let query): return BackendAnswer.found(try await database.search(query))
+        case .add(let records, let bytes):
+            if let bytes, let keeper {
+                return BackendAnswer.added(try await keeper.add(records, bytes: bytes))
+            }
+            return BackendAnswer.added(try await database.add(records))
+        case .search(let query, let wantsBytes):
+            if wantsBytes, let keeper {
+                let (page, bytes) = try await keeper.searchWithBytes(query)
+                return BackendAnswer.found(page, bytes: bytes)
+            }
+            return BackendAnswer.found(try await database.search(query))
         case .list(let query): return BackendAnswer.listed(try await database.list(query))
         case .count(let filter): return BackendAnswer.number("count", try await database.count(filter))
         case .remove(let ids): return BackendAnswer.number("deleted", try await database.delete(ids))
-        case .update(let updates): return BackendAnswer.number("updated", try await database.update(updates))
+        case .update(let updates, let bytes):
+            let updated =
+                if let bytes, let keeper {
+                    try await keeper.update(updates, bytes: bytes)
+                } else {
+                    try await database.update(updates)
+                }
+            return BackendAnswer.number("updated", updated)
         case .health: return BackendAnswer.health(await database.health())
         case .drop:
             try await (database as? any ScopedMemoryDatabase)?.drop()
             return BackendAnswer.empty
         }
     }
+
+    private var keeper: (any OpaqueBytesDatabase)? { database as? any OpaqueBytesDatabase }
 
     private func cancel(_ call: UInt64) {
         tasks.withLock { $0[call] }?.cancel()

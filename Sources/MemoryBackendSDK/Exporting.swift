@@ -30,8 +30,12 @@ extension UnsafePointer where Pointee == memory_backend_host {
     ) -> BackendTable? {
         guard let host = Host(self) else { return nil }
         do {
-            return ExportedBackend.table(
-                of: try makeDatabase(try BackendContext(host)), version: version, host: host)
+            let database = try makeDatabase(try BackendContext(host))
+            guard !database.capabilities.opaqueBytes || database is any OpaqueBytesDatabase else {
+                throw MemoryError(
+                    .misconfigured, "\(database.name) declares opaqueBytes and is not an OpaqueBytesDatabase")
+            }
+            return ExportedBackend.table(of: database, version: version, host: host)
         } catch {
             host.fail((error as? MemoryError)?.message ?? String(describing: error))
             return nil

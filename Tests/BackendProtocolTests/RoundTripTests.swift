@@ -10,12 +10,12 @@ import Testing
             let read = try BackendRequest(request.operation, json: json)
             switch (request, read) {
             case (.prepare, .prepare), (.health, .health), (.drop, .drop): break
-            case (.add(let a), .add(let b)): #expect(a == b)
-            case (.search(let a), .search(let b)): #expect(a == b)
+            case (.add(let a, let aBytes), .add(let b, let bBytes)): #expect(a == b && aBytes == bBytes)
+            case (.search(let a, let aWants), .search(let b, let bWants)): #expect(a == b && aWants == bWants)
             case (.list(let a), .list(let b)): #expect(a == b)
             case (.count(let a), .count(let b)): #expect(a == b)
             case (.remove(let a), .remove(let b)): #expect(a == b)
-            case (.update(let a), .update(let b)): #expect(a == b)
+            case (.update(let a, let aBytes), .update(let b, let bBytes)): #expect(a == b && aBytes == bBytes)
             default: Issue.record("\(request.operation) became \(read.operation)")
             }
         }

@@ -63,7 +63,17 @@ enum Samples {
             + [.count(filter()), .count(.everything), .list(ListQuery(filter: filter(), page: page))]
             + rankings.map {
                 .search(try SearchQuery(text: "\"green tea\" in C++", ranking: $0, filter: filter(), page: page))
-            } + [.update(updates())]
+            } + [.update(updates())] + requestsWithBytes(page)
+    }
+
+    /// As they are sent to a backend that keeps opaque bytes; an update without a text has none.
+    private static func requestsWithBytes(_ page: PageRequest) throws -> [BackendRequest] {
+        let ranking = SearchQuery.Ranking.semantic(distanceThreshold: nil)
+        return [
+            .add(try records(), bytes: [[0, 255, 10], nil]),
+            .search(try SearchQuery(text: "tea", ranking: ranking, page: page), wantsBytes: true),
+            .update(try updates(), bytes: [[1, 2], nil, nil]),
+        ]
     }
 
     static func updates() throws -> [RecordUpdate] {

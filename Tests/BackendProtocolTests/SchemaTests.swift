@@ -19,6 +19,7 @@ import Testing
         let records = try Samples.records()
         sample("add_answer", BackendAnswer.added(records.map(\.id)))
         sample("search_answer", BackendAnswer.found(try Samples.hits()))
+        sample("search_answer", BackendAnswer.found(try Samples.hits(), bytes: [[0, 255], nil]))
         sample("list_answer", BackendAnswer.listed(Page(items: records, total: 2, nextOffset: nil)))
         sample("count_answer", BackendAnswer.number("count", 3))
         sample("remove_answer", BackendAnswer.number("deleted", 3))
@@ -29,6 +30,8 @@ import Testing
         sample("error", BackendFailure.json(MemoryError.invalid("topics", "not so").within(.index(0))))
         sample("error", BackendFailure.json(CancellationError()))
         sample("description", BackendDescription(name: "acme", capabilities: BackendCapabilities()).json)
+        sample(
+            "description", BackendDescription(name: "acme", capabilities: BackendCapabilities(opaqueBytes: true)).json)
         var writer = JSONWriter()
         BackendSettings(embeddingModel: "m", dimensions: 8, metric: .l2, timeoutMilliseconds: 1, scope: "s").write(
             to: &writer)

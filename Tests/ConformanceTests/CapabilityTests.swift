@@ -78,11 +78,11 @@ import Testing
             case .distanceThreshold: [.distanceThreshold]
             case .metadataFilters: [.metadataFilters]
             case .expiry: [.expiry]
-            case .blendedSearch: [.blendedSearch]
+            case .blendedSearch: [.blendedSearch, .lateInteraction]
             case .everything:
                 [
                     .keywordSearch, .hybridSearch, .serverSideRecency, .distanceThreshold, .metadataFilters,
-                    .expiry, .blendedSearch,
+                    .expiry, .blendedSearch, .lateInteraction,
                 ]
             }
         }
@@ -94,6 +94,7 @@ import Testing
         let harness = Harness(capabilities: missing.capabilities)
         let unmet = missing.needs.union([
             .secondProcess, .storeFaults, .wire, .oracle, .sessionStore, .jobQueue, .tokenStore, .atomicWrites,
+            .opaqueBytes,
         ])
         for check in checks {
             let result = await check.run(on: harness)

@@ -9,7 +9,7 @@ import Testing
     /// What no check can have over REST.
     static let unmetNeeds: Set<ConformanceCheck.Need> = [
         .steeredEmbeddings, .storeFaults, .oracle, .indexOfItsOwn, .sessionStore, .jobQueue, .tokenStore, .wholeCalls,
-        .atomicWrites,
+        .atomicWrites, .opaqueBytes,
     ]
     /// Checks whose own calls REST has no words for.
     static let inexpressible: Set<String> = [

@@ -39,6 +39,28 @@ class Plain:
 create_my_backend = Plain
 """
 
+KEEPING = PLAIN.replace("create_my_backend = Plain", "") + """
+class Result(MemoryRecordResult):
+    opaque_bytes: bytes | None = None
+
+KEPT = {}
+
+class Keeping(Plain):
+    async def add_memories(self, memories, opaque_bytes=None):
+        KEPT.update(opaque_bytes or {})
+        return await super().add_memories(memories)
+    async def update_memories(self, memories, opaque_bytes=None):
+        KEPT.update(opaque_bytes or {})
+        return len(await super().add_memories(memories))
+    async def search_memories(self, query, limit=10, offset=0, opaque_bytes=False, **filters):
+        found = results(limit, offset, **filters)
+        if opaque_bytes:
+            found.memories = [Result(**memory.model_dump(), opaque_bytes=KEPT.get(memory.id)) for memory in found.memories]
+        return found
+
+create_my_backend = Keeping
+"""
+
 
 class CallTests(unittest.TestCase):
     def start(self, source=PLAIN, **options):
@@ -113,6 +135,34 @@ create_my_backend = Changed
                 status, message = self.changed(f"    {method}").failure(operation, request)
                 self.assertEqual(status, "internal_error")
                 self.assertIn(part, message)
+
+    def test_opaque_bytes(self):
+        with Server(source=PLAIN) as server:
+            self.assertNotIn("opaque_bytes", server.started()["capabilities"])
+        with Server(source=KEEPING) as server:
+            self.assertIs(server.started()["capabilities"]["opaque_bytes"], True)
+
+            def kept():
+                hits = server.call("search", search("[1]") | {"opaque_bytes": True})["hits"]
+                return {hit["record"]["id"]: hit["opaque_bytes"] for hit in hits}
+
+            def update(identity, **members):
+                server.call("update", {"updates": [{"id": identity, "set": {}, "access": None} | members]})
+
+            server.call("add", {"records": [record("a") | {"opaque_bytes": "AAH/"}, record("b") | {"opaque_bytes": None}]})
+            self.assertEqual(kept(), {"a": "AAH/", "b": None})
+            update("a", set={"pinned": True})
+            update("b", set={"text": "[1] new"}, opaque_bytes="AQ==")
+            self.assertEqual(kept(), {"a": "AAH/", "b": "AQ=="})
+            update("a", set={"text": "[1] newer"}, opaque_bytes=None)
+            self.assertEqual(kept(), {"a": None, "b": "AQ=="})
+            self.assertNotIn("opaque_bytes", server.call("search", search("[1]"))["hits"][0])
+
+    def test_opaque_bytes_that_are_none(self):
+        server = self.start(KEEPING.replace("opaque_bytes=KEPT.get(memory.id)", "opaque_bytes='text'"))
+        server.add(record("a"))
+        status, message = server.failure("search", search("[1]") | {"opaque_bytes": True})
+        self.assertEqual((status, message), ("internal_error", "search_memories answered opaque_bytes that are a str"))
 
     def test_records_that_are_none(self):
         for change, part in [

@@ -33,6 +33,10 @@ class FailureTests(unittest.TestCase):
         for part in parts:
             self.assertIn(part, message)
 
+    def test_opaque_bytes_without_a_place_for_them(self):
+        source = WHOLE + "    capabilities = {'opaque_bytes': True}\ndef create_my_backend(embeddings): return Whole()\n"
+        self.expect("invalid_return_type", source, "add_memories, update_memories has no opaque_bytes")
+
     def test_no_such_module(self):
         self.expect(
             "import_error", WHOLE, "there is no module 'nobodys_backends'", sys.executable, "PYTHONPATH",

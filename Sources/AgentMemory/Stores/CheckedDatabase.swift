@@ -2,7 +2,8 @@
 /// server and the conformance kit run.
 ///
 /// A search that the backend's ``BackendCapabilities`` do not cover is refused, and a call without
-/// records, ids or updates returns at once; neither reaches the backend.
+/// records, ids or updates returns at once; neither reaches the backend. A backend that keeps
+/// opaque bytes is given the bits of the texts' tokens.
 public struct CheckedDatabase: MemoryVectorDatabase {
     /// The backend itself.
     public let database: any MemoryVectorDatabase
@@ -42,9 +43,19 @@ public struct CheckedDatabase: MemoryVectorDatabase {
     public func close() async { await database.close() }
     public func health() async -> [ComponentHealth] { await database.health() }
 
+    /// Whether a blended search can compare texts by their tokens: the backend ranks with them
+    /// itself, or keeps the bytes for it.
+    public var comparesTokens: Bool { database.capabilities.blendedSearch || opaqueBytes != nil }
+
+    /// The backend, if it declares that it keeps opaque bytes.
+    public var opaqueBytes: (any OpaqueBytesDatabase)? {
+        database.capabilities.opaqueBytes ? database as? any OpaqueBytesDatabase : nil
+    }
+
     public func add(_ records: [MemoryRecord]) async throws -> [String] {
         guard !records.isEmpty else { return [] }
         try capabilities.checkExpiry(isGiven: records.contains { $0.expiresAt != nil }, backend: name)
+        if let opaqueBytes { return try await opaqueBytes.addWithTokens(records) }
         // It replaces what has its ids, expired or not.
         return try await database.add(records)
     }
@@ -54,7 +65,7 @@ public struct CheckedDatabase: MemoryVectorDatabase {
         try capabilities.check(query.filter, backend: name)
         return try await unexpired {
             if case .blended(let ranking) = query.ranking, !database.capabilities.blendedSearch {
-                return try await ComposedSearch(database).page(of: query, ranking)
+                return try await ComposedSearch(database, keeper: opaqueBytes).page(of: query, ranking)
             }
             return try await database.search(query)
         }
@@ -87,6 +98,7 @@ public struct CheckedDatabase: MemoryVectorDatabase {
         guard !updates.isEmpty else { return 0 }
         try capabilities.checkExpiry(isGiven: updates.contains { $0.changes.setsExpiry }, backend: name)
         try await removeExpired()
+        if let opaqueBytes { return try await opaqueBytes.updateWithTokens(updates) }
         return try await database.update(updates)
     }
 

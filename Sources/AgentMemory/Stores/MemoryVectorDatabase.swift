@@ -69,6 +69,8 @@ public struct BackendCapabilities: Sendable, Equatable {
     /// Whether ``MemoryVectorDatabase/search(_:)`` takes the ranking `blended`. For other backends
     /// ``CheckedDatabase`` finds the candidates by their semantic and their keyword search.
     public internal(set) var blendedSearch: Bool
+    /// Whether the backend is an ``OpaqueBytesDatabase``: it keeps what late interaction compares.
+    public let opaqueBytes: Bool
     /// The scorers that keyword and hybrid search accept; `bm25std` is always among them if there
     /// is keyword search.
     public let textScorers: Set<TextScorer>
@@ -76,7 +78,7 @@ public struct BackendCapabilities: Sendable, Equatable {
     public init(
         keywordSearch: Bool = true, hybridSearch: Bool = true, serverSideRecency: Bool = true,
         distanceThreshold: Bool = true, metadataFilters: Bool = false, expiry: Bool = false,
-        blendedSearch: Bool = false, textScorers: Set<TextScorer> = [.bm25std]
+        blendedSearch: Bool = false, opaqueBytes: Bool = false, textScorers: Set<TextScorer> = [.bm25std]
     ) {
         self.keywordSearch = keywordSearch
         self.hybridSearch = hybridSearch
@@ -85,6 +87,7 @@ public struct BackendCapabilities: Sendable, Equatable {
         self.metadataFilters = metadataFilters
         self.expiry = expiry
         self.blendedSearch = blendedSearch
+        self.opaqueBytes = opaqueBytes
         self.textScorers = textScorers
     }
 

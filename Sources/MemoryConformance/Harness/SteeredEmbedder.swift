@@ -4,7 +4,8 @@ import Synchronization
 /// An embedder whose vectors a check decides: a text `[0.5, 1] anything` gets the vector (0.5, 1,
 /// 0, 0, ...); any other text gets a unit vector made from its bytes, the same on every platform.
 ///
-/// It counts its calls and can be told to fail.
+/// It counts its calls and can be told to fail. If a check asks for tokens, each word of a text is
+/// one, of 64 bits that the check can decide too.
 public final class SteeredEmbedder: Embedder {
     public enum Fault: String, Sendable {
         /// Throws as if the service were down.
@@ -18,10 +19,13 @@ public final class SteeredEmbedder: Embedder {
         var texts: [String] = []
         var fault: Fault?
         var assigned: [ExactString: [Float]] = [:]
+        var tokens: [ExactString: UInt64] = [:]
     }
 
     public let model = "conformance/steered"
     public let dimensions: Int
+    /// Of the tokens; `nil` unless they are wanted.
+    public let tokenModelTag: UInt32?
     private let state = Mutex(State())
 
     /// The default length of vectors.
@@ -29,8 +33,10 @@ public final class SteeredEmbedder: Embedder {
     /// Checks use as many directions, and need room for other texts.
     public static let fewestDimensions = 8
 
-    public init(dimensions: Int = usualDimensions) {
+    /// - Parameter makesTokens: whether texts have tokens; default: no.
+    public init(dimensions: Int = usualDimensions, makesTokens: Bool = false) {
         self.dimensions = dimensions
+        tokenModelTag = makesTokens ? TokenBits.tag(ofModel: "conformance/steered") : nil
     }
 
     /// Every text that was embedded so far.
@@ -61,17 +67,36 @@ public final class SteeredEmbedder: Embedder {
         }
     }
 
+    public func encode(_ texts: [String]) async throws -> [TextEncoding] {
+        zip(texts, try await embed(texts)).map { TextEncoding(vector: $1, tokens: tokens($0)) }
+    }
+
     public func unavailability() async -> String? { nil }
+
+    /// Assigns bits to a word wherever it is a token.
+    public func assign(bits: UInt64, toWord word: String) {
+        state.withLock { $0.tokens[ExactString(word)] = bits }
+    }
+
+    /// The words of a text as tokens; `nil` unless they are wanted.
+    public func tokens(_ text: String) -> EncodedTokens? {
+        guard let tokenModelTag else { return nil }
+        let words = text.split { !$0.isLetter && !$0.isNumber }.prefix(TokenBits.maximumTokens).map(String.init)
+        let bits = state.withLock { state in words.map { state.tokens[ExactString($0)] ?? Self.seed(of: $0) } }
+        return EncodedTokens(bits: TokenBits(modelTag: tokenModelTag, width: 64, words: bits), words: words)
+    }
 
     /// The vector of a text.
     public func vector(_ text: String) -> [Float] {
         if let steered = state.withLock({ $0.assigned[ExactString(text)] }) ?? Self.steered(text) {
             return steered + [Float](repeating: 0, count: max(0, dimensions - steered.count))
         }
-        // splitmix64 over a FNV-1a hash of the text.
-        var seed: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in text.utf8 { seed = (seed ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return Self.unitVector(dimensions: dimensions, seed: seed)
+        return Self.unitVector(dimensions: dimensions, seed: Self.seed(of: text))
+    }
+
+    /// The FNV-1a hash of a text, from which splitmix64 makes its vector.
+    private static func seed(of text: String) -> UInt64 {
+        text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
     /// A vector of length 1 whose direction depends on `seed` alone.

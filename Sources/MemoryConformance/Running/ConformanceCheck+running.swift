@@ -19,7 +19,7 @@ extension ConformanceCheck {
     private func outcome(
         on harness: any ConformanceHarness, _ settings: CheckSettings, log: CallLog, figures: Figures
     ) async -> CheckResult.Outcome {
-        let embedder = SteeredEmbedder(dimensions: harness.dimensions ?? dimensions)
+        let embedder = SteeredEmbedder(dimensions: harness.dimensions ?? dimensions, makesTokens: makesTokens)
         let scoped: ScopedDatabase
         do {
             // Created in a task of its own: a scope that is half created when the run is cancelled
@@ -71,6 +71,8 @@ extension ConformanceCheck {
             case .blendedSearch: !capabilities.blendedSearch
             case .metadataFilters: !capabilities.metadataFilters
             case .expiry: !capabilities.expiry
+            case .lateInteraction: !CheckedDatabase(scoped.database).comparesTokens
+            case .opaqueBytes: CheckedDatabase(scoped.database).opaqueBytes == nil
             case .steeredEmbeddings: !scoped.embedsAsGiven
             case .secondProcess: scoped.reopen == nil
             case .storeFaults: scoped.faults == nil

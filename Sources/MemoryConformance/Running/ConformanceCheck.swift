@@ -36,6 +36,9 @@ public struct ConformanceCheck: Sendable, Identifiable {
         case blendedSearch = "blended ranking"
         case metadataFilters = "filters on metadata"
         case expiry = "records that expire"
+        /// The check compares texts by their tokens.
+        case lateInteraction = "late interaction"
+        case opaqueBytes = "opaque bytes"
         /// The check decides which texts are near to which.
         case steeredEmbeddings = "embeddings that the check decides"
         /// The check opens the scope a second time.
@@ -67,6 +70,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
     public let needs: Set<Need>
     /// The length of the vectors in the check.
     let dimensions: Int
+    /// Whether the embedder of the check makes tokens.
+    let makesTokens: Bool
     /// The usual cause of a failure, for the author of the backend.
     public let hint: String
     let body: @Sendable (CheckScope) async throws -> Void
@@ -76,11 +81,13 @@ public struct ConformanceCheck: Sendable, Identifiable {
     ///   - body: a named function of the chapter, so that a failing line has a name.
     init(
         _ id: String, _ requirement: Requirement = .must, level: Level? = nil, needs: Set<Need> = [],
-        dimensions: Int = 16, hint: String, run body: @escaping @Sendable (CheckScope) async throws -> Void
+        dimensions: Int = 16, makesTokens: Bool = false, hint: String,
+        run body: @escaping @Sendable (CheckScope) async throws -> Void
     ) {
         self.id = id
         self.requirement = requirement
         self.dimensions = dimensions
+        self.makesTokens = makesTokens
         self.hint = hint
         self.body = body
         let chapter = id.prefix { $0 != "/" }
@@ -116,9 +123,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
     /// Every check, chapter by chapter.
     public static let all: [ConformanceCheck] = [
         RecordChecks.checks, RecordLimitChecks.checks, UpdateChecks.checks, FilterChecks.checks, MetadataChecks.checks,
-        ExpiryChecks.checks,
-        PageChecks.checks,
-        SearchChecks.checks, KeywordChecks.checks, BlendedChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
+        ExpiryChecks.checks, PageChecks.checks, SearchChecks.checks, KeywordChecks.checks, BlendedChecks.checks,
+        LateInteractionChecks.checks, CapabilityChecks.checks, FailureChecks.checks,
         ConcurrencyChecks.checks, AtomicityChecks.checks, DurabilityChecks.checks, SizeChecks.checks,
         RecallChecks.checks, differentialChecks, SessionChecks.checks, SessionWriteChecks.checks, JobChecks.checks,
         ScopeChecks.checks, TokenChecks.checks, HistoryChecks.checks,

@@ -54,6 +54,10 @@ struct BackendCommand: AsyncParsableCommand {
             ("hybrid search", capabilities.hybridSearch ? "yes" : "no"),
             ("recency", capabilities.serverSideRecency ? "yes" : "no"),
             ("threshold", capabilities.distanceThreshold ? "yes" : "no"),
+            (
+                "token ranking",
+                CheckedDatabase(backend).comparesTokens ? "yes" : "no: the backend keeps no opaque bytes"
+            ),
             ("text scorers", capabilities.textScorers.map(\.rawValue).sorted().joined(separator: ", ")),
         ]
         for (name, value) in lines where !value.isEmpty {

@@ -112,6 +112,16 @@ extension Mutant {
         blendedMutant("the context of a session does not count", contextWeight: { _ in 0 }),
         blendedMutant("the context of a session counts twice", contextWeight: { min(1, 2 * $0) }),
         blendedMutant("dates do not count", dateWeight: { _ in 0 }),
+        blendedMutant(
+            "late interaction does not count", caughtBy: "search/S11-late-interaction", lateInteraction: { _ in 0 }),
+        blendedMutant(
+            "late interaction counts twice", caughtBy: "search/S11-late-interaction", lateInteraction: { 2 * $0 }),
+        lateMutant("the likenesses of all tokens are added up") { likenesses, weights in
+            zip(likenesses, weights).reduce(0) { $0 + $1.1 * $1.0.reduce(0, +) }
+        },
+        lateMutant("every word of the query counts alike") { likenesses, _ in
+            likenesses.reduce(0) { $0 + ($1.max() ?? 0) } / Double(likenesses.count)
+        },
         Mutant("words count by the whole store", caughtBy: "hybrid/S11-own-statistics") { database in
             let search = database.searching
             database.searching = { query in
@@ -242,17 +252,67 @@ extension AlteredDatabase {
 extension Mutant {
     /// A blended search with other weights.
     private static func blendedMutant(
-        _ name: String, contextWeight: @escaping @Sendable (Double) -> Double = { $0 },
+        _ name: String, caughtBy check: String = "hybrid/S11-formula",
+        lateInteraction: @escaping @Sendable (Double) -> Double = { $0 },
+        contextWeight: @escaping @Sendable (Double) -> Double = { $0 },
         dateWeight: @escaping @Sendable (Double) -> Double = { $0 }
     ) -> Mutant {
-        Mutant(name, caughtBy: "hybrid/S11-formula") { database in
+        Mutant(name, caughtBy: check) { database in
             let search = database.searching
             database.searching = { query in
                 guard case .blended(let ranking) = query.ranking else { return try await search(query) }
                 let other = try BlendedRanking(
-                    ranking.base, lateInteraction: ranking.lateInteraction,
+                    ranking.base, lateInteraction: lateInteraction(ranking.lateInteraction),
                     contextWeight: contextWeight(ranking.contextWeight), dateWeight: dateWeight(ranking.dateWeight))
                 return try await search(query.ranked(.blended(other)))
+            }
+        }
+    }
+
+    /// A blended search with another late interaction: `value` makes it of the likenesses of each
+    /// of the query's tokens to those of the record, and of the weights of the query's tokens.
+    private static func lateMutant(
+        _ name: String, value: @escaping @Sendable (_ likenesses: [[Double]], _ weights: [Double]) -> Double
+    ) -> Mutant {
+        Mutant(name, caughtBy: "search/S11-late-interaction") { database in
+            let (search, embedder) = (database.searching, database.embedder)
+            database.searching = { query in
+                guard case .blended(let ranking) = query.ranking, ranking.lateInteraction > 0 else {
+                    return try await search(query)
+                }
+                let hits = try await search(
+                    SearchQuery(
+                        text: query.text, ranking: query.ranking, filter: query.filter,
+                        page: PageRequest(limit: PageRequest.maximumLimit), explains: true)
+                ).items
+                let encodings = try await embedder.encode([query.text] + hits.map(\.record.text)).map(\.tokens)
+                guard let asked = encodings[0] else { return try await search(query) }
+                let analyzer = TextAnalyzer()
+                let held = hits.map { Set(analyzer.words(in: $0.record.text)) }
+                let idf = asked.words.map { text in
+                    let word = analyzer.words(in: text)
+                    return BM25.inverseDocumentFrequency(
+                        documents: hits.count, containing: held.count { !$0.isDisjoint(with: word) })
+                }
+                let weights = idf.map { $0 / idf.reduce(0, +) }
+                let known = encodings.dropFirst().map { tokens -> Double? in
+                    guard let tokens, tokens.bits.count > 0 else { return nil }
+                    let likenesses = asked.bits.words.map { asked in
+                        tokens.bits.words.map { 1 - Double(($0 ^ asked).nonzeroBitCount) / 32 }
+                    }
+                    return value(likenesses, weights)
+                }
+                let mean = known.compactMap(\.self).reduce(0, +) / Double(max(1, known.compactMap(\.self).count))
+                let valued = zip(hits, known).map { hit, late in
+                    let parts = hit.explanation
+                    let rest = (parts?.similarity ?? 0) + (parts?.keyword ?? 0) + (parts?.date ?? 0)
+                    return (record: hit.record, value: rest + ranking.lateInteraction * (late ?? mean))
+                }.sorted { $0.value > $1.value }
+                let best = valued.first?.value ?? 1
+                let ranked = valued.map {
+                    SearchHit($0.record, relativeScore: min(1, max(0, $0.value / best)), .hybrid)
+                }
+                return AlteredDatabase.page(ranked, query.page)
             }
         }
     }

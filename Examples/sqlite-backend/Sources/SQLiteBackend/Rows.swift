@@ -13,13 +13,17 @@ extension Database {
                     id TEXT PRIMARY KEY,
                     created_at INTEGER NOT NULL,  -- microseconds since 1970
                     record TEXT NOT NULL,         -- JSON, as the REST API spells it
-                    vector BLOB NOT NULL          -- float32, as the machine has them
+                    vector BLOB NOT NULL,         -- float32, as the machine has them
+                    bytes BLOB                    -- what the server gives with the text, as it is
                 );
                 CREATE INDEX IF NOT EXISTS memories_newest ON memories (created_at DESC, id);
                 CREATE TABLE IF NOT EXISTS vector_space (
                     id INTEGER PRIMARY KEY CHECK (id = 1), model TEXT NOT NULL, dimensions INTEGER NOT NULL
                 );
                 """)
+        // Files of earlier versions have no such column.
+        guard try !columns(in: "memories").contains(where: { $0.name == "bytes" }) else { return }
+        try execute(sql: "ALTER TABLE memories ADD COLUMN bytes BLOB")
     }
 
     /// Notes whose vectors the file holds, if that is not noted yet.
@@ -33,16 +37,30 @@ extension Database {
             .map { VectorSpace(model: $0[0], dimensions: $0[1]) }
     }
 
-    func store(_ record: MemoryRecord, _ vector: [Float]) throws {
+    func store(_ record: MemoryRecord, _ vector: [Float], _ bytes: [UInt8]?) throws {
         try cachedStatement(
-            sql: "INSERT OR REPLACE INTO memories (id, created_at, record, vector) VALUES (?, ?, ?, ?)"
-        ).execute(arguments: [record.id, record.createdAt.microseconds, record.jsonText, vector.bytes])
+            sql: "INSERT OR REPLACE INTO memories (id, created_at, record, vector, bytes) VALUES (?, ?, ?, ?, ?)"
+        ).execute(
+            arguments: [
+                record.id, record.createdAt.microseconds, record.jsonText, vector.bytes, bytes.map { Data($0) },
+            ])
     }
 
     /// - Parameter vector: `nil` keeps the one there is.
     func change(_ record: MemoryRecord, _ vector: [Float]?) throws {
         try cachedStatement(sql: "UPDATE memories SET record = ?, vector = coalesce(?, vector) WHERE id = ?")
             .execute(arguments: [record.jsonText, vector?.bytes, record.id])
+    }
+
+    /// Replaces what the server has given with the text.
+    func keep(_ bytes: [UInt8]?, of id: String) throws {
+        try cachedStatement(sql: "UPDATE memories SET bytes = ? WHERE id = ?")
+            .execute(arguments: [bytes.map { Data($0) }, id])
+    }
+
+    func bytes(_ id: String) throws -> [UInt8]? {
+        try Data.fetchOne(cachedStatement(sql: "SELECT bytes FROM memories WHERE id = ?"), arguments: [id])
+            .map(Array.init)
     }
 
     /// - Returns: how many there were, 0 or 1.

@@ -5,14 +5,17 @@ public import MemoryBackendSDK
 
 /// Memories in a file, searched by looking at every row.
 ///
-/// It has semantic search with filters and distance thresholds, and says that it has nothing else.
+/// It has semantic search with filters and distance thresholds, keeps opaque bytes, and says that
+/// it has nothing else.
 /// A database for one machine and some thousands of memories; several servers on the machine may
 /// share the file.
-public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
+public final class SQLiteMemoryDatabase: ScopedMemoryDatabase, OpaqueBytesDatabase {
     public let name = "sqlite"
     public let capabilities = BackendCapabilities(
-        keywordSearch: false, hybridSearch: false, serverSideRecency: false, distanceThreshold: true, textScorers: [])
+        keywordSearch: false, hybridSearch: false, serverSideRecency: false, distanceThreshold: true,
+        opaqueBytes: true, textScorers: [])
 
+    public var embedder: any Embedder { context.embedder }
     private let context: BackendContext
     private let file: DatabaseFile
 
@@ -62,23 +65,32 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
 
     // MARK: Writing
 
-    public func add(_ records: [MemoryRecord]) async throws -> [String] {
+    public func add(_ records: [MemoryRecord], bytes: [[UInt8]?]) async throws -> [String] {
         guard !records.isEmpty else { return [] }
         // All texts first: if embedding fails, nothing was written (rule R7).
         let vectors = try await context.embedder.checkedEmbeddings(of: records.map(\.text))
         try await file.write { db in
-            for (record, vector) in zip(records, vectors) { try db.store(record, vector) }
+            for (position, record) in records.enumerated() {
+                try db.store(record, vectors[position], bytes[position])
+            }
         }
         return records.map(\.id)
     }
 
-    public func update(_ updates: [RecordUpdate]) async throws -> Int {
+    public func update(_ updates: [RecordUpdate], bytes: [[UInt8]?]) async throws -> Int {
+        // The bytes come with a text; where an update names none, the stored ones stay.
+        var bytesOfTexts: [ExactString: [UInt8]] = [:]
+        for (update, bytes) in zip(updates, bytes) {
+            if let text = update.changes.text { bytesOfTexts[ExactString(text)] = bytes }
+        }
         var vectors = TextVectors()
         while true {
             // While texts are embedded other calls change what is stored. So the transaction that
             // would write looks first, and gives back the texts that it has no vectors for instead
             // of writing.
-            switch try await file.write({ [vectors] in try Self.apply(updates, vectors, in: $0) }) {
+            switch try await file.write({ [vectors, bytesOfTexts] in
+                try Self.apply(updates, vectors, bytesOfTexts, in: $0)
+            }) {
             case .changed(let count): return count
             case .needs(let texts): try await vectors.embed(texts, by: context.embedder)
             }
@@ -91,12 +103,16 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
     }
 
     private static func apply(
-        _ updates: [RecordUpdate], _ vectors: TextVectors, in db: Database
+        _ updates: [RecordUpdate], _ vectors: TextVectors, _ bytes: [ExactString: [UInt8]], in db: Database
     ) throws -> Outcome {
         let fold = try UpdateFold(updates) { try db.record($0) }
         let missing = fold.textsToEmbed(besides: vectors)
         guard missing.isEmpty else { return .needs(missing) }
-        for change in fold.changes { try db.change(change.after, change.newText.flatMap { vectors[$0] }) }
+        for change in fold.changes {
+            try db.change(change.after, change.newText.flatMap { vectors[$0] })
+            guard let text = change.applied.last(where: { $0.text != nil })?.text else { continue }
+            try db.keep(bytes[ExactString(text)], of: change.id)
+        }
         return .changed(fold.changes.count)
     }
 
@@ -130,11 +146,21 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
         }
     }
 
+    public func searchWithBytes(_ query: SearchQuery) async throws -> (page: Page<SearchHit>, bytes: [[UInt8]?]) {
+        try await found(query) { try $0.bytes($1) }
+    }
+
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        try await found(query) { _, _ in nil }.page
+    }
+
+    private func found(
+        _ query: SearchQuery, bytes: @escaping @Sendable (Database, String) throws -> [UInt8]?
+    ) async throws -> (page: Page<SearchHit>, bytes: [[UInt8]?]) {
         // What was not declared is refused, never ignored.
         try capabilities.check(query.ranking, backend: name)
         guard case .semantic(let threshold) = query.ranking else {
-            return Page(items: [], total: 0, request: query.page)
+            return (Page(items: [], total: 0, request: query.page), [])
         }
         let vector = try await context.embedder.checkedEmbeddings(of: [query.text])[0]
         return try await file.read { db in
@@ -152,7 +178,10 @@ public final class SQLiteMemoryDatabase: ScopedMemoryDatabase {
             let shown = try page.compactMap { hit in
                 try db.record(hit.id).map { SearchHit($0, distance: hit.distance) }
             }
-            return Page(items: shown, total: nearest.count, request: query.page)
+            return (
+                Page(items: shown, total: nearest.count, request: query.page),
+                try shown.map { try bytes(db, $0.record.id) }
+            )
         }
     }
 }

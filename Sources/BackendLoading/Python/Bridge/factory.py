@@ -8,7 +8,15 @@ import sys
 from _agent_memory_bridge.backend import OPERATIONS
 from _agent_memory_bridge.failures import Refusal, bounded, named, users_line
 
-CAPABILITIES = {"keyword_search": bool, "hybrid_search": bool, "server_side_recency": bool, "distance_threshold": bool}
+CAPABILITIES = {
+    "keyword_search": bool,
+    "hybrid_search": bool,
+    "server_side_recency": bool,
+    "distance_threshold": bool,
+    "opaque_bytes": bool,
+}
+# The methods that keep opaque bytes have a parameter of that name.
+KEEPING_BYTES = ("add_memories", "update_memories", "search_memories")
 INTERFACE = "agent_memory_server.memory_vector_db.MemoryVectorDatabase"
 REFERENCE = ("agent_memory_server", "agent_memory_server.")
 
@@ -47,10 +55,17 @@ def description(instance, backend):
             "server_side_recency": backend.names("search_memories", "server_side_recency"),
             "distance_threshold": backend.names("search_memories", "distance_threshold"),
         }
+        if all(backend.names(method, "opaque_bytes") for method in KEEPING_BYTES):
+            declared["opaque_bytes"] = True
+    capabilities = _checked(declared, type(instance).__name__)
+    if capabilities.get("opaque_bytes"):
+        lacking = [method for method in KEEPING_BYTES if not backend.takes(method, "opaque_bytes")]
+        if lacking:
+            raise Refusal("invalid_return_type", f"{', '.join(lacking)} has no opaque_bytes, which the capabilities declare")
     return {
         "name": name if isinstance(name, str) and name else type(instance).__name__,
         "version": version if isinstance(version, str) else None,
-        "capabilities": _checked(declared, type(instance).__name__),
+        "capabilities": capabilities,
     }
 
 

@@ -1,5 +1,7 @@
 """The operations of a request, carried out by the methods of the reference's interface."""
 
+import base64
+import binascii
 from datetime import datetime, timezone
 
 from _agent_memory_bridge import recency
@@ -52,8 +54,9 @@ class Operations:
     async def add(self, request):
         # Of an id that is there twice the last record counts (rule R2).
         last = {values["id"]: values for values in request["records"]}
+        given = _bytes_given(last.values())
         async with self._busy.holding(last):
-            ids = await self._backend.call("add_memories", [record_of(values) for values in last.values()])
+            ids = await self._backend.call("add_memories", [record_of(values) for values in last.values()], **given)
         if not isinstance(ids, (list, tuple)) or len(ids) != len(last):
             count = len(ids) if isinstance(ids, (list, tuple)) else "no list of"
             raise CallError("internal_error", f"add_memories answered {count} ids for {len(last)} records")
@@ -71,7 +74,7 @@ class Operations:
         ids = list(dict.fromkeys(update["id"] for update in updates))
         async with self._busy.holding(ids):
             stored = await self._read(ids)
-            changed, written = {}, set()
+            changed, written, renewed = {}, set(), {}
             for update in updates:
                 key = update["id"]
                 before = changed.get(key, stored.get(key))
@@ -80,10 +83,14 @@ class Operations:
                     changed[key] = after
                     if update["set"] or update["access"]:
                         written.add(key)
+                    if "opaque_bytes" in update:
+                        renewed[key] = update
             count = len(changed)
             if written:
                 records = [record_of(changed[key]) for key in changed if key in written]
-                count += await self._backend.number("update_memories", len(records), records) - len(records)
+                # Those that are not named keep their bytes.
+                given = _bytes_given(renewed.values())
+                count += await self._backend.number("update_memories", len(records), records, **given) - len(records)
         return {"updated": count}
 
     async def count(self, request):
@@ -104,7 +111,7 @@ class Operations:
         if condition.matches_nothing:
             return {"hits": [], "total": 0}
         limit, offset = request["limit"], request["offset"]
-        fetch = self._searching(request["text"], ranking, condition)
+        fetch = self._searching(request["text"], ranking, condition, request.get("opaque_bytes") is True)
         hits, said = await page(fetch, limit, offset)
         end = offset + len(hits)
         ranks_all = ranking["mode"].startswith("semantic") and ranking.get("distance_threshold") is None
@@ -148,13 +155,18 @@ class Operations:
 
         return fetch
 
-    def _searching(self, text, ranking, condition):
+    def _searching(self, text, ranking, condition, with_bytes):
         arguments = self._filters(condition, "search_memories") | self._ranking(ranking)
+        if with_bytes:
+            arguments["opaque_bytes"] = True
         now = datetime.now(timezone.utc)
 
         async def fetch(limit, offset):
             memories, total = await self._fetched("search_memories", (text,), arguments, limit, offset)
             hits = [self._hit(memory, ranking, now) for memory in memories]
+            if with_bytes:
+                for hit, memory in zip(hits, memories):
+                    hit["opaque_bytes"] = _bytes_answered(memory)
             for hit in hits:
                 condition.check(hit["record"], "search_memories")
             return hits, total
@@ -220,3 +232,21 @@ class Operations:
                 raise CallError("internal_error", "search_memories answered a record without score")
             hit["score"] = min(1.0, max(0.0, 1 - distance if score is None else score))
         return hit
+
+
+def _bytes_given(items):
+    """The argument with the opaque bytes, by id, of the items that have the member; none where no item has it."""
+    given = {item["id"]: item["opaque_bytes"] for item in items if "opaque_bytes" in item}
+    if not given:
+        return {}
+    return {"opaque_bytes": {key: None if text is None else base64.b64decode(text) for key, text in given.items()}}
+
+
+def _bytes_answered(memory):
+    """The opaque bytes of a found memory as the server reads them."""
+    value = getattr(memory, "opaque_bytes", None)
+    if value is None:
+        return None
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise CallError("internal_error", f"search_memories answered opaque_bytes that are a {type(value).__name__}")
+    return binascii.b2a_base64(value, newline=False).decode()
