@@ -1,38 +1,27 @@
 import CHiredis
-import NIOCore
 
 extension RedisCommand {
-    /// Appends the command as the protocol spells it, by hiredis's formatter.
-    func write(to buffer: inout ByteBuffer) {
-        let formatted: UnsafeMutablePointer<CChar>? = bytes.withUnsafeBytes { raw in
-            // An empty buffer has no address, but hiredis copies zero bytes from the address of the
-            // argument.
-            let base = raw.bindMemory(to: CChar.self).baseAddress ?? UnsafePointer(Self.nowhere)
-            return withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: ends.count) { pointers in
-                withUnsafeTemporaryAllocation(of: Int.self, capacity: ends.count) { lengths in
-                    var start = 0
-                    for (i, end) in ends.enumerated() {
-                        pointers.initializeElement(at: i, to: base + start)
-                        lengths.initializeElement(at: i, to: end - start)
-                        start = end
-                    }
-                    var target: UnsafeMutablePointer<CChar>?
-                    let length = lengths.withMemoryRebound(to: size_t.self) { lengths in
-                        redisFormatCommandArgv(&target, Int32(ends.count), pointers.baseAddress, lengths.baseAddress)
-                    }
-                    guard length >= 0, let target else { return nil }
-                    buffer.writeBytes(UnsafeRawBufferPointer(start: target, count: Int(length)))
-                    return target
-                }
-            }
+    /// Appends the command as the protocol spells it.
+    ///
+    /// Not by hiredis's formatter, which allocates a block for each command and prints each length
+    /// with `sprintf`: a search reads a thousand hashes.
+    func write(to block: inout [UInt8]) {
+        func head(_ type: Unicode.Scalar, _ number: Int) {
+            block.append(UInt8(ascii: type))
+            block.append(contentsOf: String(number).utf8)
+            block.append(contentsOf: Self.lineEnd)
         }
-        // The formatter fails only if malloc does.
-        precondition(formatted != nil, "out of memory")
-        redisFreeCommand(formatted)
+        head("*", ends.count)
+        var start = 0
+        for end in ends {
+            head("$", end - start)
+            block.append(contentsOf: bytes[start..<end])
+            block.append(contentsOf: Self.lineEnd)
+            start = end
+        }
     }
 
-    /// Never read; only its address is needed.
-    nonisolated(unsafe) private static let nowhere = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
+    private static let lineEnd: [UInt8] = [UInt8(ascii: "\r"), UInt8(ascii: "\n")]
 }
 
 /// Splits a stream of bytes into replies, by hiredis's reader. Not thread-safe; its connection uses

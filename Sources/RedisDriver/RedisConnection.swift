@@ -227,14 +227,14 @@ final class RedisConnection: @unchecked Sendable {
         breakReason = nil
         state = .settingUp(channel)
         let commands = configuration.connectionCommands(for: endpoint)
-        var buffer = ByteBuffer()
-        for command in commands { command.write(to: &buffer) }
+        var block: [UInt8] = []
+        for command in commands { command.write(to: &block) }
         let now = NIODeadline.now()
         let deadline = now + TimeAmount(configuration.connectTimeout)
         inFlight.append(
             InFlight(receiver: .setup(deadline: deadline), count: commands.count, writtenAt: now, isSecondTry: false))
         watch(deadline)
-        channel.writeAndFlush(buffer, promise: nil)
+        channel.writeAndFlush(ByteBuffer(bytes: block), promise: nil)
     }
 
     private func setUpAnswered(_ replies: [RedisValue]) {

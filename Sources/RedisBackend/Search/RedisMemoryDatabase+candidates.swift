@@ -14,7 +14,13 @@ extension RedisMemoryDatabase: CandidateDatabase {
             let pool = query.poolSize(matches: found.total)
             let chosen = found.union(pool)
             var batch = chosen.map { id in
-                var command = RedisCommand("HMGET", key(id))
+                // There may be a thousand: the command is one block of each kind.
+                let key = key(id)
+                var command = RedisCommand()
+                command.reserve(
+                    arguments: Self.candidateFields.count + 2, bytes: Self.candidateFieldBytes + key.utf8.count + 5)
+                command.append("HMGET")
+                command.append(key)
                 command.append(Self.candidateFields)
                 return command
             }
@@ -31,7 +37,8 @@ extension RedisMemoryDatabase: CandidateDatabase {
             let counter = TermCounter(query.words)
             let candidates = zip(chosen, hashes).compactMap { id, values in
                 candidate(
-                    id, found.distances[ExactString(id)], values, terms: terms[ExactString(id)], counter)
+                    id, found.distances[ExactString(id)], values, terms: terms.isEmpty ? nil : terms[ExactString(id)],
+                    counter)
             }
             let containing = try replies.dropFirst(chosen.count).map(Self.total)
             return CandidateSet(
@@ -44,9 +51,12 @@ extension RedisMemoryDatabase: CandidateDatabase {
         [RecordHash.keywordTerms]
         + [RecordField.createdAt, .eventDate, .namespace, .userID, .sessionID].map(RecordHash.name)
 
+    private static let candidateFieldBytes = candidateFields.reduce(0) { $0 + $1.utf8.count }
+
     /// The words of records of the reference that the sweep has not reached yet.
     private func missingTerms(_ ids: [String], _ hashes: [[RedisValue]]) async throws -> [ExactString: String] {
-        let missing = zip(ids, hashes).filter { $1.count == Self.candidateFields.count && $1[0].string == nil }.map(\.0)
+        let missing = zip(ids, hashes).filter { $1.count == Self.candidateFields.count && $1[0].isNull }.map(\.0)
+        guard !missing.isEmpty else { return [:] }
         let texts = try await client.pipeline(missing.map { RedisCommand("HGET", key($0), "text") }, isRead: true)
         var terms: [ExactString: String] = [:]
         for (id, reply) in zip(missing, texts) { terms[ExactString(id)] = try reply.get().string.map(self.terms) }
@@ -57,15 +67,22 @@ extension RedisMemoryDatabase: CandidateDatabase {
     private func candidate(
         _ id: String, _ distance: Double?, _ values: [RedisValue], terms: String?, _ counter: TermCounter
     ) -> RankingCandidate? {
-        guard values.count == Self.candidateFields.count, let terms = values[0].string ?? terms else { return nil }
+        guard values.count == Self.candidateFields.count else { return nil }
         func text(_ index: Int) -> String? {
             guard let text = values[index].string, !text.isEmpty else { return nil }
             return text
         }
-        let (frequencies, length) = counter.count(terms.utf8)
+        let counted: (frequencies: [Int], length: Int)
+        if case .bytes(let bytes) = values[0] {
+            counted = counter.count(bytes)
+        } else if let terms {
+            counted = counter.count(terms.utf8)
+        } else {
+            return nil
+        }
         // Hashes of another server may lack a date: such a record counts as old.
         return RankingCandidate(
-            id: id, distance: distance ?? metric.farthest, frequencies: frequencies, length: length,
+            id: id, distance: distance ?? metric.farthest, frequencies: counted.frequencies, length: counted.length,
             createdAt: text(1).flatMap(RedisDate.timestamp) ?? .earliest,
             eventDate: text(2).flatMap(RedisDate.timestamp),
             session: RankingSession(namespace: text(3), userID: text(4), sessionID: text(5)))

@@ -47,7 +47,7 @@ extension RedisMemoryDatabase {
 
         /// The number of candidates of each list, each id once; nil means all.
         func union(_ candidates: Int?) -> [String] {
-            var seen: Set<ExactString> = []
+            var seen = Set<ExactString>(minimumCapacity: nearestIDs.count + matchingIDs.count)
             let (near, matching) = (nearestIDs.prefix(candidates ?? .max), matchingIDs.prefix(candidates ?? .max))
             return (near + matching).filter { id in
                 seen.insert(ExactString(id)).inserted
@@ -110,6 +110,8 @@ extension RedisMemoryDatabase {
             near = try await appendingVectorless(
                 to: near, commands, scope.query, total: lists.total, try PageRequest(limit: SearchDepth.exactZone))
         }
+        lists.nearestIDs.reserveCapacity(near.count)
+        lists.distances.reserveCapacity(near.count)
         for row in near {
             lists.nearestIDs.append(row.id)
             lists.distances[ExactString(row.id)] = row.distance
