@@ -9,14 +9,18 @@ public protocol OpaqueBytesDatabase: MemoryVectorDatabase {
 
     /// As ``MemoryVectorDatabase/add(_:)``, each record with its bytes.
     ///
-    /// - Parameter bytes: one for each record, in their order, of at most
-    ///   ``OpaqueBytes/maximumCount``; `nil` for a record that has none from now on.
+    /// - Parameters:
+    ///   - records: to be stored whole.
+    ///   - bytes: one for each record, in their order, of at most ``OpaqueBytes/maximumCount``;
+    ///     `nil` for a record that has none from now on.
     func add(_ records: [MemoryRecord], bytes: [[UInt8]?]) async throws -> [String]
 
     /// As ``MemoryVectorDatabase/update(_:)``. An update that applies and names the text replaces
     /// the record's bytes in the same step; every other update leaves them as they are.
     ///
-    /// - Parameter bytes: one for each update, in their order, as for ``add(_:bytes:)``.
+    /// - Parameters:
+    ///   - updates: in their order.
+    ///   - bytes: one for each update, in their order, as for ``add(_:bytes:)``.
     func update(_ updates: [RecordUpdate], bytes: [[UInt8]?]) async throws -> Int
 
     /// As ``MemoryVectorDatabase/search(_:)``, with the bytes of the hits.

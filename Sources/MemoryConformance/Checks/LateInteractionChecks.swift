@@ -1,7 +1,7 @@
 import AgentMemory
 
 extension ConformanceCheck {
-    /// The late interaction of rule S11, and the bytes of rule S12 that loaded backends keep for it.
+    /// The late interaction of rule S11, and the bytes of rule S12 that backends keep for it.
     enum LateInteractionChecks {
         static let checks: [ConformanceCheck] = [
             ConformanceCheck(
