@@ -32,7 +32,11 @@ public struct RankExplanation: Sendable, Equatable {
 
     /// Of a hit that an engine has ranked by one of the other rankings, and told its score.
     ///
-    /// - Parameter text: of the query.
+    /// - Parameters:
+    ///   - hit: with its record and its score.
+    ///   - ranking: the one that gave the score.
+    ///   - text: of the query.
+    ///   - analyzer: the one that made the words of the record.
     public init(_ hit: SearchHit, ranking: SearchQuery.Ranking, text: String, analyzer: TextAnalyzer = TextAnalyzer()) {
         let score = hit.score ?? 0
         var (similarity, keyword): (Double?, Double?) = (0, 0)
@@ -57,9 +61,11 @@ public struct RankExplanation: Sendable, Equatable {
     /// Of a hit of a classic hybrid ranking (rule S6), by an engine that knows the whole value.
     ///
     /// - Parameters:
+    ///   - record: of the hit.
     ///   - value: the sum of both parts, each with its weight.
     ///   - similarity: the part of the similarity; the rest is the keyword rank's.
     ///   - text: of the query.
+    ///   - analyzer: the one that made the words of the record.
     public init(
         hybrid record: MemoryRecord, value: Double, similarity: Double, text: String,
         analyzer: TextAnalyzer = TextAnalyzer()
