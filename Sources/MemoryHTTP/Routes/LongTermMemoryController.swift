@@ -129,13 +129,13 @@ struct LongTermMemoryController: Sendable {
     /// Takes back all changes of one operation. An addition to the API of the reference.
     private func undo(_ call: RouteCall) async throws -> Response {
         let operation = try call.id("operation", before: Self.undo)
-        let isForced = try HistoryRequest.isForced(try await call.jsonIfAny())
+        let isForced = try HistoryRequest.isForced(try call.jsonIfAny())
         let outcome = try await memory.undo(operation: operation, isForced: isForced, for: call.context.caller)
         return .json(UndoResponse(outcome))
     }
 
     private func forget(_ call: RouteCall) async throws -> Response {
-        let forget = try ForgetRequest(try await call.json(), query: call.query.reader)
+        let forget = try ForgetRequest(try call.json(), query: call.query.reader)
         let outcome = try await memory.forget(
             forget.policy, in: forget.filter, batch: forget.batch, isDryRun: forget.isDryRun, for: call.context.caller)
         return .json(ForgetResponse(outcome, isDryRun: forget.isDryRun))
