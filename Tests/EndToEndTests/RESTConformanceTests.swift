@@ -14,7 +14,7 @@ import Testing
     /// Checks whose own calls REST has no words for.
     static let inexpressible: Set<String> = [
         "record/R1-longest-ids", "record/R5-longest-values", "update/U1-access-interval", "update/U1-clearing",
-        "update/U1-unknown-id", "update/C1-every-filter", "filter/F3-in-every-ranking",
+        "update/U1-unknown-id", "update/C1-every-filter", "filter/F3-in-every-ranking", "filter/F11-follows-updates",
         "capability/S2-distance-threshold", "concurrency/R7-writers", "concurrency/U1-different-fields",
         "size/P4-10000-at-once",
     ]

@@ -34,8 +34,8 @@ public enum MetadataTerms {
         "v" + hex(SHA256.hash(data: Array("\(key.utf8.count):\(key)\(value.identity.value)".utf8)).prefix(16))
     }
 
-    /// The beginning of the terms of numbers under the key; the rest are the digits of
-    /// ``NumberPosition``, whose order is that of the numbers.
+    /// The beginning of the terms of numbers under the key. The rest are hexadecimal digits, whose
+    /// order is that of the numbers.
     public static func numberPrefix(of key: String) -> String { "d" + keyDigest(key) }
 
     static func keyDigest(_ key: String) -> String { hex(SHA256.hash(data: Array(key.utf8)).prefix(12)) }

@@ -28,6 +28,9 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "filter/F11-follows-writes", needs: [.metadataFilters],
                 hint: "metadata that was replaced is still found, or new metadata is not", run: followsWrites),
+            ConformanceCheck(
+                "filter/F11-follows-updates", needs: [.metadataFilters],
+                hint: "an update of the metadata leaves the index of it as it was", run: followsUpdates),
         ]
 
         @Sendable static func capability(_ scope: CheckScope) async throws {
@@ -172,6 +175,12 @@ extension ConformanceCheck {
                 "after a replacement", try metadata("k", bounds: [.init(.gt, 1)]), ["a", "c"])
             _ = try await scope.database.add([try record("a", [:])])
             try await scope.expectMatches("after metadata was removed", try metadata("k", exists: true), ["b", "c"])
+        }
+
+        @Sendable static func followsUpdates(_ scope: CheckScope) async throws {
+            _ = try await scope.database.add([
+                try record("a", [:]), try record("b", ["k": 1]), try record("c", ["k": 2]),
+            ])
             _ = try await scope.database.update([
                 RecordUpdate(id: "b", changes: try RecordChanges(metadata: ["k": 3, "l": "x"])),
                 RecordUpdate(id: "c", changes: try RecordChanges(metadata: [:])),
