@@ -45,11 +45,9 @@ public struct MetadataCondition: Sendable, Equatable {
     /// At most one of each comparison. Only numbers match.
     public let bounds: [Bound]
 
-    /// Combines the operators on one key.
+    /// Combines the operators on one key. Every group of `anyGroups` applies, and `none` together
+    /// with `ne`.
     ///
-    /// - Parameters:
-    ///   - anyGroups: every group applies.
-    ///   - none: together with `ne`.
     /// - Throws: ``MemoryError`` with code `invalidInput` if there is no operator, for an empty
     ///   list, for `eq` with `ne`, for `exists` false with any other operator, for a comparison
     ///   given twice, or for a bound that is not finite.

@@ -9,7 +9,9 @@ import Crypto
 public enum MetadataTerms {
     /// The terms of a record's metadata.
     ///
-    /// - Parameter withPrefixes: whether numbers get the terms of ``MetadataRange/cover(of:)``.
+    /// - Parameters:
+    ///   - metadata: the whole object; only its top-level members count.
+    ///   - withPrefixes: whether numbers get the terms of ``MetadataRange/cover(of:)``.
     public static func of(_ metadata: JSONObject, withPrefixes: Bool) -> [String] {
         var terms: [String] = []
         for (key, value) in metadata.members {
