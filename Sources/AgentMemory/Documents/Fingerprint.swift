@@ -4,7 +4,9 @@ import Crypto
 public enum Fingerprint {
     /// SHA-256 in lower-case hex, over the UTF-8 of the parts with 0x1F between them.
     ///
-    /// - Parameter length: how many of the 64 digits are kept.
+    /// - Parameters:
+    ///   - parts: in their order.
+    ///   - length: how many of the 64 digits are kept.
     public static func of(_ parts: [String], length: Int = 64) -> String {
         var hash = SHA256()
         for (position, part) in parts.enumerated() {

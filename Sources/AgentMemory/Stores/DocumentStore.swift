@@ -27,7 +27,9 @@ public protocol DocumentStore: Store {
 
     /// Removes a document.
     ///
-    /// - Parameter revision: what must be stored; `nil` removes any.
+    /// - Parameters:
+    ///   - key: the identity of the document.
+    ///   - revision: what must be stored; `nil` removes any.
     /// - Returns: whether it was removed.
     @discardableResult
     func delete(_ key: DocumentKey, revision: Int?) async throws -> Bool
