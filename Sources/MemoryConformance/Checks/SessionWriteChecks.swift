@@ -27,7 +27,7 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "session/W10-marks", hint: "a mark is overwritten, makes a revision, or renews the session", run: marks),
             ConformanceCheck(
-                "session/M1-extracted",
+                "session/W10-extracted",
                 hint: "a message is marked although it says something else by now, or another write is undone",
                 run: extracted),
         ]
