@@ -33,7 +33,9 @@ public final class SteeredEmbedder: Embedder {
     /// Checks use as many directions, and need room for other texts.
     public static let fewestDimensions = 8
 
-    /// - Parameter makesTokens: whether texts have tokens; default: no.
+    /// - Parameters:
+    ///   - dimensions: the length of vectors; at least ``fewestDimensions``.
+    ///   - makesTokens: whether texts have tokens; default: no.
     public init(dimensions: Int = usualDimensions, makesTokens: Bool = false) {
         self.dimensions = dimensions
         tokenModelTag = makesTokens ? TokenBits.tag(ofModel: "conformance/steered") : nil
