@@ -284,7 +284,12 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     }
 
     public func removeExpired(at date: Timestamp) {
-        entries = entries.filter { _, entry in entry.record.expiresAt.map { $0 > date } ?? true }
+        WriteOrigin.$current.withValue(.expiry) {
+            for (id, entry) in entries where entry.record.expiresAt.map({ $0 <= date }) ?? false {
+                entries[id] = nil
+                events.noteRemoval(of: entry.record, at: now())
+            }
+        }
     }
 
     public func health() -> [ComponentHealth] {

@@ -100,7 +100,9 @@ extension MemoryEvent {
     public func undone(from record: JSONObject?) -> JSONObject? {
         guard let before else { return nil }
         guard var record else { return before }
-        for (name, value) in before.members { record[name] = value }
+        for (name, value) in before.members {
+            record[name] = name == RecordField.expiresAt.name && value == .null ? nil : value
+        }
         return record
     }
 }
@@ -119,7 +121,9 @@ extension MemoryRecord {
         var changed = JSONObject()
         var isEvent = false
         for field in RecordField.allCases {
-            guard let value = old[field.name], value.jsonText != new[field.name]?.jsonText else { continue }
+            // A record without a date of expiry has no such member.
+            let (value, later) = (old[field.name] ?? .null, new[field.name] ?? .null)
+            guard value.jsonText != later.jsonText else { continue }
             changed[field.name] = value
             if !Self.statistics.contains(field) { isEvent = true }
         }

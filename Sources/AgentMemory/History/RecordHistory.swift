@@ -79,4 +79,7 @@ public struct WriteOrigin: Sendable, Equatable {
         self.kind = kind
         self.reason = reason
     }
+
+    /// The origin of removing what has expired: one operation for each time that it is done.
+    public static var expiry: WriteOrigin { WriteOrigin(caller: "server", reason: "expired") }
 }

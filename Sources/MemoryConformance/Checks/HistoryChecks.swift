@@ -12,6 +12,9 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "history/H1-no-event", hint: "a write without an effect, or an access, makes an event", run: noEvent),
             ConformanceCheck(
+                "history/H1-expired", needs: [.expiry],
+                hint: "what has expired goes without an event, or comes back without a field", run: expired),
+            ConformanceCheck(
                 "history/H2-scope", hint: "an event shows what a record was in another scope", run: visibility),
             ConformanceCheck(
                 "history/H3-feed",
@@ -72,6 +75,32 @@ extension ConformanceCheck {
             try scope.expect("a page", page.items, Array(found[1...2]))
             try scope.expect("its total", page.total, 5)
             try scope.expect("where the next begins", page.nextOffset, 3)
+        }
+
+        @Sendable static func expired(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            let past = Timestamp.now().advanced(bySeconds: -60)
+            let record = try MemoryRecord(id: "a", text: "[1] one", userID: "u", metadata: ["k": 1], expiresAt: past)
+            _ = try await writes.add([record], within: .everything)
+            try scope.expect("what is left", try await scope.database.count(.everything), 0)
+            let found = try await all(history, of: "a")
+            try scope.expect("kinds", found.map(\.kind.rawValue), ["deleted", "added"])
+            try scope.expect("why", found.first?.reason, "expired")
+            try scope.expect(
+                "what it was", found.first?.before.map(JSONValue.object)?.jsonText,
+                JSONValue.object(record.jsonObject).jsonText)
+            let staying = try MemoryRecord(id: "b", text: "[1] two")
+            _ = try await writes.add([staying], within: .everything)
+            let future = Timestamp.now().advanced(bySeconds: 86_400)
+            let changes = try RecordChanges(expiresAt: .set(future))
+            _ = try await writes.update([RecordUpdate(id: "b", changes: changes)], within: .everything)
+            var changed = staying
+            changed.apply(changes)
+            let change = try await all(history, of: "b").first
+            try scope.expect("the kind of a new date", change?.kind, .changed)
+            try scope.expect(
+                "without the date", change?.undone(from: changed.jsonObject).map(JSONValue.object)?.jsonText,
+                JSONValue.object(staying.jsonObject).jsonText)
         }
 
         @Sendable static func noEvent(_ scope: CheckScope) async throws {

@@ -123,10 +123,14 @@ extension PostgresRow {
     /// The fields as the API spells them, of those that the server's `to_json` has made of a row.
     private static func apiSpelling(of columns: JSONObject) throws -> JSONObject {
         var fields = JSONObject()
+        // Of a whole record, its id is among them.
+        let isWhole = columns[RecordField.id.name] != nil
         for field in RecordField.allCases {
             guard let value = columns[field.name] else { continue }
             switch field {
-            case .lastAccessed, .createdAt, .updatedAt, .persistedAt, .eventDate:
+            // A record without it has no such member.
+            case .expiresAt where value == .null && isWhole: continue
+            case .lastAccessed, .createdAt, .updatedAt, .persistedAt, .eventDate, .expiresAt:
                 guard let text = value.stringValue else {
                     fields[field.name] = .null
                     continue

@@ -15,13 +15,15 @@ extension PostgresMemoryDatabase: ExpiringDatabase {
     }
 
     public func removeExpired(at date: Timestamp) async throws {
+        let origin = WriteOrigin.$current.withValue(.expiry) { HistorySQL.origin(history) }
         var removed = Self.batchSize
         while removed == Self.batchSize {
             removed = try await call { deadline in
                 try await self.database.retryingConflicts {
-                    try await self.database.query(
-                        Self.removal(at: date, limit: Self.batchSize), retry: .repeatable, deadline: deadline
-                    ).affectedRows
+                    try await self.database.pipeline(
+                        [origin, Self.removal(at: date, limit: Self.batchSize)], retry: .repeatable,
+                        deadline: deadline
+                    )[1].affectedRows
                 }
             }
         }

@@ -149,7 +149,7 @@ enum RecordHash {
         var source = HashFields(values: Self.fields.map { values[$0] ?? .null })
         let record = MemoryRecord(reading: &source).jsonObject
         var members = JSONObject()
-        for field in fields { members[field.name] = record[field.name] }
+        for field in fields { members[field.name] = record[field.name] ?? .null }
         return members
     }
 }

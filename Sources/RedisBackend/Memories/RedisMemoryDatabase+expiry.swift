@@ -17,7 +17,10 @@ extension RedisMemoryDatabase: ExpiringDatabase {
             guard !keys.isEmpty, keys != previous else { return }
             previous = keys
             try await mappingErrors(within: database.timeout.grown(records: keys.count)) {
-                _ = try await client.evaluate(Self.removal, keys: keys) { $0.append(RedisDate.text(date)) }
+                _ = try await client.evaluate(Self.removal, keys: keys) { command in
+                    command.append(RedisDate.text(date))
+                    WriteOrigin.$current.withValue(.expiry) { appendOrigin(to: &command) }
+                }
             }
         }
     }
@@ -38,14 +41,21 @@ extension RedisMemoryDatabase: ExpiringDatabase {
         }
     }
 
-    /// KEYS: hashes. ARGV: a date in seconds. Removes those that still expire then or earlier:
-    /// another writer may have given them more time.
+    /// KEYS: hashes. ARGV: a date in seconds; the stream of events and who writes
+    /// (``EventScript``). Removes those that still expire then or earlier: another writer may have
+    /// given them more time.
     private static let removal = RedisScript(
         """
         #!lua flags=allow-oom
+        \(EventScript.functions)
+        eventsOf(ARGV[2], ARGV[3])
         for _, key in ipairs(KEYS) do
           local date = tonumber(redis.call('HGET', key, '\(RecordHash.name(.expiresAt))') or '')
-          if date and date <= tonumber(ARGV[1]) then redis.call('DEL', key) end
+          if date and date <= tonumber(ARGV[1]) then
+            local before = stored(key)
+            redis.call('DEL', key)
+            noteRemoval(key, before)
+          end
         end
         return 1
         """)

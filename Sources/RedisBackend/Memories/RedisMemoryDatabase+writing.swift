@@ -174,7 +174,7 @@ extension RedisMemoryDatabase {
     }
 
     /// The last arguments of scripts that write events.
-    private func appendOrigin(to command: inout RedisCommand) {
+    func appendOrigin(to command: inout RedisCommand) {
         command.append(eventsKey)
         command.append(origin)
     }
