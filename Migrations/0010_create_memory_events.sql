@@ -41,6 +41,9 @@ DECLARE
     origin json := nullif(current_setting('agent_memory.origin', true), '')::json;
     write_operation text := coalesce(origin->>'operation', 'transaction ' || pg_current_xact_id());
     derived text[] := ARRAY['number', 'keyword_text', 'keyword_count', 'keyword_analysis', 'metadata_terms'];
+    -- Clients' JSON may have escapes that this server cannot decode, so it is never read here, and kept as text.
+    documents text[] := ARRAY['metadata', 'extraction_strategy_config'];
+    blank json := '{"metadata": null, "extraction_strategy_config": null}';
 BEGIN
     IF origin->>'history' = 'off' THEN
         RETURN NULL;
@@ -67,7 +70,12 @@ BEGIN
             operation, caller, reason, before)
         SELECT clock_timestamp(), coalesce(origin->>'kind', 'deleted'), e.id, e.namespace, e.user_id, e.namespace,
             e.user_id, write_operation, origin->>'caller', origin->>'reason',
-            (SELECT json_object_agg(f.key, f.value) FROM json_each(to_json(e)) f WHERE NOT f.key = ANY (derived))
+            (SELECT json_object_agg(f.key, f.value) FROM (
+                SELECT o.key, o.value FROM json_each(to_json(json_populate_record(e, blank))) o
+                WHERE NOT o.key = ANY (derived || documents)
+                UNION ALL VALUES ('metadata', to_json(e.metadata::text)),
+                    ('extraction_strategy_config', to_json(e.extraction_strategy_config::text))
+            ) f)
         FROM earlier e ORDER BY e.number;
     ELSE
         INSERT INTO memory_events (happened_at, kind, id, namespace, user_id, previous_namespace, previous_user_id,
@@ -77,10 +85,17 @@ BEGIN
         FROM earlier e JOIN written w ON w.number = e.number
         -- Statistics of accesses alone make no event.
         CROSS JOIN LATERAL (
-            SELECT json_object_agg(o.key, o.value) AS before,
-                bool_or(o.key NOT IN ('last_accessed', 'access_count')) AS is_event
-            FROM json_each(to_json(e)) o JOIN json_each(to_json(w)) n ON n.key = o.key
-            WHERE o.value::text <> n.value::text AND NOT o.key = ANY (derived)
+            SELECT json_object_agg(f.key, f.value) AS before,
+                bool_or(f.key NOT IN ('last_accessed', 'access_count')) AS is_event
+            FROM (
+                SELECT o.key, o.value, n.value AS new_value FROM json_each(to_json(json_populate_record(e, blank))) o
+                JOIN json_each(to_json(json_populate_record(w, blank))) n ON n.key = o.key
+                WHERE NOT o.key = ANY (derived || documents)
+                UNION ALL VALUES ('metadata', to_json(e.metadata::text), to_json(w.metadata::text)),
+                    ('extraction_strategy_config', to_json(e.extraction_strategy_config::text),
+                        to_json(w.extraction_strategy_config::text))
+            ) f
+            WHERE f.value::text <> f.new_value::text
         ) c
         WHERE c.is_event ORDER BY w.number;
     END IF;

@@ -33,6 +33,22 @@ import Testing
         }
     }
 
+    @Test func `documents with escapes that the server cannot decode are kept`() async throws {
+        try await TestStore.withDatabase { database in
+            let metadata = try #require(
+                try JSONValue(parsing: #"{"a": "\u0000 \ud83d\ude00", "n": 1.0, "\u0000": [null]}"#).objectValue)
+            let first = try MemoryRecord(id: "a", text: "one", extractionStrategyConfig: metadata, metadata: metadata)
+            _ = try await database.add([first])
+            _ = try await database.add([MemoryRecord(id: "a", text: "two", metadata: ["b": 1])])
+            _ = try await database.add([first])
+            _ = try await database.delete(["a"])
+            let events = try await database.events(after: 0, limit: 10, within: .everything)
+            #expect(events.map(\.kind) == [.added, .replaced, .replaced, .deleted])
+            #expect(events[1].before?["metadata"]?.jsonText == JSONValue.object(metadata).jsonText)
+            #expect(events[3].before.map(JSONValue.object)?.jsonText == JSONValue.object(first.jsonObject).jsonText)
+        }
+    }
+
     @Test func `old events are removed, and without a history there are none`() async throws {
         try await TestStore.withDatabase { database in
             _ = try await database.add([MemoryRecord(id: "a", text: "one"), MemoryRecord(id: "b", text: "one")])

@@ -140,6 +140,12 @@ extension PostgresRow {
                 }
                 fields[field.name] = .string(date.iso8601)
             case .discreteMemoryExtracted: fields[field.name] = .string(value.boolValue == true ? "t" : "f")
+            case .metadata, .extractionStrategyConfig:
+                // As text, which the server has not read.
+                guard let json = try value.stringValue.map({ try JSONValue(parsing: $0) }) else {
+                    throw PostgresError(.unexpectedResult, "the history has a document that cannot be read")
+                }
+                fields[field.name] = json
             default: fields[field.name] = value
             }
         }
