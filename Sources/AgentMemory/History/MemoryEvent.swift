@@ -101,7 +101,8 @@ extension MemoryEvent {
         guard let before else { return nil }
         guard var record else { return before }
         for (name, value) in before.members {
-            record[name] = name == RecordField.expiresAt.name && value == .null ? nil : value
+            let isAbsent = name == RecordField.expiresAt.name && value == .null
+            record[name] = isAbsent ? JSONValue?.none : value
         }
         return record
     }
