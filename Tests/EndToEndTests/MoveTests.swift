@@ -202,8 +202,10 @@ import Testing
             try await old.client.send(RedisCommand("FT.DROPINDEX", "\(name)_v1"))
         }
         var added = RedisCommand("DEL", "\(old.index)_spaces", "\(old.index)_deleted")
-        let jobs = RedisCommand("KEYS", "\(old.settings["REDIS_JOBS_PREFIX"] ?? ""):*")
-        added.append(try await old.client.send(jobs).array?.compactMap(\.string) ?? [])
+        for pattern in ["\(old.settings["REDIS_JOBS_PREFIX"] ?? ""):*", "\(old.index)_events*"] {
+            let found = try await old.client.send(RedisCommand("KEYS", pattern))
+            added.append(found.array?.compactMap(\.string) ?? [])
+        }
         try await old.client.send(added)
         let after = try await old.names()
         #expect(after.keys == before.keys.union(["\(old.prefix):new", "\(old.prefix):late"]))

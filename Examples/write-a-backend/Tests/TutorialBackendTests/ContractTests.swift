@@ -13,7 +13,8 @@ import TutorialBackend
         func makeDatabase(embedder: any Embedder) async throws -> ScopedDatabase {
             let database = TutorialMemoryDatabase(embedder: embedder)
             try await database.prepare()
-            return ScopedDatabase(database: database, remove: { await database.close() })
+            // As the server runs it: what it does not declare is refused before it is called.
+            return ScopedDatabase(database: CheckedDatabase(database), remove: { await database.close() })
         }
     }
 
