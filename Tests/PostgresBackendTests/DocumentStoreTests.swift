@@ -13,8 +13,7 @@ import Testing
             func open() throws -> PostgresDocumentStore {
                 PostgresDocumentStore(
                     database: try PostgresDatabase(
-                        configuration: .init(databaseURL: try SharedServer.postgresURL(), schema: schema),
-                        logger: TestStore.logger))
+                        configuration: try TestStore.configuration(schema: schema).database, logger: TestStore.logger))
             }
             let stores = (try open(), try open())
             try await withClosing {

@@ -1,6 +1,5 @@
 import AgentMemory
 import PostgresDriver
-import TestServices
 import TestSupport
 import Testing
 
@@ -61,8 +60,7 @@ import Testing
         try await TestStore.withSchema { schema in
             let database = try PostgresMemoryDatabase(
                 database: try PostgresDatabase(
-                    configuration: .init(databaseURL: SharedServer.postgresURL(), schema: schema),
-                    logger: TestStore.logger),
+                    configuration: try TestStore.configuration(schema: schema).database, logger: TestStore.logger),
                 history: .off, embedder: TestEmbedder(model: "test", dimensions: 64), logger: TestStore.logger)
             try await database.prepare()
             _ = try await database.add([MemoryRecord(id: "a", text: "one")])

@@ -236,9 +236,11 @@ import Testing
             _ = try await database.add((0..<100).map { try MemoryRecord(id: "r\($0)", text: "绿茶 \($0)") })
             let statement = PostgresMemoryDatabase.toAnalyze(after: 0, limit: 10)
             let plan = try await database.pool.withConnection(deadline: .soon) { connection in
-                try await connection.script("SET enable_seqscan = off", deadline: .soon)
-                return try await connection.query(
-                    PostgresStatement("EXPLAIN " + statement.sql, statement.parameters), deadline: .soon)
+                try await connection.pipeline(
+                    [
+                        PostgresStatement("SELECT set_config('enable_seqscan', 'off', true)"),
+                        PostgresStatement("EXPLAIN " + statement.sql, statement.parameters),
+                    ], deadline: .soon)[1]
             }
             #expect(try plan.rows.contains { try $0.text(0).contains("memories_to_analyze") })
         }
