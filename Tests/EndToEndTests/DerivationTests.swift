@@ -87,6 +87,11 @@ import Testing
                 #expect(try await api.send(.delete, "/v1/summary-views/\(id)").json["status"] == "ok")
                 #expect(try await api.send(.get, "/v1/summary-views/\(id)").status == 404)
                 #expect(try await api.send(.get, "/v1/summary-views/\(id)/partitions").status == 404)
+                // What no id can be is not found, on every store.
+                for path in ["summary-views/%00", "summary-views/%00/partitions", "tasks/%00"] {
+                    #expect(try await api.send(.get, "/v1/\(path)").status == 404, "\(path)")
+                }
+                #expect(try await api.send(.post, "/v1/operations/%00/undo", [:]).status == 404)
             }
         }
     }

@@ -44,6 +44,9 @@ public struct DocumentKey: Sendable, Hashable {
         self.id = id
     }
 
+    /// Whether a document can have this id.
+    public var isPossible: Bool { (try? FieldRules.checkedID(id)) != nil }
+
     public static func == (a: DocumentKey, b: DocumentKey) -> Bool {
         a.kind == b.kind && ExactString(a.id) == ExactString(b.id)
     }

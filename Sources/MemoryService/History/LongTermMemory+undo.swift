@@ -17,6 +17,7 @@ extension LongTermMemory {
     ///   that have later changes.
     public func undo(operation: String, isForced: Bool, for caller: Caller) async throws -> UndoOutcome {
         try caller.require(.write)
+        guard Self.canBeID(operation) else { throw OperationUndo.notFound(operation) }
         let origin = WriteOrigin(caller: caller.subject, kind: .restored, reason: "undo of \(operation)")
         var undo = OperationUndo(memories: memories.scoped(to: caller), operation: operation, isForced: isForced)
         try await undo.prepare()
@@ -60,6 +61,10 @@ private struct OperationUndo {
         self.isForced = isForced
     }
 
+    static func notFound(_ operation: String) -> MemoryError {
+        MemoryError(.notFound, "Operation \(operation) not found")
+    }
+
     /// Finds what the operation changed, and what was changed after it.
     mutating func prepare() async throws {
         var last: Int? = 0
@@ -71,7 +76,7 @@ private struct OperationUndo {
             }
             last = events.count == Self.eventsPerRead ? events.last?.sequence : nil
         }
-        guard !changes.isEmpty else { throw MemoryError(.notFound, "Operation \(operation) not found") }
+        guard !changes.isEmpty else { throw Self.notFound(operation) }
         let ids = changes.keys.sorted().map(\.value)
         for start in stride(from: 0, to: ids.count, by: Self.eventsPerRead) {
             let slice = Array(ids[start..<min(start + Self.eventsPerRead, ids.count)])

@@ -152,7 +152,8 @@ public struct SummaryViews: Sendable {
     }
 
     private func existing(_ id: String, _ caller: Caller) async throws -> RevisedDocument {
-        guard let stored = try await documents.document(SummaryView.key(id)), reaches(stored, caller) else {
+        let key = SummaryView.key(id)
+        guard key.isPossible, let stored = try await documents.document(key), reaches(stored, caller) else {
             throw MemoryError(.notFound, "SummaryView \(id) not found")
         }
         return stored
@@ -392,7 +393,8 @@ public struct SummaryViews: Sendable {
     public func task(id: String, for caller: Caller) async throws -> SummaryTask {
         try caller.require(.read)
         return try await caller.scope.limiting {
-            guard let stored = try await documents.document(SummaryTask.key(id)), reaches(stored, caller) else {
+            let key = SummaryTask.key(id)
+            guard key.isPossible, let stored = try await documents.document(key), reaches(stored, caller) else {
                 throw MemoryError(.notFound, "Task \(id) not found")
             }
             return try SummaryTask(stored.document)
