@@ -1,7 +1,6 @@
 import AgentMemory
 import Logging
 import PostgresDriver
-import TestServices
 import TestSupport
 import Testing
 
