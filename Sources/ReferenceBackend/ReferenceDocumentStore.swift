@@ -41,9 +41,7 @@ public actor ReferenceDocumentStore: DocumentStore {
         let found = keys(kind, parent).compactMap { document($0) }.filter {
             scope.contains(namespace: $0.document.namespace, userID: $0.document.userID)
         }.sorted { ExactString($0.document.key.id) < ExactString($1.document.key.id) }
-        return Page(
-            items: Array(found[min(page.offset, found.count)..<min(page.end, found.count)]), total: found.count,
-            request: page)
+        return Page(of: found, request: page)
     }
 
     @discardableResult

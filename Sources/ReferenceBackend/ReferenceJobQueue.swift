@@ -102,9 +102,8 @@ public actor ReferenceJobQueue: JobQueue {
 
     public func list(_ state: JobState, page: PageRequest) -> Page<JobSummary> {
         let listed = jobs.filter { $0.state == state }
-        let shown = listed[min(page.offset, listed.count)..<min(page.end, listed.count)]
         return Page(
-            items: shown.map {
+            items: page.part(of: listed).map {
                 JobSummary(
                     id: $0.id, kind: $0.kind, state: $0.state, attempts: $0.attempts, enqueuedAt: $0.enqueuedAt,
                     reason: $0.reason)

@@ -401,8 +401,6 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     private static func page<Ordered, Item>(
         _ ordered: [Ordered], _ request: PageRequest, total: Int, _ item: (Ordered) -> Item
     ) -> Page<Item> {
-        let start = min(request.offset, ordered.count)
-        let end = min(request.end, ordered.count)
-        return Page(items: ordered[start..<end].map(item), total: total, request: request)
+        Page(items: request.part(of: ordered).map(item), total: total, request: request)
     }
 }

@@ -29,9 +29,7 @@ public actor ReferenceTokenStore: TokenStore {
         let found = tokens.values.filter { $0.hash.utf8.starts(with: hashPrefix.utf8) }.sorted {
             ($0.createdAt, $0.hash) < ($1.createdAt, $1.hash)
         }
-        return Page(
-            items: Array(found[min(page.offset, found.count)..<min(page.end, found.count)]), total: found.count,
-            request: page)
+        return Page(of: found, request: page)
     }
 
     public func remove(hash: String) -> Bool {

@@ -125,9 +125,7 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
             try live(key) != nil && scope.contains(key)
                 && SessionReference(sessionID: key.sessionID, namespace: namespace, userID: userID).matches(key)
         }.sorted().map(\.sessionID).exactlyDistinct()
-        return Page(
-            items: Array(ids[min(page.offset, ids.count)..<min(page.end, ids.count)]), total: ids.count,
-            request: page)
+        return Page(of: ids, request: page)
     }
 
     public func markPersisted(memoryIDs: [String], messageIDs: [String], at: Timestamp, in key: SessionKey) {

@@ -24,9 +24,12 @@ public struct MemoryFilter: Sendable, Equatable {
         self.scope = scope
     }
 
-    /// The same conditions with these on tags and this scope.
-    public func with(tags: [TagField: TagCondition]? = nil, scope: AccessScope? = nil) -> MemoryFilter {
-        MemoryFilter(tags: tags ?? self.tags, dates: dates, metadata: metadata, scope: scope ?? self.scope)
+    /// The same conditions with these on tags and dates, and this scope.
+    public func with(
+        tags: [TagField: TagCondition]? = nil, dates: [DateField: DateCondition]? = nil, scope: AccessScope? = nil
+    ) -> MemoryFilter {
+        MemoryFilter(
+            tags: tags ?? self.tags, dates: dates ?? self.dates, metadata: metadata, scope: scope ?? self.scope)
     }
 
     /// Every record.

@@ -80,6 +80,14 @@ public struct WriteOrigin: Sendable, Equatable {
         self.reason = reason
     }
 
+    /// As stores take it together with a write.
+    public var json: JSONObject {
+        var json: JSONObject = ["operation": .string(operation), "caller": .string(caller)]
+        if let reason { json["reason"] = .string(reason) }
+        if let kind { json["kind"] = .string(kind.rawValue) }
+        return json
+    }
+
     /// The origin of removing what has expired: one operation for each time that it is done.
     public static var expiry: WriteOrigin { WriteOrigin(caller: "server", reason: "expired") }
 }

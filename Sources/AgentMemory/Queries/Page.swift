@@ -22,6 +22,11 @@ public struct PageRequest: Sendable, Equatable {
         let (sum, overflow) = offset.addingReportingOverflow(limit)
         return overflow ? .max : sum
     }
+
+    /// The part of a whole ordered result that is asked for.
+    public func part<Element>(of all: [Element]) -> ArraySlice<Element> {
+        all[min(offset, all.count)..<min(end, all.count)]
+    }
 }
 
 /// One page of a result that has `total` elements.
@@ -36,6 +41,11 @@ public struct Page<Element: Sendable>: Sendable {
         self.items = items
         self.total = total
         self.nextOffset = request.end < total ? request.end : nil
+    }
+
+    /// The page of a whole ordered result.
+    public init(of all: [Element], request: PageRequest) {
+        self.init(items: Array(request.part(of: all)), total: all.count, request: request)
     }
 
     /// A page as another server returned it, for databases that pass calls on.

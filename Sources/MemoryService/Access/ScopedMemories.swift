@@ -110,8 +110,7 @@ struct ScopedMemories: Sendable {
             if let end { dates[.createdAt] = try DateCondition(field: .createdAt, [DateCondition.Bound(.lte, end)]) }
             let page = try await visible(
                 ListQuery(
-                    filter: MemoryFilter(tags: filter.tags, dates: dates, scope: filter.scope),
-                    page: try PageRequest(limit: 1000, offset: seenAtEnd)))
+                    filter: filter.with(dates: dates), page: try PageRequest(limit: 1000, offset: seenAtEnd)))
             try body(page.items)
             guard page.nextOffset != nil, let last = page.items.last?.createdAt else { return }
             let sharing = page.items.reversed().prefix { $0.createdAt == last }.count

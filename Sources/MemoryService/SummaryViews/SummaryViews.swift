@@ -184,9 +184,7 @@ public struct SummaryViews: Sendable {
             let found = try await allPartitions(of: id, within: caller.scope).filter { partition in
                 values.allSatisfy { partition.group[$0.key] == $0.value }
             }
-            return Page(
-                items: Array(found[min(page.offset, found.count)..<min(page.end, found.count)]), total: found.count,
-                request: page)
+            return Page(of: found, request: page)
         }
     }
 
@@ -266,7 +264,7 @@ public struct SummaryViews: Sendable {
             let start = now().advanced(bySeconds: -Int64(days) * 86_400)
             dates[.createdAt] = try DateCondition(field: .createdAt, [.init(.gte, start)])
         }
-        return MemoryFilter(tags: tags, dates: dates)
+        return filter.with(tags: tags, dates: dates)
     }
 
     /// The partition with a summary of these memories.

@@ -7,17 +7,12 @@ enum HistorySQL {
     ///
     /// - Parameter replaces: whether a write over a record replaces it whole.
     static func origin(_ retention: HistoryRetention, replaces: Bool = false) -> PostgresStatement {
-        var origin = JSONObject()
+        var origin: JSONObject
         if retention == .off {
-            origin["history"] = .string("off")
+            origin = ["history": "off"]
         } else {
+            origin = WriteOrigin.current?.json ?? [:]
             if replaces { origin["update_kind"] = .string(MemoryEvent.Kind.replaced.rawValue) }
-            if let current = WriteOrigin.current {
-                origin["operation"] = .string(current.operation)
-                origin["caller"] = .string(current.caller)
-                if let reason = current.reason { origin["reason"] = .string(reason) }
-                if let kind = current.kind { origin["kind"] = .string(kind.rawValue) }
-            }
         }
         return PostgresStatement(
             "SELECT set_config('agent_memory.origin', $1, true)", [.text(JSONValue.object(origin).jsonText)])
@@ -79,9 +74,7 @@ enum HistorySQL {
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let range = "e.sequence > \(sql.bind(sequence)) AND e.sequence <= \(sql.bind(settled))"
-        let source = source(range, scope, &sql)
-        let most = sql.bind(limit)
-        return sql.statement("SELECT \(columns) \(source) ORDER BY e.sequence LIMIT \(most)")
+        return oldest(range, limit, scope, &sql)
     }
 
     static func ofOperation(
@@ -89,6 +82,13 @@ enum HistorySQL {
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let range = "e.operation = \(sql.bind(operation)) AND e.sequence > \(sql.bind(sequence))"
+        return oldest(range, limit, scope, &sql)
+    }
+
+    /// The first events of a range.
+    private static func oldest(
+        _ range: String, _ limit: Int, _ scope: AccessScope, _ sql: inout SQLBuilder
+    ) -> PostgresStatement {
         let source = source(range, scope, &sql)
         let most = sql.bind(limit)
         return sql.statement("SELECT \(columns) \(source) ORDER BY e.sequence LIMIT \(most)")

@@ -74,9 +74,7 @@ public final class RedisDocumentStore: DocumentStore {
             let found = try await all(kind, parent).filter {
                 scope.contains(namespace: $0.document.namespace, userID: $0.document.userID)
             }
-            return Page(
-                items: Array(found[min(page.offset, found.count)..<min(page.end, found.count)]), total: found.count,
-                request: page)
+            return Page(of: found, request: page)
         }
     }
 

@@ -115,13 +115,8 @@ enum EventScript {
     /// - Parameter keyPrefix: what the key of a record has before its id.
     static func argument(_ retention: HistoryRetention, keyPrefix: String) -> String {
         guard retention != .off else { return "" }
-        let current = WriteOrigin.current
-        var origin: JSONObject = [
-            "skip": .int(keyPrefix.utf8.count), "operation": .string(current?.operation ?? ULID.make()),
-        ]
-        if let caller = current?.caller { origin["caller"] = .string(caller) }
-        if let reason = current?.reason { origin["reason"] = .string(reason) }
-        if let kind = current?.kind { origin["kind"] = .string(kind.rawValue) }
+        var origin = WriteOrigin.current?.json ?? ["operation": .string(ULID.make())]
+        origin["skip"] = .int(keyPrefix.utf8.count)
         return JSONValue.object(origin).jsonText
     }
 }

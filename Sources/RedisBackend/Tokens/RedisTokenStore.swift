@@ -70,7 +70,7 @@ public final class RedisTokenStore: TokenStore {
                 try await client.send(RedisCommand("ZRANGE", configuration.keyPrefix, "0", "-1"), isRead: true)
                 .get().array?.compactMap(\.string) ?? []
             let found = all.filter { $0.utf8.starts(with: hashPrefix.utf8) }
-            let shown = found[min(page.offset, found.count)..<min(page.end, found.count)]
+            let shown = page.part(of: found)
             let replies = try await client.pipeline(shown.map(read), isRead: true)
             // One may have been removed meanwhile.
             let tokens = try zip(shown, replies).compactMap { try Self.token(hash: $0, $1) }
