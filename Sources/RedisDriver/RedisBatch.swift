@@ -24,7 +24,7 @@ final class RedisBatch: Sendable {
     init(_ commands: [RedisCommand], deadline: NIODeadline, isRepeatable: Bool) {
         // An array first: appending to a buffer costs several calls for each command.
         var block: [UInt8] = []
-        block.reserveCapacity(commands.reduce(0) { $0 + $1.bytes.count + $1.count * 12 + 16 })
+        block.reserveCapacity(commands.reduce(0) { $0 + $1.bytes.count + RedisCommand.bytesAroundAnArgument })
         for command in commands { command.write(to: &block) }
         bytes = ByteBuffer(bytes: block)
         count = commands.count

@@ -7,8 +7,9 @@ public enum RedisValue: Sendable, Equatable {
     /// A bulk string: any bytes.
     case bytes([UInt8])
     case array([RedisValue])
-    /// An error inside a larger reply, or the reply of one command of a pipeline.
-    case error(RedisError)
+    /// An error inside a larger reply, or the reply of one command of a pipeline. Indirect, so that
+    /// every other value takes a third of the room.
+    indirect case error(RedisError)
 
     /// The text of a status or of a bulk string (bytes that are not UTF-8 are replaced); `nil` for
     /// anything else.

@@ -44,9 +44,14 @@ public struct BlendedOrder: Sendable {
     public var best: Double { entries.first?.value ?? 0 }
 
     private mutating func sort(_ range: Range<Int>) {
-        entries[range].sort { a, b in
-            a.value != b.value ? a.value > b.value : a.candidate.id.utf8.lexicographicallyPrecedes(b.candidate.id.utf8)
+        // Numbers are sorted, because an entry is large and holds many references.
+        var order = range.map { (value: entries[$0].value, position: $0) }
+        order.sort { a, b in
+            guard a.value == b.value else { return a.value > b.value }
+            return entries[a.position].candidate.id.utf8.lexicographicallyPrecedes(
+                entries[b.position].candidate.id.utf8)
         }
+        entries.replaceSubrange(range, with: order.map { entries[$0.position] })
     }
 
     /// - Parameter values: of the first entries, in their order.

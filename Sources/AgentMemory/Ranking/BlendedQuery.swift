@@ -56,7 +56,7 @@ public struct BlendedQuery: Sendable {
     public func candidates(near vector: [Float], _ query: SearchQuery) -> CandidateQuery {
         CandidateQuery(
             vector: vector, filter: query.filter, phrases: phrases, words: words, keywords: keywords.map { words[$0] },
-            depth: query.depth)
+            depth: query.depth, needsDates: !windows.isEmpty, needsSessions: ranking.contextWeight > 0)
     }
 
     /// Whether the bits of tokens change the order.

@@ -7,9 +7,11 @@ public struct RankingCandidate: Sendable, Equatable {
     public let frequencies: [Int]
     /// The record's number of words, repeated ones included.
     public let length: Int
+    /// Any date where ``CandidateQuery/needsDates`` and ``CandidateQuery/needsSessions`` are false.
     public let createdAt: Timestamp
+    /// Any date where ``CandidateQuery/needsDates`` is false.
     public let eventDate: Timestamp?
-    /// `nil` for a record without a session.
+    /// `nil` for a record without a session, and where ``CandidateQuery/needsSessions`` is false.
     public let session: RankingSession?
 
     public init(
@@ -53,6 +55,10 @@ public struct CandidateQuery: Sendable {
     /// only similarity finds.
     public let keywords: [String]
     public let depth: SearchDepth
+    /// Whether the query names a date, with which those of the candidates are compared.
+    public let needsDates: Bool
+    /// Whether neighbours in a session matter, which are in the order of their creation.
+    public let needsSessions: Bool
 
     /// How many candidates of each kind, the nearest and the best by keyword; `nil` is every
     /// matching record, which it is in the exact zone.

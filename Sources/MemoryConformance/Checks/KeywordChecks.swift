@@ -42,6 +42,9 @@ extension ConformanceCheck {
                 "hybrid/S6-formula", needs: [.steeredEmbeddings],
                 hint: "similarity is 1 - dist/2, and the keyword part is relative to the best one", run: formula),
             ConformanceCheck(
+                "hybrid/S6-explained", needs: [.steeredEmbeddings],
+                hint: "the parts of the value lack their weights, or do not add up to it", run: explained),
+            ConformanceCheck(
                 "hybrid/S6-alpha-ends", needs: [.keywordSearch],
                 hint: "alpha 1 is not the semantic order, or alpha 0 not the keyword order", run: alphaEnds),
             ConformanceCheck(
@@ -281,6 +284,33 @@ extension ConformanceCheck {
             for (hit, expected) in zip(found.items, [1, 0.539525, 0.539525, 0.079013]) {
                 try scope.expect("score of \(hit.record.id)", hit.score ?? -1, near: expected, within: 5e-3)
                 try scope.expect("dist is 1 - score", hit.distance, near: 1 - (hit.score ?? 0))
+            }
+        }
+
+        /// A backend that ranks blended searches itself knows the parts of a classic rank too.
+        @Sendable static func explained(_ scope: CheckScope) async throws {
+            scope.embedder.assign([1], to: "fox")
+            let texts: [(id: String, text: String, vector: [Float], similarity: Double, keyword: Double)] = [
+                ("near", "red hen", [1], 0.75, 0), ("far", "blue hen", [-1], 0, 0),
+                ("both", "a fox", [1, 1], 0.75 * (1 + 0.5.squareRoot()) / 2, 0.25),
+            ]
+            for text in texts { scope.embedder.assign(text.vector, to: text.text) }
+            _ = try await scope.database.add(try texts.map { try MemoryRecord(id: $0.id, text: $0.text) })
+            let found = try await scope.database.search(
+                SearchQuery(
+                    text: "fox", ranking: .hybrid(alpha: 0.75, .bm25std), page: PageRequest(limit: 10), explains: true))
+            let best = texts.map { $0.similarity + $0.keyword }.max() ?? 1
+            for hit in found.items {
+                guard let parts = hit.explanation else {
+                    let ranksItself = CheckedDatabase(scope.scoped.database).database.capabilities.blendedSearch
+                    try scope.expect("\(hit.record.id) is explained", !ranksItself)
+                    continue
+                }
+                guard let text = texts.first(where: { $0.id == hit.record.id }) else { continue }
+                try scope.expect("similarity of \(text.id)", parts.similarity ?? -1, near: text.similarity)
+                try scope.expect("keyword of \(text.id)", parts.keyword ?? -1, near: text.keyword)
+                try scope.expect("words of \(text.id)", parts.words, text.keyword > 0 ? ["fox"] : [])
+                try scope.expect("score of \(text.id)", hit.score ?? -1, near: (text.similarity + text.keyword) / best)
             }
         }
 

@@ -57,8 +57,8 @@ extension RedisMemoryDatabase {
 
     /// - Parameters:
     ///   - candidates: of each list beyond the exact zone; `nil` is all.
-    ///   - ranksAll: whether the rank of every candidate is wanted, and not only the best matches
-    ///     beyond the exact zone.
+    ///   - ranksAll: whether the distance and the rank of every candidate are wanted. If not, the
+    ///     best matches beyond the exact zone are found, and may lack a distance.
     func lists(
         _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
         _ scoring: KeywordScoring, ranksAll: Bool = true
@@ -125,8 +125,8 @@ extension RedisMemoryDatabase {
             }
         }
         // Complete lists leave no gap: a record that does not match has no word of the query.
-        if !isExact, candidates != nil, !words.isEmpty {
-            try await fillGaps(&lists, commands, scope, text, vector, scoring, ranksAll: ranksAll)
+        if ranksAll, !isExact, candidates != nil, !words.isEmpty {
+            try await fillGaps(&lists, commands, scope, text, vector, scoring)
         }
         return lists
     }
@@ -135,16 +135,13 @@ extension RedisMemoryDatabase {
     /// not among the best.
     private func fillGaps(
         _ lists: inout Lists, _ commands: SearchCommands, _ scope: Scope, _ text: QueryText, _ vector: [UInt8],
-        _ scoring: KeywordScoring, ranksAll: Bool
+        _ scoring: KeywordScoring
     ) async throws {
         let far = lists.matchingIDs.filter { lists.distances[ExactString($0)] == nil }
-        let other = ranksAll ? lists.nearestIDs.filter { lists.ranks[ExactString($0)] == nil } : []
+        let other = lists.nearestIDs.filter { lists.ranks[ExactString($0)] == nil }
         var batch: [RedisCommand] = []
         if !far.isEmpty {
-            batch.append(
-                try commands.nearestQuery(
-                    scope.query, to: vector, candidates: far.count, scan: .exact, .init(limit: far.count),
-                    keys: far.map(key)))
+            batch.append(try distances(commands, of: far, scope.query, to: vector))
         }
         if !other.isEmpty {
             batch.append(
@@ -157,5 +154,13 @@ extension RedisMemoryDatabase {
                 if row.score != nil { lists.ranks[ExactString(row.id)] = scoring.rank(row) }
             }
         }
+    }
+
+    /// The command that measures records whose distance no search told.
+    func distances(
+        _ commands: SearchCommands, of ids: [String], _ filter: QueryText, to vector: [UInt8]
+    ) throws(MemoryError) -> RedisCommand {
+        try commands.nearestQuery(
+            filter, to: vector, candidates: ids.count, scan: .exact, .init(limit: ids.count), keys: ids.map(key))
     }
 }
