@@ -63,9 +63,11 @@ extension RedisMemoryDatabase {
         _ commands: SearchCommands, _ scope: Scope, _ words: KeywordQuery, _ vector: [UInt8], _ candidates: Int?,
         _ scoring: KeywordScoring, ranksAll: Bool = true
     ) async throws -> Lists {
-        // Ranks of single records are requested as well, so the text must work in a search among
-        // keys.
-        let text = words.isEmpty ? scope.query : QueryText(words: words, in: scope.query, amongKeys: true)
+        // Where all ranks are wanted, those of single records are requested as well, and then the
+        // text must work in a search among keys.
+        let text =
+            words.isEmpty
+            ? scope.query : QueryText(words: words, in: scope.query, amongKeys: ranksAll || scope.keys != nil)
 
         func batch(total: Int) throws(MemoryError) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone
