@@ -105,6 +105,17 @@ import Testing
         #expect(filter.weightless == ["(@user_id:{$p0}|@user_id:{$p0})=>{$weight:0}", "-@user_id:{$p1}"])
     }
 
+    @Test func `the graph is forced where nearly everything matches`() {
+        #expect(MatchCounts.favorsGraph(matches: 100_000, of: 100_000, candidates: 100))
+        #expect(MatchCounts.favorsGraph(matches: 100_000, of: 104_000, candidates: 100))
+        // If all others are nearer, the graph passes them first.
+        #expect(!MatchCounts.favorsGraph(matches: 100_000, of: 106_000, candidates: 100))
+        #expect(!MatchCounts.favorsGraph(matches: 20_000, of: 20_000, candidates: 400))
+        #expect(!MatchCounts.favorsGraph(matches: 4000, of: 4000, candidates: 1))
+        // The number of all records is older than that of the matches.
+        #expect(MatchCounts.favorsGraph(matches: 100_000, of: 90_000, candidates: 100))
+    }
+
     @Test func `neighbours are asked for by scan or graph`() throws {
         let commands = SearchCommands(index: "i", timeout: 900, algorithm: .hnsw)
         var filter = QueryText()
@@ -119,6 +130,11 @@ import Testing
                 "p0", "u",
                 "p1", "\u{1}", "DIALECT", "2",
             ])
+        let forced = try commands.nearestQuery(
+            filter, to: [1], candidates: 100, scan: .graph(breadth: 100), .init(limit: 10))
+        #expect(
+            forced.arguments[2]
+                == "(@user_id:{$p0})=>[KNN 100 @vector $p1 HYBRID_POLICY BATCHES EF_RUNTIME 100 AS distance]")
         let scan = try commands.nearestQuery(
             QueryText(), to: [1], candidates: 5, scan: .exact, .init(offset: 3, limit: 2), keys: ["k"])
         #expect(scan.arguments[2] == "(-@id_:{$p1})=>[KNN 5 @vector $p0 HYBRID_POLICY ADHOC_BF AS distance]")

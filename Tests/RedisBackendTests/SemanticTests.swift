@@ -37,6 +37,35 @@ import Testing
         }
     }
 
+    @Test func `the graph finds neighbours that match`() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { database in
+                for start in stride(from: 0, to: 1500, by: 500) {
+                    _ = try await database.add(
+                        (start..<start + 500).map { number in
+                            let angle = Double(number) / 1500
+                            // The nearest of all belong to the other user.
+                            return try MemoryRecord(
+                                id: "r\(number + 10_000)", text: "[1,\(angle),0,0] \(number)",
+                                userID: number < 100 || number.isMultiple(of: 10) ? "v" : "u")
+                        })
+                }
+                let vector = RecordHash.bytes(of: [1, 0, 0, 0])
+                let filter = QueryText(MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "u")]))
+                let found = try await database.reading { commands, _ in
+                    let replies = try await store.client.pipeline(
+                        try [.graph(breadth: 50), .exact].map { scan in
+                            try commands.nearestQuery(
+                                filter, to: vector, candidates: 50, scan: scan, .init(limit: 20))
+                        })
+                    return try replies.map { try SearchRow.rows($0).map(\.id) }
+                }
+                #expect(found[0] == found[1])
+                #expect(found[0].first == "r10101")
+            }
+        }
+    }
+
     @Test(arguments: [RedisMemoryDatabase.Configuration.Algorithm.hnsw, .flat])
     func `scans everything at full depth`(algorithm: RedisMemoryDatabase.Configuration.Algorithm) async throws {
         try await TestStore.run { store in

@@ -20,13 +20,19 @@ extension RedisMemoryDatabase {
         return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let text = QueryText(query.filter)
+            let newest = newestDates.narrowing(text, page: query.page)
             var total: Int
             var rows: [SearchRow] = []
             if query.page.end <= commands.speculativeEnd {
                 let replies = try await client.pipeline(
-                    [commands.count(text), try commands.newest(text, .init(query.page))], isRead: true)
+                    [commands.count(text), try commands.newest(newest ?? text, .init(query.page))], isRead: true)
                 total = try Self.total(replies[0])
                 rows = try SearchRow.rows(replies[1])
+                if newest != nil, rows.count < query.page.limit, query.page.offset + rows.count < total {
+                    // Records were deleted since.
+                    rows = try SearchRow.rows(
+                        try await client.send(try commands.newest(text, .init(query.page)), isRead: true))
+                }
             } else {
                 total = try Self.total(try await client.send(commands.count(text), isRead: true))
                 if query.page.offset < total {
@@ -37,6 +43,9 @@ extension RedisMemoryDatabase {
             let records = try await records(rows.map(\.id))
             // A writer may have come between the two responses.
             total = max(total, rows.isEmpty ? 0 : query.page.offset + rows.count)
+            if rows.count == query.page.limit, let last = records[rows.count - 1] {
+                newestDates.learn(text, page: query.page, total: total, oldest: last.createdAt)
+            }
             return LoadedPage(rows.indices.map { records[$0] }, total: total, request: query.page)
         }
     }

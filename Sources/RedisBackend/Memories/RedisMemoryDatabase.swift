@@ -45,7 +45,8 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     public let embedder: any Embedder
     public let analyzer: TextAnalyzer
     let logger: Logger
-    let zones = ExactZoneCache()
+    let matchCounts = MatchCounts()
+    let newestDates = NewestDates()
     let reanalysis = ReanalysisProgress()
     let probe: WriteProbe
     let tokenSweep = TokenSweep<TokenScan>()

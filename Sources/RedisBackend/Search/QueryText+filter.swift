@@ -24,6 +24,12 @@ extension QueryText {
         }
     }
 
+    /// Records that were created at the date or later, or in the second before: dates of other
+    /// servers can be finer than ours.
+    mutating func addOldest(_ date: Timestamp) {
+        add("@created_at:[\(plain(RedisDate.text(date.advanced(bySeconds: -1)))) +inf]")
+    }
+
     private mutating func addTag(_ field: String, _ condition: TagCondition) {
         for value in condition.all { add("\(field):{\(tag(value))}") }
         for group in condition.any { add("\(field):{\(alternatives(group))}") }

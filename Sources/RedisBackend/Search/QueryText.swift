@@ -38,6 +38,15 @@ struct QueryText: Sendable, Equatable {
 
     var isEmpty: Bool { clauses.isEmpty }
 
+    /// A number that equal queries share, to remember something of them in little memory. Others
+    /// may have it too: what is remembered must be no more than a guess.
+    var identity: Int {
+        var hasher = Hasher()
+        hasher.combine(clauses)
+        hasher.combine(parameters)
+        return hasher.finalize()
+    }
+
     /// The whole text; `*` without a clause.
     var text: String { clauses.isEmpty ? "*" : clauses.joined(separator: " ") }
 

@@ -69,11 +69,14 @@ extension RedisMemoryDatabase {
             words.isEmpty
             ? scope.query : QueryText(words: words, in: scope.query, amongKeys: ranksAll || scope.keys != nil)
 
+        let isBroad = try await isBroad(scope.query, candidates: candidates, commands)
+
         func batch(total: Int) throws(MemoryError) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone
             let count = isExact ? SearchDepth.exactZone : candidates ?? total
             let scan: SearchCommands.Scan =
-                isExact || candidates == nil || scope.keys != nil ? .exact : .approximate(breadth: Self.breadth(count))
+                isExact || candidates == nil || scope.keys != nil
+                ? .exact : Self.approximateScan(count, isBroad: isBroad)
             let nearest = try commands.nearestQuery(
                 scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
             guard !words.isEmpty, ranksAll || !isExact && candidates != nil else { return [nearest] }
@@ -84,7 +87,7 @@ extension RedisMemoryDatabase {
         }
 
         var lists = Lists()
-        let guessedExact = zones.isExact(scope.query)
+        let guessedExact = matchCounts.isExact(scope.query)
         var answers: [RedisValue]?
         if let keys = scope.keys {
             lists.total = keys.count
@@ -97,7 +100,7 @@ extension RedisMemoryDatabase {
             lists.total = try Self.total(try await client.send(commands.count(scope.query), isRead: true))
         }
         let isExact = lists.total <= SearchDepth.exactZone
-        if scope.keys == nil { zones.learn(scope.query, isExact: isExact) }
+        if scope.keys == nil { matchCounts.learn(scope.query, lists.total) }
         guard lists.total > 0 else { return lists }
         let replies: [RedisValue] =
             if let answers { answers } else { try await client.pipeline(try batch(total: lists.total), isRead: true) }

@@ -20,8 +20,11 @@ struct SearchCommands: Sendable {
     enum Scan: Sendable, Equatable {
         /// Every matching record is measured.
         case exact
-        /// Along the graph, with this many candidates.
+        /// Along the graph, with this many candidates, unless the engine expects that measuring
+        /// the records that match the filter is quicker.
         case approximate(breadth: Int)
+        /// Along the graph in any case.
+        case graph(breadth: Int)
     }
 
     /// The end of a ranking to return, and how much of it.
@@ -98,6 +101,8 @@ struct SearchCommands: Sendable {
             options = " HYBRID_POLICY ADHOC_BF"
         case (.approximate(let breadth), .hnsw):
             options = " EF_RUNTIME \(max(breadth, candidates))"
+        case (.graph(let breadth), .hnsw):
+            options = " HYBRID_POLICY BATCHES EF_RUNTIME \(max(breadth, candidates))"
         case (_, .flat):
             break
         }
