@@ -4,6 +4,7 @@ import AgentMemory
 struct EventLog {
     let isKept: Bool
     private(set) var all: [MemoryEvent] = []
+    private var lastSequence = 0
 
     init(isKept: Bool) {
         self.isKept = isKept
@@ -24,15 +25,58 @@ struct EventLog {
         append(record, .deleted, before: record.jsonObject, at: time)
     }
 
+    /// Notes an erasure.
+    mutating func noteErasure(_ id: String, at time: Timestamp) {
+        append(id, namespace: nil, userID: nil, .erased, before: nil, at: time)
+    }
+
+    /// Removes the events that show a state within the scope; with a session, all of those of a
+    /// memory that ever was in it.
+    ///
+    /// - Parameter ids: of records within the scope, whose events need not say so.
+    /// - Returns: the ids of the events, one for each event.
+    mutating func erase(_ scope: ErasureScope, _ ids: Set<ExactString>) -> [ExactString] {
+        var ids = ids
+        for event in all where event.shows(scope) {
+            if scope.sessionID.map({ event.hasBefore(session: $0) }) ?? true { ids.insert(ExactString(event.id)) }
+        }
+        let removed = all.filter { ids.contains(ExactString($0.id)) && $0.shows(scope) }
+        let numbers = Set(removed.map(\.sequence))
+        all.removeAll { numbers.contains($0.sequence) }
+        return removed.map { ExactString($0.id) }
+    }
+
     private mutating func append(
         _ record: MemoryRecord, _ kind: MemoryEvent.Kind, before: JSONObject?, at time: Timestamp
     ) {
+        append(record.id, namespace: record.namespace, userID: record.userID, kind, before: before, at: time)
+    }
+
+    private mutating func append(
+        _ id: String, namespace: String?, userID: String?, _ kind: MemoryEvent.Kind, before: JSONObject?,
+        at time: Timestamp
+    ) {
         guard isKept else { return }
         let origin = WriteOrigin.current
+        lastSequence += 1
         all.append(
             MemoryEvent(
-                sequence: all.count + 1, time: time, kind: origin?.kind ?? kind, id: record.id,
-                namespace: record.namespace, userID: record.userID, operation: origin?.operation ?? ULID.make(),
-                caller: origin?.caller, reason: origin?.reason, before: before))
+                sequence: lastSequence, time: time, kind: origin?.kind ?? kind, id: id, namespace: namespace,
+                userID: userID, operation: origin?.operation ?? ULID.make(), caller: origin?.caller,
+                reason: origin?.reason, before: before))
+    }
+}
+
+extension MemoryEvent {
+    /// Whether the owner after the change or the one before it is within the scope.
+    fileprivate func shows(_ scope: ErasureScope) -> Bool {
+        scope.reaches(namespace: namespace, userID: userID)
+            || scope.reaches(
+                namespace: before?["namespace"].map(\.stringValue) ?? namespace,
+                userID: before?["user_id"].map(\.stringValue) ?? userID)
+    }
+
+    fileprivate func hasBefore(session: String) -> Bool {
+        before?["session_id"]?.stringValue.map { ExactString($0) == ExactString(session) } ?? false
     }
 }

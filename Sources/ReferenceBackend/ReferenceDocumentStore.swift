@@ -44,6 +44,12 @@ public actor ReferenceDocumentStore: DocumentStore {
         return Page(of: found, request: page)
     }
 
+    public func scan(
+        _ kind: DocumentKey.Kind, from position: String?
+    ) -> (documents: [RevisedDocument], next: String?) {
+        (entries.keys.filter { $0.kind == kind }.compactMap { document($0) }, nil)
+    }
+
     @discardableResult
     public func write(
         _ document: Document, expecting expectation: DocumentExpectation, keptFor seconds: Int?

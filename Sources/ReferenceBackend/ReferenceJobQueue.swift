@@ -13,7 +13,7 @@ public actor ReferenceJobQueue: JobQueue {
     private struct Entry {
         let id: String
         let kind: String
-        let payload: JSONObject
+        var payload: JSONObject
         let enqueuedAt: Timestamp
         var attempts = 0
         /// When the job may be leased: after its delay, or when its lease ends.
@@ -121,6 +121,34 @@ public actor ReferenceJobQueue: JobQueue {
             count += 1
         }
         return count
+    }
+
+    public func time() -> Timestamp { now() }
+
+    public func revise(_ decision: @Sendable (QueuedJob) -> JobRevision) -> (revised: Int, leased: [String]) {
+        let time = now()
+        var (revised, leased) = (0, [String]())
+        var kept: [Entry] = []
+        for var job in jobs {
+            let revision = decision(QueuedJob(kind: job.kind, payload: job.payload, enqueuedAt: job.enqueuedAt))
+            if revision != .keep, job.state == .leased, job.dueAt > time {
+                leased.append(job.id)
+                kept.append(job)
+                continue
+            }
+            switch revision {
+            case .keep, .observe: break
+            case .remove:
+                revised += 1
+                continue
+            case .replacePayload(let payload):
+                revised += 1
+                job.payload = payload
+            }
+            kept.append(job)
+        }
+        jobs = kept
+        return (revised, leased)
     }
 
     public func noteDeleted(_ ids: [String]) {

@@ -2,7 +2,9 @@ public import AgentMemory
 
 /// The contract in memory: every operation written as directly as the rules state it, by full
 /// scans.
-public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, RecordHistory, ExpiringDatabase {
+public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, RecordHistory, ExpiringDatabase,
+    ErasableDatabase
+{
     public nonisolated let name = "reference"
     public nonisolated let capabilities = BackendCapabilities(
         metadataFilters: true, expiry: true, blendedSearch: true, textScorers: TextScorer.offered)
@@ -290,6 +292,20 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
                 events.noteRemoval(of: entry.record, at: now())
             }
         }
+    }
+
+    // MARK: Erasure
+
+    public func erase(_ scope: ErasureScope, from position: String?) -> ErasureStep {
+        let ids = Set(entries.filter { scope.contains($0.value.record) }.keys)
+        for id in ids { entries[id] = nil }
+        let shown = events.erase(scope, ids)
+        for id in ids.union(shown) where entries[id] == nil { deletions[id] = nil }
+        return ErasureStep(memories: ids.count, events: shown.count, next: nil)
+    }
+
+    public func noteErasure(_ id: String) {
+        events.noteErasure(id, at: now())
     }
 
     public func health() -> [ComponentHealth] {

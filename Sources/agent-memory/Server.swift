@@ -86,9 +86,15 @@ struct Server {
         let access = front.access
         let recorder = AccessRecorder(database: database, logger: logger)
         let memory = LongTermMemory(
-            database: database, accessRecorder: recorder, deletions: stores.jobs, reranking: models.reranking,
+            database: database, accessRecorder: recorder, deletions: stores.jobs,
+            erasures: ErasureMarks(documents: stores.documents, notes: stores.jobs), reranking: models.reranking,
             optimization: models.languages.optimization(settings, logger: logger))
         let jobs = JobSubmitter(queue: stores.jobs)
+        let background = BackgroundWork(
+            tasks: ServerTasks(documents: stores.documents),
+            erasures: Erasures(
+                memories: database, sessions: stores.sessions, queue: stores.jobs, documents: stores.documents),
+            compactions: Compactions(memory: memory, documents: stores.documents, jobs: jobs))
         let summaries = models.languages.summaries(settings, stores.documents, logger: logger)
         let sessions = WorkingMemorySessions(
             store: stores.sessions,
@@ -110,6 +116,8 @@ struct Server {
                     memory: memory, queue: stores.jobs, policy: settings.forgettingPolicy,
                     pause: .seconds(60 * settings.forgetting.everyMinutes), retries: settings.jobRetries,
                     logger: logger),
+                ErasureHandler(background.erasures, jobs: jobs, retries: settings.jobRetries),
+                CompactionHandler(background.compactions, retries: settings.jobRetries),
             ],
             configuration: settings.worker, logger: logger)
         let slowWorkers =
@@ -130,16 +138,14 @@ struct Server {
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
                     tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
                     languageModels: models.languages.all,
-                    documents: models.languages.all.isEmpty ? nil : stores.documents),
-                summaryViews: views, configuration: settings.api(work, requests, access.http)))
+                    documents: stores.documents),
+                background: background, summaryViews: views, configuration: settings.api(work, requests, access.http)))
         var storeServices = [
             StoreService("store", database, logger: logger),
             StoreService("sessions", stores.sessions, logger: logger),
             StoreService("jobs", stores.jobs, logger: logger),
+            StoreService("documents", stores.documents, logger: logger),
         ]
-        if !models.languages.all.isEmpty {
-            storeServices.append(StoreService("documents", stores.documents, logger: logger))
-        }
         if access.tokens != nil { storeServices.append(StoreService("tokens", stores.tokens, logger: logger)) }
         try await withThrowingTaskGroup { group in
             for service in storeServices {

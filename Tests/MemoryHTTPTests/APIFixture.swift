@@ -23,6 +23,7 @@ struct APIFixture {
     private let responder: RouterResponder<APIContext>
     let database: ReferenceMemoryDatabase
     let jobs: ReferenceJobQueue
+    private let background: BackgroundWork
 
     static func run(
         configuration: APIRouter.Configuration = .init(), now: Timestamp = now, indexesMessages: Bool = false,
@@ -36,11 +37,20 @@ struct APIFixture {
         let store = ReferenceWorkingMemoryStore(jobs: queue, now: { now })
         let promotion = Promotion(jobs: JobSubmitter(queue: queue), includesMessages: indexesMessages)
         let reranking = reranker.map { Reranking(by: $0, logger: Logger(label: "test")) }
+        let documents = ReferenceDocumentStore(now: { now })
         let memory = LongTermMemory(
-            database: database, accessRecorder: recorder, reranking: reranking, now: { now })
+            database: database, accessRecorder: recorder,
+            erasures: ErasureMarks(documents: documents, notes: queue), reranking: reranking, now: { now })
+        let background = BackgroundWork(
+            tasks: ServerTasks(documents: documents, now: { now }),
+            erasures: Erasures(
+                memories: database, sessions: store, queue: queue, documents: documents, now: { now }),
+            compactions: Compactions(
+                memory: memory, documents: documents, jobs: JobSubmitter(queue: queue), largestRequest: 5,
+                now: { now }))
         let views = languageModel.map { model in
             SummaryViews(
-                by: model, prompts: .builtIn, memory: memory, documents: ReferenceDocumentStore(now: { now }),
+                by: model, prompts: .builtIn, memory: memory, documents: documents,
                 jobs: JobSubmitter(queue: queue), logger: Logger(label: "test"), now: { now })
         }
         let api = APIRouter(
@@ -48,15 +58,18 @@ struct APIFixture {
             sessions: WorkingMemorySessions(store: store, promotion: promotion, now: { now }),
             readiness: Readiness(
                 database: database, embedder: embedder, sessions: store, jobs: queue, reranking: reranking),
-            summaryViews: views, configuration: configuration, now: { now })
+            background: background, summaryViews: views, configuration: configuration, now: { now })
         try await body(
-            APIFixture(responder: api.router().buildResponder(), embedder: embedder, database: database, jobs: queue))
+            APIFixture(
+                responder: api.router().buildResponder(), embedder: embedder, database: database, jobs: queue,
+                background: background))
     }
 
     private init(
         responder: RouterResponder<APIContext>, embedder: SteeredEmbedder, database: ReferenceMemoryDatabase,
-        jobs: ReferenceJobQueue
+        jobs: ReferenceJobQueue, background: BackgroundWork
     ) {
+        self.background = background
         self.responder = responder
         self.embedder = embedder
         self.database = database
@@ -109,6 +122,19 @@ struct APIFixture {
         return Answer(
             status: response.status.code, headers: response.headers, text: text,
             json: (try? JSONValue(parsing: text)) ?? .null)
+    }
+
+    /// Runs the jobs of large compactions.
+    ///
+    /// - Returns: how many there were.
+    func runCompactions() async throws -> Int {
+        let handler = CompactionHandler(background.compactions)
+        let leased = await jobs.lease(kinds: [handler.kind], limit: 10, for: .seconds(60))
+        for job in leased {
+            try await handler.run(job, isLastAttempt: false)
+            _ = await jobs.complete(job)
+        }
+        return leased.count
     }
 
     func create(_ memories: String) async throws {

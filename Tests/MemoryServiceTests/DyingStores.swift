@@ -40,6 +40,13 @@ final class DyingStores: WorkingMemoryStore, DocumentStore {
         return try await documents.documents(kind, of: parent, within: scope, page: page)
     }
 
+    func scan(
+        _ kind: DocumentKey.Kind, from position: String?
+    ) async throws -> (documents: [RevisedDocument], next: String?) {
+        try live()
+        return try await documents.scan(kind, from: position)
+    }
+
     func write(
         _ document: Document, expecting expectation: DocumentExpectation, keptFor seconds: Int?
     ) async throws -> Int? {

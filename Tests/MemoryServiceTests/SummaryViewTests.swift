@@ -39,6 +39,8 @@ import Testing
             configuration: configuration, logger: logger, now: { [clock] in clock.now })
     }
 
+    private var tasks: ServerTasks { ServerTasks(documents: documents, now: { [clock] in clock.now }) }
+
     private func definition(
         _ groupBy: [SummaryView.GroupField] = [.userID], filters: JSONObject = [:], days: Int? = nil,
         continuous: Bool = false, prompt: String? = nil, model: String? = nil
@@ -149,7 +151,7 @@ import Testing
         // The same id again is the same task.
         #expect(try await views.start(id: view.id, taskID: "mine", isForced: false, for: .unrestricted) == task)
         try await runJobs(views)
-        let done = try await views.task(id: "mine", for: .unrestricted)
+        let done = try await tasks.task(id: "mine", for: .unrestricted)
         #expect(done.status == .success && done.startedAt != nil && done.completedAt != nil && done.failure == nil)
         #expect(try await partitions(views, view) == ["ada": "of 1", "bob": "of 1"])
         #expect(model.prompts.count == 2)
@@ -177,13 +179,13 @@ import Testing
             try await runJobs(views)
             clock.move(bySeconds: 60)
         }
-        #expect(try await views.task(id: task.id, for: .unrestricted).status == .success)
+        #expect(try await tasks.task(id: task.id, for: .unrestricted).status == .success)
         // Those that were renewed before it waited were not renewed once more.
         for user in ["ada", "eve"] { #expect(model.prompts.filter { $0.contains("text of \(user)") }.count == 1) }
         model.replies { _ in throw MemoryError(.languageModelRefused, "the key is wrong") }
         let failing = try await views.start(id: view.id, taskID: nil, isForced: true, for: .unrestricted)
         try await runJobs(views)
-        let failed = try await views.task(id: failing.id, for: .unrestricted)
+        let failed = try await tasks.task(id: failing.id, for: .unrestricted)
         #expect(failed.status == .failed && failed.failure?.contains("the key is wrong") == true)
         #expect(try await partitions(views, view) == ["ada": "fine", "bob": "fine", "eve": "fine"])
     }
@@ -269,7 +271,7 @@ import Testing
                     == .notFound)
         }
         let task = try await views.start(id: mine.id, taskID: "t", isForced: false, for: callers[0])
-        #expect(await failureCode { try await views.task(id: task.id, for: callers[1]) } == .notFound)
+        #expect(await failureCode { try await tasks.task(id: task.id, for: callers[1]) } == .notFound)
         try await runJobs(views)
         #expect(model.prompts.count == 1 && !model.prompts[0].contains("text of b"))
         #expect(model.requests[0].namespace == "a")

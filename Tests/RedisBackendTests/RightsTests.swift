@@ -88,6 +88,18 @@ import Testing
             try check(try await database.events(of: "a", within: .everything, page: page).total == 0)
         }
 
+        private func exerciseErasure() async throws {
+            let scope = try ErasureScope(userID: "e")
+            _ = try await database.add([MemoryRecord(id: "e", text: "white", userID: "e")])
+            var (position, memories, events) = (String?.none, 0, 0)
+            repeat {
+                let step = try await database.erase(scope, from: position)
+                (memories, events, position) = (memories + step.memories, events + step.events, step.next)
+            } while position != nil
+            try check(memories == 1 && events == 1)
+            try await database.noteErasure("scope")
+        }
+
         /// Does everything that a server does.
         ///
         /// - Returns: the messages of what was refused, and the reasons of parts that are not
@@ -136,6 +148,7 @@ import Testing
             await run { try check(try await database.listed().count == 2) }
             await run { try check(try await database.count(.everything) == 2) }
             await run { try await exerciseHistory() }
+            await run { try await exerciseErasure() }
             await run { try check(try await database.delete(["a", "raw"]) == 2) }
 
             await run { try await sessions.prepare() }
@@ -180,6 +193,7 @@ import Testing
                 let page = try await documents.documents(
                     .summaryView, of: "", within: .everything, page: PageRequest())
                 try check(page.total == 1)
+                try check(try await documents.scan(.summaryView, from: nil).documents.count == 1)
                 try check(try await documents.delete(view.key, revision: nil))
                 try await documents.deleteAll(.summaryPartition, of: "v")
             }
@@ -212,7 +226,16 @@ import Testing
             for job in try await leased() { try check(try await jobs.bury(job, reason: "y")) }
             try check(try await jobs.list(.dead, page: PageRequest()).total == 2)
             try check(try await jobs.requeue(nil) == 2)
-            for job in try await leased() { try check(try await jobs.complete(job)) }
+            try check(try await jobs.time() > .earliest)
+            let done = try await leased()
+            try check(try await jobs.revise { _ in .remove }.leased.count == 2)
+            for job in done { try check(try await jobs.complete(job)) }
+            try await jobs.enqueue([NewJob(kind: "a", payload: [:]), NewJob(kind: "b", payload: [:])])
+            let revised = try await jobs.revise { $0.kind == "a" ? .remove : .replacePayload(["new": 1]) }
+            try check(revised.revised == 2 && revised.leased.isEmpty)
+            let changed = try await jobs.lease(kinds: ["a", "b"], limit: 5, for: .seconds(60))
+            try check(changed.map(\.payload) == [["new": 1]])
+            for job in changed { try check(try await jobs.complete(job)) }
             try await jobs.noteDeleted(["a"])
             try check(try await jobs.deleted(["a", "z"], since: .earliest) == ["a"])
         }

@@ -33,6 +33,8 @@ public struct DocumentKey: Sendable, Hashable {
         case task
         /// When a continuous view was started last; it expires when the next run is due.
         case schedule
+        /// What erasures need to know of each other.
+        case erasure
     }
 
     public let kind: Kind

@@ -16,6 +16,9 @@ public struct MemoryEvent: Sendable, Equatable {
         case imported
         /// The record was written, or removed, as it had been before.
         case restored
+        /// Everything of a user, a namespace or a session was removed, events included. The id of
+        /// the event stands for that scope, and no record has it.
+        case erased
     }
 
     /// The place in the order of all events of the store: larger for later changes of a record.

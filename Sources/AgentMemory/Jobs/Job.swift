@@ -37,6 +37,29 @@ public struct LeasedJob: Sendable, Equatable {
     }
 }
 
+/// A job with its payload, whatever its state.
+public struct QueuedJob: Sendable {
+    public let kind: String
+    public let payload: JSONObject
+    public let enqueuedAt: Timestamp
+
+    public init(kind: String, payload: JSONObject, enqueuedAt: Timestamp) {
+        self.kind = kind
+        self.payload = payload
+        self.enqueuedAt = enqueuedAt
+    }
+}
+
+/// What ``JobQueue/revise(_:)`` does to a job.
+public enum JobRevision: Sendable, Equatable {
+    case keep
+    /// The job stays as it is; it is reported if a worker holds it.
+    case observe
+    case remove
+    /// The job goes on with this payload.
+    case replacePayload(JSONObject)
+}
+
 /// The state of a job.
 public enum JobState: String, Sendable, CaseIterable {
     /// Can be leased, now or after its delay. A job whose lease has ended counts here or as leased

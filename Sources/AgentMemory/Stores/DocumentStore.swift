@@ -13,6 +13,17 @@ public protocol DocumentStore: Store {
         _ kind: DocumentKey.Kind, of parent: String, within scope: AccessScope, page: PageRequest
     ) async throws -> Page<RevisedDocument>
 
+    /// Every document of a kind, in pages of no certain size and order. A document that exists from
+    /// the first page to the last is in one of them at least.
+    ///
+    /// - Parameters:
+    ///   - kind: of the documents.
+    ///   - position: `next` of the page before; `nil` for the first one.
+    /// - Returns: a page, and where the next one begins; `next` is `nil` with the last page.
+    func scan(
+        _ kind: DocumentKey.Kind, from position: String?
+    ) async throws -> (documents: [RevisedDocument], next: String?)
+
     /// Writes a document whole.
     ///
     /// - Parameters:

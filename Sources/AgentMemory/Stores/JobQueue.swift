@@ -66,4 +66,18 @@ public protocol JobQueue: Store, DeletionNotes {
     ///   ignored.
     /// - Returns: how many were moved.
     func requeue(_ ids: [String]?) async throws -> Int
+
+    // MARK: For erasures
+
+    /// The time by the queue's clock.
+    func time() async throws -> Timestamp
+
+    /// Looks at every job once, and removes or changes those that no worker holds.
+    ///
+    /// - Parameter decision: what is to happen to a job.
+    /// - Returns: how many were removed or changed; and the ids of those that a worker holds, of
+    ///   all that were not simply to be kept.
+    func revise(
+        _ decision: @Sendable (QueuedJob) -> JobRevision
+    ) async throws -> (revised: Int, leased: [String])
 }

@@ -95,6 +95,14 @@ public protocol WorkingMemoryStore: Store {
     /// else, makes no revision, keeps the time to live; a concurrent write is not undone. A session
     /// that was deleted is ignored.
     func markExtracted(_ messages: [SessionMessage], in key: SessionKey) async throws
+
+    /// Removes sessions that a scope contains, with all that belongs to them.
+    ///
+    /// - Parameters:
+    ///   - scope: what is removed.
+    ///   - limit: how many are removed at once, approximately.
+    /// - Returns: how many were removed; 0 if there are none.
+    func erase(_ scope: ErasureScope, limit: Int) async throws -> Int
 }
 
 extension WorkingMemoryStore {
@@ -106,6 +114,25 @@ extension WorkingMemoryStore {
     /// The ids of the sessions of a namespace and a user (`nil`: any or none), of any owner.
     public func sessionIDs(namespace: String?, userID: String?, page: PageRequest) async throws -> Page<String> {
         try await sessionIDs(namespace: namespace, userID: userID, within: .everything, page: page)
+    }
+
+    /// Finds the sessions, and removes one after the other.
+    public func erase(_ scope: ErasureScope, limit: Int) async throws -> Int {
+        var ids = [scope.sessionID].compactMap(\.self)
+        if ids.isEmpty {
+            ids = try await sessionIDs(
+                namespace: scope.namespace, userID: scope.userID, page: try PageRequest(limit: limit)
+            ).items
+        }
+        var removed = 0
+        for id in ids {
+            let reference = try SessionReference(sessionID: id, namespace: scope.namespace, userID: scope.userID)
+            for key in try await matching(reference, limit: limit)
+            where try await delete(key, expectedRevision: nil) {
+                removed += 1
+            }
+        }
+        return removed
     }
 
     /// A write without jobs.

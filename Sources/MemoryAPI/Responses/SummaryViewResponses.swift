@@ -1,7 +1,7 @@
 public import AgentMemory
 public import MemoryService
 
-/// A summary view, a partition of one, or a task; or a list of them.
+/// A summary view, a partition of one, or the task of a run; or a list of them.
 public struct SummaryResponse: APIResponse {
     private let json: JSONValue
 

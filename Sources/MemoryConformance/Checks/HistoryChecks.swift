@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// Rules H1 to H3 and H5: each write makes events, for who may see them, without gaps for who
-/// follows them, and operations can be taken back.
+/// Rules H1 to H3, H5 and H6: each write makes events, for who may see them, without gaps for who
+/// follows them, operations can be taken back, and erasing leaves nothing of them.
 extension ConformanceCheck {
     enum HistoryChecks {
         static let checks: [ConformanceCheck] = [
@@ -25,6 +25,12 @@ extension ConformanceCheck {
             ConformanceCheck(
                 "history/H5-undo",
                 hint: "the events of an operation do not lead back to the state before it", run: undo),
+            ConformanceCheck(
+                "history/H6-erase", hint: "something of an erased user is left, or something else went with it",
+                run: erasure),
+            ConformanceCheck(
+                "history/H6-session", hint: "the events of a record that was in an erased session are left",
+                run: erasureOfSession),
         ]
 
         private static func history(_ scope: CheckScope) throws -> (any RecordHistory, CheckedAtomicWrites) {
@@ -101,6 +107,90 @@ extension ConformanceCheck {
             try scope.expect(
                 "without the date", change?.undone(from: changed.jsonObject).map(JSONValue.object)?.jsonText,
                 JSONValue.object(staying.jsonObject).jsonText)
+        }
+
+        /// - Returns: how many records and events were removed.
+        private static func erase(
+            _ erased: ErasureScope, _ scope: CheckScope
+        ) async throws -> (memories: Int, events: Int) {
+            let database = CheckedDatabase(scope.scoped.database).database
+            guard let erasable = database as? any ErasableDatabase else {
+                throw MemoryError(.unsupported, "the backend \(database.name) cannot erase")
+            }
+            var (memories, events, position) = (0, 0, String?.none)
+            repeat {
+                let step = try await erasable.erase(erased, from: position)
+                (memories, events, position) = (memories + step.memories, events + step.events, step.next)
+            } while position != nil
+            return (memories, events)
+        }
+
+        @Sendable static func erasure(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            func record(_ id: String, user: String?) throws -> MemoryRecord {
+                try MemoryRecord(id: id, text: "[1] \(id)", userID: user, namespace: "n")
+            }
+            _ = try await writes.add(
+                [
+                    record("a", user: "u"), record("b", user: "v"), record("c", user: "u"),
+                    record("d", user: "u\u{301}"),
+                ],
+                within: .everything)
+            let moved = try RecordChanges(userID: .set("v"))
+            _ = try await writes.update([RecordUpdate(id: "c", changes: moved)], within: .everything)
+            _ = try await writes.add([record("gone", user: "u")], within: .everything)
+            _ = try await writes.delete(["gone"], within: .everything)
+            let others = try await all(history, of: "b") + all(history, of: "d")
+            let last = try await history.events(after: 0, limit: 100, within: .everything).last?.sequence ?? 0
+            let removed = try await erase(try ErasureScope(namespace: "n", userID: "u"), scope)
+            try scope.expect("records removed", removed.memories, 1)
+            // Added, for a and c; c moved; gone was added and deleted.
+            try scope.expect("events removed", removed.events, 5)
+            let left = try await scope.database.list(ListQuery(page: PageRequest())).items.map(\.id)
+            try scope.expect("records left", Set(left), ["b", "c", "d"])
+            try scope.expect(
+                "events left", try await history.events(after: 0, limit: 100, within: .everything), others)
+            for id in ["a", "c", "gone"] { try scope.expect("events of \(id)", try await all(history, of: id), []) }
+            let outcomes = try await writes.promote([record("gone", user: "v")], handedInAt: .earliest)
+            try scope.expect("an id whose note went", outcomes, [.stored])
+            let next = try await history.events(after: 0, limit: 100, within: .everything).last?.sequence ?? 0
+            try scope.expect("whether its number is a new one", next > last, true)
+            let again = try await erase(try ErasureScope(userID: "u"), scope)
+            try scope.expect("what a second time finds", again.memories + again.events, 0)
+        }
+
+        @Sendable static func erasureOfSession(_ scope: CheckScope) async throws {
+            let (history, writes) = try history(scope)
+            func record(_ id: String, session: String?, user: String = "u") throws -> MemoryRecord {
+                try MemoryRecord(id: id, text: "[1] \(id)", sessionID: session, userID: user)
+            }
+            _ = try await writes.add(
+                [
+                    record("a", session: "s"), record("b", session: "t"), record("left", session: "s"),
+                    record("other", session: "s", user: "v"),
+                ], within: .everything)
+            let changes = try RecordChanges(sessionID: .set(nil))
+            _ = try await writes.update([RecordUpdate(id: "left", changes: changes)], within: .everything)
+            let removed = try await erase(try ErasureScope(userID: "u", sessionID: "s"), scope)
+            try scope.expect("records removed", removed.memories, 1)
+            try scope.expect("events removed", removed.events, 3)
+            let left = try await scope.database.list(ListQuery(page: PageRequest())).items.map(\.id)
+            try scope.expect("records left", Set(left), ["b", "left", "other"])
+            try scope.expect(
+                "whose events are left",
+                try await history.events(after: 0, limit: 100, within: .everything).map(\.id), ["b", "other"])
+            guard let erasable = CheckedDatabase(scope.scoped.database).database as? any ErasableDatabase else {
+                return
+            }
+            try await WriteOrigin.$current.withValue(WriteOrigin(operation: "op", caller: "ada")) {
+                try await erasable.noteErasure("hash")
+            }
+            let noted = try await history.events(after: 0, limit: 100, within: .everything).last
+            try scope.expect("the kind", noted?.kind, .erased)
+            try scope.expect("what it tells", [noted?.id, noted?.userID, noted?.namespace], ["hash", nil, nil])
+            try scope.expect(
+                "its operation",
+                try await history.events(ofOperation: "op", after: 0, limit: 10, within: .everything).count, 1)
         }
 
         @Sendable static func noEvent(_ scope: CheckScope) async throws {

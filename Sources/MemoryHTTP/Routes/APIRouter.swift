@@ -44,18 +44,20 @@ public struct APIRouter: Sendable {
     private let prompt: PromptController
     private let system: SystemController
     private let summaryViews: SummaryViewController
+    private let tasks: TaskController
     private let configuration: Configuration
 
     /// - Parameters:
+    ///   - background: what works on after a response.
     ///   - summaryViews: `nil` on a server without a language model.
     ///   - now: the clock for dates of new records and for `/v1/health`.
     public init(
         memory: LongTermMemory, sessions: WorkingMemorySessions, readiness: Readiness,
-        summaryViews: SummaryViews? = nil,
+        background: BackgroundWork, summaryViews: SummaryViews? = nil,
         configuration: Configuration = Configuration(), now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         longTermMemory = LongTermMemoryController(
-            memory: memory, isEnabled: configuration.longTermMemory, now: now)
+            memory: memory, compactions: background.compactions, isEnabled: configuration.longTermMemory, now: now)
         workingMemory = WorkingMemoryController(
             sessions: sessions, rules: configuration.messageRules,
             summarizationThreshold: configuration.summarizationThreshold, now: now)
@@ -65,6 +67,7 @@ public struct APIRouter: Sendable {
             longTermMemory: configuration.longTermMemory)
         system = SystemController(readiness: readiness, authentication: configuration.access?.mode, now: now)
         self.summaryViews = SummaryViewController(views: summaryViews)
+        tasks = TaskController(tasks: background.tasks, erasures: background.erasures)
         self.configuration = configuration
     }
 
@@ -81,6 +84,20 @@ public struct APIRouter: Sendable {
         workingMemory.addRoutes(to: routes)
         prompt.addRoutes(to: routes)
         summaryViews.addRoutes(to: routes)
+        tasks.addRoutes(to: routes)
         return router
+    }
+}
+
+/// The use cases whose work may go on after their response, as tasks.
+public struct BackgroundWork: Sendable {
+    public let tasks: ServerTasks
+    public let erasures: Erasures
+    public let compactions: Compactions
+
+    public init(tasks: ServerTasks, erasures: Erasures, compactions: Compactions) {
+        self.tasks = tasks
+        self.erasures = erasures
+        self.compactions = compactions
     }
 }

@@ -7,6 +7,7 @@ import MemoryService
 /// The routes under /v1/long-term-memory.
 struct LongTermMemoryController: Sendable {
     let memory: LongTermMemory
+    let compactions: Compactions
     /// Whether there is long-term memory; without it every route responds with 400, as the
     /// reference's do.
     let isEnabled: Bool
@@ -145,7 +146,10 @@ struct LongTermMemoryController: Sendable {
         let query = call.query.reader
         let filter = try ScopeParameters.filter(query)
         try query.finish()
-        return .json(CompactResponse(try await memory.compact(filter, for: call.context.caller)))
+        switch try await compactions.compact(filter, for: call.context.caller) {
+        case .done(let outcome): return .json(CompactResponse(outcome))
+        case .started(let task): return .task(task)
+        }
     }
 
     private func edit(_ call: RouteCall) async throws -> Response {
@@ -174,7 +178,7 @@ struct LongTermMemoryController: Sendable {
 
 extension Request {
     /// Whether the path, without a slash at its end, ends with this part.
-    fileprivate func ends(with action: String) -> Bool {
+    func ends(with action: String) -> Bool {
         resource.utf8.suffix(action.utf8.count).elementsEqual(action.utf8)
     }
 }

@@ -8,7 +8,7 @@ extension HTTPField.Name {
     static let totalCount = HTTPField.Name("X-Total-Count")!
 }
 
-/// The routes under /v1/summary-views and /v1/tasks.
+/// The routes under /v1/summary-views.
 struct SummaryViewController: Sendable {
     /// `nil` on a server without a language model: then every route responds with 501.
     let views: SummaryViews?
@@ -42,7 +42,6 @@ struct SummaryViewController: Sendable {
         routes.add(
             "/v1/summary-views/{id}/run",
             enabled([.post: routes.handler(RouteInputs(takesBody: true, right: .write), start)]))
-        routes.add("/v1/tasks/**", enabled([.get: routes.handler(RouteInputs(), task)]))
     }
 
     private func enabled(
@@ -78,7 +77,7 @@ struct SummaryViewController: Sendable {
     private func list(_ call: RouteCall) async throws -> Response {
         let page = try SummaryViewRequest.page(call.query.reader)
         let views = try await existing().views(page: page, for: call.context.caller)
-        return Self.counted(.json(SummaryResponse(views.items)), views.total)
+        return .counted(.json(SummaryResponse(views.items)), views.total)
     }
 
     private func get(_ call: RouteCall) async throws -> Response {
@@ -97,7 +96,7 @@ struct SummaryViewController: Sendable {
         let group = SummaryViewRequest.group(query)
         let page = try SummaryViewRequest.page(query)
         let partitions = try await existing().partitions(of: id, where: group, page: page, for: call.context.caller)
-        return Self.counted(.json(SummaryResponse(partitions.items)), partitions.total)
+        return .counted(.json(SummaryResponse(partitions.items)), partitions.total)
     }
 
     private func renewPartition(_ call: RouteCall) async throws -> Response {
@@ -112,17 +111,5 @@ struct SummaryViewController: Sendable {
         let (taskID, isForced) = try SummaryViewRequest.run(try call.json())
         let task = try await existing().start(id: id, taskID: taskID, isForced: isForced, for: call.context.caller)
         return .json(SummaryResponse(task))
-    }
-
-    private func task(_ call: RouteCall) async throws -> Response {
-        let id = try call.id("task_id")
-        return .json(SummaryResponse(try await existing().task(id: id, for: call.context.caller)))
-    }
-
-    /// Lists of the reference have no total in their bodies.
-    private static func counted(_ response: Response, _ total: Int) -> Response {
-        var response = response
-        response.headers[.totalCount] = String(total)
-        return response
     }
 }

@@ -20,8 +20,11 @@ extension LongTermMemory {
     /// - Parameters:
     ///   - filter: limits the memories; it must have no condition on `created_at`.
     ///   - caller: sees and writes only what it may.
+    ///   - goesOn: asked before each part of the work; what is done stays.
     /// - Throws: ``MemoryError`` with code `unsupported` if the backend keeps no history.
-    public func compact(_ filter: MemoryFilter, for caller: Caller) async throws -> CompactionOutcome {
+    public func compact(
+        _ filter: MemoryFilter, for caller: Caller, while goesOn: () async throws -> Bool = { true }
+    ) async throws -> CompactionOutcome {
         try caller.require(.write)
         let memories = memories.scoped(to: caller)
         try memories.requireHistory()
@@ -30,6 +33,7 @@ extension LongTermMemory {
             reason: "equal texts")
         var merged = 0
         for batch in try await groupsOfEqualTexts(filter, memories) {
+            guard try await goesOn() else { break }
             merged += try await WriteOrigin.$current.withValue(origin) {
                 try await MemoryError.tellingOutcome(.again) { try await unite(batch, memories) }
             }

@@ -244,7 +244,8 @@ public struct ExtractionHandler: JobHandler {
         guard !memories.isEmpty else { return }
         let planID = plan.id(of: session.key)
         if answer.strategy.name == .summary {
-            return try await keepSummary(memories, answer, planID, in: session, job)
+            return try await keepSummary(
+                memories, answer, planID, handedInAt: plan.handedInAt, in: session, job)
         }
         var records: [MemoryRecord] = []
         for (position, memory) in memories.enumerated() {
@@ -284,8 +285,8 @@ public struct ExtractionHandler: JobHandler {
     }
 
     private func keepSummary(
-        _ memories: [ExtractedMemory], _ answer: ExtractionPlan.Answer, _ planID: String, in session: WorkingMemory,
-        _ job: ExtractionJob
+        _ memories: [ExtractedMemory], _ answer: ExtractionPlan.Answer, _ planID: String, handedInAt: Timestamp,
+        in session: WorkingMemory, _ job: ExtractionJob
     ) async throws {
         let earlier = try await summary(of: session.key, job)
         let planName = "extraction"
@@ -314,6 +315,7 @@ public struct ExtractionHandler: JobHandler {
             metadata: metadata, pinned: earlier?.pinned ?? false, accessCount: earlier?.accessCount ?? 0,
             createdAt: earlier?.createdAt ?? answer.at, lastAccessed: answer.at, updatedAt: answer.at,
             persistedAt: answer.at)
+        guard try await memory.erased([record], handedInAt: handedInAt).isEmpty else { return }
         try await memory.create([record], deduplicate: false, for: job.caller.deriving)
     }
 

@@ -16,10 +16,12 @@ public struct LongTermMemory: Sendable {
     private let optimization: QueryOptimization?
     let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
+    private let erasures: ErasureMarks?
     private let locks = KeyedLocks<LockKey>()
 
     /// - Parameters:
     ///   - deletions: notes deleted ids, for backends that do not do so themselves.
+    ///   - erasures: what was erased, which work that was handed in before does not bring back.
     ///   - accessRecorder: gets the ids that searches with recency have returned; they are written
     ///     only while its `run()` is running.
     ///   - reranking: orders the best hits of searches; default: none.
@@ -27,12 +29,13 @@ public struct LongTermMemory: Sendable {
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
-        reranking: Reranking? = nil, optimization: QueryOptimization? = nil,
+        erasures: ErasureMarks? = nil, reranking: Reranking? = nil, optimization: QueryOptimization? = nil,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         memories = GuardedMemories(database)
         self.accessRecorder = accessRecorder
         self.deletions = deletions
+        self.erasures = erasures
         self.reranking = reranking
         self.optimization = optimization
         self.now = now
@@ -73,6 +76,21 @@ public struct LongTermMemory: Sendable {
     /// - Returns: the outcome for each record.
     func promote(
         _ records: [MemoryRecord], handedInAt: Timestamp, for caller: Caller
+    ) async throws -> [PromotionOutcome] {
+        let erased = try await erased(records, handedInAt: handedInAt)
+        guard !erased.isEmpty else { return try await promoteUnerased(records, handedInAt, caller) }
+        let kept = records.filter { !erased.contains(ExactString($0.id)) }
+        var outcomes = try await promoteUnerased(kept, handedInAt, caller)[...]
+        return records.map { erased.contains(ExactString($0.id)) ? .deleted : outcomes.popFirst() ?? .deleted }
+    }
+
+    /// The ids of the records that belong to what was erased after they had been handed in.
+    func erased(_ records: [MemoryRecord], handedInAt: Timestamp) async throws -> Set<ExactString> {
+        try await erasures?.erased(records, handedInAt: handedInAt) ?? []
+    }
+
+    private func promoteUnerased(
+        _ records: [MemoryRecord], _ handedInAt: Timestamp, _ caller: Caller
     ) async throws -> [PromotionOutcome] {
         guard !records.isEmpty else { return [] }
         let memories = memories.scoped(to: caller)

@@ -2,19 +2,10 @@ public import AgentMemory
 
 /// A run of a whole view in the background, as clients follow it.
 public struct SummaryTask: Sendable, Equatable {
-    public enum Status: String, Sendable, CaseIterable {
-        case pending, running, success, failed
-
-        var isOver: Bool { self == .success || self == .failed }
-    }
-
-    /// How long a task is kept after its last change, in seconds: 7 days.
-    static let keptSeconds = 7 * 86_400
-
     public let id: String
     public let viewID: String
     public let createdAt: Timestamp
-    public var status: Status = .pending
+    public var status = TaskStatus.pending
     public var startedAt: Timestamp?
     public var completedAt: Timestamp?
     /// Why it failed.
@@ -25,8 +16,6 @@ public struct SummaryTask: Sendable, Equatable {
         self.viewID = viewID
         self.createdAt = createdAt
     }
-
-    static func key(_ id: String) -> DocumentKey { DocumentKey(.task, id) }
 
     /// The members of the task as clients see them.
     public var json: JSONObject {
@@ -41,7 +30,7 @@ public struct SummaryTask: Sendable, Equatable {
 
     /// - Parameter owner: of the view.
     func document(_ owner: Document) -> Document {
-        Document(Self.key(id), namespace: owner.namespace, userID: owner.userID, body: json)
+        Document(ServerTask.key(id), namespace: owner.namespace, userID: owner.userID, body: json)
     }
 
     /// Reads ``document(_:)``.
@@ -53,7 +42,7 @@ public struct SummaryTask: Sendable, Equatable {
         id = document.key.id
         viewID = try reader.required("view_id", \.stringValue)
         createdAt = try reader.required("created_at", date)
-        status = try reader.required("status") { $0.stringValue.flatMap(Status.init) }
+        status = try reader.required("status") { $0.stringValue.flatMap(TaskStatus.init) }
         startedAt = try reader.optional("started_at", date)
         completedAt = try reader.optional("completed_at", date)
         failure = try reader.optional("error_message", \.stringValue)

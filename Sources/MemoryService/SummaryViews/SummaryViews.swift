@@ -367,7 +367,7 @@ public struct SummaryViews: Sendable {
             let taskID = taskID.flatMap { $0.isEmpty ? nil : $0 } ?? ULID.make(at: now())
             // Ids have the rules of sessions' ids.
             _ = try SessionKey(sessionID: taskID)
-            let stored = try await documents.document(SummaryTask.key(taskID))
+            let stored = try await documents.document(ServerTask.key(taskID))
             if let stored {
                 let task = try SummaryTask(stored.document)
                 guard reaches(stored, caller), task.viewID == id else {
@@ -378,7 +378,7 @@ public struct SummaryViews: Sendable {
             let task = SummaryTask(id: taskID, viewID: id, createdAt: now())
             let revision = try await documents.write(
                 task.document(view), expecting: stored.map { .revision($0.revision) } ?? .absent,
-                keptFor: SummaryTask.keptSeconds)
+                keptFor: ServerTask.keptSeconds)
             guard revision != nil else { throw MemoryError(.conflict, "the task was started at the same time") }
             try await jobs.enqueue([
                 SummaryViewJob(viewID: id, taskID: taskID, isForced: isForced, waits: 0, caller: caller).newJob
@@ -387,25 +387,14 @@ public struct SummaryViews: Sendable {
         }
     }
 
-    /// - Throws: ``MemoryError`` with code `notFound`.
-    public func task(id: String, for caller: Caller) async throws -> SummaryTask {
-        try caller.require(.read)
-        return try await caller.scope.limiting {
-            let key = SummaryTask.key(id)
-            guard key.isPossible, let stored = try await documents.document(key), reaches(stored, caller) else {
-                throw MemoryError(.notFound, "Task \(id) not found")
-            }
-            return try SummaryTask(stored.document)
-        }
-    }
-
-    /// Changes a task that is there.
+    /// Changes a task that is there and not over.
     func note(_ taskID: String?, _ change: (inout SummaryTask) -> Void) async throws {
-        guard let taskID, let stored = try await documents.document(SummaryTask.key(taskID)) else { return }
+        guard let taskID, let stored = try await documents.document(ServerTask.key(taskID)) else { return }
         var task = try SummaryTask(stored.document)
+        guard !task.status.isOver else { return }
         change(&task)
         _ = try await documents.write(
-            task.document(stored.document), expecting: .revision(stored.revision), keptFor: SummaryTask.keptSeconds)
+            task.document(stored.document), expecting: .revision(stored.revision), keptFor: ServerTask.keptSeconds)
     }
 
     /// Renews all summaries of a view whose memories have changed, one after the other, and empties
@@ -437,6 +426,7 @@ public struct SummaryViews: Sendable {
         var failures: [String] = []
         let ordered = groups.sorted { SummaryPartition.id(view.id, $0.key) < SummaryPartition.id(view.id, $1.key) }
         for (group, records) in ordered {
+            if let taskID = job.taskID, try await ServerTasks(documents: documents).isOver(taskID) { break }
             let partition = try await renewed(view, group, records, isForced: job.isForced)
             if let failure = partition.failure { failures.append(failure) }
         }

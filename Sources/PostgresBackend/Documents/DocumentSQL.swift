@@ -32,6 +32,14 @@ enum DocumentSQL {
         return [paged.statement(text), counted.statement(count)]
     }
 
+    /// The documents of a kind after an id.
+    static func scan(_ kind: DocumentKey.Kind, after id: String, limit: Int) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT \(columns) FROM documents WHERE kind = $1 AND id > $2 AND expires_at > now() ORDER BY id LIMIT $3
+            """, [.text(kind.rawValue), .text(id), .int8(Int64(limit))])
+    }
+
     /// Returns one row with the new revision, or none if something else is stored.
     static func write(
         _ document: Document, expecting expectation: DocumentExpectation, keptFor seconds: Int?

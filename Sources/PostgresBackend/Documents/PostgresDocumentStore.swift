@@ -49,6 +49,17 @@ public final class PostgresDocumentStore: DocumentStore {
             items: try results[0].documents(kind), total: try results[1].singleRow().int(0), request: page)
     }
 
+    private static let scannedPerPage = 500
+
+    public func scan(
+        _ kind: DocumentKey.Kind, from position: String?
+    ) async throws -> (documents: [RevisedDocument], next: String?) {
+        let found = try await send(
+            [DocumentSQL.scan(kind, after: position ?? "", limit: Self.scannedPerPage)], retry: .repeatable
+        )[0].documents(kind)
+        return (found, found.count == Self.scannedPerPage ? found.last?.document.key.id : nil)
+    }
+
     @discardableResult
     public func write(
         _ document: Document, expecting expectation: DocumentExpectation, keptFor seconds: Int?

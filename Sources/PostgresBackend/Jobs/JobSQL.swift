@@ -113,6 +113,34 @@ enum JobSQL {
         return sql.statement(text)
     }
 
+    static let time = PostgresStatement("SELECT clock_timestamp()")
+
+    /// The jobs after a number, whatever their state: number, kind, payload and when they were
+    /// enqueued.
+    static func all(after number: Int64, limit: Int) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT number, kind, payload, enqueued_at FROM jobs WHERE number > $1 ORDER BY number LIMIT $2",
+            [.int8(number), .int8(Int64(limit))])
+    }
+
+    /// Whether a worker holds a job.
+    static func isLeased(_ number: Int64) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT EXISTS (SELECT FROM jobs WHERE number = $1 AND \(condition(.leased)))", [.int8(number)])
+    }
+
+    /// Removes a job, unless a worker holds it.
+    static func remove(_ number: Int64) -> PostgresStatement {
+        PostgresStatement("DELETE FROM jobs WHERE number = $1 AND NOT (\(condition(.leased)))", [.int8(number)])
+    }
+
+    /// Gives a job another payload, unless a worker holds it.
+    static func replacePayload(of number: Int64, by payload: JSONObject) -> PostgresStatement {
+        PostgresStatement(
+            "UPDATE jobs SET payload = $2::json WHERE number = $1 AND NOT (\(condition(.leased)))",
+            [.int8(number), .json(.object(payload))])
+    }
+
     /// The value that distinguishes one lease from all others.
     struct Lease {
         let number: Int64

@@ -123,6 +123,43 @@ public final class PostgresJobQueue: JobQueue {
         return try await send(DeletionSQL.deleted(ids, since: date), retry: .repeatable).rows.map { try $0.text(0) }
     }
 
+    public func time() async throws -> Timestamp {
+        try await send(JobSQL.time, retry: .repeatable).singleRow().date(0)
+    }
+
+    public func revise(
+        _ decision: @Sendable (QueuedJob) -> JobRevision
+    ) async throws -> (revised: Int, leased: [String]) {
+        var (revised, held) = (0, [String]())
+        var last: Int64 = 0
+        while true {
+            let found = try await send(JobSQL.all(after: last, limit: Self.revisedPerRead), retry: .repeatable)
+            for row in found.rows {
+                last = try row.int8(0)
+                let job = QueuedJob(
+                    kind: try row.text(1), payload: try row.jsonObject(2), enqueuedAt: try row.date(3))
+                let statement: PostgresStatement
+                switch decision(job) {
+                case .keep: continue
+                case .observe:
+                    let isHeld = try await send(JobSQL.isLeased(last), retry: .repeatable).singleRow().bool(0)
+                    if isHeld { held.append(Self.id(last)) }
+                    continue
+                case .remove: statement = JobSQL.remove(last)
+                case .replacePayload(let payload): statement = JobSQL.replacePayload(of: last, by: payload)
+                }
+                if try await send(statement, retry: .repeatable).affectedRows > 0 {
+                    revised += 1
+                } else {
+                    held.append(Self.id(last))
+                }
+            }
+            if found.count < Self.revisedPerRead { return (revised, held) }
+        }
+    }
+
+    private static let revisedPerRead = 100
+
     /// Twelve digits at least, so that ids compared as texts are in the order of the numbers.
     private static func id(_ number: Int64) -> String {
         let digits = String(number)

@@ -37,6 +37,17 @@ enum DocumentScripts {
         return revision
         """)
 
+    /// KEYS: the list of a parent; documents. ARGV: their ids. Removes those from the list that do
+    /// not exist.
+    static let unlist = RedisScript(
+        """
+        #!lua flags=allow-oom
+        for i = 2, #KEYS do
+          if redis.call('EXISTS', KEYS[i]) == 0 then redis.call('ZREM', KEYS[1], ARGV[i - 1]) end
+        end
+        return 1
+        """)
+
     /// KEYS: the document, the list of its parent. ARGV: the expected revision or nothing; id.
     /// Answers how many were removed.
     static let delete = RedisScript(

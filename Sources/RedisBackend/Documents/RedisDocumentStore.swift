@@ -78,14 +78,43 @@ public final class RedisDocumentStore: DocumentStore {
         }
     }
 
+    public func scan(
+        _ kind: DocumentKey.Kind, from position: String?
+    ) async throws -> (documents: [RevisedDocument], next: String?) {
+        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
+        let prefix = name(DocumentKey(kind, ""))
+        let pattern = prefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined() + "*"
+        return try await database.mappingErrors {
+            let answer =
+                try await client.send(
+                    RedisCommand("SCAN", position ?? "0", "MATCH", pattern, "COUNT", "\(Self.slice)"), isRead: true
+                ).array ?? []
+            guard answer.count == 2, let next = answer[0].string else { throw Self.unknownAnswer }
+            let names = answer[1].array?.compactMap(\.string) ?? []
+            let keys = names.map {
+                DocumentKey(kind, String(decoding: $0.utf8.dropFirst(prefix.utf8.count), as: UTF8.self))
+            }
+            let replies = try await client.pipeline(keys.map(read), isRead: true)
+            let found = try zip(keys, replies).compactMap { try Self.document($0, $1) }
+            return (found, next == "0" ? nil : next)
+        }
+    }
+
     private func all(_ kind: DocumentKey.Kind, _ parent: String) async throws -> [RevisedDocument] {
         let ids = try await ids(kind, parent)
         var found: [RevisedDocument] = []
         for start in stride(from: 0, to: ids.count, by: Self.slice) {
             let keys = ids[start..<min(start + Self.slice, ids.count)].map { DocumentKey(kind, $0) }
             let replies = try await client.pipeline(keys.map(read), isRead: true)
+            let documents = try zip(keys, replies).map { try Self.document($0, $1) }
             // One may have been removed, or have expired.
-            found += try zip(keys, replies).compactMap { try Self.document($0, $1) }
+            found += documents.compactMap(\.self)
+            let missing = zip(keys, documents).filter { $0.1 == nil }.map(\.0)
+            if !missing.isEmpty {
+                _ = try await client.evaluate(
+                    DocumentScripts.unlist, keys: [list(kind, parent)] + missing.map(name)
+                ) { $0.append(missing.map(\.id)) }
+            }
         }
         return found
     }
@@ -135,7 +164,7 @@ public final class RedisDocumentStore: DocumentStore {
                 command.append(parent)
                 command.append(document.namespace ?? "")
                 command.append(document.userID ?? "")
-                command.append(key.kind == .summaryView ? "1" : "0")
+                command.append([.summaryView, .task].contains(key.kind) ? "1" : "0")
             }.integer
         }
     }

@@ -188,6 +188,37 @@ enum JobScripts {
         return 1
         """)
 
+    /// ARGV: prefix, id; the new payload, an empty string to remove the job, or `?` to leave it.
+    /// Returns 1; 2 if a worker holds the job; 0 if there is none, or if it was left.
+    static let revise = RedisScript(
+        """
+        #!lua flags=allow-oom
+        \(prelude)
+        local id = ARGV[2]
+        local kind = redis.call('HGET', hash(id), 'kind')
+        if not kind then return 0 end
+        if redis.call('ZSCORE', leased, id) then
+          local isHeld = true
+          local ended = redis.pcall('XPENDING', stream(kind), 'workers', 'IDLE', \(longestLease), '-', '+', 1000)
+          for _, lease in ipairs(ended.err and {} or ended) do
+            local found = redis.call('XRANGE', stream(kind), lease[1], lease[1])[1]
+            if found and found[2][2] == id then
+              isHeld = false
+              if ARGV[3] == '' then remove(kind, lease[1]) end
+            end
+          end
+          if isHeld then return 2 end
+        end
+        if ARGV[3] == '?' then return 0 end
+        if ARGV[3] ~= '' then
+          redis.call('HSET', hash(id), 'payload', ARGV[3])
+          return 1
+        end
+        for _, set in ipairs({waiting, leased, dead, delayed(kind)}) do redis.call('ZREM', set, id) end
+        redis.call('DEL', hash(id))
+        return 1
+        """)
+
     /// ARGV: prefix; ids. Returns how many of them were dead.
     static let requeue = RedisScript(
         """

@@ -198,6 +198,70 @@ public final class RedisJobQueue: JobQueue {
         return moved
     }
 
+    // MARK: For erasures
+
+    public func time() async throws -> Timestamp {
+        let parts = try await database.mappingErrors {
+            try await client.send(RedisCommand("TIME"), isRead: true).array?.compactMap {
+                $0.string.flatMap { Int($0) }
+            }
+        }
+        guard let parts, parts.count == 2, let time = Self.date(parts[0] * 1_000_000 + parts[1]) else {
+            throw Self.unknownAnswer
+        }
+        return time
+    }
+
+    public func revise(
+        _ decision: @Sendable (QueuedJob) -> JobRevision
+    ) async throws -> (revised: Int, leased: [String]) {
+        var (revised, held) = (0, [String]())
+        // A job that is taken meanwhile is met again among the leased ones.
+        for state in [JobState.dead, .waiting, .leased] {
+            let ids = try await database.mappingErrors {
+                try await client.send(RedisCommand("ZRANGE", key(state), "0", "-1"), isRead: true)
+                    .array?.compactMap(\.string) ?? []
+            }
+            for start in stride(from: 0, to: ids.count, by: Self.revisedPerRead) {
+                let slice = Array(ids[start..<min(start + Self.revisedPerRead, ids.count)])
+                for (id, revision) in try await decisions(on: slice, decision) {
+                    let outcome = try await evaluate(JobScripts.revise) { command in
+                        command.append(id)
+                        switch revision {
+                        case .keep, .observe: command.append("?")
+                        case .remove: command.append("")
+                        case .replacePayload(let payload): command.append(JSONValue.object(payload).jsonText)
+                        }
+                    }.integer
+                    if outcome == 1 { revised += 1 }
+                    if outcome == 2 { held.append(id) }
+                }
+            }
+        }
+        return (revised, held.exactlyDistinct())
+    }
+
+    private static let revisedPerRead = 100
+
+    /// The jobs that are not to stay as they are.
+    private func decisions(
+        on ids: [String], _ decision: @Sendable (QueuedJob) -> JobRevision
+    ) async throws -> [(id: String, revision: JobRevision)] {
+        try await database.mappingErrors {
+            let hashes = try await client.pipeline(
+                ids.map { RedisCommand("HMGET", hash($0), "kind", "payload", "enqueued") }, isRead: true)
+            return try zip(ids, hashes).compactMap { id, reply in
+                guard let fields = try reply.get().array, fields.count == 3 else { throw Self.unknownAnswer }
+                // A job may have been completed meanwhile.
+                guard let kind = fields[0].string, let enqueuedAt = fields[2].integer.flatMap(Self.date),
+                    let payload = fields[1].string.flatMap({ try? JSONValue(parsing: $0) })?.objectValue
+                else { return nil }
+                let revision = decision(QueuedJob(kind: kind, payload: payload, enqueuedAt: enqueuedAt))
+                return revision == .keep ? nil : (id, revision)
+            }
+        }
+    }
+
     // MARK: Keys and calls
 
     private func key(_ state: JobState) -> String { "\(configuration.keyPrefix):\(state.rawValue)" }
