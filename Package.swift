@@ -274,8 +274,9 @@ let package = Package(
         tests(
             "ConformanceTests",
             [
-                "AgentMemory", "BackendHarnesses", "MemoryConformance", "PostgresBackend", "PostgresDriver",
-                "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend", "TestServices", "TestSupport",
+                "AgentMemory", "BackendHarnesses", "MemoryConformance", "MemoryService", "PostgresBackend",
+                "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                "TestServices", "TestSupport",
             ], packages: [logging]),
         tests(
             "EndToEndTests",

@@ -5,7 +5,9 @@ extension LongTermMemory {
     /// `restored`.
     ///
     /// Each memory is written on the condition that its last event is one of the operation: a later
-    /// change is never overwritten.
+    /// change is never overwritten. Later changes that were taken back themselves do not count, for
+    /// a caller that sees all of them: so operations can be undone one after the other, the last
+    /// one first.
     ///
     /// - Parameters:
     ///   - operation: as its events have it.
@@ -19,7 +21,9 @@ extension LongTermMemory {
         try caller.require(.write)
         guard Self.canBeID(operation) else { throw OperationUndo.notFound(operation) }
         let origin = WriteOrigin(caller: caller.subject, kind: .restored, reason: "undo of \(operation)")
-        var undo = OperationUndo(memories: memories.scoped(to: caller), operation: operation, isForced: isForced)
+        var undo = OperationUndo(
+            memories: memories.scoped(to: caller), operation: operation, isForced: isForced,
+            seesAll: caller.reachesEverything)
         try await undo.prepare()
         return try await WriteOrigin.$current.withValue(origin) {
             try await undo.run()
@@ -46,19 +50,23 @@ private struct OperationUndo {
         let count: Int
         /// The number of the last one.
         let last: Int
+        /// The number of the latest event of the memory, after which it is as after ``last``.
+        var latest: Int
     }
 
     let memories: ScopedMemories
     let operation: String
     let isForced: Bool
+    let seesAll: Bool
     private(set) var undone = 0
     private(set) var skipped: [String] = []
     private var changes: [ExactString: Changes] = [:]
 
-    init(memories: ScopedMemories, operation: String, isForced: Bool) {
+    init(memories: ScopedMemories, operation: String, isForced: Bool, seesAll: Bool) {
         self.memories = memories
         self.operation = operation
         self.isForced = isForced
+        self.seesAll = seesAll
     }
 
     static func notFound(_ operation: String) -> MemoryError {
@@ -71,8 +79,12 @@ private struct OperationUndo {
         while let after = last {
             let events = try await events(after: after)
             for event in events {
+                guard event.kind != .erased else {
+                    throw MemoryError(.invalidCombination, "an erasure cannot be undone")
+                }
                 let earlier = changes[ExactString(event.id)]?.count ?? 0
-                changes[ExactString(event.id)] = Changes(count: earlier + 1, last: event.sequence)
+                changes[ExactString(event.id)] = Changes(
+                    count: earlier + 1, last: event.sequence, latest: event.sequence)
             }
             last = events.count == Self.eventsPerRead ? events.last?.sequence : nil
         }
@@ -81,9 +93,42 @@ private struct OperationUndo {
         for start in stride(from: 0, to: ids.count, by: Self.eventsPerRead) {
             let slice = Array(ids[start..<min(start + Self.eventsPerRead, ids.count)])
             let latest = try await memories.latestEvents(of: slice)
-            skip(slice.filter { latest[ExactString($0)] != changes[ExactString($0)]?.last })
+            for id in slice {
+                let key = ExactString(id)
+                guard let last = changes[key]?.last, latest[key] != last else { continue }
+                if let number = latest[key], try await areTakenBack(id, after: last) {
+                    changes[key]?.latest = number
+                } else {
+                    skip([id])
+                }
+            }
         }
         try refuseSkipped()
+    }
+
+    /// Whether all changes of a memory after an event have led back to where it was then.
+    private func areTakenBack(_ id: String, after sequence: Int) async throws -> Bool {
+        guard seesAll else { return false }
+        let current = try await memories.record(id: id)
+        var state = current?.jsonObject
+        var offset: Int? = 0
+        while let from = offset {
+            let page = try await memories.events(of: id, page: PageRequest(limit: Self.eventsPerRead, offset: from))
+            for event in page.items {
+                if event.sequence <= sequence { return try Self.areEqual(state, current) }
+                if state == nil, event.before != nil, !event.isRemoval { return false }
+                state = event.undone(from: state)
+            }
+            offset = page.items.isEmpty ? nil : page.nextOffset
+        }
+        return false
+    }
+
+    /// Except the statistics of accesses.
+    private static func areEqual(_ state: JSONObject?, _ current: MemoryRecord?) throws -> Bool {
+        guard let state, let current else { return state == nil && current == nil }
+        let record = try MemoryRecord(json: .object(state), of: "the history")
+        return record.fieldsBeforeChange(to: current) == nil
     }
 
     mutating func run() async throws {
@@ -123,7 +168,7 @@ private struct OperationUndo {
             rewrites.append(
                 RecordRewrite(
                     id: id, record: try state.map { try MemoryRecord(json: .object($0), of: "the history") },
-                    latestEvent: final.sequence))
+                    latestEvent: changes[ExactString(id)]?.latest ?? final.sequence))
         }
         var refused: [String] = []
         repeat {
