@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from agent_memory_client import MemoryAPIClient, MemoryClientConfig
 from agent_memory_client.exceptions import MemoryNotFoundError, MemoryServerError
 from agent_memory_client.filters import CreatedAt, Entities, MemoryType, Namespace, SessionId, Topics, UserId
-from agent_memory_client.models import ClientMemoryRecord, MemoryTypeEnum, RecencyConfig
+from agent_memory_client.models import ClientMemoryRecord, ForgetPolicy, MemoryTypeEnum, RecencyConfig
 
 
 def expect(what, got, expected):
@@ -115,6 +115,35 @@ async def check(url, core):
         bulk = [[ClientMemoryRecord(id=f"b{i}", text=f"bulk {i}") for i in range(20)]]
         expect("bulk", [a.status for a in await client.bulk_create_long_term_memories(bulk, batch_size=10, delay_between_batches=0)], ["ok", "ok"])
         expect("all after the bulk", await total(), 78)
+
+        if not core:
+            now = datetime.now(timezone.utc)
+            aged = [
+                ClientMemoryRecord(
+                    id=f"f{i}", text=f"aged {i}", namespace="forget", created_at=date(1) if i < 4 else now,
+                    last_accessed=date(1) if i < 4 else now,
+                )
+                for i in range(6)
+            ]
+            await client.create_long_term_memory(aged)
+            forget = client.forget_long_term_memories
+            preview = await forget(ForgetPolicy(max_age_days=30), namespace="forget", dry_run=True, pinned_ids=["f0"])
+            expect("a preview", (preview.scanned, preview.deleted, preview.dry_run), (6, 3, True))
+            expect("its ids", sorted(preview.deleted_ids), ["f1", "f2", "f3"])
+            # The client leaves dry_run=False out, and then a pass is a preview, here as in the reference.
+            expect("a pass", (await forget(ForgetPolicy(budget=5), namespace="forget")).dry_run, True)
+            # A search with recency is an access, and what is accessed during a pass stays.
+            left = await client.search_long_term_memory(
+                text="aged", namespace=Namespace(eq="forget"), recency=RecencyConfig(recency_boost=False)
+            )
+            expect("nothing is forgotten yet", left.total, 6)
+            body = {"policy": {"budget": 2}}
+            params = {"namespace": "forget", "dry_run": "false"}
+            done = (await client._client.post("/v1/long-term-memory/forget", params=params, json=body)).json()
+            expect("forgotten", sorted(done["deleted_ids"]), ["f0", "f1", "f2", "f3"])
+            undone = (await client._client.post(f"/v1/operations/{done['operation']}/undo")).json()
+            expect("and back", undone["undone"], 4)
+            expect("all after the pass", await total(), 78)
 
 
 asyncio.run(check(sys.argv[1], "--core" in sys.argv))
