@@ -242,7 +242,7 @@ struct Assembly {
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         try PostgresMemoryDatabase(
             database: postgres.get(), metric: settings.vectors.metric, algorithm: pgvectorConfiguration().algorithm,
-            history: history, embedder: embedder,
+            history: history, unindexedBytes: settings.postgres.unindexedMegabytes << 20, embedder: embedder,
             logger: logger)
     }
 
@@ -300,6 +300,7 @@ struct Assembly {
             databaseURL: url, schema: settings.postgres.schema, poolSize: settings.postgres.poolSize,
             timeout: settings.stores.timeout, metric: settings.vectors.metric,
             algorithm: settings.vectors.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.postgres.autoMigrate)
+        configuration.unindexedBytes = settings.postgres.unindexedMegabytes << 20
         configuration.database.migrationURL = settings.postgres.migrationURL
         configuration.database.idleLimit = settings.postgres.idleLimit
         configuration.database.rowSecurity = settings.postgres.rowSecurity

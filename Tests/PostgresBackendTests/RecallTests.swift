@@ -42,9 +42,11 @@ import Testing
 
     @Test(.timeLimit(.minutes(3))) func `approximate searches find nearly all`() async throws {
         try await TestStore.withSchema { schema in
+            var configuration = try TestStore.configuration(schema: schema)
+            // All in the index.
+            configuration.unindexedBytes = 0
             let database = try PostgresMemoryDatabase(
-                configuration: try TestStore.configuration(schema: schema),
-                embedder: ClusteredEmbedder(),
+                configuration: configuration, embedder: ClusteredEmbedder(),
                 logger: TestStore.logger)
             try await database.prepare()
             for start in stride(from: 0, to: Self.count, by: 500) {
@@ -114,7 +116,8 @@ import Testing
             return try rows.rows.map { try $0.text(0) }.joined(separator: "\n")
         }
         #expect(
-            try await plan(.approximate(candidates: 100, scanLimit: 4096)).contains("memory_embeddings_hnsw_cosine_48"))
+            try await plan(.approximate(candidates: 100, scanLimit: 4096, matches: 4000)).contains(
+                "memory_embeddings_hnsw_cosine_48"))
         let exact = try await plan(.exact)
         #expect(!exact.contains("hnsw"))
         #expect(exact.contains("memory_embeddings_pkey"))

@@ -101,7 +101,8 @@ import Testing
         for statement in [
             sql.keywordQuery(query, filter: filter, page: try PageRequest()),
             sql.hybridQuery(
-                [1, 2, 3], query, alpha: 0.7, filter: filter, plan: .approximate(candidates: 200, scanLimit: 2048),
+                [1, 2, 3], query, alpha: 0.7, filter: filter,
+                plan: .approximate(candidates: 200, scanLimit: 2048, matches: 5000),
                 candidates: 200, page: try PageRequest(limit: 7, offset: 13)),
         ] {
             for word in ["zanzibar", "zebra", "purpl", "zaphod", "0.7", " 13"] {
@@ -124,8 +125,8 @@ import Testing
         }
         #expect(plan(1000, 1_000_000) == .exact)
         #expect(plan(2000, 20_000) == .exact)
-        #expect(plan(20_000, 20_000) == .approximate(candidates: 100, scanLimit: 2048))
-        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192))
+        #expect(plan(20_000, 20_000) == .approximate(candidates: 100, scanLimit: 2048, matches: 20_000))
+        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192, matches: 100_000))
         #expect(plan(20_000, 20_000, nil) == .exact)
         #expect(plan(20_000, 20_000, indexed: false) == .exact)
         #expect(plan(1500, 1500, 4000) == .exact)
@@ -139,7 +140,7 @@ import Testing
         #expect(plan(1000, 1_000_000) == .exact)
         #expect(plan(2000, 20_000) == .coded(candidates: 300, matches: 2000))
         #expect(plan(12_000, 1_000_000) == .coded(candidates: 1000, matches: 12_000))
-        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192))
+        #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192, matches: 100_000))
         #expect(plan(2000, 20_000, nil) == .exact)
     }
 }

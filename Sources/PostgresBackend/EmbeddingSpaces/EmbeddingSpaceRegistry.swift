@@ -40,8 +40,11 @@ struct EmbeddingSpaceRegistry: Sendable {
             "SELECT number, model, dimensions::bigint, is_ready FROM vector_spaces ORDER BY number")
         let listed = try await connection.query(listing, deadline: deadline)
         if listed.count == 0 {
+            // As JSON, because the table may lack the column.
+            let waiting = "(to_jsonb(e)->>'\(UnindexedVectors.column)')::vector"
             let lengths = try await connection.query(
-                PostgresStatement("SELECT vector_dims(embedding)::bigint FROM \(Self.first) LIMIT 1"),
+                PostgresStatement(
+                    "SELECT vector_dims(coalesce(embedding, \(waiting)))::bigint FROM \(Self.first) e LIMIT 1"),
                 deadline: deadline)
             guard lengths.count > 0 else { return [] }
             let unknown = EmbeddingSpace(model: nil, dimensions: try lengths[0].int(0))
@@ -139,7 +142,8 @@ struct EmbeddingSpaceRegistry: Sendable {
             """
             CREATE TABLE \(made.table) (number bigint PRIMARY KEY REFERENCES memories ON DELETE CASCADE, \
             embedding vector NOT NULL) WITH (toast_tuple_target = 8160); \
-            ALTER TABLE \(made.table) ALTER COLUMN embedding SET STORAGE EXTERNAL
+            ALTER TABLE \(made.table) ALTER COLUMN embedding SET STORAGE EXTERNAL; \
+            \(UnindexedVectors(vectors: made.table).columnDefinition)
             """, deadline: deadline)
         return try await record(number, space, isReady: isReady, on: connection)
     }

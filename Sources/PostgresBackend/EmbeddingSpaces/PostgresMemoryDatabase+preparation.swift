@@ -23,11 +23,17 @@ extension PostgresMemoryDatabase {
                 try await database.settleRowSecurity(on: connection)
                 return (own, isCoded)
             }
-            settle(on: own.table, isCoded: isCoded)
-            let index = VectorIndex(space: space, logger: logger)
-            try await session.withLock(.vectorIndex(of: own.table)) { connection in
-                try await index.ensure(on: connection)
+            var settled = space
+            (settled.table, settled.isCoded) = (own.table, isCoded)
+            let unindexed = UnindexedVectors(vectors: own.table)
+            settled = try await session.withLock(.vectorIndex(of: own.table)) { [settled] connection in
+                var settled = settled
+                settled.hasUnindexed = try await unindexed.ensure(
+                    on: connection, creates: settled.algorithm == .hnsw, logger: logger)
+                try await VectorIndex(space: settled, logger: logger).ensure(on: connection)
+                return settled
             }
+            settle(on: settled)
             let indexes = MemoryIndexes(logger: logger)
             if try await session.withConnection({ try await !indexes.missing(on: $0).isEmpty }) {
                 try await session.withLock(.memoryIndexes) { try await indexes.ensure(on: $0) }

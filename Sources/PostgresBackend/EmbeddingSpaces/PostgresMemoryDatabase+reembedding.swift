@@ -17,11 +17,16 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
                 try await database.settleRowSecurity(on: connection)
                 return (own, try await registry.recorded(on: connection))
             }
-            settle(on: own.table)
-            let index = VectorIndex(space: space, logger: logger)
-            try await database.session.withLock(.vectorIndex(of: own.table)) { connection in
-                try await index.ensureDimensions(on: connection)
+            var settled = space
+            settled.table = own.table
+            settled = try await database.session.withLock(.vectorIndex(of: own.table)) { [settled] connection in
+                var settled = settled
+                settled.hasUnindexed = try await UnindexedVectors(vectors: own.table).ensure(
+                    on: connection, creates: settled.algorithm == .hnsw, logger: logger)
+                try await VectorIndex(space: settled, logger: logger).ensureDimensions(on: connection)
+                return settled
             }
+            settle(on: settled)
             return recorded
         }
     }
@@ -95,7 +100,9 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
             let (own, dropped) = try await database.session.withLock(.vectorSpaces) { connection in
                 try await registry.dropOthers(on: connection)
             }
-            settle(on: own.table)
+            var settled = space
+            settled.table = own.table
+            settle(on: settled)
             return dropped
         }
     }

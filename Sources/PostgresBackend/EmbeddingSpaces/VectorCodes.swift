@@ -64,14 +64,16 @@ struct VectorCodes: Sendable {
 
     /// Makes the codes that vectors older than the triggers lack, in a window of numbers. Its lock
     /// keeps their owners as they are; a record that is being written is left to a later pass.
-    func fill(from position: Int) -> PostgresStatement {
+    ///
+    /// - Parameter vector: the vector of the alias `e`.
+    func fill(from position: Int, vector: String) -> PostgresStatement {
         var sql = SQLBuilder()
         let from = sql.bind(position)
         let end = sql.bind(position.adding(Self.window))
         return sql.statement(
             """
             INSERT INTO \(table) (number, id, user_id, namespace, bits) \
-            SELECT m.number, m.id, m.user_id, m.namespace, vector_code(e.embedding) \
+            SELECT m.number, m.id, m.user_id, m.namespace, vector_code(\(vector)) \
             FROM memories m JOIN \(vectors) e ON e.number = m.number \
             WHERE m.number >= \(from) AND m.number < \(end) AND m.user_id IS NOT NULL \
             AND NOT EXISTS (SELECT FROM \(table) c WHERE c.number = m.number) \
@@ -102,7 +104,8 @@ extension PostgresMemoryDatabase {
             ).singleRow().int(0)
             for position in stride(from: 0, through: last, by: VectorCodes.window) {
                 made += try await database.query(
-                    codes.fill(from: position), retry: .repeatable, deadline: database.deadline
+                    codes.fill(from: position, vector: space.storedVector), retry: .repeatable,
+                    deadline: database.deadline
                 ).affectedRows
             }
             if made == before { break }

@@ -41,14 +41,23 @@ struct VectorIndex: Sendable {
                 WHERE conrelid = '\(space.table)'::regclass AND starts_with(conname::text, $1)
                 """, [.text(VectorSpace.constraintPrefix)]), deadline: deadline
         ).rows.map { try $0.text(0) }
-        if existing == [space.constraintName] { return }
+        let wanted = [space.constraintName] + (space.hasUnindexed ? [space.unindexedConstraintName] : [])
+        if Set(existing) == Set(wanted) { return }
+        if existing == [space.constraintName] {
+            // No row has to be checked: the column is new.
+            return try await connection.withoutBlocking {
+                try await connection.script(
+                    "ALTER TABLE \(space.table) ADD CONSTRAINT \(space.unindexedConstraintName) \(unindexedCheck) NOT VALID",
+                    deadline: deadline)
+            }
+        }
         try await connection.withTransaction(deadline: deadline) {
             try await connection.script("LOCK TABLE \(space.table) IN ACCESS EXCLUSIVE MODE", deadline: deadline)
             let stored = try await connection.query(
                 PostgresStatement(
                     """
-                    SELECT vector_dims(embedding)::bigint FROM \(space.table) \
-                    WHERE vector_dims(embedding) <> $1 LIMIT 1
+                    SELECT vector_dims(\(space.storedVector))::bigint FROM \(space.table) e \
+                    WHERE vector_dims(\(space.storedVector)) <> $1 LIMIT 1
                     """,
                     [.int4(Int32(space.dimensions))]), deadline: deadline)
             if stored.count > 0 {
@@ -83,9 +92,14 @@ struct VectorIndex: Sendable {
                     CHECK (vector_dims(embedding) = \(space.dimensions))
                     """
                 ]
+                + (space.hasUnindexed
+                    ? ["ALTER TABLE \(space.table) ADD CONSTRAINT \(space.unindexedConstraintName) \(unindexedCheck)"]
+                    : [])
             try await connection.script(changes.joined(separator: "; "), deadline: deadline)
         }
     }
+
+    private var unindexedCheck: String { "CHECK (vector_dims(\(UnindexedVectors.column)) = \(space.dimensions))" }
 
     func ensureIndex(on connection: PostgresConnection) async throws {
         let deadline = SchemaConnection.deadline()

@@ -15,6 +15,11 @@ struct VectorSpace: Sendable, Equatable {
     var table = "memory_embeddings"
     /// Whether the table of codes exists and may be read.
     var isCoded = false
+    /// Whether vectors may wait outside of the HNSW index, in a column of their own.
+    var hasUnindexed = false
+
+    /// The vector of the alias `e`.
+    var storedVector: String { hasUnindexed ? "coalesce(e.embedding, e.\(UnindexedVectors.column))" : "e.embedding" }
 
     /// Whether the vectors have codes, which are near each other where the angle is small. Below
     /// 256 dimensions too many of them must be measured exactly; above 2,000 an entry of the index
@@ -60,6 +65,8 @@ struct VectorSpace: Sendable, Equatable {
 
     /// The name of the constraint that excludes vectors of another length.
     var constraintName: String { Self.constraintPrefix + String(dimensions) }
+    /// The name of the same one for vectors outside of the index.
+    var unindexedConstraintName: String { "\(constraintName)_\(UnindexedVectors.column)" }
 
     static let constraintPrefix = "memory_embeddings_dimensions_"
 
@@ -85,9 +92,9 @@ struct VectorSpace: Sendable, Equatable {
     /// The distance as the contract defines it, of the alias `e` and a bound vector.
     func distance(to vector: String) -> String {
         switch metric {
-        case .cosine: "e.embedding <=> \(vector)"
-        case .l2: "(e.embedding <-> \(vector)) ^ 2"
-        case .innerProduct: "1 + (e.embedding <#> \(vector))"
+        case .cosine: "\(storedVector) <=> \(vector)"
+        case .l2: "(\(storedVector) <-> \(vector)) ^ 2"
+        case .innerProduct: "1 + (\(storedVector) <#> \(vector))"
         }
     }
 

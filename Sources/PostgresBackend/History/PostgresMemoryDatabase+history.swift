@@ -72,11 +72,12 @@ extension PostgresMemoryDatabase: RecordHistory {
                     }.map(\.id)
                     if refused.isEmpty {
                         let limit = self.database.configuration.timeout
+                        let place = self.vectorPlace
+                        defer { self.noteStored(rows.count, at: place) }
                         let statements = rows.map { row in
                             // An id that was free must still be.
                             RecordSQL.upsert(
-                                row.record, encoding: row.encoding, words: row.words, vectorsIn: self.space.table,
-                                replaces: stored[ExactString(row.record.id)] != nil)
+                                [row], vectorsAt: place, replaces: stored[ExactString(row.record.id)] != nil)
                         }
                         let results = try await connection.pipeline(
                             statements + (removed.isEmpty ? [] : [DeletionSQL.remove(removed, within: scope)]),

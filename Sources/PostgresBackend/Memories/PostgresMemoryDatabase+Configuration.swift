@@ -34,6 +34,13 @@ extension PostgresMemoryDatabase {
         public var algorithm: Algorithm
         /// Default 30 days.
         public var history = HistoryRetention.standard
+        /// How many bytes of vectors written lately may wait outside of the HNSW index; every
+        /// search by vector scans them. 0 inserts each vector when it is written. Default
+        /// ``standardUnindexedBytes``.
+        public var unindexedBytes = Self.standardUnindexedBytes
+
+        /// 64 MB: 10,922 vectors of 1,536 dimensions.
+        public static let standardUnindexedBytes = 64 << 20
 
         /// The parameters up to `timeout`, and `autoMigrate`, are those of
         /// ``PostgresDatabase/Configuration``.

@@ -4,13 +4,27 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase {
     public func run() async throws {
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await self.maintain(every: .seconds(1)) { try await self.indexWaiting() } }
+            group.addTask { try await self.maintainRecords() }
+            // Both end when the task is cancelled, or by settings that do not fit the store.
+            try await group.waitForAll()
+        }
+    }
+
+    private func maintain(every interval: Duration, _ work: () async throws -> Void) async throws {
         try await database.maintain(
-            every: .seconds(5), after: preparation,
-            prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } }
-        ) {
+            every: interval, after: preparation,
+            prepare: { try await preparation.perform(evenIfDone: false) { try await prepareNow(evenIfDone: false) } },
+            work)
+    }
+
+    private func maintainRecords() async throws {
+        try await maintain(every: .seconds(5)) {
             try await foldTotals()
             try await removeExpiredIfAny()
             try await restoreIndex()
+            try await findUnindexedColumn()
             try await reanalyze()
             try await completeMetadataTerms()
             try await completeCodes()

@@ -42,15 +42,17 @@ extension PostgresMemoryDatabase {
                 try await connection.query(PostgresStatement("ROLLBACK"), deadline: deadline)
                 return .needsVectors(missing)
             }
+            let place = vectorPlace
             var statements = fold.changes.inOrder(ofID: \.after.id).map { change in
                 let encoding = change.newText.flatMap { vectors.encoding(of: $0) }
                 return RecordSQL.update(
                     change.after, rewritten: encoding.map { ($0, analyzer.words(in: change.after.text)) },
-                    vectorsIn: space.table)
+                    vectorsAt: place)
             }
             statements.append(PostgresStatement("COMMIT"))
             _ = try await connection.pipeline(
                 statements, deadline: deadline, perStatement: database.configuration.timeout)
+            noteStored(fold.changes.count { $0.newText != nil }, at: place)
             return .changed(fold.changes.count)
         }
     }

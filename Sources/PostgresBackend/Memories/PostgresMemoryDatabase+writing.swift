@@ -18,8 +18,10 @@ extension PostgresMemoryDatabase {
             return given.givenIDs
         }
         try await call { deadline in
-            let batch = [HistorySQL.origin(self.history, replaces: true)] + self.upserts(rows)
-            let limit = self.database.configuration.timeout
+            let place = self.vectorPlace
+            defer { self.noteStored(rows.count, at: place) }
+            let batch = [HistorySQL.origin(self.history, replaces: true)] + self.upserts(rows, vectorsAt: place)
+            let limit = self.timeOfChunk(rows)
             // One pipeline is one transaction, in which each record has the time of a call. Running
             // it twice has the same effect as once.
             try await self.database.retryingConflicts {
@@ -51,15 +53,19 @@ extension PostgresMemoryDatabase {
         _ rows: [Row], within scope: AccessScope, on connection: PostgresConnection,
         _ deadline: ContinuousClock.Instant
     ) async throws {
-        let limit = database.configuration.timeout
-        let statements = upserts(rows, within: scope)
+        let limit = timeOfChunk(rows)
+        let place = vectorPlace
+        defer { noteStored(rows.count, at: place) }
+        let statements = upserts(rows, vectorsAt: place, within: scope)
         guard !scope.isEverything else {
             _ = try await connection.pipeline(
                 statements + [PostgresStatement("COMMIT")], deadline: deadline, perStatement: limit)
             return
         }
         let results = try await connection.pipeline(statements, deadline: deadline, perStatement: limit)
-        guard results.prefix(rows.count).allSatisfy({ $0.affectedRows == 1 }) else { throw AccessScope.conflict }
+        let chunks = RecordSQL.chunks(of: rows).count
+        let written = results.dropFirst().prefix(chunks).reduce(0) { $0 + $1.affectedRows }
+        guard written == rows.count else { throw AccessScope.conflict }
         try await connection.query(PostgresStatement("COMMIT"), deadline: max(deadline, .now + limit))
     }
 
@@ -153,10 +159,9 @@ extension PostgresMemoryDatabase {
                 return .needsRows(missing)
             }
             let rows = wanted.compactMap { known[ExactString($0.id)] }.inOrder(ofID: \.record.id)
-            let inserts = rows.map {
-                RecordSQL.upsert(
-                    $0.record, encoding: $0.encoding, words: $0.words, vectorsIn: space.table, replaces: false)
-            }
+            let place = vectorPlace
+            defer { noteStored(rows.count, at: place) }
+            let inserts = rows.map { RecordSQL.upsert([$0], vectorsAt: place, replaces: false) }
             let limit = database.configuration.timeout
             let results = try await connection.pipeline(inserts, deadline: deadline, perStatement: limit)
             let deadline = max(deadline, .now + limit)
@@ -186,12 +191,17 @@ extension PostgresMemoryDatabase {
         }.inOrder(ofID: \.record.id)
     }
 
-    private func upserts(_ rows: [Row], within scope: AccessScope = .everything) -> [PostgresStatement] {
-        let table = space.table
-        var statements = rows.map {
-            RecordSQL.upsert(
-                $0.record, encoding: $0.encoding, words: $0.words, vectorsIn: table, within: scope)
-        }
+    /// The time limit of a statement of several records: that of a call for each of them.
+    private func timeOfChunk(_ rows: [Row]) -> Duration {
+        database.configuration.timeout * (RecordSQL.chunks(of: rows).first?.count ?? 1)
+    }
+
+    /// The limit of time for each statement, then one for each of ``RecordSQL/chunks(of:)``.
+    private func upserts(
+        _ rows: [Row], vectorsAt place: VectorPlace, within scope: AccessScope = .everything
+    ) -> [PostgresStatement] {
+        var statements = [database.configuration.statementLimit(timeOfChunk(rows))]
+        statements += RecordSQL.chunks(of: rows).map { RecordSQL.upsert($0, vectorsAt: place, within: scope) }
         if rows.count > 16 { statements.append(Self.totalsFold) }
         return statements
     }

@@ -26,6 +26,12 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let tokenSweep = TokenSweep<Int>()
     let reanalysis = ReanalysisProgress()
     let codesAreComplete = Atomic(false)
+    /// How much searches scan outside of the vector index, in bytes.
+    let unindexedBytes: Int
+    /// How many vectors wait outside of the index, as far as this server knows.
+    let unindexed = Atomic(0)
+    /// When this server looks next for the waiting vectors of others.
+    let nextLook = Mutex(ContinuousClock.now)
 
     public var metric: DistanceMetric { space.metric }
     var pool: PostgresPool { database.pool }
@@ -34,13 +40,15 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
 
     /// A store in a database that others may use too. It connects in ``prepare()``, not here.
     ///
+    /// - Parameter unindexedBytes: ``Configuration/unindexedBytes``.
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions.
     public init(
         database: PostgresDatabase, metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw,
-        history: HistoryRetention = .standard, embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(),
-        logger: Logger
+        history: HistoryRetention = .standard, unindexedBytes: Int = Configuration.standardUnindexedBytes,
+        embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
     ) throws {
         self.history = history
+        self.unindexedBytes = max(0, unindexedBytes)
         settledSpace = Mutex(try algorithm.space(dimensions: embedder.dimensions, metric: metric))
         self.database = database
         self.embedder = embedder
@@ -60,18 +68,16 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
         try self.init(
             database: PostgresDatabase(configuration: configuration.database, logger: logger),
             metric: configuration.metric, algorithm: configuration.algorithm, history: configuration.history,
-            embedder: embedder, analyzer: analyzer, logger: logger)
+            unindexedBytes: configuration.unindexedBytes, embedder: embedder, analyzer: analyzer, logger: logger)
     }
 
     public func close() async {
         database.leave()
     }
 
-    /// From now on the vectors in `table` are used.
-    ///
-    /// - Parameter isCoded: whether their codes may be read.
-    func settle(on table: String, isCoded: Bool = false) {
-        settledSpace.withLock { ($0.table, $0.isCoded) = (table, isCoded) }
+    /// From now on the vectors in the table of `space` are used.
+    func settle(on space: VectorSpace) {
+        settledSpace.withLock { $0 = space }
     }
 
     // MARK: The frame of every call

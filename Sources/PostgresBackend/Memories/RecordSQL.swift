@@ -20,37 +20,71 @@ enum RecordSQL {
     private static let assignments = (writtenColumns.dropFirst() + keywordColumns)
         .map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
 
-    /// Stores the whole record with its vector, in place of one with its id.
+    /// The sizes of statements of several records, so that few texts have to be prepared.
+    private static let chunkSizes = [64, 16, 4, 1]
+
+    /// The rows in the portions in which ``upsert(_:vectorsAt:replaces:within:)`` writes them.
+    static func chunks(of rows: [PostgresMemoryDatabase.Row]) -> [ArraySlice<PostgresMemoryDatabase.Row>] {
+        var chunks: [ArraySlice<PostgresMemoryDatabase.Row>] = []
+        var rest = rows[...]
+        for size in chunkSizes {
+            while rest.count >= size {
+                chunks.append(rest.prefix(size))
+                rest = rest.dropFirst(size)
+            }
+        }
+        return chunks
+    }
+
+    /// Stores whole records with their vectors, in place of those with their ids. Affects as many
+    /// rows as records were stored.
     ///
     /// - Parameters:
-    ///   - table: the table of the vectors.
-    ///   - replaces: otherwise a record of the same id stays as it is, and no row is affected.
-    ///   - scope: a record of the same id outside of it stays as it is, and no row is affected.
+    ///   - rows: of different ids, in the order of ``chunks(of:)``.
+    ///   - replaces: otherwise a record of the same id stays as it is, and is not counted.
+    ///   - scope: a record of the same id outside of it stays as it is, and is not counted.
     static func upsert(
-        _ record: MemoryRecord, encoding: TextEncoding, words: [String], vectorsIn table: String, replaces: Bool = true,
+        _ rows: some Collection<PostgresMemoryDatabase.Row>, vectorsAt place: VectorPlace, replaces: Bool = true,
         within scope: AccessScope = .everything
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let values = binds(record, words: words).map { sql.bind($0) }
-        let tokens = tokens(of: encoding, &sql)
-        let vector = sql.bind(encoding.vector)
+        let hasTokens = rows.contains { $0.encoding.tokens != nil }
+        var given: [String] = []
+        var values: [String] = []
+        for row in rows {
+            let bound = binds(row.record, words: row.words).map { sql.bind($0) }
+            values.append("(\(bound.joined(separator: ", ")))")
+            var extra = [bound[0], sql.bind(row.encoding.vector)]
+            if hasTokens {
+                extra.append(sql.bind(row.encoding.tokens.map { .bytes($0.bits.storedBytes) } ?? .null(.bytea)))
+            }
+            given.append("(\(extra.joined(separator: ", ")))")
+        }
+        let tokens =
+            hasTokens
+            ? """
+            , tokens AS (INSERT INTO memory_tokens (number, bits) SELECT s.number, g.bits FROM stored s \
+            JOIN given g ON g.id = s.id WHERE g.bits IS NOT NULL \
+            ON CONFLICT (number) DO UPDATE SET bits = excluded.bits)
+            """ : ""
         let owned = FilterSQL.whereClause(ScopeSQL.conditions(scope, of: "memories", &sql))
+        let insertion = place.insertion("SELECT s.number, g.vector FROM stored s JOIN given g ON g.id = s.id")
         return sql.statement(
             """
-            WITH stored AS (\
+            WITH given (id, vector\(hasTokens ? ", bits" : "")) AS (VALUES \(given.joined(separator: ", "))), \
+            stored AS (\
             INSERT INTO memories (\((writtenColumns + keywordColumns).joined(separator: ", "))) \
-            VALUES (\(values.joined(separator: ", "))) \
-            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)\(owned)" : "NOTHING") RETURNING number)\(tokens) \
-            INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
-            ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
+            VALUES \(values.joined(separator: ", ")) \
+            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)\(owned)" : "NOTHING") RETURNING number, id)\(tokens) \
+            \(insertion)
             """)
     }
 
     /// Writes all fields of an existing record, and its vector if there is a new one.
     ///
-    /// - Parameter table: the table of the vectors.
+    /// - Parameter place: where the vector is stored.
     static func update(
-        _ record: MemoryRecord, rewritten: (encoding: TextEncoding, words: [String])?, vectorsIn table: String
+        _ record: MemoryRecord, rewritten: (encoding: TextEncoding, words: [String])?, vectorsAt place: VectorPlace
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let columns = writtenColumns.dropFirst() + (rewritten == nil ? [] : keywordColumns)
@@ -63,8 +97,7 @@ enum RecordSQL {
         return sql.statement(
             """
             WITH stored AS (\(update) RETURNING number)\(tokens) \
-            INSERT INTO \(table) (number, embedding) SELECT number, \(vector) FROM stored \
-            ON CONFLICT (number) DO UPDATE SET embedding = excluded.embedding
+            \(place.insertion("SELECT number, \(vector) FROM stored"))
             """)
     }
 

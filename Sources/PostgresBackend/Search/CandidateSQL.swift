@@ -51,7 +51,7 @@ extension SearchSQL {
             """
             WITH \(parts.joined(separator: ", ")), united AS MATERIALIZED (\(union)) \
             SELECT whole.extra, whole.holding, c.* \
-            FROM (SELECT \(Self.candidatesFound(plan)) AS extra, \(holding) AS holding) whole \
+            FROM (SELECT \(candidatesFound(plan)) AS extra, \(holding) AS holding) whole \
             LEFT JOIN (SELECT coalesce((SELECT \(space.distance(to: vector)) FROM \(space.table) e \
             WHERE e.number = u.number), \(space.metric.farthest)) AS distance, m.* FROM united u CROSS JOIN LATERAL \
             (SELECT \(Self.candidateColumns) FROM memories m WHERE m.number = u.number OFFSET 0) m) c ON true

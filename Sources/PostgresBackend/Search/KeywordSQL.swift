@@ -151,7 +151,7 @@ extension SearchSQL {
             coalesce(value / nullif(max(value) OVER (), 0), 0) AS score FROM valued)
             """
         return self.ranked(
-            with: expressions + [ranked], order: "score DESC", value: "value", extra: Self.candidatesFound(plan),
+            with: expressions + [ranked], order: "score DESC", value: "value", extra: candidatesFound(plan),
             page: page, &sql)
     }
 }

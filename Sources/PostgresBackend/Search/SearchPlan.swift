@@ -3,8 +3,8 @@ enum SearchPlan: Equatable {
     /// The distance of every matching record is computed.
     case exact
     /// The HNSW index returns its nearest until `candidates` of them match the filter, or
-    /// `scanLimit` have been examined.
-    case approximate(candidates: Int, scanLimit: Int)
+    /// `scanLimit` have been examined. It counts if it returns `candidates`, or all `matches`.
+    case approximate(candidates: Int, scanLimit: Int, matches: Int)
     /// Among the records of one user those with the `candidates` codes most similar to that of the
     /// query are measured. It counts only if `matches` records have codes.
     case coded(candidates: Int, matches: Int)
@@ -14,7 +14,7 @@ enum SearchPlan: Equatable {
     var expectedCandidates: Int? {
         switch self {
         case .exact: nil
-        case .approximate(let candidates, _), .coded(let candidates, _): candidates
+        case .approximate(let candidates, _, _), .coded(let candidates, _): candidates
         }
     }
 
@@ -66,6 +66,6 @@ enum SearchPlan: Equatable {
         // change what a search sees.
         var scanLimit = 2048
         while scanLimit < Self.mostLooks, Double(scanLimit) < 4 * looks { scanLimit *= 2 }
-        return .approximate(candidates: candidates, scanLimit: scanLimit)
+        return .approximate(candidates: candidates, scanLimit: scanLimit, matches: matches)
     }
 }

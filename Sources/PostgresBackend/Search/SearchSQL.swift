@@ -68,7 +68,7 @@ struct SearchSQL {
                 nearest,
                 "ranked AS MATERIALIZED (SELECT number, id, distance, distance AS score FROM nearest\(condition))",
             ],
-            order: "score", extra: Self.candidatesFound(plan), page: page, &sql)
+            order: "score", extra: candidatesFound(plan), page: page, &sql)
     }
 
     /// Rows: total, candidates found, distance, score, record; best first (rule S7).
@@ -100,7 +100,7 @@ struct SearchSQL {
             (SELECT \(score) AS score FROM memories m WHERE m.number = n.number OFFSET 0) m)
             """
         return self.ranked(
-            with: [nearest, ranked], order: "score DESC", extra: Self.candidatesFound(plan), page: page, &sql)
+            with: [nearest, ranked], order: "score DESC", extra: candidatesFound(plan), page: page, &sql)
     }
 
     /// `nearest AS (number, id, distance)`: the candidates with their exact distances.
@@ -133,15 +133,35 @@ struct SearchSQL {
                 nearest AS MATERIALIZED (SELECT m.number, m.id, coalesce((SELECT \(distance) FROM \(space.table) e \
                 WHERE e.number = m.number), \(space.metric.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
                 """
-        case .approximate(let candidates, _):
+        case .approximate(let candidates, _, let matches):
             let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
             // The filter is a subquery for the same reason: the only plan left is the walk through
             // the index.
             let sameRecord = FilterSQL.whereClause(["m.number = e.number"] + conditions)
-            let matches = conditions.isEmpty ? "" : " WHERE (SELECT true FROM memories m\(sameRecord))"
+            let filter = conditions.isEmpty ? [] : ["(SELECT true FROM memories m\(sameRecord))"]
+            func vectors(_ conditions: [String]) -> String {
+                "SELECT e.number, \(distance) AS distance FROM \(space.table) e\(FilterSQL.whereClause(conditions))"
+            }
+            func indexed(_ conditions: [String]) -> String {
+                "\(vectors(conditions)) ORDER BY \(space.indexedOrder(to: vector)) LIMIT \(candidates)"
+            }
+            let found: String
+            if space.hasUnindexed {
+                // What waits outside of the index is measured completely. Both parts are of one
+                // snapshot, in which a vector is in one of them.
+                found = """
+                    indexed AS MATERIALIZED (\(indexed(filter + ["e.embedding IS NOT NULL"]))), \
+                    waiting AS MATERIALIZED (\(vectors(filter + ["e.embedding IS NULL"]))), \
+                    walk AS MATERIALIZED (SELECT i.found >= \(candidates) OR i.found + w.found >= \(sql.bind(matches)) \
+                    AS complete FROM (SELECT count(*) AS found FROM indexed) i, (SELECT count(*) AS found FROM waiting) w), \
+                    found AS MATERIALIZED (SELECT * FROM (SELECT * FROM indexed UNION ALL SELECT * FROM waiting) both_parts \
+                    ORDER BY distance LIMIT \(candidates))
+                    """
+            } else {
+                found = "found AS MATERIALIZED (\(indexed(filter)))"
+            }
             return """
-                found AS MATERIALIZED (SELECT e.number, \(distance) AS distance FROM \(space.table) e\(matches) \
-                ORDER BY \(space.indexedOrder(to: vector)) LIMIT \(candidates)), \
+                \(found), \
                 nearest AS MATERIALIZED (SELECT f.number, m.id, f.distance FROM found f CROSS JOIN LATERAL \
                 (SELECT m.id FROM memories m WHERE m.number = f.number OFFSET 0) m)
                 """
@@ -153,13 +173,13 @@ struct SearchSQL {
     /// The number of candidates; 0 if the index or the codes cannot be trusted, so that the exact
     /// plan follows.
     ///
-    /// That is the case if more of them have one distance than ``SearchDepth/trustedEquals``, or if
-    /// records have no codes.
-    static func candidatesFound(_ plan: SearchPlan) -> String {
+    /// That is the case if more of them have one distance than ``SearchDepth/trustedEquals``, if
+    /// records have no codes, or if the walk through the index ended before it had found enough.
+    func candidatesFound(_ plan: SearchPlan) -> String {
         let isIncomplete: String
         switch plan {
         case .exact: return "(SELECT count(*) FROM nearest)"
-        case .approximate: isIncomplete = ""
+        case .approximate: isIncomplete = space.hasUnindexed ? " OR NOT (SELECT complete FROM walk)" : ""
         case .coded: isIncomplete = " OR NOT (SELECT complete FROM coding)"
         }
         return """
@@ -200,7 +220,7 @@ struct SearchSQL {
     /// Settings of the index scan, which apply until the pipeline ends; `nil` if those of the
     /// connection are sufficient.
     func settings(for plan: SearchPlan, filtered: Bool) -> PostgresStatement? {
-        guard case .approximate(let candidates, let scanLimit) = plan else { return nil }
+        guard case .approximate(let candidates, let scanLimit, _) = plan else { return nil }
         let breadth = min(1000, max(Self.defaultBreadth, candidates))
         guard filtered || breadth != Self.defaultBreadth else { return nil }
         return PostgresStatement(

@@ -29,6 +29,12 @@ extension PostgresDatabase.Configuration {
             maximumConnections: poolSize, idleLimit: idleLimit)
     }
 
+    /// Limits the statements that follow in the transaction, on the server.
+    func statementLimit(_ limit: Duration) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT set_config('statement_timeout', $1, true)", [.text(String(max(1, limit.settingMilliseconds)))])
+    }
+
     /// The connections for changes of the schema, if they take another way than calls: for the
     /// migrations, the registry of vectors and a build of an index at the same time.
     var migrationPool: PostgresPool.Configuration? {

@@ -15,6 +15,10 @@ public struct PostgresSettings: SettingsRoom {
     public let idleLimit = Setting<Duration>.seconds(
         "POSTGRES_IDLE_SECONDS", in: 1...86_400, default: 20,
         "After this time an unused connection is closed; one stays.")
+    public let unindexedMegabytes = Setting<Int>.int(
+        "POSTGRES_UNINDEXED_MB", in: 0...4096, default: 64,
+        "This much of vectors written lately waits outside of the HNSW index, so that writes are fast; every search by vector scans it. Beyond that, and with 0, writes insert into the index themselves."
+    )
     public let autoMigrate = Setting<Bool>.bool(
         "AUTO_MIGRATE", default: true,
         "`false`: run `agent-memory migrate up` yourself (`status`, `dry-run`), with the settings of the servers.")
