@@ -27,7 +27,8 @@ extension LibpqConnection {
         ]
         if target.leavesHostOpen {
             // The first host may be a standby at present.
-            settings.append(("target_session_attrs", "read-write"))
+            let kind = configuration.prefersStandby ? "prefer-standby" : "read-write"
+            settings.append(("target_session_attrs", kind))
         }
         let keys = settings.map { strdup($0.0) }
         let values = settings.map { strdup($0.1) }

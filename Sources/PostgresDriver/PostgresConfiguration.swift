@@ -2,8 +2,11 @@
 public struct PostgresConfiguration: Sendable {
     /// Anything that libpq takes: `postgresql://…` with one or several hosts, or `key=value` pairs,
     /// with TLS settings, service files and the `PG…` environment variables. Of several hosts, one
-    /// that accepts writes is used, unless the string or `PGTARGETSESSIONATTRS` says otherwise.
+    /// that accepts writes is used, or a standby if ``prefersStandby``, unless the string or
+    /// `PGTARGETSESSIONATTRS` says otherwise.
     public var connectionString: String
+    /// Whether a standby is looked for among several hosts. Default `false`.
+    public var prefersStandby = false
     /// Shown in `pg_stat_activity`, unless the connection string says otherwise.
     public var applicationName: String
     /// Whole seconds for each host; at least 2 (libpq's own minimum). A value in the connection

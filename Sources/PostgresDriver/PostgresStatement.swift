@@ -1,7 +1,7 @@
 /// A statement with its parameters: `$1` in the text is the first of them.
 ///
 /// Connections prepare each text once and keep the plan, so texts must not hold values.
-public struct PostgresStatement: Sendable, Equatable {
+public struct PostgresStatement: Sendable, Hashable {
     public let sql: String
     public let parameters: [PostgresValue]
 

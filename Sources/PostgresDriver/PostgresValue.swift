@@ -22,7 +22,7 @@ public struct PostgresType: Sendable, Hashable {
 }
 
 /// One parameter of a statement, with its type. All travel in the server's binary format.
-public enum PostgresValue: Sendable, Equatable {
+public enum PostgresValue: Sendable, Hashable {
     case null(PostgresType)
     case bool(Bool)
     case int4(Int32)

@@ -302,6 +302,7 @@ struct Assembly {
             algorithm: settings.vectors.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.postgres.autoMigrate)
         configuration.unindexedBytes = settings.postgres.unindexedMegabytes << 20
         configuration.database.migrationURL = settings.postgres.migrationURL
+        configuration.database.readURL = settings.postgres.readURL
         configuration.database.idleLimit = settings.postgres.idleLimit
         configuration.database.rowSecurity = settings.postgres.rowSecurity
         return configuration

@@ -130,6 +130,8 @@ struct Server {
             ]
         let work = LargeWork(limits: settings.workLimits)
         let requests = RequestsInWork(limits: settings.requestLimits)
+        var api = settings.api(work, requests, access.http)
+        api.replicated = (database.database as? any ReplicatedStore).flatMap { $0.hasReplica ? $0 : nil }
         let application = application(
             front.server,
             APIRouter(
@@ -139,7 +141,7 @@ struct Server {
                     tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
                     languageModels: models.languages.all,
                     documents: stores.documents),
-                background: background, summaryViews: views, configuration: settings.api(work, requests, access.http)))
+                background: background, summaryViews: views, configuration: api))
         var storeServices = [
             StoreService("store", database, logger: logger),
             StoreService("sessions", stores.sessions, logger: logger),

@@ -27,8 +27,14 @@ public struct OwnServer: Sendable {
     public static func run<Value>(
         _ service: Service, durable: Bool = false, json: Bool = true, _ body: (OwnServer) async throws -> Value
     ) async throws -> Value {
+        try await run(service, durable: durable, json: json, more: [], body)
+    }
+
+    private static func run<Value>(
+        _ service: Service, durable: Bool, json: Bool = true, more: [String], _ body: (OwnServer) async throws -> Value
+    ) async throws -> Value {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("own-\(UUID().uuidString)")
-        let options = (durable ? ["--durable"] : []) + (json ? [] : ["--without-json"])
+        let options = (durable ? ["--durable"] : []) + (json ? [] : ["--without-json"]) + more
         let result: Result<Value, any Error>
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -42,6 +48,12 @@ public struct OwnServer: Sendable {
         _ = try? await stack("kill", service, folder)
         try? FileManager.default.removeItem(at: folder)
         return try result.get()
+    }
+
+    /// Runs `body` with a standby that streams from this Postgres, and stops it in every case.
+    public func withStandby<Value>(_ body: (OwnServer) async throws -> Value) async throws -> Value {
+        let durable = options.contains("--durable")
+        return try await Self.run(.postgres, durable: durable, more: ["--standby-of", url], body)
     }
 
     /// Ends the server as a crash would.

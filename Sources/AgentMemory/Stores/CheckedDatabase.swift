@@ -106,13 +106,20 @@ public struct CheckedDatabase: MemoryVectorDatabase {
 
     /// The result of a read that has seen no record which had expired before it began (rule X1).
     ///
-    /// The store is asked at the same time whether there is one, so that a read takes no longer.
-    /// Only then it is removed, and the read repeated: so statistics do not count it either.
+    /// The store is asked at the same time whether there is one, so that a read takes no longer, or
+    /// within the read itself. Only then it is removed, and the read repeated: so statistics do not count it either.
     private func unexpired<Answer: Sendable>(
         _ read: @Sendable () async throws -> Answer
     ) async throws -> Answer {
         guard let expiring = database as? any ExpiringDatabase else { return try await read() }
         let now = Timestamp.now()
+        if expiring.answersExpiryWithReads {
+            let question = ExpiryQuestion(date: now)
+            let answer = try await ExpiryQuestion.$current.withValue(question) { try await read() }
+            guard question.hasExpired else { return answer }
+            try await expiring.removeExpired(at: now)
+            return try await read()
+        }
         async let isDue = expiring.hasExpired(at: now)
         let answer = try await read()
         guard try await isDue else { return answer }

@@ -10,9 +10,15 @@ public protocol ExpiringDatabase: MemoryVectorDatabase {
 
     /// Removes every record whose ``MemoryRecord/expiresAt`` is `date` or earlier, in batches.
     func removeExpired(at date: Timestamp) async throws
+
+    /// Whether every read answers ``ExpiryQuestion/current``, so that ``hasExpired(at:)`` need not
+    /// be asked in a round trip of its own. Default `false`.
+    var answersExpiryWithReads: Bool { get }
 }
 
 extension ExpiringDatabase {
+    public var answersExpiryWithReads: Bool { false }
+
     /// Removes what has expired by now.
     public func removeExpiredIfAny() async throws {
         let now = Timestamp.now()

@@ -12,6 +12,8 @@ struct RouteInputs: Sendable {
     var takesConditions = false
     /// What the caller must be permitted to do; checked before the body is read.
     var right: Caller.Rights = .read
+    /// Whether a copy of the store may answer; not where a read decides what is written.
+    var permitsCopies = false
 
     /// - Throws: ``ValidationFailure`` that names the inputs that the route does not have.
     private func check(_ request: Request) async throws -> QueryParameters {

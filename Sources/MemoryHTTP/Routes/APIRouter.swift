@@ -21,6 +21,8 @@ public struct APIRouter: Sendable {
         public var requests: RequestsInWork?
         /// How requests are authenticated; `nil` serves everyone.
         public var access: HTTPAccess?
+        /// The store with copies that may answer reads; default `nil`: there are none.
+        public var replicated: (any ReplicatedStore)?
 
         public init(
             bodyLimit: Int = 32 << 20, longTermMemory: Bool = true, messageRules: MessageRules = MessageRules(),
@@ -76,6 +78,7 @@ public struct APIRouter: Sendable {
         router.add(middleware: RequestIDMiddleware())
         if let access = configuration.access { router.add(middleware: AuthenticationMiddleware(access: access)) }
         router.add(middleware: ErrorMiddleware())
+        if let store = configuration.replicated { router.add(middleware: ReadPositionMiddleware(store: store)) }
         if let work = configuration.largeWork { router.add(middleware: LargeWorkMiddleware(work: work)) }
         let routes = RouteBuilder(
             router: router, bodyLimit: configuration.bodyLimit, requests: configuration.requests)

@@ -19,7 +19,7 @@ struct LongTermMemoryController: Sendable {
     private static let ids = ParameterNames(lists: ["memory_ids"], ignored: ["namespace"])
 
     func addRoutes(to routes: RouteBuilder) {
-        let readRecord = routes.handler(RouteInputs(query: Self.namespaced), get)
+        let readRecord = routes.handler(RouteInputs(query: Self.namespaced, permitsCopies: true), get)
         let readHistory = routes.handler(RouteInputs(query: HistoryRequest.parametersOfPage), history)
         let record: [HTTPRequest.Method: RouteBuilder.Handler] = [
             .get: { (request: Request, context: APIContext) in
@@ -37,10 +37,11 @@ struct LongTermMemoryController: Sendable {
         let actions = [
             (
                 "search",
-                routes.handler(RouteInputs(query: SearchRequest.parametersOfQuery, takesBody: true), search)
+                routes.handler(
+                    RouteInputs(query: SearchRequest.parametersOfQuery, takesBody: true, permitsCopies: true), search)
             ),
-            ("list", routes.handler(RouteInputs(takesBody: true), list)),
-            ("count", routes.handler(RouteInputs(takesBody: true), count)),
+            ("list", routes.handler(RouteInputs(takesBody: true, permitsCopies: true), list)),
+            ("count", routes.handler(RouteInputs(takesBody: true, permitsCopies: true), count)),
             // For clients that cannot send a body with DELETE.
             ("delete", routes.handler(RouteInputs(takesBody: true, right: .write), deleteNamed)),
             ("compact", routes.handler(RouteInputs(query: Self.scope, right: .write), compact)),

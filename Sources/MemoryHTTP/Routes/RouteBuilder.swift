@@ -28,6 +28,7 @@ struct RouteBuilder {
     ) -> Handler {
         { [bodyLimit, requests] request, context in
             let call = try await inputs.call(request, context, bodyLimit: bodyLimit)
+            if !inputs.permitsCopies { ReadPosition.current?.excludeCopies() }
             let process: @Sendable () async throws -> Response = {
                 guard inputs.right != .read else { return try await handle(call) }
                 // All that one request writes is one operation.

@@ -6,12 +6,46 @@ extension PostgresMemoryDatabase: ExpiringDatabase {
 
     public func hasExpired(at date: Timestamp) async throws -> Bool {
         try await call { deadline in
-            try await self.database.query(
-                PostgresStatement(
-                    "SELECT EXISTS (SELECT FROM memories WHERE expires_at <= $1)",
-                    [.timestamp(microseconds: date.microseconds)]), retry: .repeatable, deadline: deadline
-            ).singleRow().bool(0)
+            try await self.database.query(Self.expired(at: date), retry: .repeatable, deadline: deadline)
+                .singleRow().bool(0)
         }
+    }
+
+    public var answersExpiryWithReads: Bool { true }
+
+    private static func expired(at date: Timestamp) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT EXISTS (SELECT FROM memories WHERE expires_at <= $1)",
+            [.timestamp(microseconds: date.microseconds)])
+    }
+
+    /// Sends the statements of a read in one round trip, with ``ExpiryQuestion/current`` unless that
+    /// is answered: to the replica if ``ReadPosition/current`` permits it and it can answer.
+    func read(
+        _ statements: [PostgresStatement], deadline: ContinuousClock.Instant
+    ) async throws -> [PostgresResult] {
+        let question = ExpiryQuestion.current
+        if let replica = database.replica, let position = ReadPosition.current?.required {
+            let results = try await replica.read(
+                statements, limit: database.limit, position: position, unexpiredAt: question?.date ?? .now(),
+                deadline: deadline)
+            if let results {
+                question?.answer(false)
+                return results
+            }
+        }
+        guard let question, !question.isAnswered else {
+            return try await database.pipeline(statements, retry: .repeatable, deadline: deadline)
+        }
+        let results = try await database.pipeline(
+            [Self.expired(at: question.date)] + statements, retry: .repeatable, deadline: deadline)
+        question.answer(try results[0].singleRow().bool(0))
+        return Array(results.dropFirst())
+    }
+
+    /// ``read(_:deadline:)`` of one statement.
+    func read(_ statement: PostgresStatement, deadline: ContinuousClock.Instant) async throws -> PostgresResult {
+        try await read([statement], deadline: deadline)[0]
     }
 
     public func removeExpired(at date: Timestamp) async throws {

@@ -34,13 +34,18 @@ extension PostgresMemoryDatabase {
             let store = ComponentHealth(
                 "store", reason: reason, version: vector.isEmpty ? server : "\(server), pgvector \(vector)",
                 warning: preparation.isDone ? try await memoryAdvice() : nil)
-            return [store, await indexHealth(database.deadline)]
+            return [store, await indexHealth(database.deadline)] + (await replicaHealth())
         } catch {
             return [
                 ComponentHealth("store", reason: PostgresDatabase.reason(error)),
                 ComponentHealth("index", reason: "the store cannot be queried"),
-            ]
+            ] + (await replicaHealth())
         }
+    }
+
+    private func replicaHealth() async -> [ComponentHealth] {
+        guard let replica = database.replica else { return [] }
+        return [await replica.health()]
     }
 
     /// What to configure on the server for what is stored; `nil` if it fits.

@@ -4,17 +4,15 @@ import PostgresDriver
 extension PostgresMemoryDatabase {
     public func count(_ filter: MemoryFilter) async throws -> Int {
         try await call { deadline in
-            try await self.database.query(SearchSQL.count(filter), retry: .repeatable, deadline: deadline).singleRow()
-                .int(
-                    0)
+            try await self.read(SearchSQL.count(filter), deadline: deadline).singleRow().int(0)
         }
     }
 
     public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
         try await call { deadline in
             let statements = [SearchSQL.list(query), SearchSQL.count(query.filter)]
-            let results = try await self.database.pipeline(
-                query.filter.soleID == nil ? statements : [statements[0]], retry: .repeatable, deadline: deadline)
+            let results = try await self.read(
+                query.filter.soleID == nil ? statements : [statements[0]], deadline: deadline)
             let records = try results[0].records()
             let total =
                 if results.count > 1 {
@@ -22,8 +20,7 @@ extension PostgresMemoryDatabase {
                 } else if query.page.offset == 0 {
                     records.count
                 } else {
-                    try await self.database.query(statements[1], retry: .repeatable, deadline: deadline).singleRow()
-                        .int(0)
+                    try await self.read(statements[1], deadline: deadline).singleRow().int(0)
                 }
             return Page(items: records, total: total, request: query.page)
         }

@@ -26,6 +26,7 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let tokenSweep = TokenSweep<Int>()
     let reanalysis = ReanalysisProgress()
     let codesAreComplete = Atomic(false)
+    let recentCounts = RecentCounts()
     /// How much searches scan outside of the vector index, in bytes.
     let unindexedBytes: Int
     /// How many vectors wait outside of the index, as far as this server knows.

@@ -5,19 +5,19 @@ import PostgresDriver
 extension PostgresMemoryDatabase: CandidateDatabase {
     public func candidates(_ query: CandidateQuery) async throws -> CandidateSet {
         try await call { deadline in
-            let (matches, total) = try await self.counts(query.filter, phrases: query.phrases, deadline)
-            guard let candidates = query.poolSize(matches: matches) else {
-                let result = try await self.database.query(
-                    self.sql.allCandidatesQuery(query), retry: .repeatable, deadline: deadline)
+            let (result, _, matches) = try await self.findNearest(
+                query.filter, phrases: query.phrases, deadline, candidates: query.poolSize(matches:),
+                statement: { plan, matches in
+                    guard let candidates = query.poolSize(matches: matches) else {
+                        return self.sql.allCandidatesQuery(query)
+                    }
+                    return self.sql.candidatesQuery(query, plan: plan, candidates: candidates, matches: matches)
+                })
+            guard query.poolSize(matches: matches) != nil else {
                 let all = try Self.candidates(result, query)
                 // A record may have come or gone between the two statements.
                 return CandidateSet(total: all.count, candidates: all, containing: nil)
             }
-            let (result, _) = try await self.findNearest(
-                query.filter, phrases: query.phrases, matches: matches, total: total, candidates: candidates, deadline,
-                statement: { plan in
-                    self.sql.candidatesQuery(query, plan: plan, candidates: candidates, matches: matches)
-                })
             let holding = try result[0].text(result.column("holding")).split(separator: " ").compactMap { Int($0) }
             return CandidateSet(
                 total: matches, candidates: try Self.candidates(result, query), containing: holding)
@@ -46,8 +46,7 @@ extension PostgresMemoryDatabase: CandidateDatabase {
 
     public func tokenBits(of ids: [String], modelTag: UInt32) async throws -> [ExactString: TokenBits] {
         try await call { deadline in
-            let result = try await self.database.query(
-                SearchSQL.tokenBits(of: ids), retry: .repeatable, deadline: deadline)
+            let result = try await self.read(SearchSQL.tokenBits(of: ids), deadline: deadline)
             var bits: [ExactString: TokenBits] = [:]
             for row in result.rows {
                 bits[ExactString(try row.text(0))] = TokenBits(storedBytes: try row.rawBytes(1), modelTag: modelTag)
@@ -59,10 +58,10 @@ extension PostgresMemoryDatabase: CandidateDatabase {
     public func records(withIDs ids: [String]) async throws -> [ExactString: MemoryRecord] {
         guard !ids.isEmpty else { return [:] }
         return try await call { deadline in
-            try await self.database.query(
+            try await self.read(
                 PostgresStatement(
                     "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1)", [.textArray(ids)]),
-                retry: .repeatable, deadline: deadline
+                deadline: deadline
             ).recordsByID()
         }
     }

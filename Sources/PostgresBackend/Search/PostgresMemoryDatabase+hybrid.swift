@@ -9,17 +9,15 @@ extension PostgresMemoryDatabase {
         let vector = try await embedding(of: query.text)
         let keywords = analyzer.query(query.text)
         return try await call { deadline in
-            let (matches, total) = try await self.counts(query.filter, phrases: keywords.phrases, deadline)
             let limit = query.depth.hybridCandidates
             // In the exact zone every matching record is a candidate.
-            let candidates = matches <= SearchDepth.exactZone ? nil : limit
-            let (result, _) = try await self.findNearest(
-                query.filter, phrases: keywords.phrases, matches: matches, total: total, candidates: candidates,
-                deadline,
-                statement: { plan in
+            func candidates(_ matches: Int) -> Int? { matches <= SearchDepth.exactZone ? nil : limit }
+            let (result, _, matches) = try await self.findNearest(
+                query.filter, phrases: keywords.phrases, deadline, candidates: candidates,
+                statement: { plan, matches in
                     self.sql.hybridQuery(
                         vector, keywords, scorer: scorer, alpha: alpha, filter: query.filter, plan: plan,
-                        candidates: candidates, page: query.page)
+                        candidates: candidates(matches), page: query.page)
                 })
             // A query without words is ranked by the distance alone.
             let weight = keywords.isEmpty ? 1 : alpha

@@ -4,8 +4,7 @@ import PostgresDriver
 extension PostgresMemoryDatabase {
     public func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
         let result = try await call { deadline in
-            try await self.database.query(
-                SearchSQL.neighbors(of: records.map(\.id), reach: reach), retry: .repeatable, deadline: deadline)
+            try await self.read(SearchSQL.neighbors(of: records.map(\.id), reach: reach), deadline: deadline)
         }
         var before = [[SessionNeighbors.Memory]](repeating: [], count: records.count)
         var after = before

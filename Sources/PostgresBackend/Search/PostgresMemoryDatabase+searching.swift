@@ -15,18 +15,17 @@ extension PostgresMemoryDatabase {
     private func semanticSearch(_ query: SearchQuery, threshold: Double?) async throws -> Page<SearchHit> {
         let vector = try await embedding(of: query.text)
         return try await call { deadline in
-            let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
             // A threshold may include any number of records: more candidates than the depth has
             // show whether they end inside of it.
             let candidates =
                 threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
-            let (result, plan) = try await self.findNearest(
-                query.filter, matches: matches, total: total, candidates: candidates, deadline,
+            let (result, plan, matches) = try await self.findNearest(
+                query.filter, deadline, candidates: { _ in candidates },
                 isEnough: { result, candidates in
                     // All candidates are within the threshold: there may be more of them.
                     try threshold == nil || result[0].int("total") < candidates
                 },
-                statement: { plan in
+                statement: { plan, _ in
                     self.sql.semanticQuery(
                         vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
                 })
@@ -39,14 +38,15 @@ extension PostgresMemoryDatabase {
         let vector = try await embedding(of: query.text)
         let now = Timestamp.now()
         return try await call { deadline in
-            let (matches, total) = try await self.counts(query.filter, phrases: [], deadline)
-            let candidates = matches <= SearchDepth.exactZone ? nil : query.depth.recencyCandidates
-            let (result, _) = try await self.findNearest(
-                query.filter, matches: matches, total: total, candidates: candidates, deadline,
-                statement: { plan in
+            func candidates(_ matches: Int) -> Int? {
+                matches <= SearchDepth.exactZone ? nil : query.depth.recencyCandidates
+            }
+            let (result, _, matches) = try await self.findNearest(
+                query.filter, deadline, candidates: candidates,
+                statement: { plan, matches in
                     self.sql.recencyQuery(
-                        vector, filter: query.filter, plan: plan, candidates: candidates, weights: weights, now: now,
-                        page: query.page)
+                        vector, filter: query.filter, plan: plan, candidates: candidates(matches), weights: weights,
+                        now: now, page: query.page)
                 })
             return try self.hitPage(result, total: matches, query) {
                 SearchHit($0, distance: $1.distance, recencyScore: $1.score)
@@ -56,38 +56,53 @@ extension PostgresMemoryDatabase {
 
     // MARK: Shared
 
-    func counts(
-        _ filter: MemoryFilter, phrases: [[String]], _ deadline: ContinuousClock.Instant
-    ) async throws -> (matches: Int, total: Int) {
-        let row = try await database.query(
-            SearchSQL.countForSearch(filter, phrases: phrases), retry: .repeatable, deadline: deadline
-        ).singleRow()
-        return (try row.int("matches"), try row.int("total"))
-    }
-
-    /// Sends the statement of the chosen plan, and the exact one after it if the index did not
-    /// return enough.
+    /// Counts the matching records and sends the statement of the plan that follows from that, and
+    /// the exact one after it if the index did not return enough.
     ///
-    /// - Parameter isEnough: a further condition on the approximate result, given the number of its
-    ///   candidates.
+    /// What the same filter matched last is likely to be what it matches now: then the count and the
+    /// statement are one round trip.
+    ///
+    /// - Parameters:
+    ///   - candidates: the depth's constant, given the number of matches; `nil` means all.
+    ///   - isEnough: a further condition on the approximate result, given the number of its
+    ///     candidates.
+    ///   - statement: that of a plan, given the number of matches.
     func findNearest(
-        _ filter: MemoryFilter, phrases: [[String]] = [], matches: Int, total: Int, candidates: Int?,
-        _ deadline: ContinuousClock.Instant,
-        isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true }, statement: (SearchPlan) -> PostgresStatement
-    ) async throws -> (PostgresResult, SearchPlan) {
-        let plan = SearchPlan.choose(
-            matches: matches, total: total, candidates: candidates, zone: SearchDepth.exactZone,
-            indexed: space.algorithm == .hnsw,
-            coded: space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter))
-        if let candidates = plan.expectedCandidates {
-            let settings = sql.settings(for: plan, filtered: matches < total)
-            let results = try await database.pipeline(
-                (settings.map { [$0] } ?? []) + [statement(plan)], retry: .repeatable, deadline: deadline)
-            let result = results[results.count - 1]
-            let found = try result[0].int("extra")
-            if found >= min(candidates, matches), try isEnough(result, candidates) { return (result, plan) }
+        _ filter: MemoryFilter, phrases: [[String]] = [], _ deadline: ContinuousClock.Instant,
+        candidates: (Int) -> Int?, isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true },
+        statement: (SearchPlan, Int) -> PostgresStatement
+    ) async throws -> (PostgresResult, SearchPlan, matches: Int) {
+        let count = SearchSQL.countForSearch(filter, phrases: phrases)
+        let codesApply = space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter)
+        func search(_ counts: MatchCounts) -> (plan: SearchPlan, statements: [PostgresStatement]) {
+            let plan = SearchPlan.choose(
+                matches: counts.matches, total: counts.total, candidates: candidates(counts.matches),
+                zone: SearchDepth.exactZone, indexed: space.algorithm == .hnsw, coded: codesApply)
+            let settings = sql.settings(for: plan, filtered: counts.matches < counts.total)
+            return (plan, [settings, statement(plan, counts.matches)].compactMap(\.self))
         }
-        return (try await database.query(statement(.exact), retry: .repeatable, deadline: deadline), .exact)
+        let guess = recentCounts.guess(count).map(search)
+        let results = try await read([count] + (guess?.statements ?? []), deadline: deadline)
+        let row = try results[0].singleRow()
+        let counts = MatchCounts(matches: try row.int("matches"), total: try row.int("total"))
+        let (plan, statements) = search(counts)
+        let isRight = guess.map { $0.statements == statements }
+        recentCounts.note(count, counts, wasRight: isRight)
+        let result: PostgresResult
+        if isRight == true {
+            result = results[results.count - 1]
+        } else {
+            let results = try await read(statements, deadline: deadline)
+            result = results[results.count - 1]
+        }
+        guard let expected = plan.expectedCandidates else { return (result, plan, counts.matches) }
+        let found = try result[0].int("extra")
+        if found >= min(expected, counts.matches), try isEnough(result, expected) {
+            return (result, plan, counts.matches)
+        }
+        return (
+            try await read(statement(.exact, counts.matches), deadline: deadline), .exact, counts.matches
+        )
     }
 
     /// The hits of a result with the rows of ``SearchSQL/ranked(with:order:value:extra:page:_:)``.

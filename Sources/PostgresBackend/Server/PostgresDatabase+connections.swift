@@ -3,6 +3,19 @@ import PostgresDriver
 extension PostgresDatabase.Configuration {
     /// The connections that serve calls.
     func pool(schema: SchemaName) -> PostgresPool.Configuration {
+        pool(schema: schema, at: databaseURL)
+    }
+
+    /// The connections to the replica, if there is one, with the settings of ``pool(schema:)``.
+    func readPool(schema: SchemaName) -> PostgresPool.Configuration? {
+        readURL.map { url in
+            var configuration = pool(schema: schema, at: url)
+            configuration.connection.prefersStandby = true
+            return configuration
+        }
+    }
+
+    private func pool(schema: SchemaName, at url: String) -> PostgresPool.Configuration {
         let milliseconds = timeout.settingMilliseconds
         let settings: [(String, String)] = [
             // A second limit: the server also stops statements of a client that died.
@@ -24,7 +37,7 @@ extension PostgresDatabase.Configuration {
         let seconds = Int(min(timeout, .seconds(10)).components.seconds)
         return PostgresPool.Configuration(
             connection: PostgresConfiguration(
-                connectionString: databaseURL, connectTimeoutSeconds: max(2, seconds),
+                connectionString: url, connectTimeoutSeconds: max(2, seconds),
                 setup: setup(isLocal: false), transactionSetup: setup(isLocal: true)),
             maximumConnections: poolSize, idleLimit: idleLimit)
     }

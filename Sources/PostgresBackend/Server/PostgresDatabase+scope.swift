@@ -21,6 +21,7 @@ extension PostgresDatabase {
         _ statements: [PostgresStatement], retry: PostgresPool.Retry, deadline: ContinuousClock.Instant,
         perStatement: Duration? = nil
     ) async throws -> [PostgresResult] {
+        if retry == .onlyIfNotExecuted { ReadPosition.current?.noteWrite() }
         guard let limit else {
             return try await pool.pipeline(statements, retry: retry, deadline: deadline, perStatement: perStatement)
         }

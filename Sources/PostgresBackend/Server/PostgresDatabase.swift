@@ -17,6 +17,8 @@ public final class PostgresDatabase: Sendable {
         /// ``databaseURL`` leads to a pooler that pools by transaction. Default `nil`:
         /// ``databaseURL``.
         public var migrationURL: String?
+        /// The address of a standby, or of several, that may answer reads. Default `nil`: none.
+        public var readURL: String?
         /// The schema of the tables; created if it is missing. Default `agent_memory`.
         public var schema: String
         /// The largest number of connections, at least 1. Default 10.
@@ -51,6 +53,8 @@ public final class PostgresDatabase: Sendable {
     /// The connections of ``session``, if they are not those of ``pool``.
     private let migrationPool: PostgresPool?
     let session: SchemaConnection
+    /// Answers reads in place of ``pool``, if there is one.
+    let replica: ReadReplica?
     /// The preparation of the tables.
     let preparation = Preparation()
     private let users = Mutex(0)
@@ -70,6 +74,11 @@ public final class PostgresDatabase: Sendable {
             return try PostgresPool(connections)
         }
         session = SchemaConnection(pool: migrationPool ?? pool, schema: schema, logger: logger)
+        let readPool = try mappingConfiguration { () throws(PostgresError) in
+            guard let connections = configuration.readPool(schema: schema) else { return nil as PostgresPool? }
+            return try PostgresPool(connections)
+        }
+        replica = readPool.map { ReadReplica(pool: $0, timeout: configuration.timeout, logger: logger) }
     }
 
     /// A store starts to use the database.
@@ -86,6 +95,7 @@ public final class PostgresDatabase: Sendable {
         if isLast {
             pool.close()
             migrationPool?.close()
+            replica?.close()
         }
     }
 
@@ -208,6 +218,7 @@ public final class PostgresDatabase: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection, [PostgresResult]) async throws -> sending Value
     ) async throws -> sending Value {
+        ReadPosition.current?.noteWrite()
         let before = [PostgresStatement("BEGIN"), limit].compactMap(\.self)
         return try await pool.withConnection(deadline: deadline) { connection in
             let opened: [PostgresResult]

@@ -9,6 +9,10 @@ public struct PostgresSettings: SettingsRoom {
         "DATABASE_MIGRATION_URL", values: "URL or `key=value` string of libpq",
         "The same database past a pooler that pools by transaction: for migrations, and for making tables and indexes of vectors."
     )
+    public let readURL = Setting<String?>.address(
+        "DATABASE_READ_URL", values: "URL or `key=value` string of libpq",
+        "One or several standbys that answer reads of long-term memory with the header `X-Memory-Position`, once they show the writes that it stands for; else the primary does."
+    )
     public let schema = Setting<String>.word("POSTGRES_SCHEMA", default: "agent_memory", "The schema of all tables.")
     public let poolSize = Setting<Int>.int(
         "POSTGRES_POOL_SIZE", in: 1...256, default: 8, "The largest number of connections of one server.")
