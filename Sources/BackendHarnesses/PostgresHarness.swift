@@ -52,8 +52,8 @@ public struct PostgresHarness: ConformanceHarness {
     ) async throws -> (memories: PostgresMemoryDatabase, database: PostgresDatabase) {
         let database = try PostgresDatabase(configuration: configuration.database, logger: logger)
         let memories = try PostgresMemoryDatabase(
-            database: database, metric: configuration.metric, algorithm: configuration.algorithm, embedder: embedder,
-            logger: logger)
+            database: database, metric: configuration.metric, algorithm: configuration.algorithm,
+            unindexedBytes: configuration.unindexedBytes, embedder: embedder, logger: logger)
         do {
             try await memories.prepare()
         } catch {

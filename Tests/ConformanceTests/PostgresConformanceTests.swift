@@ -20,6 +20,8 @@ import Testing
             let timeout: Duration = server == nil ? .seconds(30) : .seconds(5)
             let url = try server?.url ?? SharedServer.postgresURL()
             var configuration = PostgresMemoryDatabase.Configuration(databaseURL: url, poolSize: 8, timeout: timeout)
+            // So that most searches unite the index with what waits outside of it.
+            configuration.unindexedBytes = 32 << 10
             if server == nil { configuration.database.migrationURL = try SharedServer.url(pastPooler: url) }
             return try await PostgresHarness(configuration, faults: server?.faults(deadline: timeout))
                 .makeDatabase(embedder: embedder)
