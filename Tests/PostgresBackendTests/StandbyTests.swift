@@ -65,7 +65,7 @@ import Testing
                     #expect(try await count(database, at: nil) == 1)
                     #expect(try await !hasRead(standby.url))
                     try await eventually {
-                        // The count is right at any time, whoever answers.
+                        // The count is right at any time, on either server.
                         guard try await count(database, at: first) == 1 else { return false }
                         return try await hasRead(standby.url)
                     }

@@ -107,7 +107,8 @@ public struct CheckedDatabase: MemoryVectorDatabase {
     /// The result of a read that has seen no record which had expired before it began (rule X1).
     ///
     /// The store is asked at the same time whether there is one, so that a read takes no longer, or
-    /// within the read itself. Only then it is removed, and the read repeated: so statistics do not count it either.
+    /// within the read itself. Only then it is removed, and the read repeated: so statistics do not
+    /// count it either.
     private func unexpired<Answer: Sendable>(
         _ read: @Sendable () async throws -> Answer
     ) async throws -> Answer {

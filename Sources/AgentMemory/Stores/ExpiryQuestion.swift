@@ -20,7 +20,7 @@ public final class ExpiryQuestion: Sendable {
     /// Whether there is such a record; `false` if the read asked no store.
     public var hasExpired: Bool { answer.withLock { $0 ?? false } }
 
-    /// Records what a store has found; one such record counts, whoever finds none.
+    /// Records what a store has found; `true` stays.
     public func answer(_ found: Bool) {
         answer.withLock { $0 = found || $0 ?? false }
     }

@@ -2,10 +2,11 @@ import AgentMemory
 import Logging
 import PostgresDriver
 
-/// The vectors in one table that wait outside of its HNSW index (`Migrations/0017_defer_indexing.sql`).
+/// The vectors in one table that wait outside of its HNSW index
+/// (`Migrations/0017_defer_indexing.sql`).
 ///
-/// A row has its vector either in `embedding`, which the index covers, or in ``column``. Inserting a
-/// vector into the index takes many times as long as storing it; a scan of a few thousand takes
+/// A row has its vector either in `embedding`, which the index covers, or in ``column``. Inserting
+/// a vector into the index takes many times as long as storing it; a scan of a few thousand takes
 /// little.
 struct UnindexedVectors: Sendable {
     static let column = "unindexed"
@@ -88,9 +89,9 @@ struct UnindexedVectors: Sendable {
             [.int8(Int64(limit))])
     }
 
-    /// Moves at most `limit` vectors into the index, except those that are being written; none while
-    /// another server moves some. A crash undoes nothing that a client was told, so the transaction
-    /// does not wait for the disk.
+    /// Moves at most `limit` vectors into the index, except those that are being written; none
+    /// while another server moves some. A crash undoes nothing that a client was told, so the
+    /// transaction does not wait for the disk.
     func move(limit: Int) -> [PostgresStatement] {
         [
             PostgresStatement(

@@ -19,8 +19,8 @@ extension PostgresMemoryDatabase: ExpiringDatabase {
             [.timestamp(microseconds: date.microseconds)])
     }
 
-    /// Sends the statements of a read in one round trip, with ``ExpiryQuestion/current`` unless that
-    /// is answered: to the replica if ``ReadPosition/current`` permits it and it can answer.
+    /// Sends the statements of a read in one round trip, with ``ExpiryQuestion/current`` unless
+    /// that is answered: to the replica if ``ReadPosition/current`` permits it and it can answer.
     func read(
         _ statements: [PostgresStatement], deadline: ContinuousClock.Instant
     ) async throws -> [PostgresResult] {

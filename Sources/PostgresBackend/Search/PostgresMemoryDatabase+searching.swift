@@ -59,8 +59,8 @@ extension PostgresMemoryDatabase {
     /// Counts the matching records and sends the statement of the plan that follows from that, and
     /// the exact one after it if the index did not return enough.
     ///
-    /// What the same filter matched last is likely to be what it matches now: then the count and the
-    /// statement are one round trip.
+    /// What the same filter matched last is likely to be what it matches now: then the count and
+    /// the statement are one round trip.
     ///
     /// - Parameters:
     ///   - candidates: the depth's constant, given the number of matches; `nil` means all.

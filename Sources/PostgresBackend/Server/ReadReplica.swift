@@ -33,7 +33,8 @@ final class ReadReplica: Sendable {
     ///
     /// - Parameters:
     ///   - limit: what the transaction may reach, if row security is on.
-    ///   - position: what must have been replayed, as ``PostgresMemoryDatabase/position()`` returns it.
+    ///   - position: what must have been replayed, as ``PostgresMemoryDatabase/position()`` returns
+    ///     it.
     ///   - date: a record that has expired by then must not be there: the primary removes it first.
     /// - Returns: `nil` if the primary must be asked.
     /// - Throws: `CancellationError`.
