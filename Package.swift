@@ -98,7 +98,7 @@ let migrations = [
     "0001_create_memories", "0002_create_sessions_and_jobs", "0003_create_vector_spaces", "0004_create_deletions",
     "0005_create_memory_tokens", "0006_add_keyword_analysis", "0007_create_access_tokens",
     "0008_create_vector_codes", "0009_create_row_policies", "0010_create_memory_events", "0011_add_metadata_terms",
-    "0012_create_documents", "0013_add_expiry", "0017_defer_indexing",
+    "0012_create_documents", "0013_add_expiry", "0014_defer_indexing",
 ]
 
 let prompts = [

@@ -32,7 +32,7 @@ public struct Migration: Sendable, Equatable {
         embedded("0011_add_metadata_terms", PackageResources._011_add_metadata_terms_sql),
         embedded("0012_create_documents", PackageResources._012_create_documents_sql),
         embedded("0013_add_expiry", PackageResources._013_add_expiry_sql),
-        embedded("0017_defer_indexing", PackageResources._017_defer_indexing_sql),
+        embedded("0014_defer_indexing", PackageResources._014_defer_indexing_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

@@ -3,7 +3,7 @@ import Logging
 import PostgresDriver
 
 /// The vectors in one table that wait outside of its HNSW index
-/// (`Migrations/0017_defer_indexing.sql`).
+/// (`Migrations/0014_defer_indexing.sql`).
 ///
 /// A row has its vector either in `embedding`, which the index covers, or in ``column``. Inserting
 /// a vector into the index takes many times as long as storing it; a scan of a few thousand takes
