@@ -182,8 +182,9 @@ let package = Package(
 
         // The server.
         module("Settings", ["AgentMemory"], packages: [logging]),
+        module("MemoryTransfer", ["AgentMemory"], packages: [crypto]),
         module("Prompts", resources: prompts.map { .embedInCode("\($0).txt") }),
-        module("MemoryService", ["AgentMemory", "Prompts"], packages: [lifecycle, logging]),
+        module("MemoryService", ["AgentMemory", "MemoryTransfer", "Prompts"], packages: [lifecycle, logging]),
         module("MemoryAPI", ["AgentMemory", "MemoryService"]),
         module(
             "MemoryHTTP", ["AgentMemory", "MemoryAPI", "MemoryService"],
@@ -193,7 +194,8 @@ let package = Package(
             name: "agent-memory",
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "LanguageModels",
-                "MemoryConformance", "MemoryAPI", "MemoryHTTP", "MemoryService", "Migrations", "OAuth2",
+                "MemoryConformance", "MemoryAPI", "MemoryHTTP", "MemoryService", "MemoryTransfer", "Migrations",
+                "OAuth2",
                 "PostgresBackend", "PostgresDriver", "Prompts", "RESTConformance", "RedisBackend", "RedisDriver",
                 "ReferenceBackend", "Rerankers", "Settings",
                 argumentParser, hummingbird, hummingbirdCore, lifecycle, logging,
@@ -225,6 +227,7 @@ let package = Package(
             "MemoryServiceTests",
             ["AgentMemory", "MemoryConformance", "MemoryService", "Prompts", "ReferenceBackend", "TestSupport"],
             packages: [logging]),
+        tests("MemoryTransferTests", ["AgentMemory", "MemoryTransfer"]),
         tests("MemoryAPITests", ["AgentMemory", "MemoryAPI"]),
         tests(
             "MemoryHTTPTests",
@@ -282,7 +285,7 @@ let package = Package(
             "EndToEndTests",
             [
                 "agent-memory", "AgentMemory", "BackendFixtures", "FakeEmbeddings", "HTTPClient", "MemoryConformance",
-                "PostgresDriver", "RESTConformance", "RedisDriver", "TestServices", "TestSupport",
+                "MemoryTransfer", "PostgresDriver", "RESTConformance", "RedisDriver", "TestServices", "TestSupport",
             ],
             packages: [logging] + nio("NIOCore", "NIOPosix"),
             excluding: [

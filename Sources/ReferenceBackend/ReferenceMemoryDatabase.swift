@@ -3,7 +3,7 @@ public import AgentMemory
 /// The contract in memory: every operation written as directly as the rules state it, by full
 /// scans.
 public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, RecordHistory, ExpiringDatabase,
-    ErasableDatabase
+    ErasableDatabase, SnapshotDatabase
 {
     public nonisolated let name = "reference"
     public nonisolated let capabilities = BackendCapabilities(
@@ -306,6 +306,20 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
 
     public func noteErasure(_ id: String) {
         events.noteErasure(id, at: now())
+    }
+
+    // MARK: Snapshots
+
+    public nonisolated func withSnapshot<Value: Sendable>(
+        of selection: SnapshotSelection, _ body: @Sendable (any RecordSnapshot) async throws -> Value
+    ) async throws -> Value {
+        try await body(ReferenceSnapshot(await selected(by: selection)))
+    }
+
+    private func selected(by selection: SnapshotSelection) -> [SnapshotRecord] {
+        entries.values.filter { selection.contains($0.record) }
+            .sorted { ExactString($0.record.id) < ExactString($1.record.id) }
+            .map { SnapshotRecord($0.record, vector: selection.hasVectors ? $0.vector : nil) }
     }
 
     public func health() -> [ComponentHealth] {

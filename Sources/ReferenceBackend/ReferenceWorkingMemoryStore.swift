@@ -1,7 +1,7 @@
 public import AgentMemory
 
 /// Sessions in memory: every operation written as directly as the contract states it.
-public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
+public actor ReferenceWorkingMemoryStore: SnapshotSessions {
     public nonisolated let name = "reference"
 
     private let now: @Sendable () -> Timestamp
@@ -150,6 +150,16 @@ public actor ReferenceWorkingMemoryStore: WorkingMemoryStore {
             session.memory.messages[index].discreteMemoryExtracted = true
         }
         sessions[key]?.session = session
+    }
+
+    public nonisolated func withSessions<Value: Sendable>(
+        of selection: SnapshotSelection, _ body: @Sendable (any SessionSnapshot) async throws -> Value
+    ) async throws -> Value {
+        try await body(ReferenceSnapshot(await selected(by: selection)))
+    }
+
+    private func selected(by selection: SnapshotSelection) -> [WorkingMemory] {
+        sessions.keys.filter(selection.contains).sorted().compactMap { live($0)?.memory }
     }
 
     private func live(_ key: SessionKey) -> StoredSession? {

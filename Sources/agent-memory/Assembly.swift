@@ -172,13 +172,35 @@ struct Assembly {
         }
     }
 
-    private func stateStores(in database: RedisDatabase) -> StateStores {
+    /// The memories and sessions of another Redis, which are only read. Their keys have the names
+    /// of the settings.
+    ///
+    /// - Throws: ``MemoryError`` with code `misconfigured` that names `--from`.
+    func redisSource(
+        at url: String, embedder: any Embedder
+    ) throws -> (memories: RedisMemoryDatabase, sessions: any SnapshotSessions) {
+        var server = try Self.redisServer(settings, at: url, setting: "--from")
+        server.isReadOnly = true
+        let database = try RedisDatabase(configuration: server, logger: logger)
+        var memories = redisConfiguration
+        memories.history = .off
+        return (
+            RedisMemoryDatabase(database: database, configuration: memories, embedder: embedder, logger: logger),
+            RedisWorkingMemoryStore(database: database, configuration: sessionConfiguration)
+        )
+    }
+
+    private var sessionConfiguration: RedisWorkingMemoryStore.Configuration {
         var sessions = RedisWorkingMemoryStore.Configuration()
         sessions.indexName = settings.redis.sessionIndexName
         // The reference's setting includes the colon that separates all parts of a key.
         let prefix = settings.redis.sessionKeyPrefix
         sessions.keyPrefix = prefix.hasSuffix(":") ? String(prefix.dropLast()) : prefix
         sessions.jobsKeyPrefix = settings.redis.jobsKeyPrefix
+        return sessions
+    }
+
+    private func stateStores(in database: RedisDatabase) -> StateStores {
         var jobs = RedisJobQueue.Configuration()
         jobs.keyPrefix = settings.redis.jobsKeyPrefix
         var tokens = RedisTokenStore.Configuration()
@@ -186,7 +208,7 @@ struct Assembly {
         var documents = RedisDocumentStore.Configuration()
         documents.keyPrefix = settings.redis.documentsKeyPrefix
         return StateStores(
-            sessions: RedisWorkingMemoryStore(database: database, configuration: sessions),
+            sessions: RedisWorkingMemoryStore(database: database, configuration: sessionConfiguration),
             jobs: RedisJobQueue(database: database, configuration: jobs),
             tokens: RedisTokenStore(database: database, configuration: tokens),
             documents: RedisDocumentStore(database: database, configuration: documents))

@@ -96,11 +96,11 @@ struct Server {
                 memories: database, sessions: stores.sessions, queue: stores.jobs, documents: stores.documents),
             compactions: Compactions(memory: memory, documents: stores.documents, jobs: jobs))
         let summaries = models.languages.summaries(settings, stores.documents, logger: logger)
+        let promotion = Promotion(
+            jobs: jobs, isEnabled: settings.memory.isLongTermEnabled,
+            includesMessages: settings.memory.indexesAllMessages)
         let sessions = WorkingMemorySessions(
-            store: stores.sessions,
-            promotion: Promotion(
-                jobs: jobs, isEnabled: settings.memory.isLongTermEnabled,
-                includesMessages: settings.memory.indexesAllMessages),
+            store: stores.sessions, promotion: promotion,
             extraction: models.languages.extracting(settings).map { _ in
                 Extraction(after: settings.language.extractionDelay)
             }, summaries: summaries)
@@ -141,7 +141,8 @@ struct Server {
                     tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
                     languageModels: models.languages.all,
                     documents: stores.documents),
-                background: background, summaryViews: views, configuration: api))
+                background: background, summaryViews: views,
+                transfers: transfers(database, stores, memory, promotion, embedder), configuration: api))
         var storeServices = [
             StoreService("store", database, logger: logger),
             StoreService("sessions", stores.sessions, logger: logger),
@@ -189,6 +190,19 @@ struct Server {
             throw error
         }
         await work.shutdown()
+    }
+
+    private func transfers(
+        _ database: CheckedDatabase, _ stores: StateStores, _ memory: LongTermMemory, _ promotion: Promotion,
+        _ embedder: any Embedder
+    ) -> MemoryTransfers {
+        let space = EmbeddingSpace(of: embedder)
+        return MemoryTransfers(
+            exporting: MemoryExport(
+                database: database, sessions: stores.sessions, space: space, metric: settings.vectors.metric,
+                server: Version.number),
+            importing: MemoryImport(
+                memory: memory, sessions: stores.sessions, promotion: promotion, space: space))
     }
 
     /// What works on jobs that need a language model.

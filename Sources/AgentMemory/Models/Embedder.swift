@@ -37,22 +37,35 @@ extension Embedder {
     }
 
     /// ``embed(_:)`` with its result checked against the contract (rule R7): the number of vectors,
-    /// their length, their values.
+    /// their length, their values. A text of ``KnownVectors`` is not embedded.
     ///
     /// - Throws: ``MemoryError`` with code `embeddingFailed` that names the model and both lengths.
     public func checkedEmbeddings(of texts: [String]) async throws -> [[Float]] {
-        guard !texts.isEmpty else { return [] }
-        let vectors = try await embed(texts)
-        try check(vectors, of: texts)
-        return vectors
+        try await checked(texts, \.self, { $0 }, by: embed)
     }
 
     /// ``encode(_:)`` with the answer checked as in ``checkedEmbeddings(of:)``.
     public func checkedEncodings(of texts: [String]) async throws -> [TextEncoding] {
-        guard !texts.isEmpty else { return [] }
-        let encodings = try await encode(texts)
-        try check(encodings.map(\.vector), of: texts)
-        return encodings
+        try await checked(texts, \.vector, { TextEncoding(vector: $0) }, by: encode)
+    }
+
+    /// Encodes the texts whose vectors are not known.
+    private func checked<Encoding>(
+        _ texts: [String], _ vector: KeyPath<Encoding, [Float]>, _ encoding: ([Float]) -> Encoding,
+        by encode: ([String]) async throws -> [Encoding]
+    ) async throws -> [Encoding] {
+        let known = KnownVectors.current
+        let missing = known.isEmpty ? texts : texts.filter { known[ExactString($0)] == nil }
+        var made: [Encoding] = []
+        if !missing.isEmpty {
+            made = try await encode(missing)
+            try check(made.map { $0[keyPath: vector] }, of: missing)
+        }
+        guard !known.isEmpty else { return made }
+        var next = made.makeIterator()
+        let all = texts.compactMap { known[ExactString($0)].map(encoding) ?? next.next() }
+        try check(all.map { $0[keyPath: vector] }, of: texts)
+        return all
     }
 
     private func check(_ vectors: [[Float]], of texts: [String]) throws(MemoryError) {

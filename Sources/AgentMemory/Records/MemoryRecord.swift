@@ -113,6 +113,27 @@ public struct MemoryRecord: Sendable, Equatable {
         self.expiresAt = expiresAt
     }
 
+    /// The record as a client might have sent it, with every value checked; an empty memory hash is
+    /// computed.
+    ///
+    /// - Throws: ``MemoryError`` with code `invalidInput` that names the field.
+    public func checked() throws(MemoryError) -> MemoryRecord {
+        try MemoryRecord(
+            id: id, text: text, sessionID: sessionID, userID: userID, namespace: namespace, memoryType: memoryType,
+            topics: topics, entities: entities, extractedFrom: extractedFrom,
+            discreteMemoryExtracted: discreteMemoryExtracted, extractionStrategy: extractionStrategy,
+            extractionStrategyConfig: extractionStrategyConfig, metadata: metadata, memoryHash: memoryHash,
+            pinned: pinned, accessCount: accessCount, createdAt: createdAt, lastAccessed: lastAccessed,
+            updatedAt: updatedAt, persistedAt: persistedAt, eventDate: eventDate, expiresAt: expiresAt)
+    }
+
+    /// The same record under another id.
+    public func renamed(to id: String) throws(MemoryError) -> MemoryRecord {
+        var record = self
+        record.id = try FieldRules.checkedID(id)
+        return record
+    }
+
     /// The `extraction_strategy` of a record that names none.
     public static let defaultExtractionStrategy = "discrete"
 

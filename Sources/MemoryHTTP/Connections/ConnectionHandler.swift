@@ -57,6 +57,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var offersProtocol = false
 
     private var bodyLength = RequestHeadRules.BodyLength.none
+    private var bodyLimit = 0
     private var bodyBytes = 0
     /// Bytes of the body in the current span of the body's timeout.
     private var spanBytes = 0
@@ -102,6 +103,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             }
             input = .body
             deadline = nil
+            bodyLimit = rules.bodyLimit(of: head)
             bodyBytes = 0
             exchanges.append(
                 Exchange(
@@ -113,7 +115,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             guard input == .body else { return }
             bodyBytes += bytes.readableBytes
             spanBytes += bytes.readableBytes
-            guard bodyBytes <= limits.bodyBytes else {
+            guard bodyBytes <= bodyLimit else {
                 return refuse(.bodyTooLarge(limits), context)
             }
             context.fireChannelRead(data)

@@ -24,7 +24,7 @@ struct RequestHeadRules {
                 fields: [("Allow", "DELETE, GET, HEAD, PATCH, POST, PUT")])
         }
         let length = try framing(of: head)
-        if case .known(let bytes) = length, bytes > limits.bodyBytes {
+        if case .known(let bytes) = length, bytes > bodyLimit(of: head) {
             throw Rejection(.bodyTooLarge(limits))
         }
         if length != .none, length != .known(0) {
@@ -39,6 +39,11 @@ struct RequestHeadRules {
             throw Rejection(.expectationFailed, "of the expectations only 100-continue is supported")
         }
         return length
+    }
+
+    /// Bytes that the body may have; as many as it wants where it is read as it arrives.
+    func bodyLimit(of head: HTTPRequestHead) -> Int {
+        head.method == .POST && StreamedBody.isStreamed(head.uri) ? .max : limits.bodyBytes
     }
 
     /// Whether the client waits for an interim response before it sends the body. HTTP/1.0 does not

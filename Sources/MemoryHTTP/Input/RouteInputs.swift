@@ -34,13 +34,17 @@ struct RouteInputs: Sendable {
 
     /// Checks a request, waits for its body, and makes the call for its handler.
     ///
-    /// - Parameter bodyLimit: bytes that a request body may have.
+    /// - Parameter bodyLimit: bytes that a request body may have; `nil` leaves the body to the
+    ///   handler.
     /// - Throws: as ``check(_:)`` and ``RequestBody/init(of:upTo:)``; ``MemoryError`` with code
     ///   `forbidden`.
-    func call(_ request: Request, _ context: APIContext, bodyLimit: Int) async throws -> RouteCall {
+    func call(_ request: Request, _ context: APIContext, bodyLimit: Int?) async throws -> RouteCall {
         try context.caller.require(right)
         let query = try await check(request)
-        let body = takesBody ? try await RequestBody(of: request, upTo: bodyLimit) : nil
+        guard takesBody, let bodyLimit else {
+            return RouteCall(request: request, context: context, query: query, body: nil)
+        }
+        let body = try await RequestBody(of: request, upTo: bodyLimit)
         return RouteCall(request: request, context: context, query: query, body: body)
     }
 

@@ -47,15 +47,17 @@ public struct APIRouter: Sendable {
     private let system: SystemController
     private let summaryViews: SummaryViewController
     private let tasks: TaskController
+    private let transfers: TransferController?
     private let configuration: Configuration
 
     /// - Parameters:
     ///   - background: what works on after a response.
     ///   - summaryViews: `nil` on a server without a language model.
+    ///   - transfers: exports and imports; `nil` leaves their routes out.
     ///   - now: the clock for dates of new records and for `/v1/health`.
     public init(
         memory: LongTermMemory, sessions: WorkingMemorySessions, readiness: Readiness,
-        background: BackgroundWork, summaryViews: SummaryViews? = nil,
+        background: BackgroundWork, summaryViews: SummaryViews? = nil, transfers: MemoryTransfers? = nil,
         configuration: Configuration = Configuration(), now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         longTermMemory = LongTermMemoryController(
@@ -70,6 +72,9 @@ public struct APIRouter: Sendable {
         system = SystemController(readiness: readiness, authentication: configuration.access?.mode, now: now)
         self.summaryViews = SummaryViewController(views: summaryViews)
         tasks = TaskController(tasks: background.tasks, erasures: background.erasures)
+        self.transfers = transfers.map {
+            TransferController(transfers: $0, isEnabled: configuration.longTermMemory, now: now)
+        }
         self.configuration = configuration
     }
 
@@ -88,6 +93,7 @@ public struct APIRouter: Sendable {
         prompt.addRoutes(to: routes)
         summaryViews.addRoutes(to: routes)
         tasks.addRoutes(to: routes)
+        transfers?.addRoutes(to: routes)
         return router
     }
 }

@@ -41,6 +41,14 @@ struct RouteBuilder {
         }
     }
 
+    /// A handler that reads the body itself as it arrives. Neither the bounds of all requests nor
+    /// their deadline hold for it.
+    func streamingHandler(
+        _ inputs: RouteInputs, _ handle: @escaping @Sendable (RouteCall) async throws -> Response
+    ) -> Handler {
+        { request, context in try await handle(try await inputs.call(request, context, bodyLimit: nil)) }
+    }
+
     /// A handler for routes that this version does not have.
     static let notBuilt: Handler = { request, _ in
         .error(.notImplemented, "\(request.method.rawValue) \(request.uri.path) is not part of this version yet")

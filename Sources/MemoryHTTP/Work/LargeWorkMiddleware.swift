@@ -16,8 +16,10 @@ struct LargeWorkMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        // What is refused reads nothing and answers little.
-        guard context.refusal == nil else { return try await next(request, context) }
+        // What is refused reads nothing and answers little; a streamed body is never in memory.
+        guard context.refusal == nil, !StreamedBody.isStreamed(request.uri.path) else {
+            return try await next(request, context)
+        }
         do {
             let wanted = expectedBytes(request)
             let isOpenEnded = request.headers[.transferEncoding] != nil
@@ -104,7 +106,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
 }
 
 /// Writes in pieces, each of which waits until the client has read the earlier ones.
-private struct PacedWriter: ResponseBodyWriter {
+struct PacedWriter: ResponseBodyWriter {
     private static let piece = 64 << 10
 
     var base: any ResponseBodyWriter

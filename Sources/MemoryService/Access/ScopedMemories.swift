@@ -119,6 +119,35 @@ struct ScopedMemories: Sendable {
         }
     }
 
+    /// Runs `body` with the selected records, as far as the caller may see them.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` if vectors are requested and the backend
+    ///   cannot return them.
+    func withSnapshot<Value: Sendable>(
+        of selection: SnapshotSelection, _ body: @Sendable (any RecordSnapshot) async throws -> Value
+    ) async throws -> Value {
+        try caller.require(.read)
+        let selection = selection.with(scope: caller.scope)
+        guard !caller.scope.permitsNothing else { return try await body(EmptySnapshot()) }
+        guard let backend = database.database as? any SnapshotDatabase else {
+            guard !selection.hasVectors else {
+                throw MemoryError(
+                    .unsupported, "the backend \(database.name) does not return vectors", path: [.key("vectors")])
+            }
+            return try await body(
+                ListedSnapshot(selection) { filter, page in
+                    try await visible(ListQuery(filter: filter, page: page))
+                })
+        }
+        return try await caller.scope.limiting { try await backend.withSnapshot(of: selection, body) }
+    }
+
+    /// Whether the backend stores the vectors of ``KnownVectors``.
+    var takesVectors: Bool { database.database is any SnapshotDatabase }
+
+    /// Whether the caller reaches every namespace and every user.
+    var reachesEverything: Bool { caller.reachesEverything }
+
     /// The stored records that have one of the values in the field, of those that the caller may
     /// see.
     func stored(_ field: TagField, _ values: [String]) async throws -> [MemoryRecord] {

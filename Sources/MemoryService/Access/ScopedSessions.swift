@@ -54,6 +54,22 @@ struct ScopedSessions: Sendable {
         }
     }
 
+    /// Runs `body` with the selected sessions, as far as the caller may see them.
+    ///
+    /// - Throws: ``MemoryError`` with code `unsupported` if the store cannot return all sessions.
+    func withSessions<Value: Sendable>(
+        of selection: SnapshotSelection, _ body: @Sendable (any SessionSnapshot) async throws -> Value
+    ) async throws -> Value {
+        try caller.require(.read)
+        guard !caller.scope.permitsNothing else { return try await body(EmptySnapshot()) }
+        guard let store = store as? any SnapshotSessions else {
+            throw MemoryError(.unsupported, "the store \(store.name) does not return all sessions")
+        }
+        return try await caller.scope.limiting {
+            try await store.withSessions(of: selection.with(scope: caller.scope), body)
+        }
+    }
+
     /// The key, with what it leaves open filled in where the caller may reach only one value.
     func narrowed(_ key: SessionKey) throws -> SessionKey {
         let reference = try caller.narrowed(

@@ -124,12 +124,12 @@ public struct LongTermMemory: Sendable {
     }
 
     /// The locks that writers take for a backend that cannot decide in its store.
-    private enum LockKey: Hashable, Comparable {
+    enum LockKey: Hashable, Comparable {
         case id(ExactString)
         case hash(String)
     }
 
-    private func inTurn<Value: Sendable>(
+    func inTurn<Value: Sendable>(
         _ keys: [LockKey], _ body: @Sendable () async throws -> Value
     ) async throws -> Value {
         try await locks.withLock(all: Set(keys), body)

@@ -48,6 +48,14 @@ extension PostgresDatabase.Configuration {
             "SELECT set_config('statement_timeout', $1, true)", [.text(String(max(1, limit.settingMilliseconds)))])
     }
 
+    /// The connections for reading snapshots: few, because each holds back the vacuum of the
+    /// server.
+    func snapshotPool(schema: SchemaName) -> PostgresPool.Configuration {
+        var connections = pool(schema: schema)
+        connections.maximumConnections = 2
+        return connections
+    }
+
     /// The connections for changes of the schema, if they take another way than calls: for the
     /// migrations, the registry of vectors and a build of an index at the same time.
     var migrationPool: PostgresPool.Configuration? {

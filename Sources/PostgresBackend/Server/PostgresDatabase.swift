@@ -50,6 +50,8 @@ public final class PostgresDatabase: Sendable {
     let configuration: Configuration
     let logger: Logger
     let pool: PostgresPool
+    /// The connections of snapshots, which last long: calls must not wait for them.
+    let snapshots: PostgresPool
     /// The connections of ``session``, if they are not those of ``pool``.
     private let migrationPool: PostgresPool?
     let session: SchemaConnection
@@ -69,6 +71,9 @@ public final class PostgresDatabase: Sendable {
         let connections = configuration.pool(schema: schema)
         let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
         self.pool = pool
+        snapshots = try mappingConfiguration { () throws(PostgresError) in
+            try PostgresPool(configuration.snapshotPool(schema: schema))
+        }
         migrationPool = try mappingConfiguration { () throws(PostgresError) in
             guard let connections = configuration.migrationPool else { return nil }
             return try PostgresPool(connections)
@@ -94,6 +99,7 @@ public final class PostgresDatabase: Sendable {
         }
         if isLast {
             pool.close()
+            snapshots.close()
             migrationPool?.close()
             replica?.close()
         }

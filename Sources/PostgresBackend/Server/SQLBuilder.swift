@@ -42,4 +42,17 @@ enum VectorFormat {
             count = 4 + 4 * vector.count
         }
     }
+
+    /// - Returns: `nil` for bytes in another format.
+    static func decode(_ bytes: [UInt8]) -> [Float]? {
+        guard bytes.count >= 4, (bytes.count - 4).isMultiple(of: 4) else { return nil }
+        return bytes.withUnsafeBytes { raw in
+            let count = Int(UInt16(bigEndian: raw.loadUnaligned(as: UInt16.self)))
+            guard count == (raw.count - 4) / 4 else { return nil }
+            return (0..<count).map { index in
+                let bits = raw.loadUnaligned(fromByteOffset: 4 + 4 * index, as: UInt32.self)
+                return Float(bitPattern: UInt32(bigEndian: bits))
+            }
+        }
+    }
 }

@@ -30,10 +30,18 @@ enum SessionRows {
         guard !revisions.isEmpty else {
             throw PostgresError(.unexpectedResult, "a stored session has no revision")
         }
+        return StoredSession(
+            memory: try memory(row, key: key, messages: messages, memories: memories),
+            messageCount: try row.int("message_count"), revisions: revisions)
+    }
+
+    static func memory(
+        _ row: PostgresRow, key: SessionKey, messages: [SessionMessage], memories: [SessionMemory]
+    ) throws -> WorkingMemory {
         let (data, context) = (try row.column("data"), try row.column("context"))
         let (strategy, config) = (try row.column("strategy"), try row.column("strategy_config"))
         let ttl = try row.column("ttl_seconds")
-        let memory = WorkingMemory(
+        return WorkingMemory(
             key: key, messages: messages, memories: memories,
             data: row.isNull(data) ? nil : try row.jsonObject(data),
             context: row.isNull(context) ? nil : try row.json(context).stringValue, tokens: try row.int("tokens"),
@@ -42,7 +50,6 @@ enum SessionRows {
             ttlSeconds: row.isNull(ttl) ? nil : try row.int(ttl), createdAt: try row.date(row.column("created_at")),
             updatedAt: try row.date(row.column("updated_at")),
             lastAccessed: try row.date(row.column("last_accessed")))
-        return StoredSession(memory: memory, messageCount: try row.int("message_count"), revisions: revisions)
     }
 
     static func messages(_ result: PostgresResult) throws -> [(position: Int64, row: SessionMessage)] {

@@ -178,14 +178,9 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         return records
     }
 
-    /// One step of a walk through the keys of the records, among which other programs' keys may be,
-    /// and each key may come more than once. It ends where `next` is 0.
+    /// One step of a walk through the keys of the records (``RedisClient/scan(from:prefix:)``).
     func scannedKeys(from cursor: String) async throws -> (next: String, keys: [String]) {
-        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
-        let prefix = configuration.keyPrefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined()
-        let command = RedisCommand("SCAN", cursor, "MATCH", "\(prefix):*", "COUNT", "500")
-        let answer = try await client.send(command, isRead: true).array ?? []
-        return (answer.first?.string ?? "0", (answer.last?.array ?? []).compactMap(\.string))
+        try await client.scan(from: cursor, prefix: configuration.keyPrefix)
     }
 
     func readCommand(_ id: String) -> RedisCommand {

@@ -18,6 +18,9 @@ public final class RedisDatabase: Sendable {
         public var timeout: Duration = .seconds(5)
         /// How long connecting and logging in may take; default: 2 seconds.
         public var connectTimeout: Duration = .seconds(2)
+        /// Whether the stores only read snapshots: then connections change no setting of the search
+        /// engine. Default `false`.
+        public var isReadOnly = false
 
         public init(endpoint: RedisEndpoint) {
             self.endpoint = endpoint
@@ -129,6 +132,7 @@ extension RedisDatabase.Configuration {
         driver.timeout = timeout
         driver.connectTimeout = min(connectTimeout, timeout)
         driver.clientName = clientName
+        guard !isReadOnly else { return driver }
         driver.setup = .init(EngineSettings.commands) { replies in
             watchers.connected(EngineSettings(replies: replies))
         }

@@ -11,7 +11,8 @@ struct AgentMemoryCommand: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             APICommand.self, ConformanceCommand.self, MigrateCommand.self, JobsCommand.self, EmbedCommand.self,
-            BackendCommand.self, ReembedCommand.self, SettingsCommand.self, TokenCommand.self, VersionCommand.self,
+            BackendCommand.self, ReembedCommand.self, SettingsCommand.self, TokenCommand.self,
+            ExportCommand.self, ImportCommand.self, SearchCommand.self, DeleteCommand.self, VersionCommand.self,
         ],
         defaultSubcommand: APICommand.self)
 }

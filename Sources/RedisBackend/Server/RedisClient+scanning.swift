@@ -1,0 +1,13 @@
+import RedisDriver
+
+extension RedisClient {
+    /// One step of a walk through the keys that begin with `prefix:`, among which other programs'
+    /// keys may be, and each key may come more than once. It ends where `next` is 0.
+    func scan(from cursor: String, prefix: String) async throws -> (next: String, keys: [String]) {
+        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
+        let prefix = prefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined()
+        let command = RedisCommand("SCAN", cursor, "MATCH", "\(prefix):*", "COUNT", "500")
+        let answer = try await send(command, isRead: true).array ?? []
+        return (answer.first?.string ?? "0", (answer.last?.array ?? []).compactMap(\.string))
+    }
+}
