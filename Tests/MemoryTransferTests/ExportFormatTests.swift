@@ -48,7 +48,7 @@ import Testing
     private static func read(_ bytes: [UInt8], pieces: Int = .max) throws -> [ExportReader.Line] {
         var reader = ExportReader()
         var lines: [ExportReader.Line] = []
-        for start in stride(from: 0, to: bytes.count, by: min(pieces, bytes.count)) {
+        for start in stride(from: 0, to: bytes.count, by: max(1, min(pieces, bytes.count))) {
             reader.append(bytes[start..<min(bytes.count, start.addingReportingOverflow(pieces).partialValue)])
             while let line = try reader.next() { lines.append(line) }
         }
