@@ -257,7 +257,15 @@ import Testing
         func content() async throws -> [String: RedisValue] {
             var content: [String: RedisValue] = ["": try await client.send(RedisCommand("FT._LIST"))]
             for key in try await client.send(RedisCommand("KEYS", "\(scope)*")).array?.compactMap(\.string) ?? [] {
-                content[key] = try await client.send(RedisCommand("DUMP", key))
+                // A dump of a hash has its fields in an order that changes by itself.
+                let fields = try await client.pipeline([RedisCommand("HGETALL", key)], isRead: true)[0].array
+                let pairs = (fields ?? []).map { "\($0)" }
+                content[key] =
+                    pairs.isEmpty
+                    ? try await client.send(RedisCommand("DUMP", key))
+                    : .array(
+                        stride(from: 0, to: pairs.count, by: 2).map { pairs[$0] + pairs[$0 + 1] }.sorted()
+                            .map { .status($0) })
             }
             // Other tests make indexes at the same time.
             content[""] = .array((content[""]?.array ?? []).filter { $0.string?.hasPrefix(scope) == true })
@@ -309,7 +317,9 @@ import Testing
                 "import", "--from", python.url, "--existing", "skip", with: settings, status: 1)
             #expect(refused.contains("(memory bad): text must not be empty"), "\(refused)")
             try await python.client.send(RedisCommand("DEL", "\(python.scope)_idx:bad"))
-            #expect((try await python.content() == before) as Bool)
+            let after = try await python.content()
+            let changed = Set(before.keys).union(after.keys).filter { before[$0] != after[$0] }
+            #expect(changed.isEmpty, "changed: \(changed)")
         } close: {
             try? await python.remove()
         }
@@ -335,8 +345,11 @@ import Testing
         let deleted = try await Self.run("delete", "memory", "id-0", "nope", "-f", with: settings)
         #expect(deleted == "Deleted 1 memories.\n")
         let session = ["delete", "session", "s/1 \u{2028}", "--user", "u:é", "-f"]
-        #expect(try await ServerProcess.command(session, settings).output == "Deleted session s/1 \u{2028}.\n")
-        #expect(try await ServerProcess.command(session, settings).output == "Session s/1 \u{2028} not found.\n")
+        for answer in ["Deleted session s/1 \u{2028}.\n", "Session s/1 \u{2028} not found.\n"] {
+            let output = try await ServerProcess.command(session, settings).output
+            // The first command that needs the index of sessions logs that it makes it.
+            #expect(output.hasSuffix(answer), "\(output)")
+        }
         try await Self.run("delete", "memory", "id-5", with: settings, status: 1)
     }
 }
