@@ -1,7 +1,7 @@
 import AgentMemory
 
-/// `{"record": {…}}` with the fields as the API spells them, and `"vector"`: base64 of little-endian
-/// 32-bit floats.
+/// `{"record": {…}}` with the fields as the API spells them, and `"vector"`: base64 of
+/// little-endian 32-bit floats.
 enum RecordLine {
     static func json(_ record: SnapshotRecord) -> JSONWriter {
         var writer = JSONWriter(capacity: record.record.text.utf8.count + 768 + (record.vector?.count ?? 0) * 6)
@@ -52,7 +52,7 @@ enum RecordLine {
 }
 
 extension JSONValue {
-    /// - Throws: ``MemoryError`` with code `invalidInput` that names a member which is none of these.
+    /// - Throws: ``MemoryError`` with code `invalidInput` that names a member other than these.
     func refuseUnknown(_ known: [String], in source: String) throws(MemoryError) {
         let names = Set(known.map(ExactString.init))
         for member in objectValue?.members ?? [] where !names.contains(ExactString(member.name)) {

@@ -79,6 +79,36 @@ import Testing
     private static let namespaces: [String?] = ["a", "ab", "a%", "team_1", "team-1", "team_", "b\\", "b\\c", nil]
     private static let users: [String?] = ["u", "v", "w1", "*", nil]
 
+    @Test func `a snapshot has what the caller reaches`() async throws {
+        try await withStores { stores in
+            let selection = try SnapshotSelection()
+            func seen() async throws -> (records: [String], sessions: [SessionKey]) {
+                try await stores.memories.withSnapshot(of: selection) { records in
+                    let found = try await records.next().map(\.record.id)
+                    return try await stores.sessions.withSessions(of: selection) { sessions in
+                        (found, try await sessions.next().map(\.key))
+                    }
+                }
+            }
+            let keys = try ["ada", "ben"].map { try SessionKey(sessionID: "s", userID: $0) }
+            try await AccessScope.everything.limiting {
+                _ = try await stores.memories.add([
+                    MemoryRecord(id: "a", text: "tea", userID: "ada"),
+                    MemoryRecord(id: "b", text: "tea", userID: "ben"),
+                ])
+                for key in keys { try await stores.sessions.create(Sample.session(key)) }
+                let all = try await seen()
+                #expect(all.records == ["a", "b"] && all.sessions == keys)
+            }
+            try await Caller(subject: "ada", users: ["ada"], rights: .read).scope.limiting {
+                let own = try await seen()
+                #expect(own.records == ["a"] && own.sessions == [keys[0]])
+            }
+            let nothing = try await seen()
+            #expect(nothing.records.isEmpty && nothing.sessions.isEmpty)
+        }
+    }
+
     @Test func `no statement sees or changes what is outside of the scope`() async throws {
         try await withStores { stores in
             var random = SplitMix(seed: 11)

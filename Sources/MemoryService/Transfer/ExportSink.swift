@@ -6,8 +6,8 @@ public protocol ExportSink: Sendable {
     func write(_ bytes: [UInt8]) async throws
 }
 
-/// Passes bytes from a task that writes to one that reads. A writer waits until the reader has taken
-/// what it wrote, so that at most one piece is in memory.
+/// Passes bytes from a task that writes to one that reads. A writer waits until the reader has
+/// taken what it wrote, so that at most one piece is in memory.
 public final class PieceChannel: ExportSink {
     private struct State {
         var piece: [UInt8]?

@@ -13,8 +13,8 @@ private func put(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
     write(descriptor, bytes.baseAddress, bytes.count)
 }
 
-/// A file that takes its name when it is complete: until then it has another one in the same folder.
-/// Only its owner may read it.
+/// A file that takes its name when it is complete: until then it has another one in the same
+/// folder. Only its owner may read it.
 ///
 /// It writes on the thread of the caller: the process does nothing else.
 final class ExportFile: ExportSink {

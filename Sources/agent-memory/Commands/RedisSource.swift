@@ -18,7 +18,8 @@ struct RedisSource: Sendable {
     ///   - url: of the Redis; the settings have the names of its keys.
     ///   - model: that made its vectors; `nil` if they are not read.
     ///   - target: the stores that the import writes to.
-    /// - Throws: ``MemoryError`` with code `misconfigured`; ``Refusal`` if the source is the target.
+    /// - Throws: ``MemoryError`` with code `misconfigured`; ``Refusal`` if the source is the
+    ///   target.
     init(_ url: String, model: String?, _ target: CommandStores) throws {
         let settings = target.settings
         guard target.database.name != "redis" || url != settings.redis.url else {
