@@ -171,6 +171,29 @@ import Testing
                 body: body, timeout: .seconds(120)))
     }
 
+    @Test func `an import that was killed is completed by the same import`() async throws {
+        let settings = try Self.settings(.redis)
+        let client = try RedisClient(
+            configuration: RedisClient.Configuration(endpoint: RedisEndpoint(url: settings["REDIS_URL"] ?? "")),
+            logger: Logger(label: "test"))
+        let keys = RedisCommand("KEYS", "\(settings["REDISVL_INDEX_PREFIX"] ?? "")*")
+        try await withTemporaryFolder { folder in
+            let (file, out) = (folder.appendingPathComponent("in.jsonl"), folder.appendingPathComponent("out.jsonl"))
+            try Data(Self.export(records: 1500, sessions: 5)).write(to: file)
+            let process = try await RunningProcess.start(
+                ServerProcess.binary, ["import", "--from", file.path], environment: settings)
+            try await eventually(within: .seconds(60), "nothing is imported: \(process.output)") {
+                try await client.send(keys).array?.isEmpty == false
+            }
+            process.signal(SIGKILL)
+            _ = await process.exitStatus()
+            try await Self.run("import", "--from", file.path, "--existing", "skip", with: settings)
+            try await Self.run("export", "--to", out.path, with: settings)
+            #expect((try Self.lines(out) == Self.lines(file)) as Bool)
+        }
+        await client.close()
+    }
+
     @Test func `a client that does not read its export is disconnected, and the server goes on`() async throws {
         let settings = try Self.settings(.redis).merging(["HTTP_WRITE_TIMEOUT_SECONDS": "1"]) { $1 }
         try await withTemporaryFolder { folder in

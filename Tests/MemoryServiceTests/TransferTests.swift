@@ -18,9 +18,12 @@ import Testing
         let exporting: MemoryExport
         let importing: MemoryImport
 
-        init(model: String = "test") {
+        /// - Parameter other: in place of the store in memory.
+        init(model: String = "test", database other: (any MemoryVectorDatabase)? = nil) {
             let embedder = TestEmbedder(model: model, dimensions: 4)
-            database = ReferenceMemoryDatabase(embedder: embedder)
+            let reference = ReferenceMemoryDatabase(embedder: embedder)
+            self.database = reference
+            let database = other ?? reference
             memory = LongTermMemory(
                 database: database, accessRecorder: AccessRecorder(database: database, logger: Logger(label: "test")))
             sessions = ReferenceWorkingMemoryStore(jobs: jobs)
@@ -80,8 +83,22 @@ import Testing
 
     private final class Sink: ExportSink {
         let bytes = Mutex<[UInt8]>([])
+        private let writes = Mutex(0)
+        private let second: @Sendable () async throws -> Void
 
-        func write(_ bytes: [UInt8]) async throws { self.bytes.withLock { $0 += bytes } }
+        /// - Parameter second: done at the second write, that of the first page.
+        init(_ second: @escaping @Sendable () async throws -> Void = {}) {
+            self.second = second
+        }
+
+        func write(_ bytes: [UInt8]) async throws {
+            let number = writes.withLock { writes in
+                writes += 1
+                return writes
+            }
+            if number == 2 { try await second() }
+            self.bytes.withLock { $0 += bytes }
+        }
     }
 
     private static func caller(_ namespace: String, _ rights: Caller.Rights = .all) -> Caller {
@@ -193,6 +210,55 @@ import Testing
             try await target.take(try await source.export()) { $0.keepsVectors = true }
         }
         #expect(none.message.contains("has no vectors"))
+    }
+
+    /// A backend as a loaded one is: without snapshots, and with the writes of the basic protocol.
+    private struct ListedDatabase: MemoryVectorDatabase {
+        let base: ReferenceMemoryDatabase
+        var name: String { "listed" }
+        var capabilities: BackendCapabilities { base.capabilities }
+
+        func prepare() async throws {}
+        func close() async {}
+        func health() async -> [ComponentHealth] { [] }
+        func add(_ records: [MemoryRecord]) async throws -> [String] { try await base.add(records) }
+        func search(_ query: SearchQuery) async throws -> Page<SearchHit> { try await base.search(query) }
+        func list(_ query: ListQuery) async throws -> Page<MemoryRecord> { await base.list(query) }
+        func count(_ filter: MemoryFilter) async throws -> Int { await base.count(filter) }
+        func delete(_ ids: [String]) async throws -> Int { try await base.delete(ids) }
+        func update(_ updates: [RecordUpdate]) async throws -> Int { try await base.update(updates) }
+
+        func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
+            await base.neighbors(of: records, reach: reach)
+        }
+    }
+
+    @Test func `a backend without snapshots is listed, twice, and says whether it changed`() async throws {
+        let base = ReferenceMemoryDatabase(embedder: TestEmbedder(dimensions: 4))
+        let database = ListedDatabase(base: base)
+        let stores = Stores(database: database)
+        let date = Timestamp.now()
+        // Many of one date.
+        _ = try await base.add(
+            try (0..<1300).map {
+                try MemoryRecord(
+                    id: "r\($0 + 10_000)", text: "tea \($0)", createdAt: date.advanced(bySeconds: Int64($0 / 700)))
+            })
+        let lines = try await stores.export()
+        #expect(lines.count == 1302 && Set(lines).count == 1302)
+        #expect(lines.last?.contains(#""consistent":true"#) == true)
+        let sink = Sink { _ = try await base.delete(["r10700"]) }
+        let counts = try await stores.exporting.run(SnapshotSelection(), for: .unrestricted, to: sink)
+        #expect(!counts.isConsistent)
+        let error = try await Self.refusal { _ = try await stores.export(vectors: true) }
+        #expect(error.code == .unsupported)
+        let target = Stores(
+            database: ListedDatabase(base: ReferenceMemoryDatabase(embedder: TestEmbedder(dimensions: 4))))
+        #expect(try await target.take(lines).records.added == 1300)
+        #expect(try await target.take(lines) { $0.existing = .skip }.records.skipped == 1300)
+        #expect(try await target.take(lines) { $0.existing = .replace }.records.replaced == 1300)
+        let kept = try await Self.refusal { try await target.take(lines) { $0.keepsVectors = true } }
+        #expect(kept.message.contains("no vectors"))
     }
 
     @Test func `a caller exports what it reaches`() async throws {

@@ -186,7 +186,7 @@ private struct ImportWork {
         } catch let error as MemoryError {
             throw MemoryError(
                 error.code, "lines \(first) to \(last): \(error.message)", path: error.path,
-                underlying: error.underlying, mayHaveBeenDone: error.mayHaveBeenDone)
+                setting: error.setting, underlying: error.underlying, mayHaveBeenDone: error.mayHaveBeenDone)
         }
         batch = []
         ids = [:]
