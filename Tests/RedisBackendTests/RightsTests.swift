@@ -78,6 +78,9 @@ import Testing
             let narrow = AccessScope(namespaces: PermittedValues(exactly: ["n"]))
             try check(try await database.events(of: "a", within: narrow, page: page).total == 0)
             try check(try await !database.events(after: 0, limit: 1, within: .everything).isEmpty)
+            try await database.withSnapshot(of: try SnapshotSelection(hasVectors: true)) { snapshot in
+                try check(try await snapshot.next().map(\.record.id) == ["a", "raw"])
+            }
             let operation = events.items[0].operation
             try check(
                 try await !database.events(ofOperation: operation, after: 0, limit: 1, within: .everything).isEmpty)

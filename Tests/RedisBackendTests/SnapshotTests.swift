@@ -50,6 +50,22 @@ import Testing
         }
     }
 
+    @Test func `a snapshot begins at the last event, whatever numbers there are`() async throws {
+        try await TestStore.run { store in
+            try await store.withDatabase { database in
+                for count in 0..<7 {
+                    try await database.withSnapshot(of: try SnapshotSelection()) { snapshot in
+                        _ = try await database.add([MemoryRecord(id: "r\(count)", text: "tea")])
+                        let found = try await Self.all(snapshot).count
+                        #expect(found == count)
+                    }
+                    // Without the oldest events, or any.
+                    if count == 3 { try await database.sweepEvents(keptSeconds: 0) }
+                }
+            }
+        }
+    }
+
     @Test func `a selection is that of the beginning too`() async throws {
         try await TestStore.run { store in
             try await store.withDatabase { database in

@@ -23,10 +23,26 @@ extension RedisMemoryDatabase: SnapshotDatabase {
         return own.vectorField
     }
 
+    /// The number of the last event, found by halves: the smallest rights do not have XREVRANGE.
+    ///
+    /// - Returns: 0 if there is none. Of events that are written meanwhile, any may be the last.
     private func lastEvent() async throws -> Int {
-        let reply = try await client.send(
-            RedisCommand("XREVRANGE", eventsKey, "+", "-", "COUNT", "1"), isRead: true)
-        return try (reply.array ?? []).first.map(EventEntry.event)?.sequence ?? 0
+        func first(after number: Int) async throws -> Int? {
+            let range = RedisCommand("XRANGE", eventsKey, "(0-\(number)", "+", "COUNT", "1")
+            return try await client.send(range, isRead: true).array?.first.map(EventEntry.event)?.sequence
+        }
+        var last = 0
+        var end = 1
+        while let found = try await first(after: end) { (last, end) = (found, 2 * found) }
+        while last < end {
+            let middle = last + (end - last) / 2
+            guard let found = try await first(after: middle) else {
+                end = middle
+                continue
+            }
+            last = found
+        }
+        return last
     }
 }
 
