@@ -7,9 +7,9 @@ extension PostgresMemoryDatabase: SnapshotDatabase {
     ) async throws -> Value {
         // The table of the vectors is known only then.
         try await call { _ in }
-        let table = space.table
+        let space = space
         return try await database.withSnapshot { snapshot in
-            try await body(PostgresRecordSnapshot(snapshot, of: self.database, selection, vectorsIn: table))
+            try await body(PostgresRecordSnapshot(snapshot, of: self.database, selection, vectorsIn: space))
         }
     }
 }
@@ -20,17 +20,17 @@ private actor PostgresRecordSnapshot: RecordSnapshot {
     private let snapshot: PostgresDatabase.Snapshot
     private let database: PostgresDatabase
     private let selection: SnapshotSelection
-    private let table: String
+    private let space: VectorSpace
     private var last = ""
 
     init(
         _ snapshot: PostgresDatabase.Snapshot, of database: PostgresDatabase, _ selection: SnapshotSelection,
-        vectorsIn table: String
+        vectorsIn space: VectorSpace
     ) {
         self.snapshot = snapshot
         self.database = database
         self.selection = selection
-        self.table = table
+        self.space = space
     }
 
     func count() async throws -> Int? {
@@ -41,7 +41,7 @@ private actor PostgresRecordSnapshot: RecordSnapshot {
     }
 
     func next() async throws -> [SnapshotRecord] {
-        let statement = try SnapshotSQL.page(selection, after: last, vectorsIn: table)
+        let statement = try SnapshotSQL.page(selection, after: last, vectorsIn: space)
         let page = try await mappingErrors {
             let result = try await snapshot.connection.query(statement, deadline: database.pageDeadline)
             let records = try result.records()
@@ -69,15 +69,15 @@ enum SnapshotSQL {
 
     /// - Parameters:
     ///   - id: of the last record of the page before; empty for the first page.
-    ///   - table: of the vectors.
+    ///   - space: of the vectors.
     static func page(
-        _ selection: SnapshotSelection, after id: String, vectorsIn table: String
+        _ selection: SnapshotSelection, after id: String, vectorsIn space: VectorSpace
     ) throws(MemoryError) -> PostgresStatement {
         var sql = SQLBuilder()
         let conditions = ["m.id > \(sql.bind(id))"] + (try conditions(selection, &sql))
         let (columns, join) =
             selection.hasVectors
-            ? (", e.embedding AS \(vector)", " LEFT JOIN \(table) e ON e.number = m.number") : ("", "")
+            ? (", \(space.storedVector) AS \(vector)", " LEFT JOIN \(space.table) e ON e.number = m.number") : ("", "")
         let text = """
             SELECT \(RecordSQL.selection)\(columns) FROM memories m\(join)\(FilterSQL.whereClause(conditions)) \
             ORDER BY m.id LIMIT \(sql.bind(pageSize))
