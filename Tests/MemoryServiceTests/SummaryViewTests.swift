@@ -278,4 +278,23 @@ import Testing
         try await views.delete(id: mine.id, for: callers[1])
         #expect(try await views.view(id: mine.id, for: callers[0]).id == mine.id)
     }
+
+    @Test func `users whose names differ only in their bytes have a summary each`() async throws {
+        let users = ["caf\u{e9}", "cafe\u{301}"]
+        try await memory.create(
+            try users.enumerated().map { try MemoryRecord(id: "\($0)", text: "text \($0)", userID: $1) },
+            deduplicate: false)
+        let views = views()
+        let view = try await views.create(
+            SummaryView.Definition(
+                name: nil, groupBy: [.userID], filters: [:], timeWindowDays: nil, isContinuous: false, prompt: nil,
+                modelName: nil), for: .unrestricted)
+        _ = try await views.renew(
+            SummaryViewJob(viewID: view.id, taskID: nil, isForced: false, waits: 0, caller: .unrestricted))
+        for user in users {
+            let found = try await views.partitions(
+                of: view.id, where: [.userID: user], page: PageRequest(), for: .unrestricted)
+            #expect(found.items.map(\.memoryCount) == [1])
+        }
+    }
 }

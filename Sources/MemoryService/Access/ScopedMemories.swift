@@ -98,8 +98,6 @@ struct ScopedMemories: Sendable {
 
     /// All records that match and that the caller may see, newest first, in pages. A record that is
     /// stored meanwhile may be left out.
-    ///
-    /// - Parameter filter: without a condition on `created_at`.
     func forEachPage(of filter: MemoryFilter, _ body: ([MemoryRecord]) throws -> Void) async throws {
         try caller.require(.read)
         // Each page begins at the date of the last record, so that no page needs a large offset.
@@ -107,7 +105,10 @@ struct ScopedMemories: Sendable {
         var seenAtEnd = 0
         while true {
             var dates = filter.dates
-            if let end { dates[.createdAt] = try DateCondition(field: .createdAt, [DateCondition.Bound(.lte, end)]) }
+            if let end {
+                let bounds = filter.dates[.createdAt]?.bounds ?? []
+                dates[.createdAt] = try DateCondition(field: .createdAt, bounds + [DateCondition.Bound(.lte, end)])
+            }
             let page = try await visible(
                 ListQuery(
                     filter: filter.with(dates: dates), page: try PageRequest(limit: 1000, offset: seenAtEnd)))

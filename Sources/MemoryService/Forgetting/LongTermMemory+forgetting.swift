@@ -9,7 +9,7 @@ extension LongTermMemory {
     ///
     /// - Parameters:
     ///   - policy: which memories are kept.
-    ///   - filter: limits the memories; it must have no condition on `created_at`.
+    ///   - filter: limits the memories.
     ///   - batch: how many memories are removed at once, 1 to 500.
     ///   - isDryRun: finds out what would be forgotten, and writes nothing.
     ///   - caller: sees and writes only what it may.

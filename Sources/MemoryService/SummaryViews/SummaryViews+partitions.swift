@@ -1,0 +1,184 @@
+public import AgentMemory
+import Logging
+import Prompts
+
+extension SummaryViews {
+    /// The stored partitions whose groups have these values, by their ids.
+    ///
+    /// - Throws: ``MemoryError`` with code `notFound`.
+    public func partitions(
+        of id: String, where values: [SummaryView.GroupField: String], page: PageRequest, for caller: Caller
+    ) async throws -> Page<SummaryPartition> {
+        let view = try await view(id: id, for: caller)
+        guard values.keys.allSatisfy(view.definition.groupBy.contains) else {
+            return Page(items: [], total: 0, request: page)
+        }
+        return try await caller.scope.limiting {
+            if values.isEmpty {
+                return try await documents.documents(.summaryPartition, of: id, within: caller.scope, page: page).map {
+                    try SummaryPartition($0.document)
+                }
+            }
+            let found = try await allPartitions(of: id, within: caller.scope).filter { partition in
+                values.allSatisfy { partition.group[$0.key].map(ExactString.init) == ExactString($0.value) }
+            }
+            return Page(of: found, request: page)
+        }
+    }
+
+    func allPartitions(of id: String, within scope: AccessScope) async throws -> [SummaryPartition] {
+        var found: [SummaryPartition] = []
+        var offset: Int? = 0
+        while let from = offset {
+            let page = try await documents.documents(
+                .summaryPartition, of: id, within: scope, page: try PageRequest(limit: Self.pageSize, offset: from))
+            found += try page.items.map { try SummaryPartition($0.document) }
+            offset = page.items.isEmpty ? nil : page.nextOffset
+        }
+        return found
+    }
+
+    /// Renews the summary of one group, unless nothing has changed since it was made.
+    ///
+    /// - Parameter isForced: renews it in any case.
+    /// - Throws: ``MemoryError``: `notFound`; `invalidCombination` for a group of other fields;
+    ///   what the model failed with, if there is no earlier summary.
+    public func run(
+        id: String, group: [String: String], isForced: Bool, for caller: Caller
+    ) async throws -> SummaryPartition {
+        let view = try await view(id: id, for: caller)
+        let names = Set(view.definition.groupBy.map(\.rawValue))
+        guard Set(group.keys) == names else {
+            func list(_ names: some Collection<String>) -> String {
+                "[\(names.sorted().map { "'\($0)'" }.joined(separator: ", "))]"
+            }
+            throw MemoryError(
+                .invalidCombination, "group keys \(list(group.keys)) must exactly match view.group_by \(list(names))")
+        }
+        let values = Dictionary(
+            uniqueKeysWithValues: group.compactMap { name, value in
+                SummaryView.GroupField(rawValue: name).map { ($0, value) }
+            })
+        var collected = PartitionRecords()
+        try await forEachRecord(of: view, in: values, for: caller) { record in
+            collected.add(record, within: configuration, counter)
+        }
+        return try await caller.scope.limiting {
+            do {
+                let partition = try await renewed(view, values, collected, isForced: isForced)
+                if let failure = partition.failure, partition.summary.isEmpty {
+                    throw MemoryError(.languageModelFailed, failure)
+                }
+                return partition
+            } catch let pause as ModelQuestions.Pause {
+                let kept = try await failed(view, values, collected, pause.reason)
+                guard !kept.summary.isEmpty else { throw MemoryError(.languageModelFailed, pause.reason) }
+                return kept
+            }
+        }
+    }
+
+    /// Calls `body` with every memory of the view, the newest first.
+    func forEachRecord(
+        of view: SummaryView, in group: [SummaryView.GroupField: String], for caller: Caller,
+        _ body: (MemoryRecord) -> Void
+    ) async throws {
+        try await memory.memories.scoped(to: caller).forEachPage(of: try filter(of: view, group)) { records in
+            for record in records { body(record) }
+        }
+    }
+
+    private func filter(of view: SummaryView, _ group: [SummaryView.GroupField: String]) throws -> MemoryFilter {
+        let filter = try SummaryViewFilter.filter(view.definition.filters)
+        var (tags, dates) = (filter.tags, filter.dates)
+        // A group's value replaces the filter on its field.
+        for (field, value) in group { tags[field.tag] = try TagCondition(field: field.tag, eq: value) }
+        if let days = view.definition.timeWindowDays {
+            let start = now().advanced(bySeconds: -Int64(days) * 86_400)
+            dates[.createdAt] = try DateCondition(field: .createdAt, [.init(.gte, start)])
+        }
+        return filter.with(tags: tags, dates: dates)
+    }
+
+    /// The partition with a summary of these memories.
+    ///
+    /// - Throws: ``ModelQuestions/Pause``; ``MemoryError`` of the store.
+    func renewed(
+        _ view: SummaryView, _ group: [SummaryView.GroupField: String], _ records: PartitionRecords, isForced: Bool
+    ) async throws -> SummaryPartition {
+        let key = DocumentKey(.summaryPartition, SummaryPartition.id(view.id, group))
+        let before = try await documents.document(key).map { try SummaryPartition($0.document) }
+        let fingerprint = records.fingerprint(of: view)
+        if !isForced, let before, before.failure == nil, before.fingerprint == fingerprint { return before }
+        var partition = SummaryPartition(
+            viewID: view.id, group: group, summary: "", memoryCount: records.count, computedAt: now(),
+            fingerprint: fingerprint)
+        if records.count > 0 {
+            let questions = ModelQuestions(
+                model: model(named: view.definition.modelName) ?? model, prompts: prompts,
+                timeLimit: configuration.timeLimit)
+            do {
+                let answer = try await questions.text(
+                    prompt(view, partition, records), for: .summaryView, quoting: records.newest.map(\.text),
+                    namespace: group[.namespace] ?? view.only(.namespace))
+                let text = answer.text.trimmed
+                guard answer.isWhole, !text.isEmpty else {
+                    return try await failed(view, group, records, "the language model's summary was cut off or empty")
+                }
+                partition.summary = text
+            } catch let error as MemoryError where error.code == .languageModelRefused {
+                return try await failed(view, group, records, error.message)
+            }
+        }
+        try await store(partition, of: view)
+        return partition
+    }
+
+    /// The partition as it was, with the reason why it is not renewed.
+    private func failed(
+        _ view: SummaryView, _ group: [SummaryView.GroupField: String], _ records: PartitionRecords, _ reason: String
+    ) async throws -> SummaryPartition {
+        logger.warning("a summary view was not renewed", metadata: ["view": "\(view.id)", "reason": "\(reason)"])
+        let key = DocumentKey(.summaryPartition, SummaryPartition.id(view.id, group))
+        var partition =
+            try await documents.document(key).map { try SummaryPartition($0.document) }
+            ?? SummaryPartition(
+                viewID: view.id, group: group, summary: "", memoryCount: records.count, computedAt: now(),
+                fingerprint: "")
+        partition.failure = reason
+        try await store(partition, of: view)
+        return partition
+    }
+
+    private func store(_ partition: SummaryPartition, of view: SummaryView) async throws {
+        // A view that was deleted meanwhile leaves no summaries.
+        guard try await documents.document(SummaryView.key(view.id)) != nil else { return }
+        _ = try await documents.write(partition.document(of: view), expecting: .anything, keptFor: nil)
+    }
+
+    private func prompt(_ view: SummaryView, _ partition: SummaryPartition, _ records: PartitionRecords) -> String {
+        let lines = records.newest.reversed().map { line($0) }
+        let omitted = records.count - records.newest.count
+        let note = omitted > 0 ? "\n(\(omitted) older memories are left out)" : ""
+        return prompts[.summaryView].filled(with: [
+            "instructions": view.definition.prompt ?? prompts[.summaryViewDefault].filled(with: [:]).trimmed,
+            "group": (partition.json["group"] ?? .null).jsonText,
+            "memories": lines.joined(separator: "\n") + note,
+        ])
+    }
+
+    /// One line of JSON.
+    private func line(_ record: MemoryRecord) -> String {
+        let text =
+            record.text.count > configuration.longestText
+            ? "\(record.text.prefix(configuration.longestText)) […]" : record.text
+        return JSONValue.object([
+            "id": .string(record.id), "text": .string(text), "created_at": .string(record.createdAt.iso8601),
+            "event_date": record.eventDate.map { .string($0.iso8601) } ?? .null,
+            "session_id": record.sessionID.map { .string($0) } ?? .null,
+            "namespace": record.namespace.map { .string($0) } ?? .null,
+            "user_id": record.userID.map { .string($0) } ?? .null,
+            "topics": .array(record.topics.map { .string($0) }),
+        ]).jsonText
+    }
+}

@@ -1,0 +1,121 @@
+public import AgentMemory
+
+extension SummaryViews {
+    /// Queues a run of the whole view.
+    ///
+    /// - Parameters:
+    ///   - taskID: `nil` or empty for one of the server's. A task of this id that is not over is
+    ///     returned as it is.
+    ///   - isForced: also renews summaries whose memories have not changed.
+    /// - Throws: ``MemoryError``: `notFound`; `conflict` if the id belongs to another view's task.
+    public func start(
+        id: String, taskID: String?, isForced: Bool, for caller: Caller
+    ) async throws -> SummaryTask {
+        try caller.require(.write)
+        return try await caller.scope.limiting {
+            let view = try await existing(id, caller).document
+            let taskID = taskID.flatMap { $0.isEmpty ? nil : $0 } ?? ULID.make(at: now())
+            // Ids have the rules of sessions' ids.
+            _ = try SessionKey(sessionID: taskID)
+            let stored = try await documents.document(ServerTask.key(taskID))
+            if let stored {
+                let task = try SummaryTask(stored.document)
+                guard reaches(stored, caller), task.viewID == id else {
+                    throw MemoryError(.conflict, "there is another task with the id \(taskID)")
+                }
+                if !task.status.isOver { return task }
+            }
+            let task = SummaryTask(id: taskID, viewID: id, createdAt: now())
+            let revision = try await documents.write(
+                task.document(view), expecting: stored.map { .revision($0.revision) } ?? .absent,
+                keptFor: ServerTask.keptSeconds)
+            guard revision != nil else { throw MemoryError(.conflict, "the task was started at the same time") }
+            try await jobs.enqueue([
+                SummaryViewJob(viewID: id, taskID: taskID, isForced: isForced, waits: 0, caller: caller).newJob
+            ])
+            return task
+        }
+    }
+
+    /// Changes a task that is there and not over.
+    func note(_ taskID: String?, _ change: (inout SummaryTask) -> Void) async throws {
+        guard let taskID, let stored = try await documents.document(ServerTask.key(taskID)) else { return }
+        var task = try SummaryTask(stored.document)
+        guard !task.status.isOver else { return }
+        change(&task)
+        _ = try await documents.write(
+            task.document(stored.document), expecting: .revision(stored.revision), keptFor: ServerTask.keptSeconds)
+    }
+
+    /// Renews all summaries of a view whose memories have changed, one after the other, and empties
+    /// those that have no memories any more.
+    ///
+    /// - Returns: why some of them could not be renewed; empty if all were. `nil` if there is no
+    ///   such view.
+    /// - Throws: ``ModelQuestions/Pause``; ``MemoryError`` of the store.
+    func renew(_ job: SummaryViewJob) async throws -> [String]? {
+        guard let stored = try await documents.document(SummaryView.key(job.viewID)), reaches(stored, job.caller) else {
+            return nil
+        }
+        let view = try SummaryView(stored.document)
+        // By the ids of their partitions: values that differ only in their bytes are two groups.
+        var groups: [String: (values: [SummaryView.GroupField: String], records: PartitionRecords)] = [:]
+        func add(_ values: [SummaryView.GroupField: String], _ record: MemoryRecord? = nil) {
+            let id = SummaryPartition.id(view.id, values)
+            var group = groups.removeValue(forKey: id) ?? (values, PartitionRecords())
+            if let record { group.records.add(record, within: configuration, counter) }
+            groups[id] = group
+        }
+        try await forEachRecord(of: view, in: [:], for: job.caller.deriving) { record in
+            var group: [SummaryView.GroupField: String] = [:]
+            for field in view.definition.groupBy {
+                // A memory without the field belongs to no group.
+                guard let value = field.value(of: record) else { return }
+                group[field] = value
+            }
+            add(group, record)
+        }
+        for partition in try await allPartitions(of: view.id, within: job.caller.scope) { add(partition.group) }
+        if view.definition.groupBy.isEmpty, groups.isEmpty { add([:]) }
+        var failures: [String] = []
+        for (_, group) in groups.sorted(by: { $0.key < $1.key }) {
+            if let taskID = job.taskID, try await ServerTasks(documents: documents).isOver(taskID) { break }
+            let partition = try await renewed(view, group.values, group.records, isForced: job.isForced)
+            if let failure = partition.failure { failures.append(failure) }
+        }
+        return failures
+    }
+
+    // MARK: Continuous views
+
+    /// Queues runs of the continuous views that are due: one for each, of all servers on the store.
+    ///
+    /// - Parameter interval: seconds between two runs of a view.
+    func startDue(every interval: Int) async throws {
+        try await AccessScope.everything.limiting {
+            var offset: Int? = 0
+            while let from = offset {
+                let page = try await documents.documents(
+                    .summaryView, of: "", within: .everything,
+                    page: try PageRequest(limit: Self.pageSize, offset: from))
+                for stored in page.items {
+                    let view = try SummaryView(stored.document)
+                    guard view.definition.isContinuous else { continue }
+                    // The server that writes the mark has the turn; it expires when the next one
+                    // is due.
+                    let mark = Document(
+                        DocumentKey(.schedule, view.id), namespace: stored.document.namespace,
+                        userID: stored.document.userID, body: [:])
+                    guard try await documents.write(mark, expecting: .absent, keptFor: interval) != nil else {
+                        continue
+                    }
+                    try await jobs.enqueue([
+                        SummaryViewJob(viewID: view.id, taskID: nil, isForced: false, waits: 0, caller: view.owner)
+                            .newJob
+                    ])
+                }
+                offset = page.items.isEmpty ? nil : page.nextOffset
+            }
+        }
+    }
+}
