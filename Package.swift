@@ -98,12 +98,13 @@ let migrations = [
     "0001_create_memories", "0002_create_sessions_and_jobs", "0003_create_vector_spaces", "0004_create_deletions",
     "0005_create_memory_tokens", "0006_add_keyword_analysis", "0007_create_access_tokens",
     "0008_create_vector_codes", "0009_create_row_policies", "0010_create_memory_events", "0011_add_metadata_terms",
-    "0012_create_documents", "0013_add_expiry", "0014_defer_indexing",
+    "0012_create_documents", "0013_add_expiry", "0014_defer_indexing", "0015_add_successors",
 ]
 
 let prompts = [
     "query_optimization_v1", "extraction_discrete_v1", "extraction_preferences_v1", "extraction_summary_v1",
-    "extraction_custom_v1", "json_repair_v1", "session_summary_v1", "summary_view_v1", "summary_view_default_v1",
+    "extraction_custom_v1", "deduplication_v1", "json_repair_v1", "session_summary_v1", "summary_view_v1",
+    "summary_view_default_v1", "tags_v1",
 ]
 
 let package = Package(
@@ -233,10 +234,10 @@ let package = Package(
             "MemoryHTTPTests",
             [
                 "AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "Prompts",
-                "ReferenceBackend",
+                "ReferenceBackend", "TestSupport",
             ],
             packages: [httpTypes, hummingbird, lifecycle, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
-            excluding: ["reference-working-memory.jsonl"]),
+            excluding: ["reference-language-models.jsonl", "reference-working-memory.jsonl"]),
         tests("SettingsTests", ["Settings", "TestSupport"]),
         tests(
             "OAuth2Tests", ["AgentMemory", "HTTPClient", "OAuth2"],
@@ -278,7 +279,7 @@ let package = Package(
             "ConformanceTests",
             [
                 "AgentMemory", "BackendHarnesses", "MemoryConformance", "MemoryService", "PostgresBackend",
-                "PostgresDriver", "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
+                "PostgresDriver", "Prompts", "RESTConformance", "RedisBackend", "RedisDriver", "ReferenceBackend",
                 "TestServices", "TestSupport",
             ], packages: [logging]),
         tests(
@@ -289,7 +290,8 @@ let package = Package(
             ],
             packages: [logging] + nio("NIOCore", "NIOPosix"),
             excluding: [
-                "README.md", "integrations.py", "late_server.py", "official_client.py", "read_index.py",
+                "README.md", "integrations.py", "language_models.py", "late_server.py", "official_client.py",
+                "read_index.py",
                 "working_memory.py",
             ]),
     ]

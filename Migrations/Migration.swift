@@ -33,6 +33,7 @@ public struct Migration: Sendable, Equatable {
         embedded("0012_create_documents", PackageResources._012_create_documents_sql),
         embedded("0013_add_expiry", PackageResources._013_add_expiry_sql),
         embedded("0014_defer_indexing", PackageResources._014_defer_indexing_sql),
+        embedded("0015_add_successors", PackageResources._015_add_successors_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

@@ -13,6 +13,8 @@ public struct PromptSet: Sendable, Equatable {
         case summaryView = "summary_view"
         /// The instructions of a summary view without its own.
         case summaryViewDefault = "summary_view_default"
+        case deduplication
+        case tags
 
         /// The names that have a place in the prompt.
         public var places: [String] {
@@ -25,6 +27,8 @@ public struct PromptSet: Sendable, Equatable {
             case .sessionSummary: ["prev_summary", "messages_joined"]
             case .summaryView: ["instructions", "group", "memories"]
             case .summaryViewDefault: []
+            case .deduplication: ["memories"]
+            case .tags: ["memories", "top_k_topics"]
             }
         }
 
@@ -34,6 +38,7 @@ public struct PromptSet: Sendable, Equatable {
             case .extractionDiscrete, .extractionPreferences, .extractionSummary:
                 ["top_k_topics", "max_summary_length"]
             case .summaryView: ["group"]
+            case .tags: ["top_k_topics"]
             default: []
             }
         }
@@ -49,6 +54,8 @@ public struct PromptSet: Sendable, Equatable {
             case .sessionSummary: PackageResources.session_summary_v1_txt
             case .summaryView: PackageResources.summary_view_v1_txt
             case .summaryViewDefault: PackageResources.summary_view_default_v1_txt
+            case .deduplication: PackageResources.deduplication_v1_txt
+            case .tags: PackageResources.tags_v1_txt
             }
         }
     }

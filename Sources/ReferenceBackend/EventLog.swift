@@ -22,7 +22,7 @@ struct EventLog {
     }
 
     mutating func noteRemoval(of record: MemoryRecord, at time: Timestamp) {
-        append(record, .deleted, before: record.jsonObject, at: time)
+        append(record, .deleted, before: record.jsonObject, isRemoval: true, at: time)
     }
 
     /// Notes an erasure.
@@ -47,14 +47,17 @@ struct EventLog {
     }
 
     private mutating func append(
-        _ record: MemoryRecord, _ kind: MemoryEvent.Kind, before: JSONObject?, at time: Timestamp
+        _ record: MemoryRecord, _ kind: MemoryEvent.Kind, before: JSONObject?, isRemoval: Bool = false,
+        at time: Timestamp
     ) {
-        append(record.id, namespace: record.namespace, userID: record.userID, kind, before: before, at: time)
+        append(
+            record.id, namespace: record.namespace, userID: record.userID, kind, before: before, isRemoval: isRemoval,
+            at: time)
     }
 
     private mutating func append(
         _ id: String, namespace: String?, userID: String?, _ kind: MemoryEvent.Kind, before: JSONObject?,
-        at time: Timestamp
+        isRemoval: Bool = false, at time: Timestamp
     ) {
         guard isKept else { return }
         let origin = WriteOrigin.current
@@ -63,7 +66,8 @@ struct EventLog {
             MemoryEvent(
                 sequence: lastSequence, time: time, kind: origin?.kind ?? kind, id: id, namespace: namespace,
                 userID: userID, operation: origin?.operation ?? ULID.make(), caller: origin?.caller,
-                reason: origin?.reason, before: before))
+                reason: origin?.reason, successor: isRemoval ? origin?.successors[ExactString(id)] : nil,
+                before: before))
     }
 }
 

@@ -99,6 +99,48 @@ struct Languages {
         settings.language.extracts && settings.memory.isLongTermEnabled ? generation : nil
     }
 
+    /// The model that works on stored memories; `nil` if none does.
+    private func indexing(_ settings: Settings) -> (any LanguageModel)? {
+        settings.memory.isLongTermEnabled ? fast ?? generation : nil
+    }
+
+    /// Queues the work on stored memories; `nil` if there is none.
+    func indexing(_ settings: Settings, _ jobs: JobSubmitter, logger: Logger) -> Indexing? {
+        var steps: Indexing.Steps = []
+        if tags(settings) { steps.insert(.tagging) }
+        if extracting(settings) != nil { steps.insert(.extraction) }
+        if indexing(settings) != nil, settings.language.deduplicates, settings.memory.keepsHistory {
+            steps.insert(.deduplication)
+        }
+        return steps.isEmpty ? nil : Indexing(jobs: jobs, steps: steps, logger: logger)
+    }
+
+    private func tags(_ settings: Settings) -> Bool {
+        indexing(settings) != nil && (settings.language.findsTopics || settings.language.findsEntities)
+    }
+
+    /// Finds topics and entities of stored memories; `nil` if that is off.
+    func tagging(_ settings: Settings, _ memory: LongTermMemory, logger: Logger) -> Tagging? {
+        guard tags(settings), let model = indexing(settings) else { return nil }
+        var configuration = Tagging.Configuration()
+        configuration.topics = settings.language.topics
+        configuration.findsTopics = settings.language.findsTopics
+        configuration.findsEntities = settings.language.findsEntities
+        return Tagging(by: model, prompts: prompts, memory: memory, configuration: configuration, logger: logger)
+    }
+
+    /// Unites memories of the same meaning; `nil` without a model.
+    func deduplication(
+        _ settings: Settings, _ memory: LongTermMemory, _ documents: any DocumentStore, logger: Logger
+    ) -> Deduplication? {
+        guard let model = indexing(settings) else { return nil }
+        var configuration = Deduplication.Configuration()
+        configuration.threshold = settings.language.deduplicationThreshold
+        return Deduplication(
+            by: model, prompts: prompts, memory: memory, documents: documents, configuration: configuration,
+            logger: logger)
+    }
+
     /// Summarises sessions; `nil` if none are summarised.
     func summaries(_ settings: Settings, _ documents: any DocumentStore, logger: Logger) -> SessionSummaries? {
         guard settings.language.summarizes, let generation else { return nil }

@@ -85,10 +85,13 @@ struct Server {
     ) async throws {
         let access = front.access
         let recorder = AccessRecorder(database: database, logger: logger)
+        // Apart from the others: a slow model must not keep memories from being stored.
+        let slowJobs = JobSubmitter(queue: stores.jobs)
         let memory = LongTermMemory(
             database: database, accessRecorder: recorder, deletions: stores.jobs,
             erasures: ErasureMarks(documents: stores.documents, notes: stores.jobs), reranking: models.reranking,
-            optimization: models.languages.optimization(settings, logger: logger))
+            optimization: models.languages.optimization(settings, logger: logger),
+            indexing: models.languages.indexing(settings, slowJobs, logger: logger))
         let jobs = JobSubmitter(queue: stores.jobs)
         let background = BackgroundWork(
             tasks: ServerTasks(documents: stores.documents),
@@ -104,8 +107,6 @@ struct Server {
             extraction: models.languages.extracting(settings).map { _ in
                 Extraction(after: settings.language.extractionDelay)
             }, summaries: summaries)
-        // Apart from the others: a slow model must not keep memories from being stored.
-        let slowJobs = JobSubmitter(queue: stores.jobs)
         let views = models.languages.views(settings, memory, stores.documents, slowJobs, logger: logger)
         let derivation = derivationHandlers(memory, stores, slowJobs, models.languages, summaries, views)
         let worker = BackgroundWorker(
@@ -211,6 +212,7 @@ struct Server {
         _ summaries: SessionSummaries?, _ views: SummaryViews?
     ) -> [any JobHandler] {
         var handlers: [any JobHandler] = []
+        var recordExtraction: RecordExtraction?
         if let model = languages.extracting(settings) {
             var configuration = ExtractionHandler.Configuration()
             configuration.batchTokens = settings.language.extractionTokens
@@ -221,6 +223,16 @@ struct Server {
                     by: model, prompts: languages.prompts, memory: memory, sessions: stores.sessions,
                     documents: stores.documents, jobs: jobs, configuration: configuration,
                     retries: settings.jobRetries, logger: logger))
+            recordExtraction = RecordExtraction(
+                by: model, prompts: languages.prompts, memory: memory, documents: stores.documents,
+                configuration: configuration, logger: logger)
+        }
+        if !languages.all.isEmpty {
+            handlers.append(
+                IndexingHandler(
+                    tagging: languages.tagging(settings, memory, logger: logger), extraction: recordExtraction,
+                    deduplication: languages.deduplication(settings, memory, stores.documents, logger: logger),
+                    jobs: jobs, retries: settings.jobRetries, logger: logger))
         }
         if let summaries {
             handlers.append(

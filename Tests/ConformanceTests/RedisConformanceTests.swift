@@ -28,4 +28,8 @@ import Testing
     func check(_ check: ConformanceCheck) async {
         await Tally.run(check, on: Harness(), unmet: [.storeFaults, .wire, .opaqueBytes])
     }
+
+    @Test func `a process that dies while it unites memories loses nothing`() async throws {
+        try await MergeSweep().run(on: Harness())
+    }
 }

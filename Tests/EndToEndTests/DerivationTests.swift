@@ -18,6 +18,18 @@ import Testing
     private static let extraction: [String: any Sendable] = [
         "mode": "answers",
         "answers": [
+            [
+                "when": "Compare short memories",
+                "text":
+                    #"{"groups": [{"relation": "same", "memories": [1, 2], "text": "User likes tea.", "current": null}]}"#,
+            ],
+            ["when": "Say for each memory", "text": #"{"memories": []}"#],
+            // Of three messages two memories of one fact.
+            [
+                "when": "] Saturday 2024-05-04T10:00:00Z user: number 2",
+                "text":
+                    #"{"memories": [{"text": "User likes tea a lot", "topics": ["tea"], "from": [1, 2]}, {"text": "user likes tea a lot", "topics": ["tea"], "from": [3]}]}"#,
+            ],
             ["when": "Extract memories", "text": #"{"memories": [{"text": "User likes tea.", "topics": ["tea"]}]}"#],
             ["when": "Keep a short summary", "text": "They spoke at length."],
             ["when": "Write a concise summary", "text": "A person who likes tea."],
@@ -120,19 +132,98 @@ import Testing
     }
 
     @Test func `a model that is down holds up nothing, and the work is done when it is back`() async throws {
+        // A port where nothing listens.
+        let port = try await FakeEmbeddingsServer.run { $0.port }
+        var environment = try Store.redis.environment()
+        for (name, value) in [
+            "GENERATION_MODEL": "gpt-test", "FAST_MODEL": "gpt-test", "CHAT_API_BASE": "http://127.0.0.1:\(port)/v1",
+            "EMBEDDING_MODEL": "local/hashing-64", "EXTRACTION_DEBOUNCE_SECONDS": "0.1", "JOB_POLL_SECONDS": "0.1",
+            "LLM_TIMEOUT_SECONDS": "30",
+        ] { environment[name] = value }
+        try await ServerProcess.run(environment) { server in
+            let api = server.client
+            try await api.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
+            func work(_ round: Int) async throws {
+                let put = try await api.send(.put, "/v1/working-memory/s\(round)", ["messages": [message("m0")]])
+                #expect(put.status == 200)
+                #expect(
+                    try await api.create([["id": .string("a\(round)"), "text": "User likes tea a lot"]]).status == 200)
+                #expect(
+                    try await api.create([["id": .string("b\(round)"), "text": "user likes tea a lot"]]).status == 200)
+                let found = try await api.send(
+                    .post, "/v1/long-term-memory/search?optimize_query=true", ["text": "tea", "limit": 100])
+                #expect(found.status == 200 && found.ids.contains("b\(round)"))
+            }
+            let start = ContinuousClock.now
+            try await work(0)
+            // Far less than the deadline of one attempt.
+            #expect(ContinuousClock.now - start < .seconds(15))
+            try await FakeEmbeddingsServer.run(["--port", "\(port)"]) { service in
+                try await service.control(Self.extraction)
+                // The facts of the session, and one of two memories of the same meaning.
+                try await api.wait(for: { try await $0.list([:]) }, within: .seconds(60), until: { $0.total == 2 })
+                try await api.wait(
+                    for: { try await $0.send(.get, "/v1/working-memory/s0") },
+                    until: { $0.json["messages"]?.arrayValue?.first?["discrete_memory_extracted"] == "t" })
+            }
+        }
+    }
+
+    @Test(arguments: Store.allCases)
+    func `nothing crosses the tenants of a hundred sessions with equal ids and texts`(_ store: Store) async throws {
         try await FakeEmbeddingsServer.run { service in
-            var environment = try environment(.redis, service)
-            environment["LLM_TIMEOUT_SECONDS"] = "1"
-            try await service.control(["mode": "status", "status": 503])
+            try await service.control(Self.extraction)
+            var environment = try environment(store, service)
+            environment["LLM_CONCURRENCY"] = "16"
+            environment["JOB_CONCURRENCY"] = "16"
             try await ServerProcess.run(environment) { server in
                 let api = server.client
                 try await api.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
-                #expect(try await api.send(.put, "/v1/working-memory/s", ["messages": [message("m0")]]).status == 200)
-                _ = try await service.stats(once: "prompts=1")
-                #expect(try await api.create([["id": "x", "text": "a text"]]).status == 200)
-                #expect(try await api.search(["text": "a text"]).ids == ["x"])
-                try await service.control(Self.extraction)
-                try await api.wait(for: { try await $0.list([:]) }, within: .seconds(60), until: { $0.total == 2 })
+                let tenants: [(namespace: String?, user: String?)] = [("n", "u"), ("n", "v"), ("m", "u"), (nil, nil)]
+                let long = (0..<3).map { message("m\($0)", "number \($0) " + String(repeating: "word ", count: 50)) }
+                for session in 0..<25 {
+                    for tenant in tenants {
+                        var body: JSONValue = ["messages": .array(long)]
+                        if case .object(var object) = body {
+                            if let namespace = tenant.namespace { object["namespace"] = .string(namespace) }
+                            if let user = tenant.user { object["user_id"] = .string(user) }
+                            body = .object(object)
+                        }
+                        let path = "/v1/working-memory/s\(session)?context_window_max=100"
+                        #expect(try await api.send(.put, path, body).status == 200)
+                    }
+                }
+                // Two memories of each session, which are united.
+                func settled(_ answer: RESTClient.Answer) -> Bool {
+                    let memories = answer.json["memories"]?.arrayValue ?? []
+                    return answer.total == 100 && memories.allSatisfy { $0["text"] == "User likes tea." }
+                }
+                try await api.wait(for: { try await $0.list(["limit": 100]) }, within: .seconds(90), until: settled)
+                let memories = try await api.list(["limit": 100]).json["memories"]?.arrayValue ?? []
+                let owners = memories.map { memory in
+                    ["namespace", "user_id", "session_id"].map { memory[$0]?.stringValue ?? "" }.joined(separator: "|")
+                }
+                #expect(Set(owners).count == 100)
+                #expect(memories.allSatisfy { $0["extracted_from"]?.arrayValue?.count == 3 })
+                // Each session has its own summary.
+                for tenant in tenants {
+                    var query = "?"
+                    if let namespace = tenant.namespace { query += "namespace=\(namespace)&" }
+                    if let user = tenant.user { query += "user_id=\(user)" }
+                    guard tenant.namespace != nil else { continue }
+                    try await api.wait(
+                        for: { try await $0.send(.get, "/v1/working-memory/s0\(query)") },
+                        until: { $0.json["context"] == "They spoke at length." })
+                }
+                // No change of a memory has to do with those of others.
+                let events = try await api.send(.get, "/v1/events?limit=1000").json["events"]?.arrayValue ?? []
+                let merges = events.filter { $0["kind"] == "merged" }
+                for (operation, changes) in Dictionary(grouping: merges, by: { $0["operation"]?.stringValue ?? "" }) {
+                    let owners = Set(
+                        changes.map { "\($0["namespace"]?.jsonText ?? "")|\($0["user_id"]?.jsonText ?? "")" })
+                    #expect(owners.count == 1, "\(operation)")
+                }
+                #expect(merges.count == 200)
             }
         }
     }

@@ -10,7 +10,8 @@ import Testing
             let environment = [
                 "MEMORY_VECTOR_DB_FACTORY": "reference", "FAST_MODEL": "claude-haiku",
                 "ANTHROPIC_API_BASE": service.origin, "ANTHROPIC_API_KEY": "secret-key",
-                "QUERY_OPTIMIZATION_TIMEOUT_SECONDS": "20",
+                "QUERY_OPTIMIZATION_TIMEOUT_SECONDS": "20", "ENABLE_TOPIC_EXTRACTION": "false", "ENABLE_NER": "false",
+                "COMPACT_SEMANTIC_DUPLICATES": "false",
             ]
             try await ServerProcess.run(environment) { server in
                 let stored = try await server.client.create([

@@ -1,4 +1,5 @@
 import AgentMemory
+import FakeEmbeddings
 import Foundation
 import TestSupport
 import Testing
@@ -29,6 +30,43 @@ import Testing
     func `the Python clients working memory and prompts`(_ store: Store) async throws {
         try await ServerProcess.run(try store.environment()) { server in
             try await Self.python("working_memory.py", [server.url])
+        }
+    }
+
+    @Test(arguments: Store.allCases)
+    func `the Python clients strategies, summaries, views, tasks and rewritten queries`(_ store: Store) async throws {
+        try await FakeEmbeddingsServer.run { service in
+            var answers = [
+                ["when": "Write a concise summary", "text": "A person who likes tea."],
+                ["when": "Keep a short summary", "text": "They spoke at length."],
+                ["when": "Rewrite a search query", "text": "place where Eve lives"],
+                [
+                    "when": "Say for each memory",
+                    "text": #"{"memories": [{"memory": "m1", "topics": ["home"], "entities": ["Porto"]}]}"#,
+                ],
+                [
+                    "when": "Compare short memories",
+                    "text":
+                        #"{"groups": [{"relation": "same", "memories": [1, 2], "text": "Tim owns a boat.", "current": null}]}"#,
+                ],
+            ]
+            for (strategy, prompt) in [
+                ("custom", "Extract the drinks"), ("preferences", "Extract the lasting preferences"),
+                ("summary", "Keep one summary"), ("discrete", "Extract memories from a conversation"),
+            ] {
+                let memory = #"{"type": "semantic", "text": "User likes tea (\#(strategy)).", "topics": ["tea"]}"#
+                answers.append(["when": prompt, "text": #"{"memories": [\#(memory)]}"#])
+            }
+            try await service.control(["mode": "answers", "answers": answers])
+            var environment = try store.environment()
+            for (name, value) in [
+                "GENERATION_MODEL": "gpt-test", "FAST_MODEL": "gpt-test", "CHAT_API_BASE": service.baseURL,
+                "EMBEDDING_MODEL": "local/hashing-64", "EXTRACTION_DEBOUNCE_SECONDS": "0.1",
+                "JOB_POLL_SECONDS": "0.1", "QUERY_OPTIMIZATION_TIMEOUT_SECONDS": "30",
+            ] { environment[name] = value }
+            try await ServerProcess.run(environment) { server in
+                try await Self.python("language_models.py", [server.url])
+            }
         }
     }
 

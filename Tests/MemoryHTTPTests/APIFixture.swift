@@ -65,7 +65,7 @@ struct APIFixture {
                 background: background))
     }
 
-    private init(
+    init(
         responder: RouterResponder<APIContext>, embedder: SteeredEmbedder, database: ReferenceMemoryDatabase,
         jobs: ReferenceJobQueue, background: BackgroundWork
     ) {

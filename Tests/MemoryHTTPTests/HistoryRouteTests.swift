@@ -49,4 +49,30 @@ import Testing
             #expect(try await api.send(.post, path, "{}").status == 405)
         }
     }
+
+    @Test func `a memory that was united names the one that took its place`() async throws {
+        try await APIFixture.run { api async throws in
+            for id in ["a", "b"] {
+                let memory = "{\"id\": \"\(id)\", \"text\": \"[1] one\"}"
+                _ = try await api.send(
+                    .post, "/v1/long-term-memory/", "{\"memories\": [\(memory)], \"deduplicate\": false}")
+            }
+            #expect(try await api.send(.post, "/v1/long-term-memory/compact").json["merged"] == 1)
+            let left = try await api.send(.post, "/v1/long-term-memory/list", "{}").ids
+            #expect(left.count == 1)
+            let gone = left == ["a"] ? "b" : "a"
+            let answer = try await api.send(.get, "/v1/long-term-memory/\(gone)")
+            #expect(answer.status == 404)
+            #expect(
+                answer.json == ["detail": .string("Memory with ID \(gone) not found"), "successor": .string(left[0])])
+            let history = try await api.send(.get, "/v1/long-term-memory/\(gone)/history?limit=1")
+            #expect(history.json["events"]?.arrayValue?.first?["successor"] == .string(left[0]))
+            // A new memory under the old id has nothing to do with it.
+            try await api.create("{\"id\": \"\(gone)\", \"text\": \"[2] two\"}")
+            _ = try await api.send(.delete, "/v1/long-term-memory?memory_ids=\(gone)")
+            #expect(
+                try await api.send(.get, "/v1/long-term-memory/\(gone)").json
+                    == ["detail": .string("Memory with ID \(gone) not found")])
+        }
+    }
 }

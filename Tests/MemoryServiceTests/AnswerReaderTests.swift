@@ -1,5 +1,6 @@
 import AgentMemory
 import Prompts
+import TestSupport
 import Testing
 
 @testable import MemoryService

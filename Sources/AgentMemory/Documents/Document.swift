@@ -35,6 +35,8 @@ public struct DocumentKey: Sendable, Hashable {
         case schedule
         /// What erasures need to know of each other.
         case erasure
+        /// A group of memories that a language model has compared; it is not asked again.
+        case comparison
     }
 
     public let kind: Kind

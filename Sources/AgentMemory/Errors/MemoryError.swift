@@ -74,6 +74,8 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     public let path: [PathComponent]
     /// The setting to change; `nil` if the error is not about one.
     public let setting: Setting?
+    /// The id of the record that took the place of the one that was not found.
+    public let successor: String?
     /// The message of the underlying error; for logs only.
     public let underlying: String?
     /// Whether a failed write may have taken effect all the same, because only the response was
@@ -84,12 +86,13 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     /// done its work.
     public init(
         _ code: Code, _ message: String, path: [PathComponent] = [], setting: Setting? = nil,
-        underlying: String? = nil, mayHaveBeenDone: Bool? = nil
+        successor: String? = nil, underlying: String? = nil, mayHaveBeenDone: Bool? = nil
     ) {
         self.code = code
         self.message = message
         self.path = path
         self.setting = setting
+        self.successor = successor
         self.underlying = underlying
         self.mayHaveBeenDone =
             mayHaveBeenDone
@@ -112,7 +115,7 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
     /// The same error, found one step further down in the input.
     public func within(_ component: PathComponent) -> MemoryError {
         MemoryError(
-            code, message, path: [component] + path, setting: setting, underlying: underlying,
+            code, message, path: [component] + path, setting: setting, successor: successor, underlying: underlying,
             mayHaveBeenDone: mayHaveBeenDone)
     }
 

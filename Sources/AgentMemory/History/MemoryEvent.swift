@@ -38,13 +38,16 @@ public struct MemoryEvent: Sendable, Equatable {
     public let caller: String?
     /// Why, if the operation says so.
     public let reason: String?
+    /// The id of the record that took the place of this one, if it was removed in favour of
+    /// another.
+    public let successor: String?
     /// What the record was before, in the API's spelling: the fields that the change has changed,
     /// or all of them if the record was deleted; `nil` if there was no record.
     public let before: JSONObject?
 
     public init(
         sequence: Int, time: Timestamp, kind: Kind, id: String, namespace: String?, userID: String?,
-        operation: String, caller: String?, reason: String? = nil, before: JSONObject?
+        operation: String, caller: String?, reason: String? = nil, successor: String? = nil, before: JSONObject?
     ) {
         self.sequence = sequence
         self.time = time
@@ -55,6 +58,7 @@ public struct MemoryEvent: Sendable, Equatable {
         self.operation = operation
         self.caller = caller
         self.reason = reason
+        self.successor = successor
         self.before = before
     }
 
@@ -81,6 +85,7 @@ public struct MemoryEvent: Sendable, Equatable {
             writer.member("operation", operation)
             writer.member("caller", caller)
             writer.member("reason", reason)
+            if let successor { writer.member("successor", successor) }
             writer.name("before")
             writer.value(before.map(JSONValue.object) ?? .null)
         }

@@ -68,16 +68,27 @@ public struct WriteOrigin: Sendable, Equatable {
     public let kind: MemoryEvent.Kind?
     /// Why, for all events.
     public let reason: String?
+    /// The ids of removed records, each with that of the record that takes its place.
+    public let successors: [ExactString: String]
+
+    /// The same origin, with what takes the place of removed records.
+    public func with(successors: [ExactString: String]) -> WriteOrigin {
+        WriteOrigin(operation: operation, caller: caller, kind: kind, reason: reason, successors: successors)
+    }
 
     /// The origin of the writes of this task; `nil` outside of the service.
     @TaskLocal public static var current: WriteOrigin?
 
     /// The origin of the writes of a caller, which is a ``Caller/subject``.
-    public init(operation: String = ULID.make(), caller: String, kind: MemoryEvent.Kind? = nil, reason: String? = nil) {
+    public init(
+        operation: String = ULID.make(), caller: String, kind: MemoryEvent.Kind? = nil, reason: String? = nil,
+        successors: [ExactString: String] = [:]
+    ) {
         self.operation = operation
         self.caller = caller
         self.kind = kind
         self.reason = reason
+        self.successors = successors
     }
 
     /// As stores take it together with a write.
@@ -85,6 +96,10 @@ public struct WriteOrigin: Sendable, Equatable {
         var json: JSONObject = ["operation": .string(operation), "caller": .string(caller)]
         if let reason { json["reason"] = .string(reason) }
         if let kind { json["kind"] = .string(kind.rawValue) }
+        guard !successors.isEmpty else { return json }
+        var ids = JSONObject()
+        for (id, successor) in successors.sorted(by: { $0.key < $1.key }) { ids[id.value] = .string(successor) }
+        json["successors"] = .object(ids)
         return json
     }
 

@@ -25,6 +25,8 @@ public enum LanguageTask: String, Sendable, CaseIterable {
     case extraction
     case sessionSummary = "session_summary"
     case summaryView = "summary_view"
+    case deduplication
+    case tags
 }
 
 /// What an answer must look like. A service that knows no such formats is asked without one: the

@@ -36,12 +36,17 @@ public struct StatusResponse: APIResponse {
 /// Errors as clients know them: `{"detail": "text"}`, and for bad input `{"detail": [entries]}`.
 public enum ErrorResponse: APIResponse {
     case detail(String)
+    /// With the id of the memory that took the place of the one that was asked for.
+    case replaced(String, by: String)
     case issues([ValidationIssue])
 
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             switch self {
             case .detail(let text): writer.member("detail", text)
+            case .replaced(let text, let successor):
+                writer.member("detail", text)
+                writer.member("successor", successor)
             case .issues(let issues):
                 writer.name("detail")
                 writer.array { writer in

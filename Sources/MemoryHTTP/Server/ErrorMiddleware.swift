@@ -57,7 +57,8 @@ struct ErrorMiddleware: RouterMiddleware {
             logger.notice("request refused", metadata: ["reason": "\(error.message)"])
             return .error(.forbidden, error.message)
         case .notFound:
-            return .error(.notFound, error.message)
+            guard let successor = error.successor else { return .error(.notFound, error.message) }
+            return .json(ErrorResponse.replaced(error.message, by: successor), status: .notFound)
         case .conflict:
             return .error(.conflict, error.message)
         case .preconditionFailed:

@@ -15,10 +15,11 @@ extension LongTermMemory {
     /// one that was accessed last stays, with the topics, entities and messages of all of them.
     ///
     /// All memories of the filter that the caller may see are read. A group that is changed
-    /// meanwhile is left as it is.
+    /// meanwhile is left as it is. Then jobs are queued that unite memories of the same meaning, if
+    /// a language model does that.
     ///
     /// - Parameters:
-    ///   - filter: limits the memories; it must have no condition on `created_at`.
+    ///   - filter: limits the memories.
     ///   - caller: sees and writes only what it may.
     ///   - goesOn: asked before each part of the work; what is done stays.
     /// - Throws: ``MemoryError`` with code `unsupported` if the backend keeps no history.
@@ -38,9 +39,22 @@ extension LongTermMemory {
                 try await MemoryError.tellingOutcome(.again) { try await unite(batch, memories) }
             }
         }
+        try await compareAll(filter, memories, for: caller)
         return CompactionOutcome(
             merged: merged, remaining: try await memories.count(filter),
             operation: merged > 0 && memories.makesEvents ? origin.operation : nil)
+    }
+
+    /// Queues the comparison of all memories with those near to them.
+    private func compareAll(_ filter: MemoryFilter, _ memories: ScopedMemories, for caller: Caller) async throws {
+        guard let indexing, indexing.deduplicates, memories.makesEvents else { return }
+        var ids: [String] = []
+        try await memories.forEachPage(of: filter) { records in
+            ids += records.filter(Deduplication.compares).map(\.id)
+        }
+        try await MemoryError.tellingOutcome(.again) { [ids] in
+            try await indexing.enqueue(ids: ids, .deduplication, for: caller)
+        }
     }
 
     /// The ids of each group, in batches of groups.
@@ -75,69 +89,25 @@ extension LongTermMemory {
         var current: [ExactString: MemoryRecord] = [:]
         for record in try await memories.stored(.id, ids) { current[ExactString(record.id)] = record }
         var unions: [[RecordRewrite]] = []
+        var successors: [ExactString: String] = [:]
         for group in groups {
             let records = group.compactMap { current[ExactString($0)] }
-            guard records.count > 1, let union = MemoryUnion(of: records) else { continue }
+            guard records.count > 1, let union = MemoryUnion(ofEqual: records) else { continue }
+            successors.merge(union.successors) { first, _ in first }
             unions.append(
                 try union.records(at: now).map { id, record in
                     RecordRewrite(id: id, record: record, latestEvent: latest[ExactString(id)] ?? 0)
                 })
         }
+        let origin = WriteOrigin.current?.with(successors: successors)
         while !unions.isEmpty {
-            let refused = Set(try await memories.rewrite(unions.flatMap(\.self)).map(ExactString.init))
+            let refused = Set(
+                try await WriteOrigin.$current.withValue(origin) { [unions] in
+                    try await memories.rewrite(unions.flatMap(\.self))
+                }.map(ExactString.init))
             if refused.isEmpty { return unions.reduce(0) { $0 + $1.count - 1 } }
             unions.removeAll { union in union.contains { refused.contains(ExactString($0.id)) } }
         }
         return 0
-    }
-}
-
-/// Memories with the same text, type, namespace, user and session, as one.
-struct MemoryUnion {
-    private let survivor: MemoryRecord
-    /// The survivor first, then by the last access.
-    private let all: [MemoryRecord]
-
-    /// - Returns: `nil` if the memories are not equal.
-    init?(of records: [MemoryRecord]) {
-        all = records.sorted { a, b in
-            a.lastAccessed != b.lastAccessed
-                ? a.lastAccessed > b.lastAccessed : ExactString(a.id) < ExactString(b.id)
-        }
-        guard let survivor = all.first, all.allSatisfy({ $0.isCopy(of: survivor) }) else { return nil }
-        self.survivor = survivor
-    }
-
-    /// The ids of all memories, with the record that stays under the id; `nil` for those that are
-    /// removed.
-    func records(at now: Timestamp) throws -> [(id: String, record: MemoryRecord?)] {
-        var union = survivor.jsonObject
-        func set(_ field: RecordField, _ value: JSONValue) { union[field.name] = value }
-        set(.topics, texts(\.topics))
-        set(.entities, texts(\.entities))
-        set(.extractedFrom, texts(\.extractedFrom))
-        set(.pinned, .bool(all.contains { $0.pinned }))
-        set(.accessCount, .int(all.reduce(0) { $0.addingReportingOverflow($1.accessCount).partialValue }))
-        set(.createdAt, .string((all.map(\.createdAt).min() ?? survivor.createdAt).iso8601))
-        set(.updatedAt, .string(now.iso8601))
-        var metadata = survivor.metadata
-        for (name, value) in all.flatMap(\.metadata.members) where metadata[name] == nil { metadata[name] = value }
-        set(.metadata, .object(metadata))
-        if let date = all.lazy.compactMap(\.eventDate).first { set(.eventDate, .string(date.iso8601)) }
-        if let date = all.compactMap(\.persistedAt).min() { set(.persistedAt, .string(date.iso8601)) }
-        let record = try MemoryRecord(json: .object(union), of: "a union of memories")
-        return all.map { ($0.id, $0.id == survivor.id ? record : nil) }
-    }
-
-    private func texts(_ field: KeyPath<MemoryRecord, [String]>) -> JSONValue {
-        .array(all.flatMap { $0[keyPath: field] }.exactlyDistinct().map(JSONValue.string))
-    }
-}
-
-extension MemoryRecord {
-    fileprivate func isCopy(of other: MemoryRecord) -> Bool {
-        memoryHash == other.memoryHash && memoryType == other.memoryType && sharesOwner(with: other)
-            && sessionID.map(ExactString.init) == other.sessionID.map(ExactString.init)
-            && ExactString(text) == ExactString(other.text)
     }
 }

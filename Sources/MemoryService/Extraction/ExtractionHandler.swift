@@ -213,25 +213,9 @@ public struct ExtractionHandler: JobHandler {
     ) -> String {
         // Far longer than a batch: a message that is sent alone.
         let lines = MessageLines.numbered(batch, longest: configuration.batchTokens * 20)
-        let prompts = questions.prompts
-        let values = [
-            "earlier": earlier, "messages": lines, "top_k_topics": String(configuration.topics),
-            "max_summary_length": String(strategy.summaryLength),
-        ]
-        switch strategy.name {
-        case .discrete: return prompts[.extractionDiscrete].filled(with: values)
-        case .preferences: return prompts[.extractionPreferences].filled(with: values)
-        case .summary: return prompts[.extractionSummary].filled(with: values)
-        case .custom:
-            var own = strategy.variables
-            own["message"] = "\n=====\n\(lines)\n=====\n"
-            own["current_datetime"] = "\(now().weekday) \(now().iso8601)"
-            own["session_id"] = key.sessionID
-            own["namespace"] = key.namespace ?? ""
-            own["user_id"] = key.userID ?? ""
-            let instructions = strategy.prompt?.filled(with: own) ?? ""
-            return prompts[.extractionCustom].filled(with: ["instructions": instructions])
-        }
+        return strategy.prompt(
+            questions.prompts, lines: lines, earlier: earlier, topics: configuration.topics,
+            in: .init(sessionID: key.sessionID, namespace: key.namespace, userID: key.userID), now: now())
     }
 
     // MARK: Records

@@ -52,6 +52,23 @@ extension LongTermMemory {
         }
     }
 
+    /// The id of the memory that took the place of a removed one, as long as its history is kept;
+    /// `nil` if there is none, or if it was removed too.
+    func successor(of id: String, _ memories: ScopedMemories) async throws -> String? {
+        guard memories.keepsHistory else { return nil }
+        var id = id
+        // Each step leads to a memory that was removed later.
+        for _ in 0..<Self.mostSuccessors {
+            let events = try await memories.events(of: id, page: PageRequest(limit: 1))
+            guard let next = events.items.first?.successor else { return nil }
+            if try await memories.record(id: next) != nil { return next }
+            id = next
+        }
+        return nil
+    }
+
+    private static let mostSuccessors = 100
+
     /// The memory as it was right after an event.
     private func state(of id: String, after sequence: Int, _ memories: ScopedMemories) async throws -> JSONObject? {
         var state = try await memories.record(id: id)?.jsonObject

@@ -14,6 +14,7 @@ public struct LongTermMemory: Sendable {
     private let accessRecorder: AccessRecorder
     private let reranking: Reranking?
     private let optimization: QueryOptimization?
+    let indexing: Indexing?
     let now: @Sendable () -> Timestamp
     private let deletions: (any DeletionNotes)?
     private let erasures: ErasureMarks?
@@ -26,10 +27,12 @@ public struct LongTermMemory: Sendable {
     ///     only while its `run()` is running.
     ///   - reranking: orders the best hits of searches; default: none.
     ///   - optimization: rewrites queries where a search asks for it; default: none.
+    ///   - indexing: gets what was stored; default: none.
     ///   - now: the clock for persisted_at, updated_at and recency.
     public init(
         database: any MemoryVectorDatabase, accessRecorder: AccessRecorder, deletions: (any DeletionNotes)? = nil,
         erasures: ErasureMarks? = nil, reranking: Reranking? = nil, optimization: QueryOptimization? = nil,
+        indexing: Indexing? = nil,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         memories = GuardedMemories(database)
@@ -38,6 +41,7 @@ public struct LongTermMemory: Sendable {
         self.erasures = erasures
         self.reranking = reranking
         self.optimization = optimization
+        self.indexing = indexing
         self.now = now
     }
 
@@ -52,7 +56,20 @@ public struct LongTermMemory: Sendable {
     public func create(_ records: [MemoryRecord], deduplicate: Bool, for caller: Caller) async throws -> [String] {
         let memories = memories.scoped(to: caller)
         let records = try memories.completed(records)
-        return try await MemoryError.tellingOutcome(.again) {
+        let ids = try await store(records, deduplicate: deduplicate, memories)
+        if let indexing {
+            let stored = Set(ids.map(ExactString.init))
+            try await indexing.enqueueAfterWrite(
+                RecordBatch(records).records.filter { stored.contains(ExactString($0.id)) },
+                deduplicating: deduplicate, for: caller)
+        }
+        return ids
+    }
+
+    private func store(
+        _ records: [MemoryRecord], deduplicate: Bool, _ memories: ScopedMemories
+    ) async throws -> [String] {
+        try await MemoryError.tellingOutcome(.again) {
             guard deduplicate else { return try await memories.add(records) }
             guard memories.decidesInStore else {
                 return try await inTurn(records.map { .id(ExactString($0.id)) } + records.map { .hash($0.memoryHash) })
@@ -68,7 +85,8 @@ public struct LongTermMemory: Sendable {
         }
     }
 
-    /// Stores the records that may be stored (``PromotionOutcome``).
+    /// Stores the records that may be stored (``PromotionOutcome``), and queues what is done with
+    /// them.
     ///
     /// - Parameters:
     ///   - records: of different ids.
@@ -91,6 +109,16 @@ public struct LongTermMemory: Sendable {
 
     private func promoteUnerased(
         _ records: [MemoryRecord], _ handedInAt: Timestamp, _ caller: Caller
+    ) async throws -> [PromotionOutcome] {
+        let outcomes = try await storeNew(records, handedInAt: handedInAt, for: caller)
+        // Also those that an earlier run has stored, perhaps without coming to this point.
+        let stored = zip(records, outcomes).filter { $0.1 == .stored || $0.1 == .present }.map(\.0)
+        try await indexing?.enqueue(stored, deduplicating: true, for: caller)
+        return outcomes
+    }
+
+    private func storeNew(
+        _ records: [MemoryRecord], handedInAt: Timestamp, for caller: Caller
     ) async throws -> [PromotionOutcome] {
         guard !records.isEmpty else { return [] }
         let memories = memories.scoped(to: caller)
@@ -243,11 +271,14 @@ public struct LongTermMemory: Sendable {
         try await memories.scoped(to: caller).count(filter)
     }
 
-    /// - Throws: ``MemoryError`` with code `notFound`.
+    /// - Throws: ``MemoryError`` with code `notFound`, and with the id of what took the record's
+    ///   place, if it was united with another one.
     public func record(id: String, for caller: Caller) async throws -> MemoryRecord {
         // A record cannot exist under an invalid id.
-        guard Self.canBeID(id), let record = try await memories.scoped(to: caller).record(id: id) else {
-            throw Self.notFound(id)
+        guard Self.canBeID(id) else { throw Self.notFound(id) }
+        let memories = memories.scoped(to: caller)
+        guard let record = try await memories.record(id: id) else {
+            throw Self.notFound(id, successor: try await successor(of: id, memories))
         }
         return record
     }
@@ -294,7 +325,7 @@ public struct LongTermMemory: Sendable {
         }
     }
 
-    static func notFound(_ id: String) -> MemoryError {
-        MemoryError(.notFound, "Memory with ID \(id) not found")
+    static func notFound(_ id: String, successor: String? = nil) -> MemoryError {
+        MemoryError(.notFound, "Memory with ID \(id) not found", successor: successor)
     }
 }

@@ -18,8 +18,10 @@ enum HistorySQL {
             "SELECT set_config('agent_memory.origin', $1, true)", [.text(JSONValue.object(origin).jsonText)])
     }
 
-    private static let columns =
-        "e.sequence, e.happened_at, e.kind, e.id, e.namespace, e.user_id, e.operation, e.caller, e.reason, e.before"
+    private static let columns = """
+        e.sequence, e.happened_at, e.kind, e.id, e.namespace, e.user_id, e.operation, e.caller, e.reason, e.before, \
+        e.successor
+        """
 
     private static func source(_ condition: String, _ scope: AccessScope, _ sql: inout SQLBuilder) -> String {
         let conditions =

@@ -118,7 +118,8 @@ extension PostgresRow {
         return MemoryEvent(
             sequence: try int(0), time: try date(1), kind: kind, id: try text(3), namespace: try optionalText(4),
             userID: try optionalText(5), operation: try text(6), caller: try optionalText(7),
-            reason: try optionalText(8), before: isNull(9) ? nil : try Self.apiSpelling(of: try jsonObject(9)))
+            reason: try optionalText(8), successor: try optionalText(10),
+            before: isNull(9) ? nil : try Self.apiSpelling(of: try jsonObject(9)))
     }
 
     /// The fields as the API spells them, of those that the server's `to_json` has made of a row.

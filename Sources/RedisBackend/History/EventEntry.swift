@@ -29,7 +29,7 @@ enum EventEntry {
         return MemoryEvent(
             sequence: number, time: time, kind: kind, id: id, namespace: text(.namespace).flatMap(Self.present),
             userID: text(.user).flatMap(Self.present), operation: operation, caller: text(.caller),
-            reason: text(.reason), before: before)
+            reason: text(.reason), successor: text(.successor), before: before)
     }
 
     private static func present(_ text: String) -> String? { text.isEmpty ? nil : text }

@@ -17,6 +17,7 @@ enum EventScript {
         case operation = "o"
         case caller = "c"
         case reason = "r"
+        case successor = "s"
         /// Present if the fields are the whole record.
         case isWhole = "w"
     }
@@ -94,6 +95,11 @@ enum EventScript {
               whole[#whole + 1] = names[i]
               whole[#whole + 1] = before[i]
             end
+          end
+          local successor = (origin.successors or {})[string.sub(key, origin.skip + 1)]
+          if successor then
+            whole[#whole + 1] = '\(Name.successor.rawValue)'
+            whole[#whole + 1] = successor
           end
           append(
             key, before[\(position(.namespace))], before[\(position(.userID))],

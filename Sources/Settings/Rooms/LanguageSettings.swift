@@ -53,6 +53,20 @@ public struct LanguageSettings: SettingsRoom {
     public let topics = Setting<Int>.int(
         "TOP_K_TOPICS", in: 1...20, default: 3, "Topics of a memory that the model is asked for at most.")
 
+    public let findsTopics = Setting<Bool>.bool(
+        "ENABLE_TOPIC_EXTRACTION", default: true,
+        "With a language model, memories that are stored without topics and entities get topics.")
+    public let findsEntities = Setting<Bool>.bool(
+        "ENABLE_NER", default: true,
+        "With a language model, memories that are stored without topics and entities get entities.")
+    public let deduplicates = Setting<Bool>.bool(
+        "COMPACT_SEMANTIC_DUPLICATES", default: true,
+        "With a language model and a history, [memories of the same meaning](language-models.md#memories-of-the-same-meaning) are united, after they are stored and by a compaction."
+    )
+    public let deduplicationThreshold = Setting<Double>.number(
+        "DEDUPLICATION_DISTANCE_THRESHOLD", in: 0...2, default: 0.35,
+        "The largest distance of memories that the model is asked to compare.")
+
     public let summarizes = Setting<Bool>.bool(
         "ENABLE_WORKING_MEMORY_SUMMARIZATION", default: true,
         "With a language model, the earlier messages of [long sessions](language-models.md#summaries-of-sessions) are summarised in the session's `context`."
