@@ -7,8 +7,8 @@ import ReferenceBackend
 import TestSupport
 import Testing
 
-/// De-duplication by meaning in a process that dies at any of its calls of a store: nothing is lost,
-/// and everything is done once.
+/// De-duplication by meaning in a process that dies at any of its calls of a store: nothing is
+/// lost, and everything is done once.
 struct MergeSweep {
     private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
 

@@ -213,7 +213,7 @@ import Testing
         for name in meant.sorted() { #expect(found[name] != nil, "\(name) does not deviate") }
     }
 
-    /// Near are the texts that the recordings have in common but for a word.
+    /// Texts of the recordings that differ in one word are near to one another.
     private static func embedder() -> SteeredEmbedder {
         let embedder = SteeredEmbedder()
         let shared = "alpha bravo charlie delta echo foxtrot golf hotel india"

@@ -285,6 +285,27 @@ import Testing
         #expect(events.filter { $0.kind == .merged }.map(\.id).sorted() == ["a", "b"])
     }
 
+    @Test func `a crash at any call of the documents unites once`() async throws {
+        for calls in 0..<3 {
+            let test = DeduplicationTests()
+            test.model.replies(Self.same([1, 2]))
+            try await test.memory.create(
+                [test.record("a", "[1, 0] a", day: -9), test.record("b", "[1, 0] b")], deduplicate: true)
+            let dying = DyingStores(ReferenceWorkingMemoryStore(jobs: test.queue), test.documents, after: calls)
+            let deduplication = Deduplication(
+                by: test.model, prompts: .builtIn, memory: test.memory, documents: dying, logger: logger,
+                now: { test.clock.now })
+            let job = try #require(await test.queue.lease(kinds: [IndexingJob.kind], limit: 1, for: .seconds(1)).first)
+            try? await IndexingHandler(deduplication: deduplication, jobs: test.jobs, logger: logger)
+                .run(job, isLastAttempt: false)
+            test.clock.move(bySeconds: 2)
+            try await test.runJobs()
+            #expect(try await test.ids() == ["a"], "after \(calls) calls")
+            let events = try await test.memory.events(after: 0, limit: 100, for: .unrestricted)
+            #expect(events.filter { $0.kind == .merged }.count == 2, "after \(calls) calls")
+        }
+    }
+
     @Test func `a chain of similar memories does not become one`() async throws {
         // 0.29 from one to the next, 1 from the first to the last.
         let texts = ["[1, 0] a", "[1, 1] b", "[0, 1] c"]
