@@ -45,10 +45,12 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     public func close() {}
 
     public func add(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
-        let embedded = try await embedded(records)
-        try check(records, within: scope)
+        // Of an id given twice the last record counts, with one event.
+        let given = RecordBatch(records)
+        let embedded = try await embedded(given.records)
+        try check(given.records, within: scope)
         for entry in embedded { store(entry) }
-        return records.map(\.id)
+        return given.givenIDs
     }
 
     /// Refuses to replace what is outside of the scope.
