@@ -48,12 +48,12 @@ extension LongTermMemory {
     /// Queues the comparison of all memories with those near to them.
     private func compareAll(_ filter: MemoryFilter, _ memories: ScopedMemories, for caller: Caller) async throws {
         guard let indexing, indexing.deduplicates, memories.makesEvents else { return }
-        var ids: [String] = []
+        var batch = Indexing.Batch()
         try await memories.forEachPage(of: filter) { records in
-            ids += records.filter(Deduplication.compares).map(\.id)
+            for record in records where Deduplication.compares(record) { batch.add(record) }
         }
-        try await MemoryError.tellingOutcome(.again) { [ids] in
-            try await indexing.enqueue(ids: ids, .deduplication, for: caller)
+        try await MemoryError.tellingOutcome(.again) { [batch] in
+            try await indexing.enqueue(batch, .deduplication, for: caller)
         }
     }
 

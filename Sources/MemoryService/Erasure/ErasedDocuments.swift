@@ -19,6 +19,10 @@ struct ErasedDocuments {
             let removed = try await erase(kind) { Self.isOfSession(in: scope, $0) }
             documentCount += removed
         }
+        // Those of a session hold no more than a hash of its memories.
+        let comparisons = try await erase(.comparison) {
+            scope.sessionID == nil && scope.reaches(namespace: $0.namespace, userID: $0.userID)
+        }
         var erasedViews: Set<String> = []
         var views: [String: SummaryView] = [:]
         try await forEach(.summaryView) { stored in
@@ -50,7 +54,7 @@ struct ErasedDocuments {
         }
         // Last, so that an interrupted erasure finds them again.
         let definitions = try await erase(.summaryView) { erasedViews.contains($0.key.id) }
-        documentCount += partitions + schedules + definitions
+        documentCount += comparisons + partitions + schedules + definitions
         taskCount += tasks
     }
 
@@ -59,13 +63,14 @@ struct ErasedDocuments {
             namespace: view.only(.namespace), userID: view.only(.userID), sessionID: view.only(.sessionID))
     }
 
-    /// The document of a session tells its owner, and the session only by its id.
+    /// The document of a session, or of a memory from one, tells its owner, and the session only by
+    /// a fingerprint.
     private static func isOfSession(in scope: ErasureScope, _ document: Document) -> Bool {
         guard scope.reaches(namespace: document.namespace, userID: document.userID) else { return false }
         guard let sessionID = scope.sessionID else { return true }
         let key = SessionKey(
             storedSessionID: sessionID, namespace: document.namespace, userID: document.userID)
-        return document.key.id == key.fingerprint
+        return document.key.id == key.fingerprint || document.parent == key.fingerprint
     }
 
     /// Removes the one value that was erased from the lists in the filters of a view.

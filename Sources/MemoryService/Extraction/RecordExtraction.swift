@@ -99,8 +99,11 @@ public struct RecordExtraction: Sendable {
             quoting: [record.text], namespace: record.namespace)
         {
         case .read(let items), .cut(let items):
+            let session = record.sessionID.map {
+                SessionKey(storedSessionID: $0, namespace: record.namespace, userID: record.userID)
+            }
             let document = Document(
-                key, namespace: record.namespace, userID: record.userID,
+                key, parent: session?.fingerprint ?? "", namespace: record.namespace, userID: record.userID,
                 body: ["items": .array(Array(items.prefix(ExtractedMemory.mostItems)))])
             // Of two processes that asked, the first one's answer counts.
             guard try await documents.write(document, expecting: .absent, keptFor: Self.keptSeconds) == nil else {

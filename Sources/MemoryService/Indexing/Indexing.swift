@@ -56,18 +56,36 @@ public struct Indexing: Sendable {
                 || steps.contains(.extraction) && RecordExtraction.isDue(record)
                 || steps.contains(.deduplication) && Deduplication.compares(record)
         }
-        try await enqueue(ids: due.map(\.id), steps, for: caller)
+        var batch = Batch()
+        for record in due { batch.add(record) }
+        try await enqueue(batch, steps, for: caller)
     }
 
     /// Queues steps for stored memories.
-    func enqueue(ids: [String], _ steps: Steps, for caller: Caller) async throws {
+    func enqueue(_ batch: Batch, _ steps: Steps, for caller: Caller) async throws {
         try await jobs.enqueue(
-            stride(from: 0, to: ids.count, by: Self.recordsPerJob).map { start in
-                IndexingJob(
-                    ids: Array(ids[start..<min(start + Self.recordsPerJob, ids.count)]), steps: steps, waits: 0,
-                    caller: caller
-                ).newJob
+            batch.owners.flatMap { owner in
+                let ids = batch.ids[owner] ?? []
+                return stride(from: 0, to: ids.count, by: Self.recordsPerJob).map { start in
+                    IndexingJob(
+                        ids: Array(ids[start..<min(start + Self.recordsPerJob, ids.count)]), owner: owner, steps: steps,
+                        waits: 0, caller: caller
+                    ).newJob
+                }
             })
+    }
+
+    /// The ids of memories by their owners.
+    struct Batch: Sendable {
+        fileprivate var ids: [IndexingJob.Owner: [String]] = [:]
+        /// In the order of their first memories.
+        fileprivate var owners: [IndexingJob.Owner] = []
+
+        mutating func add(_ record: MemoryRecord) {
+            let owner = IndexingJob.Owner(record)
+            if ids[owner] == nil { owners.append(owner) }
+            ids[owner, default: []].append(record.id)
+        }
     }
 
     /// As ``enqueue(_:deduplicating:for:)``, for a write that has been done: it does not fail if
@@ -87,7 +105,32 @@ public struct Indexing: Sendable {
 public struct IndexingJob: JobPayload, Equatable {
     public static let kind = "indexing"
 
+    /// Whose the memories of a job are, by which an erasure finds it.
+    struct Owner: Hashable {
+        let namespace: ExactString?
+        let userID: ExactString?
+        let sessionID: ExactString?
+
+        init(_ record: MemoryRecord) {
+            namespace = record.namespace.map(ExactString.init)
+            userID = record.userID.map(ExactString.init)
+            sessionID = record.sessionID.map(ExactString.init)
+        }
+
+        fileprivate init(_ json: JSONObject) {
+            func value(_ name: String) -> ExactString? { json[name]?.stringValue.map(ExactString.init) }
+            (namespace, userID, sessionID) = (value("namespace"), value("user_id"), value("session_id"))
+        }
+
+        fileprivate func write(to json: inout JSONObject) {
+            for (name, value) in [("namespace", namespace), ("user_id", userID), ("session_id", sessionID)] {
+                if let value { json[name] = .string(value.value) }
+            }
+        }
+    }
+
     let ids: [String]
+    let owner: Owner
     let steps: Indexing.Steps
     /// How often it has waited for the model.
     let waits: Int
@@ -95,8 +138,11 @@ public struct IndexingJob: JobPayload, Equatable {
     /// When it was handed in, by the clock of the queue; the first time, if it was queued again.
     let handedInAt: Timestamp?
 
-    init(ids: [String], steps: Indexing.Steps, waits: Int, caller: Caller, handedInAt: Timestamp? = nil) {
+    init(
+        ids: [String], owner: Owner, steps: Indexing.Steps, waits: Int, caller: Caller, handedInAt: Timestamp? = nil
+    ) {
         self.ids = ids
+        self.owner = owner
         self.steps = steps
         self.waits = waits
         self.caller = caller
@@ -108,6 +154,7 @@ public struct IndexingJob: JobPayload, Equatable {
         var payload: JSONObject = [
             "ids": .array(ids.map { .string($0) }), "steps": .array(names), "waits": .int(waits),
         ]
+        owner.write(to: &payload)
         if caller != .unrestricted { payload["caller"] = .object(caller.json) }
         if let handedInAt { payload["handed_in_at"] = .int(Int(handedInAt.microseconds)) }
         return payload
@@ -118,6 +165,7 @@ public struct IndexingJob: JobPayload, Equatable {
             throw MemoryError(.invalidInput, "the payload of the job does not tell what to do with which memories")
         }
         self.ids = ids
+        owner = Owner(json)
         steps = Indexing.Steps.names.reduce(into: []) { steps, step in
             if names.contains(step.key) { steps.insert(step.value) }
         }
@@ -130,7 +178,8 @@ public struct IndexingJob: JobPayload, Equatable {
     /// The same work for some of the memories.
     func with(ids: some Sequence<String>, waits: Int? = nil) -> IndexingJob {
         IndexingJob(
-            ids: Array(ids), steps: steps, waits: waits ?? self.waits, caller: caller, handedInAt: handedInAt)
+            ids: Array(ids), owner: owner, steps: steps, waits: waits ?? self.waits, caller: caller,
+            handedInAt: handedInAt)
     }
 
     /// The job for those that are left, once the model may answer again.
