@@ -33,6 +33,10 @@ import Testing
         await Tally.run(check, on: Harness(), unmet: [.storeFaults, .wire, .opaqueBytes])
     }
 
+    @Test func `undoing everything in reverse leads back to the beginning`() async throws {
+        try await UndoHistory().run(on: Harness())
+    }
+
     @Test func `a process that dies while it unites memories loses nothing`() async throws {
         try await MergeSweep().run(on: Harness())
     }

@@ -51,12 +51,17 @@ struct LanguageFixture {
                     by: model, prompts: .builtIn, memory: memory, documents: documents, logger: logger, now: now),
                 jobs: jobs, logger: logger),
         ]
+        let background = BackgroundWork(
+            tasks: ServerTasks(documents: documents, now: now),
+            erasures: Erasures(memories: database, sessions: store, queue: queue, documents: documents, now: now),
+            compactions: Compactions(memory: memory, documents: documents, jobs: jobs, now: now))
         let router = APIRouter(
             memory: memory, sessions: sessions,
             readiness: Readiness(database: database, embedder: embedder, sessions: store, jobs: queue),
-            summaryViews: views, configuration: .init(), now: now)
+            background: background, summaryViews: views, configuration: .init(), now: now)
         api = APIFixture(
-            responder: router.router().buildResponder(), embedder: embedder, database: database, jobs: queue)
+            responder: router.router().buildResponder(), embedder: embedder, database: database, jobs: queue,
+            background: background)
         self.clock = clock
         self.queue = queue
     }

@@ -105,7 +105,7 @@ import Testing
         try await api.create(records.joined(separator: ", "))
     }
 
-    @Test func `passes forget what the reference forgets, but for the exceptions`() async throws {
+    @Test func `passes forget what the reference forgets, with the listed exceptions`() async throws {
         try await APIFixture.run { api in
             try await store(api)
             for recorded in Self.cases {

@@ -148,6 +148,12 @@ import Testing
             ]
         ),
         (
+            "tasks are listed",
+            [
+                "sv.task.trailing"
+            ]
+        ),
+        (
             "filters and models that cannot work are refused when a view is defined",
             [
                 "sv.partition.bad_memory_type",

@@ -111,6 +111,27 @@ import Testing
         #expect(try await memory.count(.everything, for: .unrestricted) == 0)
     }
 
+    @Test func `work of a language model is found by its owner`() async throws {
+        let indexing = Indexing(jobs: JobSubmitter(queue: queue), steps: [.tagging], logger: logger)
+        try await indexing.enqueue(
+            [record("a"), record("b", user: "bob"), record("c", session: "s")], deduplicating: false,
+            for: .unrestricted)
+        let session = SessionKey(storedSessionID: "s", namespace: "n", userID: "ada")
+        for (key, parent) in [
+            (DocumentKey(.extraction, "of c"), session.fingerprint), (DocumentKey(.comparison, "of all"), ""),
+        ] {
+            _ = await documents.write(
+                Document(key, parent: parent, namespace: "n", userID: "ada", body: [:]), expecting: .absent,
+                keptFor: nil)
+        }
+        let first = try await erasures.start(try ErasureScope(sessionID: "s"), for: .unrestricted).details["erased"]
+        #expect(first?["jobs"] == 1 && first?["documents"] == 1)
+        let second = try await erasures.start(try ErasureScope(userID: "ada"), for: .unrestricted).details["erased"]
+        #expect(second?["jobs"] == 1 && second?["documents"] == 1)
+        let left = await queue.lease(kinds: [IndexingJob.kind], limit: 10, for: .seconds(1))
+        #expect(left.map { $0.payload["ids"] } == [["b"]])
+    }
+
     @Test func `a caller erases only what it reaches, and only with the right to administer`() async throws {
         let admin = Caller(subject: "a", namespaces: ["n"], rights: .all)
         func code(_ scope: ErasureScope, _ caller: Caller) async -> MemoryError.Code? {

@@ -79,8 +79,8 @@ import Testing
         model.replies(Self.tags)
         try await memory.create(
             [test.record("own", topics: ["mine"]), test.record("a"), test.record("b", user: "v")], deduplicate: false)
-        #expect(try await test.runJobs() == 1)
-        // One call for each owner.
+        // A job and a call for each owner.
+        #expect(try await test.runJobs() == 2)
         #expect(model.prompts.count == 2)
         #expect(
             model.prompts.allSatisfy { $0.contains(#"{"memory":"m1","text":"a text"}"#) && !$0.contains(#""m2","#) })
@@ -199,7 +199,8 @@ import Testing
                 ? ScriptedModel.answer(Self.extracted) : ScriptedModel.answer("I would rather not.")
         }
         let second = try MemoryRecord(
-            id: "b", text: "second", topics: ["x"], discreteMemoryExtracted: false, now: clock.now)
+            id: "b", text: "second", sessionID: "s", userID: "u", namespace: "n", topics: ["x"],
+            discreteMemoryExtracted: false, now: clock.now)
         try await memory.create([due("a"), second], deduplicate: false)
         try await runJobs()
         #expect(try await !memory.record(id: "a").discreteMemoryExtracted)

@@ -1,8 +1,8 @@
 public import AgentMemory
 
 /// The body of POST /v1/erase: at least one of `user_id`, `namespace` and `session_id`, each as
-/// `{"eq": "value"}`. Nothing else is read as a filter: it would erase something else than was asked
-/// for.
+/// `{"eq": "value"}`. Nothing else is read as a filter: it would erase something else than was
+/// asked for.
 public enum EraseRequest {
     private static let fields = ["user_id", "namespace", "session_id"]
 

@@ -3,7 +3,7 @@ public import AgentMemory
 /// Marks of what was erased: work that was handed in before does not bring any of it back.
 ///
 /// A mark is a salted hash of the scope. The salt is made with the first erasure, and stays in the
-/// store; so a hash tells who was erased only to somebody who reads the store and tries a name. A
+/// store; so a hash tells who was erased only to those who read the store and try a name. A
 /// mark is a note of a deletion, and is kept as long as one (``DeletionNote/keptSeconds``).
 public struct ErasureMarks: Sendable {
     private let documents: any DocumentStore

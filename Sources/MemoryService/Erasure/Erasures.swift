@@ -42,8 +42,8 @@ public struct Erasures: Sendable {
 
     /// Erases what the scope contains; a small part within the call, a large one in the background.
     ///
-    /// What was there when it began is gone when the task is done. A write to the scope meanwhile
-    /// is erased too or stays; a write after the end is new.
+    /// What was there when it began no longer exists when the task is done. A write to the scope
+    /// meanwhile is erased too or stays; a write after the end is new.
     ///
     /// - Returns: the task, with the receipt as far as it goes.
     /// - Throws: ``MemoryError`` with code `forbidden` without the right to administer, or if the
@@ -80,8 +80,8 @@ public struct Erasures: Sendable {
     /// Works on an erasure until it is done, step by step.
     ///
     /// - Parameter goesOn: asked after each step.
-    /// - Returns: whether nothing is left to do; `false` also if another worker is at it, or if jobs
-    ///   of the scope are still running.
+    /// - Returns: whether nothing is left to do; `false` also if another worker is at it, or if
+    ///   jobs of the scope are still running.
     func proceed(_ taskID: String, while goesOn: () -> Bool = { true }) async throws -> Bool {
         try await AccessScope.everything.limiting {
             guard let stored = try await documents.document(ServerTask.key(taskID)) else { return true }

@@ -50,7 +50,7 @@ public struct ServerTasks: Sendable {
     /// of the reference know no other end of that kind.
     ///
     /// - Throws: ``MemoryError``: `notFound`; `conflict` for a task that is over, and for an
-    ///   erasure, half of which nobody wants.
+    ///   erasure, which is of no use by half.
     public func cancel(id: String, for caller: Caller) async throws -> ServerTask {
         try caller.require(.write)
         while true {

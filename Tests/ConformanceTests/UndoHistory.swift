@@ -1,5 +1,4 @@
 import AgentMemory
-import BackendHarnesses
 import Foundation
 import Logging
 import MemoryConformance
@@ -11,29 +10,16 @@ import Testing
 
 /// Random operations with restores and undos lead to the same memories and events as in the oracle;
 /// and after all of them are undone in reverse, the memories are what they were.
-@Suite(.tags(.store)) struct UndoHistoryTests {
+struct UndoHistory {
     /// TEST_UNDO_OPERATIONS makes the histories longer.
     private static let operations =
         ProcessInfo.processInfo.environment["TEST_UNDO_OPERATIONS"].flatMap { Int($0) } ?? 120
 
-    enum Backend: String, CaseIterable {
-        case redis, postgres, reference
-
-        var harness: any ConformanceHarness {
-            switch self {
-            case .redis: RedisConformanceTests.Harness()
-            case .postgres: PostgresConformanceTests.Harness()
-            case .reference: ReferenceHarness()
-            }
-        }
-    }
-
-    @Test(arguments: Backend.allCases)
-    func `undoing everything in reverse leads back to the beginning`(_ backend: Backend) async throws {
-        let scope = try await backend.harness.makeDatabase(embedder: SteeredEmbedder())
+    func run(on harness: any ConformanceHarness) async throws {
+        let scope = try await harness.makeDatabase(embedder: SteeredEmbedder())
         do {
-            var run = UndoneHistory(scope.database, seed: UInt64(Self.operations))
-            try await run.run(Self.operations)
+            var history = UndoneHistory(scope.database, seed: UInt64(Self.operations))
+            try await history.run(Self.operations)
         } catch {
             try await scope.remove()
             throw error
