@@ -1,3 +1,5 @@
+import AgentMemory
+
 /// Reads the body of a response of OpenAI's embeddings endpoint.
 ///
 /// Its own reader, because a batch of 256 texts has 400,000 numbers, and a tree of JSON values

@@ -7,6 +7,8 @@ import TestSupport
 struct RESTClient: Sendable {
     struct Answer: Sendable {
         let status: Int
+        let text: String
+        /// `null` where the text is not JSON.
         let json: JSONValue
 
         var ids: [String] { (json["memories"]?.arrayValue ?? []).compactMap { $0["id"]?.stringValue } }
@@ -35,7 +37,9 @@ struct RESTClient: Sendable {
             HTTPClient.Request(
                 method: method, url: url + path, headers: headers,
                 body: body.map { Array($0.jsonText.utf8) } ?? [], timeout: .seconds(120)))
-        return Answer(status: response.status, json: (try? JSONValue(parsing: response.body)) ?? .null)
+        return Answer(
+            status: response.status, text: String(decoding: response.body, as: UTF8.self),
+            json: (try? JSONValue(parsing: response.body)) ?? .null)
     }
 
     func create(_ memories: [JSONValue], deduplicate: Bool = false) async throws -> Answer {

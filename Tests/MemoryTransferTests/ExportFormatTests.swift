@@ -138,10 +138,10 @@ import Testing
     @Test func `vectors are exact, and others than those of the header are refused`() throws {
         for count in 1...9 {
             let vector = (0..<count).map { Float($0) * 0.1 - 0.3 + Float.leastNonzeroMagnitude }
-            #expect(Base64Vector.decode(Base64Vector.encode(vector)) == vector)
+            #expect(Base64Floats.decode(Base64Floats.encode(vector)) == vector)
         }
-        #expect(Base64Vector.decode("AAAA") == nil)
-        #expect(Base64Vector.decode("AAA\u{e9}") == nil)
+        #expect(Base64Floats.decode("AAAA") == nil)
+        #expect(Base64Floats.decode("AAA\u{e9}") == nil)
         let text = String(decoding: try Self.export(vectors: true), as: UTF8.self)
         let longer = text.replacing(#""dimensions":3"#, with: #""dimensions":4"#, maxReplacements: 1)
         #expect(try Self.refusal(Array(longer.utf8)).message.contains("4 dimensions"))

@@ -64,6 +64,24 @@ struct CommandStores: Sendable {
         }
     }
 
+    /// Waits while the index of a store that responds is being built: a new one of Redis looks
+    /// through all keys of its server first.
+    ///
+    /// - Throws: ``MemoryError`` of a store that cannot be read for another reason;
+    ///   `CancellationError`.
+    func awaitIndex() async throws {
+        while true {
+            do {
+                _ = try await database.count(.everything)
+                return
+            } catch let error as MemoryError where error.code == .storeUnavailable {
+                let health = await database.health()
+                guard health.filter({ !$0.isOK }).map(\.component) == ["index"] else { throw error }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+
     /// Who the command is, in events and logs.
     static func caller(_ command: String) -> Caller {
         Caller(subject: "agent-memory \(command)", rights: .all)

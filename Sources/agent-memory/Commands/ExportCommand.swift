@@ -40,20 +40,10 @@ struct ExportCommand: AsyncParsableCommand {
     func run() async throws {
         let (path, vectors) = (to, vectors)
         let (namespace, user, session) = (namespace, user, session)
-        let outcome = await endingOnSignals("the unfinished file is removed") { () async -> Result<Void, any Error> in
-            do {
-                let selection = try SnapshotSelection(
-                    namespace: namespace, userID: user, sessionID: session, hasVectors: vectors)
-                try await CommandStores.open { try await Self.export(selection, to: path, $0) }
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        }
-        switch outcome {
-        case .success: return
-        case .failure(is CancellationError): throw ExitCode(130)
-        case .failure(let error): throw Refusal(error) ?? error
+        try await runEndingOnSignals("the unfinished file is removed") {
+            let selection = try SnapshotSelection(
+                namespace: namespace, userID: user, sessionID: session, hasVectors: vectors)
+            try await CommandStores.open { try await Self.export(selection, to: path, $0) }
         }
     }
 

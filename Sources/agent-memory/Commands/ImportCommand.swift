@@ -64,29 +64,18 @@ struct ImportCommand: AsyncParsableCommand {
         options.makesNewIDs = makesNewIDs
         options.isDryRun = dryRun
         let (from, sourceModel, chosen) = (from, sourceModel, options)
-        let outcome = await endingOnSignals("the current batch is completed or abandoned") {
-            () async -> Result<Void, any Error> in
-            do {
-                try await CommandStores.open { stores in
-                    try await Self.store(from, sourceModel, chosen, stores)
-                }
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        }
-        switch outcome {
-        case .success: return
-        case .failure(is CancellationError):
-            fputs("interrupted: the same command with --existing skip completes the import\n", stderr)
-            throw ExitCode(130)
-        case .failure(let error): throw Refusal(error) ?? error
+        try await runEndingOnSignals(
+            "the current batch is completed or abandoned",
+            interrupted: "the same command with --existing skip completes the import"
+        ) {
+            try await CommandStores.open { try await Self.store(from, sourceModel, chosen, $0) }
         }
     }
 
     private static func store(
         _ from: String, _ sourceModel: String?, _ options: ImportOptions, _ stores: CommandStores
     ) async throws {
+        try await stores.awaitIndex()
         let importing = MemoryImport(
             memory: stores.memory, sessions: stores.stores.sessions,
             promotion: Promotion(

@@ -30,20 +30,10 @@ struct ReembedCommand: AsyncParsableCommand {
 
     func run() async throws {
         let dropOthers = dropOthers
-        let outcome = await endingOnSignals("the current batch is abandoned") { () async -> Result<Void, any Error> in
-            do {
-                try await Self.run(dropOthers: dropOthers)
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        }
-        switch outcome {
-        case .success: return
-        case .failure(is CancellationError):
-            fputs("interrupted: run the same command to continue where it stopped\n", stderr)
-            throw ExitCode(130)
-        case .failure(let error): throw Refusal(error) ?? error
+        try await runEndingOnSignals(
+            "the current batch is abandoned", interrupted: "run the same command to continue where it stopped"
+        ) {
+            try await Self.run(dropOthers: dropOthers)
         }
     }
 

@@ -1,3 +1,4 @@
+import ArgumentParser
 import UnixSignals
 
 #if canImport(Glibc)
@@ -28,4 +29,30 @@ func endingOnSignals<Value: Sendable>(
     let value = await work.value
     watch.cancel()
     return value
+}
+
+/// Runs the work of a command as ``endingOnSignals(_:_:)`` does.
+///
+/// - Parameters:
+///   - notice: shown at the first signal.
+///   - interrupted: shown when the work has ended by one; default: nothing.
+/// - Throws: `ExitCode` 130 after a signal; what `body` throws, as a ``Refusal`` where it is one.
+func runEndingOnSignals(
+    _ notice: String, interrupted: String? = nil, _ body: @escaping @Sendable () async throws -> Void
+) async throws {
+    let outcome = await endingOnSignals(notice) { () async -> Result<Void, any Error> in
+        do {
+            try await body()
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+    switch outcome {
+    case .success: return
+    case .failure(is CancellationError):
+        if let interrupted { fputs("interrupted: \(interrupted)\n", stderr) }
+        throw ExitCode(130)
+    case .failure(let error): throw Refusal(error) ?? error
+    }
 }
