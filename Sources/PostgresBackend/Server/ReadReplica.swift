@@ -46,7 +46,7 @@ final class ReadReplica: Sendable {
         let check = PostgresStatement(
             """
             SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END \
-            >= replace($1::text, '-', '/')::pg_lsn AND NOT EXISTS (SELECT FROM memories WHERE expires_at <= $2)
+            >= replace($1::text, '-', '/')::pg_lsn AND coalesce((SELECT min(expires_at) FROM memories) > $2, true)
             """, [.text(position), .timestamp(microseconds: date.microseconds)])
         let before = [limit, check].compactMap(\.self)
         do {
