@@ -2,6 +2,13 @@
 -- many times as long as storing it. The server adds the column to each table of vectors, searches both parts, and moves
 -- what waits in the background.
 
+-- The first table gets it here, so that a server that fails over to another database finds it there; the server adds it
+-- to those of other models.
+ALTER TABLE IF EXISTS memory_embeddings ADD COLUMN IF NOT EXISTS unindexed vector;
+ALTER TABLE IF EXISTS memory_embeddings ALTER COLUMN unindexed SET STORAGE EXTERNAL,
+    ALTER COLUMN unindexed SET STATISTICS 0, ALTER COLUMN embedding SET STATISTICS 0,
+    ALTER COLUMN embedding DROP NOT NULL;
+
 -- The vector of a row as an expression: a table that an older server has created lacks the column.
 CREATE FUNCTION stored_vector(vectors regclass) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN EXISTS (
