@@ -19,7 +19,7 @@ public struct ExportReader: Sendable {
 
     private var buffer: [UInt8] = []
     private var start = 0
-    /// Up to here there is no end of a line.
+    /// The position in the buffer before which no line ends.
     private var searched = 0
     private var hash = SHA256()
     private var header: ExportHeader?

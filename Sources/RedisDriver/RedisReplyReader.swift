@@ -48,8 +48,8 @@ final class RedisReplyReader {
         return RedisError(.protocolViolation, "the server's reply is not RESP2", underlying: text)
     }
 
-    /// What hiredis calls for each value it has read. Its own functions allocate a tree of objects
-    /// first, which took as long as reading it.
+    /// What hiredis calls for each value it has read. Its own functions allocate an object for each
+    /// first, and another one for its text.
     ///
     /// Never freed: all readers use it.
     private nonisolated(unsafe) static let functions: UnsafeMutablePointer<redisReplyObjectFunctions> = {

@@ -40,12 +40,7 @@ import Testing
     /// Runs every job that is due, as the worker does, once.
     @discardableResult
     private func runJobs() async throws -> Int {
-        let leased = await queue.lease(kinds: [handler.kind], limit: 1000, for: .seconds(60))
-        for job in leased {
-            try await handler.run(job, isLastAttempt: false)
-            #expect(await queue.complete(job))
-        }
-        return leased.count
+        try await queue.runDue(handler)
     }
 
     private func day(_ day: Int64) -> Timestamp { clock.now.advanced(bySeconds: day * 86_400) }

@@ -70,13 +70,7 @@ import Testing
     /// - Returns: how many there were.
     @discardableResult
     private func runJobs(_ handler: ExtractionHandler? = nil) async throws -> Int {
-        let handler = handler ?? self.handler()
-        let leased = await queue.lease(kinds: [handler.kind], limit: 1000, for: .seconds(60))
-        for job in leased {
-            try await handler.run(job, isLastAttempt: false)
-            #expect(await queue.complete(job))
-        }
-        return leased.count
+        try await queue.runDue(handler ?? self.handler())
     }
 
     private func records() async throws -> [MemoryRecord] {

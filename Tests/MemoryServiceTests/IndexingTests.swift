@@ -50,13 +50,7 @@ import Testing
 
     @discardableResult
     private func runJobs(_ handler: IndexingHandler? = nil) async throws -> Int {
-        let handler = handler ?? self.handler()
-        let leased = await queue.lease(kinds: [handler.kind], limit: 1000, for: .seconds(60))
-        for job in leased {
-            try await handler.run(job, isLastAttempt: false)
-            #expect(await queue.complete(job))
-        }
-        return leased.count
+        try await queue.runDue(handler ?? self.handler())
     }
 
     private func record(_ id: String, _ text: String = "a text", user: String = "u", topics: [String] = []) throws

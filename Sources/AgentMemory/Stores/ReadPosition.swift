@@ -17,7 +17,8 @@ public protocol ReplicatedStore: Sendable {
 
 /// What one request may read from a copy of the store.
 public final class ReadPosition: Sendable {
-    /// That of the request that the task works for; `nil` reads from the store itself.
+    /// The position of the request that the current task works for; `nil` reads from the store
+    /// itself.
     @TaskLocal public static var current: ReadPosition?
 
     private struct State {

@@ -20,8 +20,9 @@ extension PostgresMemoryDatabase {
         try await call { deadline in
             let place = self.vectorPlace
             defer { self.noteStored(rows.count, at: place) }
-            let batch = [HistorySQL.origin(self.history, replaces: true)] + self.upserts(rows, vectorsAt: place)
-            let limit = self.timeOfChunk(rows)
+            let upserts = self.upserts(rows, vectorsAt: place)
+            let batch = [HistorySQL.origin(self.history, replaces: true)] + upserts.statements
+            let limit = upserts.limit
             // One pipeline is one transaction, in which each record has the time of a call. Running
             // it twice has the same effect as once.
             try await self.database.retryingConflicts {
@@ -53,18 +54,17 @@ extension PostgresMemoryDatabase {
         _ rows: [Row], within scope: AccessScope, on connection: PostgresConnection,
         _ deadline: ContinuousClock.Instant
     ) async throws {
-        let limit = timeOfChunk(rows)
         let place = vectorPlace
         defer { noteStored(rows.count, at: place) }
-        let statements = upserts(rows, vectorsAt: place, within: scope)
+        let upserts = upserts(rows, vectorsAt: place, within: scope)
+        let (statements, limit) = (upserts.statements, upserts.limit)
         guard !scope.isEverything else {
             _ = try await connection.pipeline(
                 statements + [PostgresStatement("COMMIT")], deadline: deadline, perStatement: limit)
             return
         }
         let results = try await connection.pipeline(statements, deadline: deadline, perStatement: limit)
-        let chunks = RecordSQL.chunks(of: rows).count
-        let written = results.dropFirst().prefix(chunks).reduce(0) { $0 + $1.affectedRows }
+        let written = results.dropFirst().prefix(upserts.chunks).reduce(0) { $0 + $1.affectedRows }
         guard written == rows.count else { throw AccessScope.conflict }
         try await connection.query(PostgresStatement("COMMIT"), deadline: max(deadline, .now + limit))
     }
@@ -191,19 +191,25 @@ extension PostgresMemoryDatabase {
         }.inOrder(ofID: \.record.id)
     }
 
-    /// The time limit of a statement of several records: that of a call for each of them.
-    private func timeOfChunk(_ rows: [Row]) -> Duration {
-        database.configuration.timeout * (RecordSQL.chunks(of: rows).first?.count ?? 1)
+    /// The statements that store rows.
+    private struct Upserts {
+        /// The limit of time for each statement, one for each of ``RecordSQL/chunks(of:)``, and
+        /// upkeep.
+        let statements: [PostgresStatement]
+        let chunks: Int
+        /// Of each statement: the time of a call for each of its records.
+        let limit: Duration
     }
 
-    /// The limit of time for each statement, then one for each of ``RecordSQL/chunks(of:)``.
     private func upserts(
         _ rows: [Row], vectorsAt place: VectorPlace, within scope: AccessScope = .everything
-    ) -> [PostgresStatement] {
-        var statements = [database.configuration.statementLimit(timeOfChunk(rows))]
-        statements += RecordSQL.chunks(of: rows).map { RecordSQL.upsert($0, vectorsAt: place, within: scope) }
+    ) -> Upserts {
+        let chunks = RecordSQL.chunks(of: rows)
+        let limit = database.configuration.timeout * (chunks.first?.count ?? 1)
+        var statements = [database.configuration.statementLimit(limit)]
+        statements += chunks.map { RecordSQL.upsert($0, vectorsAt: place, within: scope) }
         if rows.count > 16 { statements.append(Self.totalsFold) }
-        return statements
+        return Upserts(statements: statements, chunks: chunks.count, limit: limit)
     }
 
     public func delete(_ ids: [String], within scope: AccessScope) async throws -> Int {

@@ -81,16 +81,9 @@ public final class RedisDocumentStore: DocumentStore {
     public func scan(
         _ kind: DocumentKey.Kind, from position: String?
     ) async throws -> (documents: [RevisedDocument], next: String?) {
-        let special: Set<Character> = ["*", "?", "[", "]", "\\"]
         let prefix = name(DocumentKey(kind, ""))
-        let pattern = prefix.map { special.contains($0) ? "\\\($0)" : "\($0)" }.joined() + "*"
         return try await database.mappingErrors {
-            let answer =
-                try await client.send(
-                    RedisCommand("SCAN", position ?? "0", "MATCH", pattern, "COUNT", "\(Self.slice)"), isRead: true
-                ).array ?? []
-            guard answer.count == 2, let next = answer[0].string else { throw Self.unknownAnswer }
-            let names = answer[1].array?.compactMap(\.string) ?? []
+            let (next, names) = try await client.scan(from: position ?? "0", prefix: prefix)
             let keys = names.map {
                 DocumentKey(kind, String(decoding: $0.utf8.dropFirst(prefix.utf8.count), as: UTF8.self))
             }

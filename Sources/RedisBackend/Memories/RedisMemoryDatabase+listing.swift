@@ -20,10 +20,10 @@ extension RedisMemoryDatabase {
         return try await readingPage { commands, ready in
             try ready.settings.check(query.filter)
             let text = QueryText(query.filter)
-            let newest = newestDates.narrowing(text, page: query.page)
             var total: Int
             var rows: [SearchRow] = []
             if query.page.end <= commands.speculativeEnd {
+                let newest = newestDates.narrowing(text, page: query.page)
                 let replies = try await client.pipeline(
                     [commands.count(text), try commands.newest(newest ?? text, .init(query.page))], isRead: true)
                 total = try Self.total(replies[0])

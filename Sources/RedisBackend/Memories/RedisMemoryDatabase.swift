@@ -180,7 +180,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
 
     /// One step of a walk through the keys of the records (``RedisClient/scan(from:prefix:)``).
     func scannedKeys(from cursor: String) async throws -> (next: String, keys: [String]) {
-        try await client.scan(from: cursor, prefix: configuration.keyPrefix)
+        try await client.scan(from: cursor, prefix: "\(configuration.keyPrefix):")
     }
 
     func readCommand(_ id: String) -> RedisCommand {

@@ -69,7 +69,8 @@ extension RedisMemoryDatabase {
             words.isEmpty
             ? scope.query : QueryText(words: words, in: scope.query, amongKeys: ranksAll || scope.keys != nil)
 
-        let isBroad = try await isBroad(scope.query, candidates: candidates, commands)
+        let isBroad =
+            scope.keys == nil ? try await isBroad(scope.query, candidates: candidates, commands) : false
 
         func batch(total: Int) throws(MemoryError) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone

@@ -94,7 +94,7 @@ private actor RedisSessionSnapshot: SessionSnapshot {
 
     private nonisolated func scanned(from cursor: String) async throws -> (next: String, places: [Place]) {
         try await store.mappingErrors {
-            let (next, keys) = try await store.client.scan(from: cursor, prefix: store.configuration.keyPrefix)
+            let (next, keys) = try await store.client.scan(from: cursor, prefix: "\(store.configuration.keyPrefix):")
             return (next, try await selected(keys))
         }
     }
