@@ -49,7 +49,8 @@ class Process:
 
 
 class Server(Process):
-    """A running server that knows one store and not the other; `start_ms` is the time to the first answer of /v1/health."""
+    """A running server that knows one store and not the other; `start_ms` is the time to the first answer of
+    /v1/health, `ready_ms` that of /v1/ready."""
 
     def __init__(self, store, log, settings, url=None):
         with socket.socket() as probe:
@@ -67,7 +68,8 @@ class Server(Process):
         super().__init__([binary, "api"], env=environment, stdout=log, stderr=log, cwd=log.name.rpartition("/")[0])
         self.await_ok("/v1/health", 0.001)
         self.start_ms = (time.monotonic() - started) * 1000
-        self.await_ok("/v1/ready", 0.05)
+        self.await_ok("/v1/ready", 0.01)
+        self.ready_ms = (time.monotonic() - started) * 1000
 
     def await_ok(self, path, pause):
         deadline = time.monotonic() + 60
@@ -87,6 +89,15 @@ class Server(Process):
     def rss_mb(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+    def delete(self, path, body):
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
+        connection.request("DELETE", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise SystemExit(f"error: DELETE {path} answered {answer.status}: {text[:300]!r}")
 
     def post(self, path, bodies):
         """One after another; yields every answer."""

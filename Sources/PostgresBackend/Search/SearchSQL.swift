@@ -94,10 +94,11 @@ struct SearchSQL {
         let similarity = "\(sql.bind(weights.semantic)) * \(space.similarity(ofDistance: "n.distance"))"
         let score = "\(similarity) + \(sql.bind(weights.recency)) * (\(freshness) + \(novelty))"
         let nearestOnly = candidates.map { " LIMIT \($0)" } ?? ""
+        let recency = Self.members(of: "best", "m.number, m.last_accessed, m.created_at", in: "memories m")
         let ranked = """
-            ranked AS MATERIALIZED (SELECT n.number, n.id, n.distance, m.score FROM \
-            (SELECT * FROM nearest ORDER BY distance, id\(nearestOnly)) n CROSS JOIN LATERAL \
-            (SELECT \(score) AS score FROM memories m WHERE m.number = n.number OFFSET 0) m)
+            best AS MATERIALIZED (SELECT * FROM nearest ORDER BY distance, id\(nearestOnly)), \
+            ranked AS MATERIALIZED (SELECT * FROM (SELECT n.number, n.id, n.distance, \(score) AS score FROM best n \
+            \(Self.joined(recency, alias: "m", to: "n")) OFFSET 0) r WHERE score IS NOT NULL)
             """
         return self.ranked(
             with: [nearest, ranked], order: "score DESC", extra: candidatesFound(plan), page: page, &sql)
@@ -122,21 +123,17 @@ struct SearchSQL {
                 FROM \(VectorCodes(vectors: space.table).table) c\(FilterSQL.whereClause(conditions))), \
                 coding AS MATERIALIZED (SELECT count(*) = \(expected) AS complete FROM coded), \
                 alike AS MATERIALIZED (SELECT number, id FROM coded ORDER BY differing LIMIT \(limit)), \
-                nearest AS MATERIALIZED (SELECT a.number, a.id, coalesce((SELECT \(distance) FROM \(space.table) e \
-                WHERE e.number = a.number), \(space.metric.farthest)) AS distance FROM alike a)
+                \(measured("alike", distance))
                 """
         case .exact:
             let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
-            // A subquery for each row, because the planner prefers to join all vectors if it
-            // overestimates the filter.
             return """
-                nearest AS MATERIALIZED (SELECT m.number, m.id, coalesce((SELECT \(distance) FROM \(space.table) e \
-                WHERE e.number = m.number), \(space.metric.farthest)) AS distance FROM memories m\(FilterSQL.whereClause(conditions)))
+                eligible AS MATERIALIZED (SELECT m.number, m.id FROM memories m\(FilterSQL.whereClause(conditions))), \
+                \(measured("eligible", distance))
                 """
         case .approximate(let candidates, _, let matches):
             let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
-            // The filter is a subquery for the same reason: the only plan left is the walk through
-            // the index.
+            // The filter is a subquery, so that the only plan left is the walk through the index.
             let sameRecord = FilterSQL.whereClause(["m.number = e.number"] + conditions)
             let filter = conditions.isEmpty ? [] : ["(SELECT true FROM memories m\(sameRecord))"]
             func vectors(_ conditions: [String]) -> String {
@@ -162,10 +159,36 @@ struct SearchSQL {
             }
             return """
                 \(found), \
-                nearest AS MATERIALIZED (SELECT f.number, m.id, f.distance FROM found f CROSS JOIN LATERAL \
-                (SELECT m.id FROM memories m WHERE m.number = f.number OFFSET 0) m)
+                nearest AS MATERIALIZED (SELECT * FROM (SELECT f.number, m.id, f.distance FROM found f \
+                \(Self.joined(Self.members(of: "found", "m.number, m.id", in: "memories m"), alias: "m", to: "f")) \
+                OFFSET 0) r WHERE id IS NOT NULL)
                 """
         }
+    }
+
+    /// `nearest AS (number, id, distance)`: the exact distances of records.
+    ///
+    /// - Parameter records: an expression with the columns `number` and `id`.
+    private func measured(_ records: String, _ distance: String) -> String {
+        let vectors = Self.members(of: records, "e.number, \(distance) AS distance", in: "\(space.table) e")
+        return """
+            nearest AS MATERIALIZED (SELECT r.number, r.id, coalesce(e.distance, \(space.metric.farthest)) AS distance \
+            FROM \(records) r \(Self.joined(vectors, alias: "e", to: "r")))
+            """
+    }
+
+    /// The rows of a table whose numbers are in an expression: one scan of the primary key in the
+    /// order of the table. The planner does not know how many there are, and would rather read the
+    /// whole table if it could.
+    private static func members(of expression: String, _ columns: String, in table: String) -> String {
+        "SELECT \(columns) FROM \(table) WHERE number = ANY (ARRAY(SELECT number FROM \(expression))) OFFSET 0"
+    }
+
+    /// Joins each row with its member, if it has one that the transaction may see. An outer join on
+    /// both sides, because that cannot be done by nested loops, which the planner prefers if it
+    /// expects few rows.
+    private static func joined(_ members: String, alias: String, to rows: String) -> String {
+        "FULL JOIN (\(members)) \(alias) ON \(alias).number = \(rows).number"
     }
 
     // MARK: Shared
