@@ -139,7 +139,7 @@ import Testing
         }
         #expect(plan(1000, 1_000_000) == .exact)
         #expect(plan(2000, 20_000) == .coded(candidates: 300, matches: 2000))
-        #expect(plan(12_000, 1_000_000) == .coded(candidates: 1000, matches: 12_000))
+        #expect(plan(12_000, 1_000_000) == .coded(candidates: 1200, matches: 12_000))
         #expect(plan(100_000, 1_000_000) == .approximate(candidates: 200, scanLimit: 8192, matches: 100_000))
         #expect(plan(2000, 20_000, nil) == .exact)
     }

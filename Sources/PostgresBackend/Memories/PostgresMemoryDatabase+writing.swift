@@ -185,10 +185,12 @@ extension PostgresMemoryDatabase {
 
     /// In the order in which all writers take records.
     func rows(of records: [MemoryRecord]) async throws -> [Row] {
-        let encodings = try await embedder.checkedEncodings(of: records.map(\.text))
-        return zip(records, encodings).map { record, encoding in
-            Row(record: record, encoding: encoding, words: analyzer.words(in: record.text))
-        }.inOrder(ofID: \.record.id)
+        async let embedded = embedder.checkedEncodings(of: records.map(\.text))
+        // Meanwhile, because the texts may be with a service.
+        let words = records.map { analyzer.words(in: $0.text) }
+        let encodings = try await embedded
+        return records.indices.map { Row(record: records[$0], encoding: encodings[$0], words: words[$0]) }
+            .inOrder(ofID: \.record.id)
     }
 
     /// The statements that store rows.

@@ -6,8 +6,10 @@ extension RedisMemoryDatabase {
     public func add(_ records: [MemoryRecord], within scope: AccessScope) async throws -> [String] {
         let given = RecordBatch(records)
         let kept = given.records
-        let encodings = try await embedder.checkedEncodings(of: kept.map(\.text))
+        async let embedded = embedder.checkedEncodings(of: kept.map(\.text))
+        // Meanwhile, because the texts may be with a service.
         let words = kept.map { terms(of: $0.text) }
+        let encodings = try await embedded
         // Only a script sees what it replaces.
         guard scope.isEverything, configuration.history == .off else {
             try await add(kept, words, encodings, within: scope)
