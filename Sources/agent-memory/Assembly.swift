@@ -326,6 +326,7 @@ struct Assembly {
         configuration.database.migrationURL = settings.postgres.migrationURL
         configuration.database.readURL = settings.postgres.readURL
         configuration.database.idleLimit = settings.postgres.idleLimit
+        configuration.database.quietLimit = settings.postgres.quietLimit
         configuration.database.rowSecurity = settings.postgres.rowSecurity
         return configuration
     }

@@ -49,6 +49,31 @@ import Testing
         }
     }
 
+    @Test func `a quiet time is over when a job is due`() async throws {
+        try await TestStore.withSchema { schema in
+            var configuration = try TestStore.configuration(schema: schema).database
+            configuration.quietLimit = .milliseconds(1)
+            let queue = try PostgresJobQueue(configuration: configuration, logger: TestStore.logger)
+            try await queue.prepare()
+            let quietTime = queue.database.quietTime
+            func wait() async throws -> Double { try await queue.database.ask(JobSQL.wait.sql).singleRow().float8(0) }
+            #expect(try await wait() == 3600)
+            try await queue.enqueue([NewJob(kind: "k", payload: [:], delay: .seconds(1000))])
+            #expect((900...1000).contains(try await wait()))
+            try await eventually { quietTime.isQuiet }
+            #expect(try await lease(queue).isEmpty)
+            // Now the database is not asked: a job that another server adds waits.
+            #expect(!quietTime.permitsLease)
+            try await letTimePass(queue)
+            #expect(try await wait() == 0)
+            #expect(try await lease(queue).isEmpty)
+            // A job of this server's own is taken at once.
+            try await queue.enqueue([NewJob(kind: "k", payload: [:])])
+            #expect(try await lease(queue).count == 2)
+            await queue.close()
+        }
+    }
+
     @Test func `every job is done once`() async throws {
         try await TestStore.withQueues { queue, other in
             let ids = try await queue.enqueue((0..<300).map { NewJob(kind: "k", payload: ["n": .int($0)]) })

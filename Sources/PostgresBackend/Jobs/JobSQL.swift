@@ -47,6 +47,13 @@ enum JobSQL {
         return sql.statement(text)
     }
 
+    /// One row: the seconds until a job of any kind is due; an hour if none is before.
+    static let wait = PostgresStatement(
+        """
+        SELECT least(3600, greatest(0, extract(epoch FROM coalesce(min(run_at) - now(), '1 hour'))))::float8 \
+        FROM jobs WHERE NOT is_dead
+        """)
+
     static func extend(_ job: Lease, for duration: Duration) -> PostgresStatement {
         var sql = SQLBuilder()
         let end = "clock_timestamp() + \(interval(sql.bind(duration)))"

@@ -54,7 +54,17 @@ public final class PostgresJobQueue: JobQueue {
     }
 
     public func lease(kinds: [String], limit: Int, for duration: Duration) async throws -> [LeasedJob] {
-        let result = try await send(JobSQL.lease(kinds: kinds, limit: limit, for: duration))
+        let quietTime = database.quietTime
+        guard quietTime.permitsLease else { return [] }
+        let wasQuiet = quietTime.isQuiet
+        let statements = [JobSQL.lease(kinds: kinds, limit: limit, for: duration)] + (wasQuiet ? [JobSQL.wait] : [])
+        let results = try await send(statements, isPoll: true)
+        let result = results[0]
+        if result.count > 0 {
+            quietTime.noteCall()
+        } else if wasQuiet {
+            quietTime.noteNothingDue(for: .seconds(try results[1].singleRow().float8(0)))
+        }
         let (number, kind, payload) = try (result.column("number"), result.column("kind"), result.column("payload"))
         let (attempts, enqueuedAt) = try (result.column("attempts"), result.column("enqueued_at"))
         let (token, due) = try (result.column("lease_token"), result.column("run_at"))
@@ -175,11 +185,18 @@ public final class PostgresJobQueue: JobQueue {
     private func send(
         _ statement: PostgresStatement, retry: PostgresPool.Retry = .onlyIfNotExecuted
     ) async throws -> PostgresResult {
+        try await send([statement], retry: retry)[0]
+    }
+
+    /// - Parameter isPoll: whether the call is only the server's own look.
+    private func send(
+        _ statements: [PostgresStatement], retry: PostgresPool.Retry = .onlyIfNotExecuted, isPoll: Bool = false
+    ) async throws -> [PostgresResult] {
         // The queue is the server's own; what a job may reach is in its payload.
         try await database.reachingEverything {
-            try await self.database.call { deadline in
+            try await self.database.call(isPoll: isPoll) { deadline in
                 try await self.database.retryingConflicts {
-                    try await self.database.query(statement, retry: retry, deadline: deadline)
+                    try await self.database.pipeline(statements, retry: retry, deadline: deadline)
                 }
             }
         }

@@ -3,8 +3,8 @@ import Logging
 import PostgresDriver
 
 extension PostgresDatabase {
-    /// Runs `work` at every `interval` once `preparation` is done, until the task is cancelled;
-    /// prepares until that succeeds. Failures are logged and retried.
+    /// Runs `work` at every `interval` once `preparation` is done, seldom in a quiet time, until the
+    /// task is cancelled; prepares until that succeeds. Failures are logged and retried.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if the store became available late and
     ///   does not fit the settings.
@@ -16,7 +16,7 @@ extension PostgresDatabase {
             do {
                 if !preparation.isDone { try await prepare() }
                 try await reachingEverything(work)
-                try await Task.sleep(for: interval)
+                try await quietTime.rest(for: interval)
             } catch is CancellationError {
                 return
             } catch let error as MemoryError where error.code == .misconfigured && !preparation.hasSucceeded {

@@ -28,6 +28,9 @@ public final class PostgresDatabase: Sendable {
         public var timeout: Duration
         /// How long an unused connection is kept, if there is more than one. Default 20 seconds.
         public var idleLimit: Duration = .seconds(20)
+        /// The time without calls after which the server's own upkeep looks at the database only
+        /// once an hour; zero means never. Default 5 minutes.
+        public var quietLimit: Duration = .seconds(300)
         /// Whether migrations are applied when the server starts; otherwise a database without some
         /// of them is refused.
         public var autoMigrate: Bool
@@ -59,6 +62,7 @@ public final class PostgresDatabase: Sendable {
     let replica: ReadReplica?
     /// The preparation of the tables.
     let preparation = Preparation()
+    let quietTime: QuietTime
     private let users = Mutex(0)
 
     /// A database that is not connected yet.
@@ -67,6 +71,7 @@ public final class PostgresDatabase: Sendable {
     public init(configuration: Configuration, logger: Logger) throws {
         self.configuration = configuration
         self.logger = logger
+        quietTime = QuietTime(after: configuration.quietLimit)
         let schema = try SchemaName(configuration.schema)
         let connections = configuration.pool(schema: schema)
         let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
@@ -172,11 +177,13 @@ public final class PostgresDatabase: Sendable {
     /// - Parameters:
     ///   - preparation: what must be done first; that of the tables, or one that depends on it.
     ///   - prepare: does it.
+    ///   - isPoll: whether the call does not end a quiet time.
     func call<Value: Sendable>(
-        after preparation: Preparation, prepare: @escaping @Sendable () async throws -> Void,
+        after preparation: Preparation, prepare: @escaping @Sendable () async throws -> Void, isPoll: Bool = false,
         _ body: (ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {
         let deadline = deadline
+        if !isPoll { quietTime.noteCall() }
         return try await mappingErrors {
             if !preparation.isDone { try await preparation.wait(until: deadline, prepare) }
             do {
@@ -193,8 +200,10 @@ public final class PostgresDatabase: Sendable {
     }
 
     /// Runs a call as ``call(after:prepare:_:)`` does, for work that needs only the tables.
-    func call<Value: Sendable>(_ body: (ContinuousClock.Instant) async throws -> Value) async throws -> Value {
-        try await call(after: preparation, prepare: { try await self.prepareNow() }, body)
+    func call<Value: Sendable>(
+        isPoll: Bool = false, _ body: (ContinuousClock.Instant) async throws -> Value
+    ) async throws -> Value {
+        try await call(after: preparation, prepare: { try await self.prepareNow() }, isPoll: isPoll, body)
     }
 
     /// Repeats work that had no effect: the server rolled it back to resolve a deadlock or a

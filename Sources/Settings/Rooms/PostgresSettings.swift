@@ -19,6 +19,10 @@ public struct PostgresSettings: SettingsRoom {
     public let idleLimit = Setting<Duration>.seconds(
         "POSTGRES_IDLE_SECONDS", in: 1...86_400, default: 20,
         "After this time an unused connection is closed; one stays.")
+    public let quietLimit = Setting<Duration>.seconds(
+        "POSTGRES_QUIET_AFTER_SECONDS", in: 0...86_400, default: 300,
+        "After this time without a call the server's own upkeep looks at the database once an hour, and for jobs when one is due, so that a serverless database may sleep; 0: it always looks every few seconds. `GET /v1/ready` asks the database, `GET /v1/health` does not."
+    )
     public let unindexedMegabytes = Setting<Int>.int(
         "POSTGRES_UNINDEXED_MB", in: 0...4096, default: 64,
         "This much of vectors written lately waits outside of the HNSW index, so that writes are fast; every search by vector scans it. Beyond that, and with 0, writes insert into the index themselves."
