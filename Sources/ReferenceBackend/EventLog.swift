@@ -1,13 +1,30 @@
 import AgentMemory
 
-/// The events of a ``ReferenceMemoryDatabase``, oldest first.
+/// The events of a ``ReferenceMemoryDatabase``, oldest first: all of them, and those of each id and
+/// of each operation, so that a long history is read without a look at the others.
 struct EventLog {
     let isKept: Bool
     private(set) var all: [MemoryEvent] = []
+    private var ofIDs: [ExactString: [MemoryEvent]] = [:]
+    private var ofOperations: [ExactString: [MemoryEvent]] = [:]
     private var lastSequence = 0
 
     init(isKept: Bool) {
         self.isKept = isKept
+    }
+
+    func events(of id: String) -> [MemoryEvent] { ofIDs[ExactString(id)] ?? [] }
+
+    func events(ofOperation operation: String) -> [MemoryEvent] { ofOperations[ExactString(operation)] ?? [] }
+
+    /// The events after a number.
+    static func part(of events: [MemoryEvent], after sequence: Int) -> ArraySlice<MemoryEvent> {
+        var (low, high) = (events.startIndex, events.endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if events[middle].sequence > sequence { high = middle } else { low = middle + 1 }
+        }
+        return events[low...]
     }
 
     /// Notes a write, if it changed anything.
@@ -43,6 +60,10 @@ struct EventLog {
         let removed = all.filter { ids.contains(ExactString($0.id)) && $0.shows(scope) }
         let numbers = Set(removed.map(\.sequence))
         all.removeAll { numbers.contains($0.sequence) }
+        for event in removed {
+            ofIDs[ExactString(event.id)]?.removeAll { numbers.contains($0.sequence) }
+            ofOperations[ExactString(event.operation)]?.removeAll { numbers.contains($0.sequence) }
+        }
         return removed.map { ExactString($0.id) }
     }
 
@@ -62,12 +83,13 @@ struct EventLog {
         guard isKept else { return }
         let origin = WriteOrigin.current
         lastSequence += 1
-        all.append(
-            MemoryEvent(
-                sequence: lastSequence, time: time, kind: origin?.kind ?? kind, id: id, namespace: namespace,
-                userID: userID, operation: origin?.operation ?? ULID.make(), caller: origin?.caller,
-                reason: origin?.reason, successor: isRemoval ? origin?.successors[ExactString(id)] : nil,
-                before: before))
+        let event = MemoryEvent(
+            sequence: lastSequence, time: time, kind: origin?.kind ?? kind, id: id, namespace: namespace,
+            userID: userID, operation: origin?.operation ?? ULID.make(), caller: origin?.caller,
+            reason: origin?.reason, successor: isRemoval ? origin?.successors[ExactString(id)] : nil, before: before)
+        all.append(event)
+        ofIDs[ExactString(id), default: []].append(event)
+        ofOperations[ExactString(event.operation), default: []].append(event)
     }
 }
 

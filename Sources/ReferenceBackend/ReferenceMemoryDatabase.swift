@@ -113,27 +113,24 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     // MARK: History
 
     public func events(of id: String, within scope: AccessScope, page: PageRequest) -> Page<MemoryEvent> {
-        let own = events.all.reversed().filter { ExactString($0.id) == ExactString(id) && $0.isWithin(scope) }
+        let own = events.events(of: id).reversed().filter { $0.isWithin(scope) }
         return Self.page(own, page, total: own.count) { $0 }
     }
 
     public func events(after sequence: Int, limit: Int, within scope: AccessScope) -> [MemoryEvent] {
-        Array(events.all.lazy.filter { $0.sequence > sequence && $0.isWithin(scope) }.prefix(limit))
+        Array(EventLog.part(of: events.all, after: sequence).lazy.filter { $0.isWithin(scope) }.prefix(limit))
     }
 
     public func events(
         ofOperation operation: String, after sequence: Int, limit: Int, within scope: AccessScope
     ) -> [MemoryEvent] {
-        let own = events.all.lazy.filter { $0.sequence > sequence && $0.operation == operation && $0.isWithin(scope) }
-        return Array(own.prefix(limit))
+        let own = EventLog.part(of: events.events(ofOperation: operation), after: sequence)
+        return Array(own.lazy.filter { $0.isWithin(scope) }.prefix(limit))
     }
 
     public func latestEvents(of ids: [String]) -> [ExactString: Int] {
         var latest: [ExactString: Int] = [:]
-        let ids = Set(ids.map(ExactString.init))
-        for event in events.all where ids.contains(ExactString(event.id)) {
-            latest[ExactString(event.id)] = event.sequence
-        }
+        for id in ids { latest[ExactString(id)] = events.events(of: id).last?.sequence }
         return latest
     }
 

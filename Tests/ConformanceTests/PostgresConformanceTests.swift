@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func `undoing everything in reverse leads back to the beginning`() async throws {
-        try await UndoHistory().run(on: Harness())
+        try await UndoHistory().run(on: Harness(), content: StoredContent.postgres)
     }
 
     @Test func `a process that dies while it unites memories loses nothing`() async throws {
