@@ -65,6 +65,27 @@ import Testing
         #expect(try await texts() == ["b": "[2] b"])
     }
 
+    @Test(arguments: [false, true]) func `an undo of a process that died is completed by the same undo`(
+        losesAnswer: Bool
+    ) async throws {
+        let records = try (0..<600).map { try MemoryRecord(id: "\($0)", text: "[1] \($0)") }
+        try await write("first") { try await memory.create(records, deduplicate: false) }
+        let before = try await database.list(ListQuery(page: PageRequest(limit: 1000))).items
+        for calls in 0... {
+            let operation = "delete \(calls)"
+            try await write(operation) { _ = try await memory.delete(ids: records.map(\.id)) }
+            let dying = DyingDatabase(database, after: calls, losesAnswer: losesAnswer)
+            let process = LongTermMemory(
+                database: dying, accessRecorder: AccessRecorder(database: dying, logger: Logger(label: "test")))
+            _ = try? await process.undo(operation: operation, isForced: false, for: .unrestricted)
+            let outcome = try await memory.undo(operation: operation, isForced: false, for: .unrestricted)
+            #expect(outcome.undone == 600 && outcome.skipped.isEmpty, "\(calls) calls")
+            let after = try await database.list(ListQuery(page: PageRequest(limit: 1000))).items
+            #expect((after == before) as Bool, "\(calls) calls")
+            if !dying.isDead { break }
+        }
+    }
+
     @Test func `a caller undoes what it reaches`() async throws {
         try await write("both") {
             try await memory.create(

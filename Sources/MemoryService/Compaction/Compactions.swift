@@ -71,13 +71,30 @@ public struct Compactions: Sendable {
         ) {
             try await memory.compact(job.filter, for: job.caller.deriving) { try await !tasks.isOver(job.taskID) }
         }
+        // Those of an earlier attempt, whose server was killed, are among them.
+        let merged = max(outcome.merged, try await removals(by: job.taskID, for: job.caller.deriving))
+        let operation = merged > outcome.merged ? job.taskID : outcome.operation
         _ = try await note(job.taskID) { task in
             task.status = .success
             task.details["result"] = [
-                "merged": .int(outcome.merged), "remaining": .int(outcome.remaining),
-                "operation": outcome.operation.map { .string($0) } ?? .null,
+                "merged": .int(merged), "remaining": .int(outcome.remaining),
+                "operation": operation.map { .string($0) } ?? .null,
             ]
         }
+    }
+
+    /// How many memories an operation has removed, as far as its events are kept.
+    private func removals(by operation: String, for caller: Caller) async throws -> Int {
+        let memories = memory.memories.scoped(to: caller)
+        var removals = 0
+        var last = 0
+        while case let events = try await memories.events(ofOperation: operation, after: last, limit: 1000),
+            let end = events.last?.sequence
+        {
+            removals += events.count(where: \.isRemoval)
+            last = end
+        }
+        return removals
     }
 
     func fail(_ taskID: String, _ failure: String) async throws {

@@ -7,7 +7,7 @@ extension LongTermMemory {
     /// Each memory is written on the condition that its last event is one of the operation: a later
     /// change is never overwritten. Later changes that were taken back themselves do not count, for
     /// a caller that sees all of them: so operations can be undone one after the other, the last
-    /// one first.
+    /// one first. An undo that was interrupted is completed by the same undo.
     ///
     /// - Parameters:
     ///   - operation: as its events have it.
@@ -20,7 +20,7 @@ extension LongTermMemory {
     public func undo(operation: String, isForced: Bool, for caller: Caller) async throws -> UndoOutcome {
         try caller.require(.write)
         guard Self.canBeID(operation) else { throw OperationUndo.notFound(operation) }
-        let origin = WriteOrigin(caller: caller.subject, kind: .restored, reason: "undo of \(operation)")
+        let origin = WriteOrigin(caller: caller.subject, kind: .restored, reason: OperationUndo.reason(operation))
         var undo = OperationUndo(
             memories: memories.scoped(to: caller), operation: operation, isForced: isForced,
             seesAll: caller.reachesEverything)
@@ -59,6 +59,8 @@ private struct OperationUndo {
     let isForced: Bool
     let seesAll: Bool
     private(set) var undone = 0
+    /// The reason of the undo's events.
+    private let reason: String
     private(set) var skipped: [String] = []
     private var changes: [ExactString: Changes] = [:]
 
@@ -67,7 +69,10 @@ private struct OperationUndo {
         self.operation = operation
         self.isForced = isForced
         self.seesAll = seesAll
+        reason = Self.reason(operation)
     }
+
+    static func reason(_ operation: String) -> String { "undo of \(operation)" }
 
     static func notFound(_ operation: String) -> MemoryError {
         MemoryError(.notFound, "Operation \(operation) not found")
@@ -96,14 +101,35 @@ private struct OperationUndo {
             for id in slice {
                 let key = ExactString(id)
                 guard let last = changes[key]?.last, latest[key] != last else { continue }
-                if let number = latest[key], try await areTakenBack(id, after: last) {
-                    changes[key]?.latest = number
-                } else {
-                    skip([id])
+                switch try await later(than: last, of: id) {
+                case .undo:
+                    changes[key] = nil
+                    undone += 1
+                case .takenBack: changes[key]?.latest = latest[key] ?? last
+                case .changes: skip([id])
                 }
             }
         }
         try refuseSkipped()
+    }
+
+    /// What happened to a memory after an operation.
+    private enum Later {
+        /// It was undone, by a call that did not come to its end.
+        case undo
+        /// All changes have led back to where the memory was.
+        case takenBack
+        case changes
+    }
+
+    private func later(than sequence: Int, of id: String) async throws -> Later {
+        let last = try await memories.events(of: id, page: PageRequest(limit: 1)).items.first
+        if let last, last.kind == .restored, last.reason == reason,
+            try await memories.latestEvents(of: [id])[ExactString(id)] == last.sequence
+        {
+            return .undo
+        }
+        return try await areTakenBack(id, after: sequence) ? .takenBack : .changes
     }
 
     /// Whether all changes of a memory after an event have led back to where it was then.
