@@ -375,4 +375,70 @@ import Testing
         }
         try await Self.run("delete", "memory", "id-5", with: settings, status: 1)
     }
+    @Test(arguments: Store.allCases)
+    func `memories that no server would store are found and deleted by command`(_ store: Store) async throws {
+        let settings = try Self.settings(store)
+        try await withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("first.jsonl")
+            try Data(Self.export(records: 5, sessions: 0)).write(to: file)
+            try await Self.run("import", "--from", file.path, with: settings)
+        }
+        var invalid: [String] = []
+        switch store {
+        case .redis:
+            let prefix = settings["REDISVL_INDEX_PREFIX"] ?? ""
+            let client = try RedisClient(
+                configuration: RedisClient.Configuration(endpoint: RedisEndpoint(url: settings["REDIS_URL"] ?? "")),
+                logger: Logger(label: "test"))
+            func add(_ key: String, _ fields: [String: String]) async throws {
+                var command = RedisCommand("HSET", "\(prefix):\(key)")
+                for (name, value) in fields { command.append([name, value]) }
+                try await client.send(command)
+            }
+            let rest = ["memory_type": "semantic", "created_at": "1732341234.5", "namespace": "n", "user_id": "ada"]
+            try await add("blank", rest.merging(["id_": "blank", "text": " \t"]) { $1 })
+            try await add("nothing", rest.merging(["text": "x"]) { $1 })
+            try await add("other", rest.merging(["id_": "another", "text": "x"]) { $1 })
+            invalid = ["\(prefix):nothing", "\(prefix):other"]
+            await client.close()
+        case .pgvector:
+            try await Store.administer(
+                """
+                UPDATE \(settings["POSTGRES_SCHEMA"] ?? "").memories SET text = ' ', id = 'blank', namespace = 'n', \
+                user_id = 'ada' WHERE number = 1
+                """, settings["DATABASE_URL"] ?? "")
+        }
+        let blank = ["delete", "memory", "--empty-text"]
+        #expect(try await Self.output(blank + ["-n", "m", "-f"], settings) == "No memories with empty text found.\n")
+        #expect(
+            try await Self.output(blank + ["-n", "n", "-u", "ada", "--dry-run"], settings)
+                == "Would delete 1 memories with empty text:\n  - blank\n")
+        #expect(try await Self.output(blank, settings, status: 1).hasSuffix("[y/N]: Aborted!\n"))
+        #expect(try await Self.output(blank + ["-f"], settings) == "Deleted 1 memories with empty text.\n")
+        #expect(try await Self.output(blank + ["-f"], settings) == "No memories with empty text found.\n")
+        let broken = ["delete", "memory", "--invalid"]
+        let shown = (["Would delete \(invalid.count) memories with invalid IDs:"] + invalid.map { "  - \($0)" })
+            .map { $0 + "\n" }.joined()
+        #expect(try await Self.output(broken + ["--dry-run"], settings) == shown)
+        for count in [invalid.count, 0] {
+            #expect(try await Self.output(broken + ["-f"], settings) == "Deleted \(count) memories with invalid IDs.\n")
+        }
+        for refused in [["--invalid", "--empty-text"], ["id-1", "--invalid"], [], ["--invalid", "-n", "n"]] {
+            _ = try await Self.output(["delete", "memory"] + refused, settings, status: 64)
+        }
+        // The others are left.
+        try await withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("out.jsonl")
+            try await Self.run("export", "--to", file.path, with: settings)
+            #expect(try Self.lines(file).count == (store == .redis ? 5 : 4))
+        }
+    }
+
+    private static func output(
+        _ arguments: [String], _ settings: [String: String], status expected: Int32 = 0
+    ) async throws -> String {
+        let (status, output) = try await ServerProcess.command(arguments, settings)
+        #expect(status == expected, "\(arguments): \(output)")
+        return output
+    }
 }
