@@ -80,6 +80,68 @@ import Testing
         #expect(shown.status == 1 && shown.output.contains("Token not found: \(hash)"))
     }
 
+    @Test(arguments: Store.allCases)
+    func `a limited token exports and imports within its limits`(_ store: Store) async throws {
+        var environment = try store.environment()
+        var secrets: [String] = []
+        for (namespace, rights) in [("a", "read,write"), ("b", "read,write"), ("a", "read")] {
+            let secret = AccessToken.newSecret()
+            secrets.append(secret)
+            let added = try await ServerProcess.command(
+                ["token", "add", "-d", "team", "--token=\(secret)", "--namespace", namespace, "--rights", rights],
+                environment)
+            try #require(added.status == 0, "\(added.output)")
+        }
+        environment["AUTH_MODE"] = "token"
+        try await ServerProcess.run(environment) { server in
+            try await server.client.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
+            let (a, b, reader) = (
+                Self.client(server, secrets[0]), Self.client(server, secrets[1]), Self.client(server, secrets[2])
+            )
+            for (client, name) in [(a, "a"), (b, "b")] {
+                let memories = (0..<3).map { number -> JSONValue in
+                    ["id": .string("\(name)\(number)"), "text": .string("fox \(name)"), "namespace": .string(name)]
+                }
+                #expect(try await client.create(memories).status == 200)
+                let session: JSONValue = ["namespace": .string(name), "messages": []]
+                #expect(try await client.send(.put, "/v1/working-memory/s-\(name)", session).status == 200)
+            }
+            func lines(_ client: RESTClient, _ query: String = "") async throws -> [String] {
+                let answer = try await client.send(.get, "/v1/export\(query)")
+                #expect(answer.status == 200, "\(answer.detail)")
+                return answer.text.split(separator: "\n").map(String.init)
+            }
+            func importing(_ secret: String, _ lines: [String], _ query: String = "") async throws -> (Int, String) {
+                let response = try await HTTPClient().send(
+                    HTTPClient.Request(
+                        method: .post, url: "\(server.url)/v1/import\(query)",
+                        headers: ["Content-Type": "application/x-ndjson", "Authorization": "Bearer \(secret)"],
+                        body: Array((lines.joined(separator: "\n") + "\n").utf8), timeout: .seconds(60)))
+                return (response.status, String(decoding: response.body, as: UTF8.self))
+            }
+            let exported = try await lines(a)
+            #expect(exported.count == 6 && !exported.joined().contains("fox b"), "\(exported.count) lines")
+            #expect(try await lines(reader).dropFirst().dropLast() == exported.dropFirst().dropLast())
+            #expect(try await lines(a, "?namespace=b").count == 2)
+            // What belongs to others is refused with its line, and nothing of it is stored.
+            let refused = try await importing(secrets[1], exported, "?existing=replace")
+            #expect(refused.0 == 403 && refused.1.contains("line 2"), "\(refused)")
+            #expect(try await importing(secrets[2], exported, "?existing=skip").0 == 403)
+            let renamed = try await importing(secrets[1], exported, "?new_ids=true")
+            #expect(renamed.0 == 403, "\(renamed)")
+            #expect(try await b.count() == 3)
+            #expect(try await a.send(.delete, "/v1/long-term-memory?memory_ids=a1").status == 200)
+            let done = try await importing(secrets[0], exported, "?existing=skip")
+            let outcome = try JSONValue(parsing: done.1)
+            #expect(done.0 == 200 && outcome["memories"]?["added"] == 1, "\(done)")
+            #expect(try await a.count() == 3)
+            let undo = "/v1/operations/\(outcome["operation"]?.stringValue ?? "")/undo"
+            #expect(try await b.send(.post, undo).status == 404)
+            #expect(try await a.send(.post, undo).json["undone"] == 1)
+            #expect(try await a.count() == 2)
+        }
+    }
+
     @Test func `an open server says so where other machines reach it`() async throws {
         let environment = ["MEMORY_VECTOR_DB_FACTORY": "reference"]
         try await ServerProcess.run(environment.merging(["HOST": "0.0.0.0"]) { $1 }) { server in

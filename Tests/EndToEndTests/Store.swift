@@ -24,6 +24,24 @@ enum Store: String, CaseIterable, CustomTestStringConvertible, Sendable {
         try await pool.withConnection(deadline: deadline) { try await $0.script(sql, deadline: deadline) }
     }
 
+    /// Runs `body` with the settings of a Postgres schema that row security limits, which does not
+    /// hold for a superuser.
+    static func withRowSecurity(_ body: (_ environment: [String: String]) async throws -> Void) async throws {
+        var environment = try Store.pgvector.environment()
+        let url = try #require(environment["DATABASE_URL"])
+        let schema = try #require(environment["POSTGRES_SCHEMA"])
+        try await administer(
+            """
+            SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0)); \
+            CREATE EXTENSION IF NOT EXISTS vector; \
+            CREATE ROLE \(schema) LOGIN; CREATE SCHEMA \(schema) AUTHORIZATION \(schema)
+            """, url)
+        environment["DATABASE_URL"] = url.replacing("agent_memory@", with: "\(schema)@")
+        environment["POSTGRES_ROW_SECURITY"] = "true"
+        try await body(environment)
+        try await administer("DROP OWNED BY \(schema) CASCADE; DROP ROLE \(schema)", url)
+    }
+
     /// Settings for a scope of its own on the server at `url`.
     func environment(url: String) -> [String: String] {
         let scope = "e2e_\(UUID().uuidString.prefix(8).lowercased())"

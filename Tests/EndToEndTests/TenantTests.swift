@@ -27,20 +27,7 @@ import Testing
     }
 
     @Test func `no request does so where the database limits transactions too`() async throws {
-        var environment = try Store.pgvector.environment()
-        let url = try #require(environment["DATABASE_URL"])
-        let schema = try #require(environment["POSTGRES_SCHEMA"])
-        // Row security does not hold for a superuser.
-        try await Store.administer(
-            """
-            SELECT pg_advisory_xact_lock(hashtextextended('agent-memory', 0)); \
-            CREATE EXTENSION IF NOT EXISTS vector; \
-            CREATE ROLE \(schema) LOGIN; CREATE SCHEMA \(schema) AUTHORIZATION \(schema)
-            """, url)
-        environment["DATABASE_URL"] = url.replacing("agent_memory@", with: "\(schema)@")
-        environment["POSTGRES_ROW_SECURITY"] = "true"
-        try await check(environment)
-        try await Store.administer("DROP OWNED BY \(schema) CASCADE; DROP ROLE \(schema)", url)
+        try await Store.withRowSecurity { try await check($0) }
     }
 
     private func check(_ environment: [String: String]) async throws {
