@@ -148,8 +148,17 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
         return []
     }
 
+    /// The entries that match; of a filter that names ids, no others are looked at.
+    private func matching(_ filter: MemoryFilter) -> [Entry] {
+        let condition = filter.tags[.id]
+        guard let ids = condition?.any.first ?? condition?.all, !ids.isEmpty else {
+            return entries.values.filter { filter.matches($0.record) }
+        }
+        return Set(ids.map(ExactString.init)).compactMap { entries[$0] }.filter { filter.matches($0.record) }
+    }
+
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
-        let matching = entries.values.filter { query.filter.matches($0.record) }
+        let matching = matching(query.filter)
         let keywords = analyzer.query(query.text)
         switch query.ranking {
         case .semantic(let threshold):
@@ -223,7 +232,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     }
 
     public func list(_ query: ListQuery) -> Page<MemoryRecord> {
-        let ordered = entries.values.lazy.map(\.record).filter(query.filter.matches).sorted { a, b in
+        let ordered = matching(query.filter).map(\.record).sorted { a, b in
             a.createdAt != b.createdAt ? a.createdAt > b.createdAt : ExactString(a.id) < ExactString(b.id)
         }
         return Self.page(ordered, query.page, total: ordered.count) { $0 }
@@ -234,7 +243,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     }
 
     public func count(_ filter: MemoryFilter) -> Int {
-        entries.values.count { filter.matches($0.record) }
+        matching(filter).count
     }
 
     public func delete(_ ids: [String], within scope: AccessScope) -> Int {
