@@ -17,7 +17,7 @@ struct RESTClient: Sendable {
     }
 
     private static let http = HTTPClient()
-    private let url: String
+    let url: String
     private let credentials: HTTPHeaders
 
     init(_ url: String) {
