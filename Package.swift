@@ -99,6 +99,7 @@ let migrations = [
     "0005_create_memory_tokens", "0006_add_keyword_analysis", "0007_create_access_tokens",
     "0008_create_vector_codes", "0009_create_row_policies", "0010_create_memory_events", "0011_add_metadata_terms",
     "0012_create_documents", "0013_add_expiry", "0014_defer_indexing", "0015_add_successors",
+    "0018_count_words",
 ]
 
 let prompts = [
@@ -223,7 +224,7 @@ let package = Package(
             "BackendFixtures", path: "Tests/BackendFixtures",
             excluding: ["base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c"]),
         tests("TestSupportTests", []),
-        tests("AgentMemoryTests", ["AgentMemory"], packages: [crypto]),
+        tests("AgentMemoryTests", ["AgentMemory", "TestSupport"], packages: [crypto]),
         tests(
             "MemoryServiceTests",
             ["AgentMemory", "MemoryConformance", "MemoryService", "Prompts", "ReferenceBackend", "TestSupport"],

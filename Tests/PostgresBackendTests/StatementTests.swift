@@ -98,10 +98,14 @@ import Testing
         let sql = SearchSQL(space: VectorSpace(dimensions: 3, metric: .cosine, algorithm: .hnsw))
         let query = TextAnalyzer().query("zanzibar \"purple zebra\"")
         let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "zaphod")])
+        let weights = KeywordWeights(
+            words: query.words, idf: query.words.map { _ in 1 }, average: 4, scorer: .bm25std)
         for statement in [
-            sql.keywordQuery(query, filter: filter, page: try PageRequest()),
+            sql.keywordQuery(query, weights, .owned, filter: filter, page: try PageRequest()),
+            sql.keywordQuery(query, weights, .all, filter: filter, page: try PageRequest()),
+            KeywordSQL.count(query, filter: filter, commonest: nil),
             sql.hybridQuery(
-                [1, 2, 3], query, alpha: 0.7, filter: filter,
+                [1, 2, 3], query, weights, .matching(.all), alpha: 0.7, filter: filter,
                 plan: .approximate(candidates: 200, scanLimit: 2048, matches: 5000),
                 candidates: 200, page: try PageRequest(limit: 7, offset: 13)),
         ] {

@@ -22,6 +22,7 @@ extension PostgresMemoryDatabase {
 
     /// Notes that vectors were stored at `place`.
     func noteStored(_ count: Int, at place: VectorPlace) {
+        if count > 0 { hasWritten.store(true, ordering: .relaxed) }
         if place.waits { unindexed.add(count, ordering: .relaxed) }
     }
 

@@ -1,11 +1,17 @@
 import AgentMemory
 import Logging
 import PostgresDriver
+import Synchronization
 
 extension PostgresMemoryDatabase {
     public func run() async throws {
         try await withThrowingTaskGroup { group in
-            group.addTask { try await self.maintain(every: .seconds(1)) { try await self.indexWaiting() } }
+            group.addTask {
+                try await self.maintain(every: .seconds(1)) {
+                    if self.hasWritten.exchange(false, ordering: .relaxed) { try await self.foldWords() }
+                    try await self.indexWaiting()
+                }
+            }
             group.addTask { try await self.maintainRecords() }
             // Both end when the task is cancelled, or by settings that do not fit the store.
             try await group.waitForAll()
@@ -22,6 +28,7 @@ extension PostgresMemoryDatabase {
     private func maintainRecords() async throws {
         try await maintain(every: .seconds(5)) {
             try await foldTotals()
+            try await foldWords()
             try await removeExpiredIfAny()
             try await restoreIndex()
             try await findUnindexedColumn()

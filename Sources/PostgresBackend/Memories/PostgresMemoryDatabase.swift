@@ -27,10 +27,14 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let reanalysis = ReanalysisProgress()
     let codesAreComplete = Atomic(false)
     let recentCounts = RecentCounts()
+    let versionedCounts = VersionedCounts()
+    let keywordLooks = Mutex(KeywordLooks())
     /// How much searches scan outside of the vector index, in bytes.
     let unindexedBytes: Int
     /// How many vectors wait outside of the index, as far as this server knows.
     let unindexed = Atomic(0)
+    /// Whether this server has written records since it last folded the words of changes.
+    let hasWritten = Atomic(false)
     /// When this server looks next for the waiting vectors of others.
     let nextLook = Mutex(ContinuousClock.now)
 

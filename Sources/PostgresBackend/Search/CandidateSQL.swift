@@ -23,35 +23,25 @@ extension SearchSQL {
             """)
     }
 
-    /// Rows: candidates found by vector, how many matching records hold each word (numbers with
-    /// blanks between them), distance and what the ranking needs; of the nearest and of the best by
-    /// keyword.
+    /// Rows: candidates found by vector, distance and what the ranking needs; of the nearest and of
+    /// the best by keyword.
     ///
     /// - Parameters:
     ///   - candidates: of each kind.
-    ///   - matches: how many records match.
+    ///   - strongest: the numbers of the best by keyword.
     func candidatesQuery(
-        _ query: CandidateQuery, plan: SearchPlan, candidates: Int, matches: Int
+        _ query: CandidateQuery, plan: SearchPlan, candidates: Int, strongest: [Int]
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let nearest = nearestQuery(query.vector, filter: query.filter, phrases: query.phrases, plan: plan, &sql)
-        let terms = KeywordSQL.termsAmongMatching(query, matches: matches, &sql)
-        var parts = [
-            nearest, terms,
-            "closest AS MATERIALIZED (SELECT number FROM nearest ORDER BY distance, id LIMIT \(candidates))",
-        ]
-        var union = "SELECT number FROM closest"
-        if !query.keywords.isEmpty {
-            parts.append(KeywordSQL.strongest(query, candidates: candidates, &sql))
-            union += " UNION SELECT number FROM strongest"
-        }
         let vector = sql.bind(query.vector)
-        let holding = "(SELECT coalesce(string_agg(holding::text, ' ' ORDER BY n), '') FROM terms)"
+        let numbers = sql.bind(.int8Array(strongest.map(Int64.init)))
         return sql.statement(
             """
-            WITH \(parts.joined(separator: ", ")), united AS MATERIALIZED (\(union)) \
-            SELECT whole.extra, whole.holding, c.* \
-            FROM (SELECT \(candidatesFound(plan)) AS extra, \(holding) AS holding) whole \
+            WITH \(nearest), \
+            closest AS MATERIALIZED (SELECT number FROM nearest ORDER BY distance, id LIMIT \(candidates)), \
+            united AS MATERIALIZED (SELECT number FROM closest UNION SELECT unnest(\(numbers)) AS number) \
+            SELECT whole.extra, c.* FROM (SELECT \(candidatesFound(plan)) AS extra) whole \
             LEFT JOIN (SELECT coalesce((SELECT \(space.distance(to: vector)) FROM \(space.table) e \
             WHERE e.number = u.number), \(space.metric.farthest)) AS distance, m.* FROM united u CROSS JOIN LATERAL \
             (SELECT \(Self.candidateColumns) FROM memories m WHERE m.number = u.number OFFSET 0) m) c ON true
@@ -69,37 +59,22 @@ extension SearchSQL {
 }
 
 extension KeywordSQL {
-    /// `terms AS (n, word, padded, bytes, holding, idf)`: the words of the query, with the number
-    /// of matching records that hold them.
-    static func termsAmongMatching(_ query: CandidateQuery, matches: Int, _ sql: inout SQLBuilder) -> String {
-        let list = sql.bind(query.words)
-        let total = sql.bind(matches)
+    /// One row with a column for each word: how many of the matching records hold it.
+    ///
+    /// - Parameter byIndex: counts each word by the index, which is quicker where the words are
+    ///   rarer than the matches; otherwise one look at every match counts all of them.
+    static func holding(_ query: CandidateQuery, byIndex: Bool) -> PostgresStatement {
+        var sql = SQLBuilder()
         let conditions =
-            ["\(words) @> ARRAY[t.word]"] + phraseConditions(query.phrases, &sql)
-            + FilterSQL.conditions(query.filter, &sql)
-        return """
-            terms AS MATERIALIZED (SELECT t.n, t.word, ' ' || t.word || ' ' AS padded, octet_length(t.word) + 2 AS bytes, \
-            c.holding, ln(1 + (greatest(\(total), c.holding) - c.holding + 0.5) / (c.holding + 0.5)) AS idf \
-            FROM unnest(\(list)) WITH ORDINALITY AS t (word, n), LATERAL (SELECT count(*) AS holding \
-            FROM memories m\(FilterSQL.whereClause(conditions))) c)
-            """
-    }
-
-    /// `strongest AS (number)`: the best by BM25 over the matching records. The average length is
-    /// that of the whole store, which shifts only the end of this list.
-    static func strongest(_ query: CandidateQuery, candidates: Int, _ sql: inout SQLBuilder) -> String {
-        let list = sql.bind(query.keywords)
-        let conditions =
-            ["\(words) && \(list)"] + phraseConditions(query.phrases, &sql)
-            + FilterSQL.conditions(query.filter, &sql)
-        return """
-            statistics AS MATERIALIZED (SELECT coalesce(sum(words)::float8 / nullif(sum(records), 0), 0)::float8 \
-            AS average FROM memory_totals), \
-            strongest AS MATERIALIZED (SELECT m.number FROM memories m CROSS JOIN LATERAL (SELECT \
-            coalesce(\(rank(.bm25std)), 0) AS rank FROM statistics s, terms t, LATERAL (SELECT ((octet_length(m.keyword_text) \
-            - octet_length(replace(m.keyword_text, t.padded, ''))) / t.bytes)::float8 AS times) f \
-            WHERE f.times > 0 AND s.average > 0 AND t.word = ANY (\(list))) r\(FilterSQL.whereClause(conditions)) \
-            ORDER BY r.rank DESC, m.id LIMIT \(candidates))
-            """
+            phraseConditions(query.phrases, &sql) + FilterSQL.conditions(query.filter, &sql)
+        let columns = query.words.map { word in
+            guard byIndex else {
+                return "count(*) FILTER (WHERE strpos(m.keyword_text, \(sql.bind(text(of: [word])))) > 0)"
+            }
+            let clause = FilterSQL.whereClause(["\(words) @> \(sql.bind([word]))"] + conditions)
+            return "(SELECT count(*) FROM memories m\(clause))"
+        }
+        let source = byIndex ? "" : " FROM memories m\(FilterSQL.whereClause(conditions))"
+        return sql.statement("SELECT \(columns.joined(separator: ", "))\(source)")
     }
 }

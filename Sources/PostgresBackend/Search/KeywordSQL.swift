@@ -30,28 +30,108 @@ enum KeywordSQL {
         }
     }
 
-    /// `terms AS …, statistics AS …, matching AS (number, id, rank)`: the records with a word of
-    /// the query, each with its rank value over the whole store.
+    /// Which of the matching records are ranked.
+    enum Part: Equatable {
+        /// All; the filter finds them, because it matches few records.
+        case owned
+        /// All; the index of words finds them.
+        case all
+        /// Those that hold all words of one of the sets.
+        case level(KeywordCutoff.Level)
+    }
+
+    /// `matching AS (number, id, rank)`: the matching records of a part, each with its rank value.
     static func matching(
-        _ query: KeywordQuery, scorer: TextScorer, filter: MemoryFilter, _ sql: inout SQLBuilder
+        _ query: KeywordQuery, _ weights: KeywordWeights, _ part: Part, filter: MemoryFilter, _ sql: inout SQLBuilder
     ) -> String {
-        let list = sql.bind(query.words)
-        let conditions =
-            ["\(words) && \(list)"] + phraseConditions(query.phrases, &sql) + FilterSQL.conditions(filter, &sql)
+        var conditions: [String]
+        switch part {
+        case .owned:
+            conditions = query.phrases.map { "strpos(m.keyword_text, \(sql.bind(text(of: $0)))) > 0" }
+        case .all:
+            conditions = ["\(words) && \(sql.bind(weights.words))"] + phraseConditions(query.phrases, &sql)
+        case .level(let level):
+            let single = level.sets.filter { $0.count == 1 }.map { weights.words[$0[0]] }
+            var alternatives = single.isEmpty ? [] : ["\(words) && \(sql.bind(single))"]
+            for set in level.sets where set.count > 1 {
+                alternatives.append("\(words) @> \(sql.bind(set.map { weights.words[$0] }))")
+            }
+            conditions =
+                ["(\(alternatives.joined(separator: " OR ")))"] + phraseConditions(query.phrases, &sql)
+        }
+        conditions += FilterSQL.conditions(filter, &sql)
+        let ranks = ranks(weights, FilterSQL.whereClause(conditions), onlyMatching: part == .owned, &sql)
+        return "matching AS MATERIALIZED (\(ranks))"
+    }
+
+    /// `SELECT … number, id, rank` of the records under the alias `m` that a clause selects.
+    ///
+    /// - Parameter onlyMatching: leaves out those without any of the words, which the clause does
+    ///   not.
+    static func ranks(
+        _ weights: KeywordWeights, _ clause: String, onlyMatching: Bool, _ sql: inout SQLBuilder
+    ) -> String {
+        let average = sql.bind(weights.average)
+        guard weights.isSum else {
+            let list = sql.bind(weights.words)
+            let idf = sql.bind(weights.idf.map { String($0) })
+            let records =
+                onlyMatching
+                ? "(SELECT * FROM memories m\(clause) OFFSET 0) m WHERE \(words) && \(list)" : "memories m\(clause)"
+            return """
+                SELECT m.number, m.id, (SELECT coalesce(\(rank(weights.scorer)), 0) \
+                FROM (SELECT \(average)::float8 AS average) s, (SELECT ' ' || w.word || ' ' AS padded, \
+                octet_length(w.word) + 2 AS bytes, w.idf FROM unnest(\(list), \(idf)::text[]::float8[]) AS w (word, idf)) t, \
+                LATERAL (SELECT ((octet_length(m.keyword_text) \
+                - octet_length(replace(m.keyword_text, t.padded, ''))) / t.bytes)::float8 AS times) f \
+                WHERE f.times > 0 AND s.average > 0) AS rank FROM \(records)
+                """
+        }
+        // A column for the frequency of each word, so that it is computed once; an aggregate over
+        // the words takes several times as long.
+        var frequencies: [String] = []
+        var terms: [String] = []
+        for (position, word) in weights.words.enumerated() {
+            let padded = sql.bind(text(of: [word]))
+            frequencies.append(
+                """
+                ((octet_length(m.keyword_text) - octet_length(replace(m.keyword_text, \(padded), ''))) \
+                / octet_length(\(padded)))::float8 AS f\(position)
+                """)
+            let idf = sql.bind(weights.idf[position])
+            terms.append("\(idf) * f.f\(position) * \(BM25.k1 + 1) / (f.f\(position) + f.length)")
+        }
+        let matches = weights.words.indices.map { "f.f\($0) > 0" }.joined(separator: " OR ")
         return """
-            statistics AS MATERIALIZED (SELECT coalesce(sum(records), 0)::float8 AS records, \
-            coalesce(sum(words)::float8 / nullif(sum(records), 0), 0)::float8 AS average FROM memory_totals), \
-            terms AS MATERIALIZED (SELECT ' ' || t.word || ' ' AS padded, octet_length(t.word) + 2 AS bytes, \
-            ln(1 + (greatest(s.records, c.holding) - c.holding + 0.5) / (c.holding + 0.5)) AS idf \
-            FROM statistics s, unnest(\(list)) AS t (word), \
-            LATERAL (SELECT count(*)::float8 AS holding FROM memories m WHERE \(words) @> ARRAY[t.word]) c), \
-            matching AS MATERIALIZED (SELECT m.number, m.id, \
-            (SELECT coalesce(\(rank(scorer)), 0) \
-            FROM statistics s, terms t, LATERAL (SELECT ((octet_length(m.keyword_text) \
-            - octet_length(replace(m.keyword_text, t.padded, ''))) / t.bytes)::float8 AS times) f \
-            WHERE f.times > 0 AND s.average > 0) AS rank \
-            FROM memories m\(FilterSQL.whereClause(conditions)))
+            SELECT f.number, f.id, \(terms.joined(separator: " + ")) AS rank FROM (SELECT m.number, m.id, \
+            \(BM25.k1) * (1 - \(BM25.b) + \(BM25.b) * m.keyword_count / \(average)) AS length, \
+            \(frequencies.joined(separator: ", ")) FROM memories m\(clause) OFFSET 0) f\(onlyMatching ? " WHERE \(matches)" : "")
             """
+    }
+
+    /// One row: how many records match.
+    ///
+    /// - Parameter commonest: a word whose records are counted already
+    ///   (``KeywordStatisticsSQL/holding(_:)``), where nothing else narrows the matches: then only
+    ///   those are looked for that lack it.
+    static func count(
+        _ query: KeywordQuery, filter: MemoryFilter, commonest: String?
+    ) -> PostgresStatement {
+        var sql = SQLBuilder()
+        guard let commonest, filter.isEmpty, query.phrases.isEmpty else {
+            let conditions =
+                ["\(words) && \(sql.bind(query.words))"] + phraseConditions(query.phrases, &sql)
+                + FilterSQL.conditions(filter, &sql)
+            return sql.statement("SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions))")
+        }
+        let others = sql.bind(query.words.filter { !($0.utf8.elementsEqual(commonest.utf8)) })
+        let word = sql.bind(commonest)
+        let padded = sql.bind(text(of: [commonest]))
+        return sql.statement(
+            """
+            SELECT \(KeywordStatisticsSQL.holding(word)) + (SELECT count(*) FROM memories m \
+            WHERE \(words) && \(others) AND strpos(m.keyword_text, \(padded)) = 0)
+            """)
     }
 
     /// ``KeywordRank`` as an aggregate over the words of a record: `t.idf` of each, and its
@@ -75,30 +155,72 @@ enum KeywordSQL {
     }
 }
 
+/// The words of a query with what their rank needs.
+struct KeywordWeights: Sendable {
+    /// More words than this are not spelled out in a statement.
+    private static let mostSpelled = 24
+
+    let words: [String]
+    let idf: [Double]
+    let average: Double
+    let scorer: TextScorer
+
+    /// Whether the rank is the sum of BM25 over few words.
+    var isSum: Bool {
+        (scorer == .bm25std || scorer == .bm25stdNorm) && average > 0 && words.count <= Self.mostSpelled
+    }
+}
+
+/// The keyword side of a hybrid search.
+enum KeywordCandidates: Sendable {
+    /// Every matching record of the part.
+    case matching(KeywordSQL.Part)
+    /// The numbers of the best records.
+    case strongest([Int])
+}
+
 extension SearchSQL {
-    /// Rows: total, null, rank of the best, rank relative to the best, record (rule S5).
+    /// Rows: matching records of the part, rank of the last of the page, rank, rank relative to the
+    /// best, record (rule S5).
     func keywordQuery(
-        _ query: KeywordQuery, scorer: TextScorer = .bm25std, filter: MemoryFilter, page: PageRequest
+        _ query: KeywordQuery, _ weights: KeywordWeights, _ part: KeywordSQL.Part, filter: MemoryFilter,
+        page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let matching = KeywordSQL.matching(query, scorer: scorer, filter: filter, &sql)
+        let matching = KeywordSQL.matching(query, weights, part, filter: filter, &sql)
+        let best = sql.bind(page.offset.adding(page.limit))
         let ranked = """
             ranked AS MATERIALIZED (SELECT number, id, rank AS distance, \
-            coalesce(rank / nullif(max(rank) OVER (), 0), 0) AS score FROM matching)
+            coalesce(rank / (SELECT nullif(max(rank), 0) FROM matching), 0) AS score FROM matching \
+            ORDER BY rank DESC, id LIMIT \(best))
             """
-        return self.ranked(with: [matching, ranked], order: "score DESC", extra: "0::bigint", page: page, &sql)
+        return self.ranked(
+            with: [matching, ranked], order: "distance DESC", total: "(SELECT count(*) FROM matching)",
+            extra: "(SELECT min(distance) FROM ranked)", page: page, &sql)
+    }
+
+    /// Rows: number and rank of the best records of the part.
+    static func strongest(
+        _ query: KeywordQuery, _ weights: KeywordWeights, _ part: KeywordSQL.Part, filter: MemoryFilter, limit: Int
+    ) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let matching = KeywordSQL.matching(query, weights, part, filter: filter, &sql)
+        return sql.statement(
+            "WITH \(matching) SELECT number, rank FROM matching ORDER BY rank DESC, id LIMIT \(sql.bind(limit))")
     }
 
     /// Rows: candidates, candidates found by vector, distance, value relative to the best, record
     /// (rule S6).
     ///
     /// - Parameters:
-    ///   - query: `nil` or without words ranks by similarity alone.
+    ///   - query: without words ranks by similarity alone.
+    ///   - weights: of the words.
+    ///   - keywords: the candidates by keyword.
     ///   - candidates: of the keyword list; `nil` means all, and then every matching record is a
     ///     candidate.
     func hybridQuery(
-        _ vector: [Float], _ query: KeywordQuery, scorer: TextScorer = .bm25std, alpha: Double, filter: MemoryFilter,
-        plan: SearchPlan, candidates: Int?, page: PageRequest
+        _ vector: [Float], _ query: KeywordQuery, _ weights: KeywordWeights, _ keywords: KeywordCandidates,
+        alpha: Double, filter: MemoryFilter, plan: SearchPlan, candidates: Int?, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let nearest = nearestQuery(vector, filter: filter, phrases: query.phrases, plan: plan, &sql)
@@ -110,37 +232,62 @@ extension SearchSQL {
                 """
             return relative([nearest, valued], plan, page, &sql)
         }
-        let matching = KeywordSQL.matching(query, scorer: scorer, filter: filter, &sql)
         // PostgreSQL reports a product too small for a double as an error.
         let weight = sql.bind(alpha < 1e-9 ? 0 : alpha)
-        let best = "(SELECT nullif(max(rank), 0) FROM matching)"
+        // Outside the exact zone the distance of a strong lexical hit that is not among the nearest
+        // is added.
+        func distance(_ sql: inout SQLBuilder) -> String {
+            """
+            coalesce((SELECT \(space.distance(to: sql.bind(vector))) FROM \(space.table) e \
+            WHERE e.number = c.number), \(space.metric.farthest)) AS distance
+            """
+        }
+        let limit = candidates.map { " LIMIT \($0)" } ?? ""
+        let closest = "closest AS MATERIALIZED (SELECT number, id FROM nearest ORDER BY distance, id\(limit))"
+        var parts = [nearest]
+        let source: String
+        switch keywords {
+        case .matching(let part):
+            source = "matching"
+            parts.append(KeywordSQL.matching(query, weights, part, filter: filter, &sql))
+            if plan == .exact, candidates == nil {
+                parts.append(
+                    """
+                    united AS MATERIALIZED (SELECT n.number, n.id, n.distance, k.rank FROM nearest n \
+                    LEFT JOIN matching k ON k.number = n.number)
+                    """)
+            } else {
+                parts += [
+                    closest,
+                    "strongest AS MATERIALIZED (SELECT number, id FROM matching ORDER BY rank DESC, id\(limit))",
+                    """
+                    united AS MATERIALIZED (SELECT c.number, c.id, k.rank, \(distance(&sql)) \
+                    FROM (SELECT number, id FROM closest UNION SELECT number, id FROM strongest) c \
+                    LEFT JOIN matching k ON k.number = c.number)
+                    """,
+                ]
+            }
+        case .strongest(let numbers):
+            source = "united"
+            let numbers = sql.bind(.int8Array(numbers.map(Int64.init)))
+            let ranks = KeywordSQL.ranks(weights, " WHERE m.number = c.number", onlyMatching: false, &sql)
+            parts += [
+                closest,
+                """
+                united AS MATERIALIZED (SELECT c.number, r.id, r.rank, \(distance(&sql)) \
+                FROM (SELECT number FROM closest UNION SELECT unnest(\(numbers)) AS number) c \
+                CROSS JOIN LATERAL (\(ranks)) r)
+                """,
+            ]
+        }
+        let best = "(SELECT nullif(max(rank), 0) FROM \(source))"
         let value = """
             \(weight) * \(space.similarity(ofDistance: "u.distance")) \
             + (1 - \(weight)) * coalesce(u.rank / \(best), 0)
             """
-        // Outside the exact zone the distance of a strong lexical hit that is not among the nearest
-        // is added.
-        let union: String
-        switch plan {
-        case .exact where candidates == nil:
-            union = """
-                united AS MATERIALIZED (SELECT n.number, n.id, n.distance, k.rank FROM nearest n \
-                LEFT JOIN matching k ON k.number = n.number)
-                """
-        case .exact, .approximate, .coded:
-            let limit = candidates.map { " LIMIT \($0)" } ?? ""
-            let distance = space.distance(to: sql.bind(vector))
-            union = """
-                closest AS MATERIALIZED (SELECT number, id FROM nearest ORDER BY distance, id\(limit)), \
-                strongest AS MATERIALIZED (SELECT number, id FROM matching ORDER BY rank DESC, id\(limit)), \
-                united AS MATERIALIZED (SELECT c.number, c.id, k.rank, coalesce((SELECT \(distance) FROM \(space.table) e \
-                WHERE e.number = c.number), \(space.metric.farthest)) AS distance \
-                FROM (SELECT number, id FROM closest UNION SELECT number, id FROM strongest) c \
-                LEFT JOIN matching k ON k.number = c.number)
-                """
-        }
-        let valued = "valued AS MATERIALIZED (SELECT u.number, u.id, u.distance, \(value) AS value FROM united u)"
-        return relative([nearest, matching, union, valued], plan, page, &sql)
+        parts.append(
+            "valued AS MATERIALIZED (SELECT u.number, u.id, u.distance, \(value) AS value FROM united u)")
+        return relative(parts, plan, page, &sql)
     }
 
     private func relative(

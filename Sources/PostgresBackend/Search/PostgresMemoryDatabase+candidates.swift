@@ -1,27 +1,79 @@
 public import AgentMemory
 import PostgresDriver
+import Synchronization
 
 /// Rule S11.
 extension PostgresMemoryDatabase: CandidateDatabase {
     public func candidates(_ query: CandidateQuery) async throws -> CandidateSet {
         try await call { deadline in
-            let (result, _, matches) = try await self.findNearest(
-                query.filter, phrases: query.phrases, deadline, candidates: query.poolSize(matches:),
-                statement: { plan, matches in
-                    guard let candidates = query.poolSize(matches: matches) else {
-                        return self.sql.allCandidatesQuery(query)
-                    }
-                    return self.sql.candidatesQuery(query, plan: plan, candidates: candidates, matches: matches)
-                })
-            guard query.poolSize(matches: matches) != nil else {
-                let all = try Self.candidates(result, query)
-                // A record may have come or gone between the two statements.
-                return CandidateSet(total: all.count, candidates: all, containing: nil)
+            let opening = try await self.read(
+                [
+                    SearchSQL.countForSearch(query.filter, phrases: query.phrases),
+                    KeywordStatisticsSQL.of(query.words),
+                ], deadline: deadline)
+            let counts = try MatchCounts(opening[0])
+            let pool = query.poolSize(matches: counts.matches)
+            let holding: [Int]
+            let strongest: [Int]
+            if let pool {
+                let statistics = try KeywordStatistics(opening[1])
+                holding = try await self.holding(query, statistics, counts.matches, deadline)
+                strongest = try await self.strongest(query, statistics, holding, counts.matches, limit: pool, deadline)
+            } else {
+                (holding, strongest) = ([], [])
             }
-            let holding = try result[0].text(result.column("holding")).split(separator: " ").compactMap { Int($0) }
-            return CandidateSet(
-                total: matches, candidates: try Self.candidates(result, query), containing: holding)
+            let (result, _, matches) = try await self.findNearest(
+                query.filter, phrases: query.phrases, known: counts, deadline, candidates: query.poolSize(matches:),
+                statement: { plan, _ in
+                    guard let pool else { return self.sql.allCandidatesQuery(query) }
+                    return self.sql.candidatesQuery(query, plan: plan, candidates: pool, strongest: strongest)
+                })
+            let found = try Self.candidates(result, query)
+            guard pool != nil else {
+                // A record may have come or gone between the two statements.
+                return CandidateSet(total: found.count, candidates: found, containing: nil)
+            }
+            return CandidateSet(total: matches, candidates: found, containing: holding)
         }
+    }
+
+    /// How many of the matching records hold each word.
+    private func holding(
+        _ query: CandidateQuery, _ statistics: KeywordStatistics, _ matches: Int, _ deadline: ContinuousClock.Instant
+    ) async throws -> [Int] {
+        guard !query.words.isEmpty else { return [] }
+        let stored = statistics.words.map(\.holding)
+        if query.filter.isEmpty, query.phrases.isEmpty, reachesEverything { return stored }
+        let statement = KeywordSQL.holding(query, byIndex: stored.reduce(0, { $0.adding($1) }) < matches)
+        let version = query.filter.dates[.lastAccessed] == nil ? statistics.version : nil
+        if let known = versionedCounts.counts(statement, within: database.limit, version: version) { return known }
+        let row = try await read(statement, deadline: deadline).singleRow()
+        let counts = try query.words.indices.map { try row.int($0) }
+        versionedCounts.note(statement, within: database.limit, version: version, counts)
+        return counts
+    }
+
+    /// The best by BM25 over the matching records. The average length is that of the whole store,
+    /// which shifts only the end of this list.
+    private func strongest(
+        _ query: CandidateQuery, _ statistics: KeywordStatistics, _ holding: [Int], _ matches: Int, limit: Int,
+        _ deadline: ContinuousClock.Instant
+    ) async throws -> [Int] {
+        guard !query.keywords.isEmpty else { return [] }
+        let keywords = Set(query.keywords.map(ExactString.init))
+        let positions = query.words.indices.filter { keywords.contains(ExactString(query.words[$0])) }
+        let idf = positions.map { BM25.inverseDocumentFrequency(documents: matches, containing: holding[$0]) }
+        let weights = KeywordWeights(
+            words: positions.map { query.words[$0] }, idf: idf, average: statistics.average, scorer: .bm25std)
+        let cutoff = KeywordCutoff(
+            zip(positions, idf).map { position, idf in
+                KeywordCutoff.Word(
+                    idf: idf, most: statistics.words[position].most, average: statistics.average,
+                    share: Double(holding[position]) / Double(max(1, matches, holding[position])))
+            }, records: matches, firstLook: keywordLooks.withLock(\.first))
+        return try await strongest(
+            KeywordQuery(words: weights.words, phrases: query.phrases), weights, cutoff, query.filter,
+            isOwned: matches <= keywordLooks.withLock(\.few), limit: limit, deadline)
     }
 
     private static func candidates(

@@ -63,13 +63,15 @@ extension PostgresMemoryDatabase {
     /// the statement are one round trip.
     ///
     /// - Parameters:
+    ///   - known: the counts, if they were read a moment ago.
     ///   - candidates: the depth's constant, given the number of matches; `nil` means all.
     ///   - isEnough: a further condition on the approximate result, given the number of its
     ///     candidates.
     ///   - statement: that of a plan, given the number of matches.
     func findNearest(
-        _ filter: MemoryFilter, phrases: [[String]] = [], _ deadline: ContinuousClock.Instant,
-        candidates: (Int) -> Int?, isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true },
+        _ filter: MemoryFilter, phrases: [[String]] = [], known: MatchCounts? = nil,
+        _ deadline: ContinuousClock.Instant, candidates: (Int) -> Int?,
+        isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true },
         statement: (SearchPlan, Int) -> PostgresStatement
     ) async throws -> (PostgresResult, SearchPlan, matches: Int) {
         let count = SearchSQL.countForSearch(filter, phrases: phrases)
@@ -81,19 +83,29 @@ extension PostgresMemoryDatabase {
             let settings = sql.settings(for: plan, filtered: counts.matches < counts.total)
             return (plan, [settings, statement(plan, counts.matches)].compactMap(\.self))
         }
-        let guess = recentCounts.guess(count).map(search)
-        let results = try await read([count] + (guess?.statements ?? []), deadline: deadline)
-        let row = try results[0].singleRow()
-        let counts = MatchCounts(matches: try row.int("matches"), total: try row.int("total"))
-        let (plan, statements) = search(counts)
-        let isRight = guess.map { $0.statements == statements }
-        recentCounts.note(count, counts, wasRight: isRight)
+        let counts: MatchCounts
+        let plan: SearchPlan
         let result: PostgresResult
-        if isRight == true {
-            result = results[results.count - 1]
-        } else {
+        if let known {
+            counts = known
+            let statements: [PostgresStatement]
+            (plan, statements) = search(counts)
             let results = try await read(statements, deadline: deadline)
             result = results[results.count - 1]
+        } else {
+            let guess = recentCounts.guess(count).map(search)
+            let results = try await read([count] + (guess?.statements ?? []), deadline: deadline)
+            counts = try MatchCounts(results[0])
+            let statements: [PostgresStatement]
+            (plan, statements) = search(counts)
+            let isRight = guess.map { $0.statements == statements }
+            recentCounts.note(count, counts, wasRight: isRight)
+            if isRight == true {
+                result = results[results.count - 1]
+            } else {
+                let results = try await read(statements, deadline: deadline)
+                result = results[results.count - 1]
+            }
         }
         guard let expected = plan.expectedCandidates else { return (result, plan, counts.matches) }
         let found = try result[0].int("extra")

@@ -39,6 +39,15 @@ struct SearchSQL {
         return sql.statement("SELECT \(count) AS matches, \(totalRecords) AS total")
     }
 
+    /// One row: how many records match the filter, at most `limit`.
+    static func count(_ filter: MemoryFilter, limit: Int) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let conditions = FilterSQL.conditions(filter, &sql)
+        let limit = sql.bind(limit)
+        return sql.statement(
+            "SELECT count(*) FROM (SELECT 1 FROM memories m\(FilterSQL.whereClause(conditions)) LIMIT \(limit)) found")
+    }
+
     /// The rows are records.
     static func list(_ query: ListQuery) -> PostgresStatement {
         var sql = SQLBuilder()
@@ -216,10 +225,11 @@ struct SearchSQL {
     /// - Parameters:
     ///   - order: the order before the id.
     ///   - value: the column of `ranked` that is the score before it was made relative to the best.
+    ///   - total: the number of all hits.
     ///   - extra: one more value about the whole result.
     func ranked(
-        with expressions: [String], order: String, value: String = "score", extra: String, page: PageRequest,
-        _ sql: inout SQLBuilder
+        with expressions: [String], order: String, value: String = "score",
+        total: String = "(SELECT count(*) FROM ranked)", extra: String, page: PageRequest, _ sql: inout SQLBuilder
     ) -> PostgresStatement {
         let limit = Self.limit(page, &sql)
         return sql.statement(
@@ -228,7 +238,7 @@ struct SearchSQL {
             page AS MATERIALIZED (SELECT number, id, distance, score, \(value) AS value FROM ranked \
             ORDER BY \(order), id\(limit)) \
             SELECT whole.total, whole.extra, page.distance, page.score, page.value, \(RecordSQL.selection) \
-            FROM (SELECT (SELECT count(*) FROM ranked) AS total, \(extra) AS extra) whole \
+            FROM (SELECT \(total) AS total, \(extra) AS extra) whole \
             LEFT JOIN page ON true \
             LEFT JOIN LATERAL (SELECT * FROM memories m WHERE m.number = page.number OFFSET 0) m ON true \
             ORDER BY \(order), page.id

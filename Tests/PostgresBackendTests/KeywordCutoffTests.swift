@@ -1,0 +1,235 @@
+import AgentMemory
+import Foundation
+import PostgresDriver
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import PostgresBackend
+
+/// Keyword and hybrid searches that look at a part of the matches, against those that look at all
+/// of them, and against the formula.
+@Suite(.tags(.store)) struct KeywordCutoffTests {
+    /// How many stores are tried; KEYWORD_ROUNDS of the environment sets more than CI has time for.
+    private static let rounds = ProcessInfo.processInfo.environment["KEYWORD_ROUNDS"].flatMap { Int($0) } ?? 12
+
+    private struct World {
+        var random: SplitMix
+        let isEqual: Bool
+        var records: [String: MemoryRecord] = [:]
+
+        private static let words = (0..<60).map { "w\($0)x" }
+
+        mutating func word() -> String {
+            let (a, b) = (Int.random(in: 0..<60, using: &random), Int.random(in: 0..<60, using: &random))
+            return Self.words[isEqual ? a % 20 : min(a, b) * min(a, b) / 60]
+        }
+
+        mutating func text() -> String {
+            // Now and then without a word.
+            let count = Int.random(in: 0...14, using: &random)
+            return count == 0 ? "?!" : (0..<count).map { _ in word() }.joined(separator: " ")
+        }
+
+        mutating func record() throws -> MemoryRecord {
+            try MemoryRecord(
+                id: "r\(Int.random(in: 0..<150, using: &random))", text: text(),
+                userID: "u\(Int.random(in: 0..<4, using: &random))")
+        }
+
+        mutating func query() -> String {
+            var words = (0..<Int.random(in: 1...9, using: &random)).map { _ in word() }
+            if Int.random(in: 0..<6, using: &random) == 0 { words.append("unknown") }
+            if Int.random(in: 0..<5, using: &random) == 0 { words.append("\"\(word()) \(word())\"") }
+            return words.joined(separator: " ")
+        }
+
+        mutating func filter() throws -> MemoryFilter {
+            guard Bool.random(using: &random) else { return .everything }
+            let user = "u\(Int.random(in: 0..<4, using: &random))"
+            return MemoryFilter(tags: [
+                .userID: Bool.random(using: &random)
+                    ? try TagCondition(field: .userID, eq: user) : try TagCondition(field: .userID, ne: user)
+            ])
+        }
+
+        /// The ids of the matches with their ranks, best first.
+        func ranking(_ text: String, _ filter: MemoryFilter) -> [(id: String, rank: Double)] {
+            let analyzer = TextAnalyzer()
+            let query = analyzer.query(text)
+            let documents = records.mapValues { analyzer.words(in: $0.text) }
+            let average = Double(documents.values.reduce(0) { $0 + $1.count }) / Double(max(1, documents.count))
+            let idf = query.words.map { word in
+                BM25.inverseDocumentFrequency(
+                    documents: documents.count, containing: documents.values.count { $0.contains(word) })
+            }
+            var ranks: [(id: String, rank: Double)] = []
+            for (id, words) in documents where words.contains(where: query.words.contains) {
+                guard let record = records[id], query.phrases.allSatisfy(words.containsRun) else { continue }
+                if let condition = filter.tags[.userID] {
+                    let isOfUser = condition.all.contains(record.userID ?? "")
+                    guard condition.all.isEmpty ? !condition.none.contains(record.userID ?? "") : isOfUser else {
+                        continue
+                    }
+                }
+                let held = query.words.indices.compactMap { position -> KeywordRank.Word? in
+                    let frequency = words.count { $0 == query.words[position] }
+                    return frequency > 0 ? .init(idf: idf[position], frequency: frequency) : nil
+                }
+                ranks.append(
+                    (
+                        id,
+                        KeywordRank.value(
+                            .bm25std, words: held, documentLength: words.count, averageDocumentLength: average)
+                    ))
+            }
+            return ranks.sorted { ($1.rank, $0.id) < ($0.rank, $1.id) }
+        }
+    }
+
+    /// The page of a search that looks at few records at first, after a check that one that looks
+    /// at all of them finds the same.
+    private func page(_ query: SearchQuery, _ database: PostgresMemoryDatabase, few: Int, first: Int) async throws
+        -> Page<SearchHit>
+    {
+        database.keywordLooks.withLock { $0 = KeywordLooks(few: 0, first: .max) }
+        let full = try await database.search(query)
+        database.keywordLooks.withLock { $0 = KeywordLooks(few: few, first: first) }
+        // The second time the total is known.
+        for _ in 0..<2 {
+            let page = try await database.search(query)
+            #expect(page.items.map(\.record.id) == full.items.map(\.record.id), "\(query.text)")
+            #expect(page.items.map(\.score) == full.items.map(\.score), "\(query.text)")
+            #expect(page.total == full.total, "\(query.text)")
+        }
+        return full
+    }
+
+    @Test func `the best of a part are the best of all`() async throws {
+        try await TestStore.withDatabase(dimensions: 8) { database in
+            for round in 0..<Self.rounds {
+                var world = World(random: SplitMix(seed: UInt64(round)), isEqual: round.isMultiple(of: 2))
+                _ = try await database.ask("TRUNCATE memories CASCADE")
+                for _ in 0..<3 {
+                    // The first queries meet an empty store.
+                    for _ in 0..<4 {
+                        let (text, filter) = (world.query(), try world.filter())
+                        let request = try PageRequest(
+                            limit: Int.random(in: 1...12, using: &world.random),
+                            offset: Int.random(in: 0...3, using: &world.random) * 5)
+                        let query = try SearchQuery(
+                            text: text, ranking: .keyword(.bm25std), filter: filter, page: request)
+                        let page = try await page(
+                            query, database, few: Bool.random(using: &world.random) ? 0 : 60,
+                            first: Int.random(in: 0...20, using: &world.random))
+                        let expected = world.ranking(text, filter)
+                        let wanted = expected.dropFirst(request.offset).prefix(request.limit)
+                        #expect(page.items.map(\.record.id) == wanted.map(\.id), "\(text)")
+                        #expect(page.total == expected.count, "\(text)")
+                        for (hit, want) in zip(page.items, wanted) {
+                            #expect(abs((hit.score ?? -1) - want.rank / expected[0].rank) < 1e-12)
+                        }
+                    }
+                    var batch: [MemoryRecord] = []
+                    for _ in 0..<Int.random(in: 20...60, using: &world.random) { batch.append(try world.record()) }
+                    _ = try await database.add(batch)
+                    for record in batch { world.records[record.id] = record }
+                    let ids = world.records.keys.sorted()
+                    let gone = Array(ids.shuffled(using: &world.random).prefix(8))
+                    _ = try await database.delete(gone)
+                    for id in gone { world.records[id] = nil }
+                    if let id = world.records.keys.sorted().first, let old = world.records[id] {
+                        let text = world.text()
+                        _ = try await database.update([
+                            RecordUpdate(id: id, changes: try RecordChanges(text: text))
+                        ])
+                        world.records[id] = try MemoryRecord(id: id, text: text, userID: old.userID)
+                    }
+                    if Bool.random(using: &world.random) {
+                        _ = try await database.pool.pipeline(
+                            [KeywordStatisticsSQL.lock, KeywordStatisticsSQL.fold], retry: .onlyIfNotExecuted,
+                            deadline: .soon)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `hybrid candidates of a part are those of all`() async throws {
+        try await TestStore.withDatabase(dimensions: 8) { database in
+            var world = World(random: SplitMix(seed: 99), isEqual: false)
+            // Beyond the exact zone.
+            let records = try (0..<1600).map { number in
+                try MemoryRecord(id: "r\(number)", text: world.text(), userID: number % 5 == 0 ? "u0" : "u1")
+            }
+            _ = try await database.add(records)
+            let blends: [SearchQuery.Ranking] = [
+                .hybrid(alpha: 0.4, .bm25std),
+                .blended(
+                    try BlendedRanking(
+                        .hybrid(alpha: 0.6, .bm25std), lateInteraction: 0, contextWeight: 0.4, dateWeight: 0.3)),
+            ]
+            for round in 0..<max(6, Self.rounds / 4) {
+                let (text, filter) = (world.query(), try world.filter())
+                let query = try SearchQuery(
+                    text: text, ranking: blends[round % 2], filter: filter, page: PageRequest(limit: 30))
+                _ = try await page(query, database, few: 0, first: Int.random(in: 0...30, using: &world.random))
+            }
+        }
+    }
+
+    @Test func `the sums are those of the texts, however they came about`() async throws {
+        try await TestStore.withDatabase(dimensions: 8) { database in
+            var world = World(random: SplitMix(seed: 5), isEqual: false)
+            func check() async throws {
+                let words = TextAnalyzer().query((0..<60).map { "w\($0)x" }.joined(separator: " ")).words
+                let statistics = try KeywordStatistics(
+                    try await database.ask(
+                        KeywordStatisticsSQL.of(words).sql, KeywordStatisticsSQL.of(words).parameters))
+                let counts = try await database.ask(
+                    """
+                    SELECT (SELECT count(*) FROM memories m WHERE \(KeywordSQL.words) @> ARRAY[w.word]) \
+                    FROM unnest($1::text[]) WITH ORDINALITY AS w (word, n) ORDER BY w.n
+                    """, [.textArray(words)]
+                ).rows.map { try $0.int(0) }
+                #expect(statistics.version != nil)
+                #expect(statistics.words.map(\.holding) == counts)
+            }
+            // Records of an older server have no sums.
+            _ = try await database.add((0..<40).map { _ in try world.record() }.reversed())
+            _ = try await database.ask("DELETE FROM memory_words")
+            _ = try await database.ask("DELETE FROM memory_word_changes")
+            _ = try await database.add([try world.record()])
+            let query = try SearchQuery(text: "w1x w2x", ranking: .keyword(.bm25std), page: PageRequest(limit: 50))
+            let before = try await database.search(query)
+            try await database.foldWords()
+            try await check()
+            let after = try await database.search(query)
+            #expect(before.items.map(\.record.id) == after.items.map(\.record.id))
+            #expect(before.items.map(\.score) == after.items.map(\.score))
+            // Many writers, and folds in between.
+            let batches = try (0..<24).map { _ in try (0..<20).map { _ in try world.record() } }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (number, batch) in batches.enumerated() {
+                    group.addTask {
+                        _ = try await database.add(batch)
+                        if number % 3 == 0 { _ = try await database.delete(["r\(number)", "r\(number + 1)"]) }
+                        if number % 4 == 0 {
+                            _ = try await database.pool.pipeline(
+                                [KeywordStatisticsSQL.lock, KeywordStatisticsSQL.fold], retry: .onlyIfNotExecuted,
+                                deadline: .soon)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await check()
+            try await database.foldWords()
+            _ = try await database.delete((0..<150).map { "r\($0)" })
+            _ = try await database.pool.pipeline(
+                [KeywordStatisticsSQL.lock, KeywordStatisticsSQL.fold], retry: .onlyIfNotExecuted, deadline: .soon)
+            // Nothing is left of words that no record holds.
+            #expect(try await database.ask("SELECT count(*) FROM memory_words").singleRow().int(0) == 0)
+        }
+    }
+}
