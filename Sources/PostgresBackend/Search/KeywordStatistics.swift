@@ -40,7 +40,7 @@ struct KeywordStatistics: Sendable {
     }
 }
 
-/// The sums that triggers keep of the words of all records (`Migrations/0018_count_words.sql`).
+/// The sums that triggers keep of the words of all records (`Migrations/0016_count_words.sql`).
 enum KeywordStatisticsSQL {
     /// Whether the sums hold every record.
     private static let isComplete = "EXISTS (SELECT FROM memory_word_changes WHERE is_base)"
