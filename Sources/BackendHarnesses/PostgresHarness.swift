@@ -53,7 +53,8 @@ public struct PostgresHarness: ConformanceHarness {
         let database = try PostgresDatabase(configuration: configuration.database, logger: logger)
         let memories = try PostgresMemoryDatabase(
             database: database, metric: configuration.metric, algorithm: configuration.algorithm,
-            unindexedBytes: configuration.unindexedBytes, embedder: embedder, logger: logger)
+            history: configuration.history, unindexedBytes: configuration.unindexedBytes, embedder: embedder,
+            logger: logger)
         do {
             try await memories.prepare()
         } catch {

@@ -39,6 +39,9 @@ public struct PostgresConnection: Sendable {
         _ = try await session.perform(.script(sql), deadline: Deadline(instant: deadline))
     }
 
+    /// Whether the connection works, and a transaction that a statement began is not over.
+    var isInTransaction: Bool { session.isAlive && !session.isUsable }
+
     /// BEGIN, the body, COMMIT; ROLLBACK if the body throws.
     public func withTransaction<Value>(
         deadline: ContinuousClock.Instant, isolation: isolated (any Actor)? = #isolation,

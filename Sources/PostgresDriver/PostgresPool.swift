@@ -101,8 +101,17 @@ public final class PostgresPool: Sendable {
         while true {
             do {
                 let end = deadline
-                return try await withConnection(deadline: end) {
-                    try await $0.pipeline(statements, deadline: end, perStatement: perStatement)
+                return try await withConnection(deadline: end) { connection in
+                    do {
+                        return try await connection.pipeline(statements, deadline: end, perStatement: perStatement)
+                    } catch {
+                        // The pool closes a connection that is left in a transaction; this one can
+                        // be kept.
+                        if connection.isInTransaction {
+                            _ = try? await connection.query(PostgresStatement("ROLLBACK"), deadline: end)
+                        }
+                        throw error
+                    }
                 }
             } catch let error as PostgresError {
                 if retry == .repeatable, error.isTransactionConflict, conflicts < Self.conflictAttempts - 1 {

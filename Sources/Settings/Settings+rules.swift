@@ -6,6 +6,7 @@ extension Settings {
         refuseUnusedReranking(values, &reader)
         checkAuthentication(values, &reader)
         requireBothOfTLS(values, &reader)
+        checkDistribution(values, &reader)
         warnOfBoundedTimes(&reader)
     }
 
@@ -38,6 +39,39 @@ extension Settings {
         ] where isGiven {
             reader.problem("\(name) is set, but RERANK_API_BASE is not; it names the service to ask")
         }
+    }
+
+    /// What the nodes of a cluster cannot do is refused by name.
+    private static func checkDistribution(_ values: SettingValues, _ reader: inout SettingsReader) {
+        guard values.postgres.isDistributed else {
+            if reader.isGiven("POSTGRES_DISTRIBUTED_LAYOUT") {
+                reader.problem("POSTGRES_DISTRIBUTED_LAYOUT is set, but POSTGRES_DISTRIBUTED=citus is not")
+            }
+            return
+        }
+        func refuse(_ isGiven: Bool, _ text: String) {
+            if isGiven { reader.problem("POSTGRES_DISTRIBUTED=citus: \(text)") }
+        }
+        refuse(
+            values.stores.factory != "pgvector",
+            "only MEMORY_VECTOR_DB_FACTORY=pgvector keeps memories in a cluster")
+        refuse(
+            values.postgres.layout == .spread,
+            "POSTGRES_DISTRIBUTED_LAYOUT=spread is not possible yet; `placed` is")
+        refuse(
+            values.memory.keepsHistory,
+            "HISTORY=OFF is needed, because the nodes of a cluster do not number events in one order")
+        refuse(
+            values.postgres.rowSecurity,
+            "POSTGRES_ROW_SECURITY=true is not possible, because Citus refuses the policies")
+        refuse(
+            values.postgres.readURL != nil,
+            "DATABASE_READ_URL is not possible, because a position of the coordinator says nothing about the other nodes"
+        )
+        refuse(
+            reader.isGiven("POSTGRES_UNINDEXED_MB") && values.postgres.unindexedMegabytes > 0,
+            "POSTGRES_UNINDEXED_MB has no effect, because vectors are inserted into the index when they are written; remove the setting"
+        )
     }
 
     private static func requireBothOfTLS(_ values: SettingValues, _ reader: inout SettingsReader) {

@@ -233,7 +233,7 @@ struct Assembly {
         }
         return try Migrator(
             databaseURL: url, schema: settings.postgres.schema, rowSecurity: settings.postgres.rowSecurity,
-            logger: logger)
+            layout: Self.layout(settings), logger: logger)
     }
 
     private func redis(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
@@ -328,6 +328,15 @@ struct Assembly {
         configuration.database.idleLimit = settings.postgres.idleLimit
         configuration.database.quietLimit = settings.postgres.quietLimit
         configuration.database.rowSecurity = settings.postgres.rowSecurity
+        configuration.database.layout = layout(settings)
         return configuration
+    }
+
+    private static func layout(_ settings: Settings) -> ClusterLayout? {
+        guard settings.postgres.isDistributed else { return nil }
+        return switch settings.postgres.layout {
+        case .placed: .placed
+        case .spread: .spread
+        }
     }
 }

@@ -61,6 +61,7 @@ extension MemoryError {
         case .migrationURL: "\(message); the setting is \(Settings.names.postgres.migrationURL)"
         case .autoMigrate: "\(message); the setting is \(Settings.names.postgres.autoMigrate)"
         case .rowSecurity: "\(message); the setting is \(Settings.names.postgres.rowSecurity)"
+        case .distribution: "\(message); the setting is \(Settings.names.postgres.isDistributed)"
         case .jobKeyPrefix: "\(message); the setting is \(Settings.names.redis.jobsKeyPrefix)"
         }
     }

@@ -62,6 +62,12 @@ public struct OwnServer: Sendable {
     /// Starts it again at the same address, with what it has kept.
     public func restart() async throws { _ = try await Self.stack("start", service, folder, options) }
 
+    /// What it has logged.
+    public func log() throws -> String {
+        let file = folder.appendingPathComponent(service.rawValue).appendingPathComponent("log")
+        return String(decoding: try Data(contentsOf: file), as: UTF8.self)
+    }
+
     /// Throws away what it has kept; only between a crash and a restart.
     public func removeData() throws {
         try FileManager.default.removeItem(at: folder.appendingPathComponent(service.rawValue))

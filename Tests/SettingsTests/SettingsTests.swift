@@ -117,6 +117,23 @@ import Testing
         #expect(!problems(given)[0].contains("hunter2"))
     }
 
+    @Test func `what a cluster cannot do is refused by name`() {
+        let fitting = [
+            "POSTGRES_DISTRIBUTED": "citus", "MEMORY_VECTOR_DB_FACTORY": "pgvector", "HISTORY": "OFF",
+            "DATABASE_URL": "postgresql://h/d",
+        ]
+        #expect(problems(fitting).isEmpty)
+        for (name, value) in [
+            ("HISTORY", "ALL"), ("POSTGRES_ROW_SECURITY", "true"), ("DATABASE_READ_URL", "postgresql://r/d"),
+            ("POSTGRES_UNINDEXED_MB", "64"), ("MEMORY_VECTOR_DB_FACTORY", "redis"),
+            ("POSTGRES_DISTRIBUTED", "yes"), ("POSTGRES_DISTRIBUTED_LAYOUT", "even"),
+        ] {
+            let found = problems(fitting.merging([name: value]) { $1 })
+            #expect(!found.isEmpty && found.joined().contains(name), "\(name)")
+        }
+        #expect(problems(["POSTGRES_DISTRIBUTED_LAYOUT": "placed"]).joined().contains("POSTGRES_DISTRIBUTED=citus"))
+    }
+
     @Test func `one setting is read whatever the others are`() throws {
         func value(_ name: String, _ file: String, onlyGiven: Bool = false) throws -> String? {
             let sources = try SettingSources(

@@ -63,6 +63,8 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         case migrationURL
         /// Whether the database limits what each transaction reaches.
         case rowSecurity
+        /// Whether the database is the coordinator of a cluster, and how its tables lie there.
+        case distribution
         /// What the keys of jobs begin with.
         case jobKeyPrefix
     }

@@ -7,6 +7,8 @@ import PostgresDriver
 struct EmbeddingSpaceRegistry: Sendable {
     /// The space of this process's embedder.
     let space: EmbeddingSpace
+    /// How the tables lie in a cluster.
+    var layout: ClusterLayout?
     let logger: Logger
 
     private static let first = "memory_embeddings"
@@ -127,7 +129,7 @@ struct EmbeddingSpaceRegistry: Sendable {
 
     private func hasNoRecords(_ connection: PostgresConnection) async throws -> Bool {
         try await connection.query(
-            PostgresStatement("SELECT NOT EXISTS (SELECT FROM memories)"), deadline: SchemaConnection.deadline()
+            PostgresStatement("SELECT NOT EXISTS (SELECT 1 FROM memories)"), deadline: SchemaConnection.deadline()
         ).singleRow().bool(0)
     }
 
@@ -138,13 +140,16 @@ struct EmbeddingSpaceRegistry: Sendable {
         let number = try await connection.query(next, deadline: deadline).singleRow().int(0)
         let made = RecordedSpace(number: number, space: space, isReady: isReady)
         // As 0001_create_memories.sql creates the first one.
-        try await connection.script(
+        let script =
             """
             CREATE TABLE \(made.table) (number bigint PRIMARY KEY REFERENCES memories ON DELETE CASCADE, \
             embedding vector NOT NULL) WITH (toast_tuple_target = 8160); \
             ALTER TABLE \(made.table) ALTER COLUMN embedding SET STORAGE EXTERNAL; \
             \(UnindexedVectors(vectors: made.table).columnDefinition)
-            """, deadline: deadline)
+            """
+        let commands =
+            layout.map { ClusterShape(layout: $0).creation(ofVectors: made.table) } ?? SQLScript.commands(of: script)
+        for command in commands { try await connection.script(command, deadline: deadline) }
         return try await record(number, space, isReady: isReady, on: connection)
     }
 
@@ -168,9 +173,12 @@ struct EmbeddingSpaceRegistry: Sendable {
     /// changed.
     private func drop(_ space: RecordedSpace, on connection: PostgresConnection) async throws {
         try await connection.withoutBlocking {
-            try await connection.script(
-                "DROP TABLE IF EXISTS \(space.table), \(VectorCodes(vectors: space.table).table); DELETE FROM vector_spaces WHERE number = \(space.number)",
-                deadline: SchemaConnection.deadline())
+            for command in [
+                "DROP TABLE IF EXISTS \(space.table), \(VectorCodes(vectors: space.table).table)",
+                "DELETE FROM vector_spaces WHERE number = \(space.number)",
+            ] {
+                try await connection.script(command, deadline: SchemaConnection.deadline())
+            }
         }
     }
 }

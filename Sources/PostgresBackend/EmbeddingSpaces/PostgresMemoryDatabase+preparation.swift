@@ -12,8 +12,9 @@ extension PostgresMemoryDatabase {
         try await database.prepare(evenIfDone: evenIfDone)
         try await mappingPreparation(hasSucceeded: preparation.hasSucceeded) {
             let session = database.session
-            let registry = EmbeddingSpaceRegistry(space: EmbeddingSpace(of: embedder), logger: logger)
-            let permitsCodes = space.permitsCodes
+            let registry = EmbeddingSpaceRegistry(
+                space: EmbeddingSpace(of: embedder), layout: layout, logger: logger)
+            let permitsCodes = space.permitsCodes && layout == nil
             let (own, isCoded) = try await session.withLock(.vectorSpaces) { connection in
                 let own = try await registry.settle(on: connection)
                 var isCoded = false
@@ -28,8 +29,10 @@ extension PostgresMemoryDatabase {
             let unindexed = UnindexedVectors(vectors: own.table)
             settled = try await session.withLock(.vectorIndex(of: own.table)) { [settled] connection in
                 var settled = settled
-                settled.hasUnindexed = try await unindexed.ensure(
-                    on: connection, creates: settled.algorithm == .hnsw, logger: logger)
+                if layout == nil {
+                    settled.hasUnindexed = try await unindexed.ensure(
+                        on: connection, creates: settled.algorithm == .hnsw, logger: logger)
+                }
                 try await VectorIndex(space: settled, logger: logger).ensure(on: connection)
                 return settled
             }

@@ -4,13 +4,13 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase: ReembeddableDatabase {
     private var registry: EmbeddingSpaceRegistry {
-        EmbeddingSpaceRegistry(space: EmbeddingSpace(of: embedder), logger: logger)
+        EmbeddingSpaceRegistry(space: EmbeddingSpace(of: embedder), layout: layout, logger: logger)
     }
 
     public func beginReembedding() async throws -> [RecordedSpace] {
         try await database.prepare(evenIfDone: false)
         return try await mappingErrors {
-            let permitsCodes = space.permitsCodes
+            let permitsCodes = space.permitsCodes && layout == nil
             let (own, recorded) = try await database.session.withLock(.vectorSpaces) { connection in
                 let own = try await registry.begin(on: connection)
                 if permitsCodes { _ = try await VectorCodes(vectors: own.table).ensure(on: connection, logger: logger) }
@@ -21,8 +21,10 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
             settled.table = own.table
             settled = try await database.session.withLock(.vectorIndex(of: own.table)) { [settled] connection in
                 var settled = settled
-                settled.hasUnindexed = try await UnindexedVectors(vectors: own.table).ensure(
-                    on: connection, creates: settled.algorithm == .hnsw, logger: logger)
+                if layout == nil {
+                    settled.hasUnindexed = try await UnindexedVectors(vectors: own.table).ensure(
+                        on: connection, creates: settled.algorithm == .hnsw, logger: logger)
+                }
                 try await VectorIndex(space: settled, logger: logger).ensureDimensions(on: connection)
                 return settled
             }

@@ -51,7 +51,7 @@ struct UnindexedVectors: Sendable {
             let many =
                 try await connection.query(
                     PostgresStatement(
-                        "SELECT count(*) FROM (SELECT FROM \(vectors) LIMIT $1) probe",
+                        "SELECT count(*) FROM (SELECT 1 FROM \(vectors) LIMIT $1) probe",
                         [.int8(Int64(Self.concurrentFrom))]),
                     deadline: deadline
                 ).singleRow().int(0) >= Self.concurrentFrom

@@ -73,7 +73,7 @@ struct VectorIndex: Sendable {
             // Deleted vectors still take space and would fail the build of the new one: emptying
             // the table removes them.
             let isEmpty = try await connection.query(
-                PostgresStatement("SELECT NOT EXISTS (SELECT FROM \(space.table))"), deadline: deadline
+                PostgresStatement("SELECT NOT EXISTS (SELECT 1 FROM \(space.table))"), deadline: deadline
             ).singleRow().bool(0)
             // A text that was changed may have left a code behind.
             let codes = VectorCodes(vectors: space.table).table
@@ -95,7 +95,7 @@ struct VectorIndex: Sendable {
                 + (space.hasUnindexed
                     ? ["ALTER TABLE \(space.table) ADD CONSTRAINT \(space.unindexedConstraintName) \(unindexedCheck)"]
                     : [])
-            try await connection.script(changes.joined(separator: "; "), deadline: deadline)
+            for change in changes { try await connection.script(change, deadline: deadline) }
         }
     }
 
@@ -113,7 +113,7 @@ struct VectorIndex: Sendable {
             let many =
                 try await connection.query(
                     PostgresStatement(
-                        "SELECT count(*) FROM (SELECT FROM \(space.table) LIMIT $1) probe",
+                        "SELECT count(*) FROM (SELECT 1 FROM \(space.table) LIMIT $1) probe",
                         [
                             .int8(Int64(Self.concurrentFrom))
                         ]), deadline: deadline

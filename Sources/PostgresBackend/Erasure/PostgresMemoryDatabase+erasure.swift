@@ -8,6 +8,10 @@ extension PostgresMemoryDatabase: ErasableDatabase {
     private static let eventsPerStep = 5000
 
     public func erase(_ scope: ErasureScope, from position: String?) async throws -> ErasureStep {
+        guard layout == nil else {
+            let memories = try await eraseInCluster(scope, limit: Self.recordsPerStep)
+            return ErasureStep(memories: memories, events: 0, next: memories > 0 ? Self.records : nil)
+        }
         if let position, position != Self.records {
             let row = try await erasing(
                 ErasureSQL.events(of: scope, after: Int(position) ?? 0, limit: Self.eventsPerStep))

@@ -37,10 +37,10 @@ extension PostgresMemoryDatabase: ExpiringDatabase {
             }
         }
         guard let question, !question.isAnswered else {
-            return try await database.pipeline(statements, retry: .repeatable, deadline: deadline)
+            return try await database.pipeline(statements, retry: .repeatable, deadline: deadline, isRead: true)
         }
         let results = try await database.pipeline(
-            [Self.expired(at: question.date)] + statements, retry: .repeatable, deadline: deadline)
+            [Self.expired(at: question.date)] + statements, retry: .repeatable, deadline: deadline, isRead: true)
         question.answer(try results[0].singleRow().bool(0))
         return Array(results.dropFirst())
     }

@@ -30,7 +30,7 @@ extension PostgresMemoryDatabase {
     /// let vectors wait.
     func findUnindexedColumn() async throws {
         let space = space
-        guard !space.hasUnindexed else { return }
+        guard !space.hasUnindexed, layout == nil else { return }
         let exists = try await database.query(
             UnindexedVectors(vectors: space.table).state, retry: .repeatable, deadline: database.deadline
         ).singleRow().bool(0)

@@ -4,13 +4,13 @@ import PostgresDriver
 extension PostgresMemoryDatabase {
     public func count(_ filter: MemoryFilter) async throws -> Int {
         try await call { deadline in
-            try await self.read(SearchSQL.count(filter), deadline: deadline).singleRow().int(0)
+            try await self.read(self.countStatement(filter), deadline: deadline).singleRow().int(0)
         }
     }
 
     public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
         try await call { deadline in
-            let statements = [SearchSQL.list(query), SearchSQL.count(query.filter)]
+            let statements = [SearchSQL.list(query), self.countStatement(query.filter)]
             let results = try await self.read(
                 query.filter.soleID == nil ? statements : [statements[0]], deadline: deadline)
             let records = try results[0].records()

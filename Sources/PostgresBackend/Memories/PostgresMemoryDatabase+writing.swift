@@ -215,6 +215,7 @@ extension PostgresMemoryDatabase {
     }
 
     public func delete(_ ids: [String], within scope: AccessScope) async throws -> Int {
+        guard layout == nil else { return try await deleteInCluster(ids, within: scope) }
         let statements =
             scope.isEverything
             ? [DeletionSQL.lock(ids: ids), DeletionSQL.remove(ids), DeletionSQL.note(ids)]

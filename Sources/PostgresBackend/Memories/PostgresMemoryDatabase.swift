@@ -46,12 +46,14 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     /// A store in a database that others may use too. It connects in ``prepare()``, not here.
     ///
     /// - Parameter unindexedBytes: ``Configuration/unindexedBytes``.
-    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions.
+    /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions, or
+    ///   for settings that a cluster excludes.
     public init(
         database: PostgresDatabase, metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw,
         history: HistoryRetention = .standard, unindexedBytes: Int = Configuration.standardUnindexedBytes,
         embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
     ) throws {
+        try Self.checkCluster(database.configuration, history)
         self.history = history
         self.unindexedBytes = max(0, unindexedBytes)
         settledSpace = Mutex(try algorithm.space(dimensions: embedder.dimensions, metric: metric))

@@ -38,7 +38,7 @@ struct MemoryIndexes: Sendable {
             for (name, definition) in Self.definitions where missing.contains(name) {
                 let records = try await connection.query(
                     PostgresStatement(
-                        "SELECT count(*) FROM (SELECT FROM memories LIMIT $1) probe",
+                        "SELECT count(*) FROM (SELECT 1 FROM memories LIMIT $1) probe",
                         [.int8(Int64(Self.concurrentFrom))]), deadline: deadline
                 ).singleRow().int(0)
                 let mode = records >= Self.concurrentFrom ? "CONCURRENTLY " : ""

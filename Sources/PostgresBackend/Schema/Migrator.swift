@@ -36,26 +36,30 @@ public struct Migrator: Sendable {
     ///   - schema: the schema of the tables.
     ///   - rowSecurity: whether ``up()`` enables row-level security or disables it; `nil` changes
     ///     nothing.
+    ///   - layout: that of the tables in a Citus cluster; `nil` if there is none.
     ///   - logger: gets a line for each change.
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable URL or schema name.
-    public init(databaseURL: String, schema: String, rowSecurity: Bool? = nil, logger: Logger) throws {
+    public init(
+        databaseURL: String, schema: String, rowSecurity: Bool? = nil, layout: ClusterLayout? = nil, logger: Logger
+    ) throws {
         try self.init(
-            databaseURL: databaseURL, schema: schema, rowSecurity: rowSecurity, logger: logger,
+            databaseURL: databaseURL, schema: schema, rowSecurity: rowSecurity, layout: layout, logger: logger,
             migrations: Migration.all)
     }
 
-    /// A migrator as ``init(databaseURL:schema:rowSecurity:logger:)`` makes it, with other
+    /// A migrator as ``init(databaseURL:schema:rowSecurity:layout:logger:)`` makes it, with other
     /// migrations than the binary's own.
     init(
-        databaseURL: String, schema: String, rowSecurity: Bool? = nil, logger: Logger, migrations: [Migration]
+        databaseURL: String, schema: String, rowSecurity: Bool? = nil, layout: ClusterLayout? = nil, logger: Logger,
+        migrations: [Migration]
     ) throws {
         let schema = try SchemaName(schema)
         let connections = PostgresPool.Configuration(
             connection: PostgresConfiguration(connectionString: databaseURL), maximumConnections: 1)
         let pool = try mappingConfiguration { () throws(PostgresError) in try PostgresPool(connections) }
         self.init(
-            session: SchemaConnection(pool: pool, schema: schema, logger: logger), rowSecurity: rowSecurity,
-            logger: logger, migrations: migrations)
+            session: SchemaConnection(pool: pool, schema: schema, layout: layout, logger: logger),
+            rowSecurity: rowSecurity, logger: logger, migrations: migrations)
     }
 
     /// - Parameter session: lends the connections.
@@ -127,6 +131,7 @@ public struct Migrator: Sendable {
             applied.append(migration.name)
             logger.info("applied migration", metadata: ["migration": "\(migration.name)"])
         }
+        try await session.distribution.settle(on: connection)
         return applied
     }
 
@@ -176,7 +181,9 @@ public struct Migrator: Sendable {
             return
         }
         try await connection.withTransaction(deadline: deadline) {
-            try await connection.script(migration.sql, deadline: deadline)
+            for command in SQLScript.commands(of: migration.sql) {
+                try await connection.script(command, deadline: deadline)
+            }
             try await connection.query(record, deadline: deadline)
         }
     }

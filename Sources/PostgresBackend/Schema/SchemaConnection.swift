@@ -20,6 +20,8 @@ struct SchemaConnection: Sendable {
     }
 
     let schema: SchemaName
+    /// How the tables are distributed.
+    let distribution: Distribution
     private let pool: PostgresPool
     private let logger: Logger
 
@@ -28,9 +30,12 @@ struct SchemaConnection: Sendable {
     static let minimumExtension = [0, 8, 0]
     static let advisedExtension = [0, 8, 4]
 
-    /// - Parameter pool: lends the connections.
-    init(pool: PostgresPool, schema: SchemaName, logger: Logger) {
+    /// - Parameters:
+    ///   - pool: lends the connections.
+    ///   - layout: that of the tables in a cluster.
+    init(pool: PostgresPool, schema: SchemaName, layout: ClusterLayout? = nil, logger: Logger) {
         self.schema = schema
+        distribution = Distribution(layout: layout, schema: schema, logger: logger)
         self.pool = pool
         self.logger = logger
     }
@@ -65,14 +70,15 @@ struct SchemaConnection: Sendable {
         deadline: ContinuousClock.Instant, _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
         try await pool.withPrivateConnection(deadline: deadline) { connection in
-            let settings = [
-                PostgresStatement(
-                    """
-                    SELECT set_config('statement_timeout', '0', false), \
-                    set_config('idle_in_transaction_session_timeout', '0', false)
-                    """),
-                Self.searchPath(schema), RowSecurity.session,
-            ]
+            let settings =
+                [
+                    PostgresStatement(
+                        """
+                        SELECT set_config('statement_timeout', '0', false), \
+                        set_config('idle_in_transaction_session_timeout', '0', false)
+                        """),
+                    Self.searchPath(schema), RowSecurity.session,
+                ] + distribution.sessionSettings
             _ = try await connection.pipeline(settings, deadline: deadline)
             try await checkServer(on: connection)
             return try await body(connection)

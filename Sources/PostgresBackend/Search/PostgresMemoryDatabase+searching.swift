@@ -74,14 +74,14 @@ extension PostgresMemoryDatabase {
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true },
         statement: (SearchPlan, Int) -> PostgresStatement
     ) async throws -> (PostgresResult, SearchPlan, matches: Int) {
-        let count = SearchSQL.countForSearch(filter, phrases: phrases)
+        let count = countForSearchStatement(filter, phrases: phrases)
         let codesApply = space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter)
         func search(_ counts: MatchCounts) -> (plan: SearchPlan, statements: [PostgresStatement]) {
             let plan = SearchPlan.choose(
                 matches: counts.matches, total: counts.total, candidates: candidates(counts.matches),
                 zone: SearchDepth.exactZone, indexed: space.algorithm == .hnsw, coded: codesApply)
-            let settings = sql.settings(for: plan, filtered: counts.matches < counts.total)
-            return (plan, [settings, statement(plan, counts.matches)].compactMap(\.self))
+            let settings = scanSettings(for: plan, filtered: counts.matches < counts.total)
+            return (plan, settings + [statement(plan, counts.matches)])
         }
         let counts: MatchCounts
         let plan: SearchPlan

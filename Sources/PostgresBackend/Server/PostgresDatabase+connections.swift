@@ -17,7 +17,7 @@ extension PostgresDatabase.Configuration {
 
     private func pool(schema: SchemaName, at url: String) -> PostgresPool.Configuration {
         let milliseconds = timeout.settingMilliseconds
-        let settings: [(String, String)] = [
+        var settings: [(String, String)] = [
             // A second limit: the server also stops statements of a client that died.
             ("statement_timeout", String(max(1, milliseconds))),
             ("idle_in_transaction_session_timeout", String(max(1000, (timeout * 2).settingMilliseconds))),
@@ -30,6 +30,7 @@ extension PostgresDatabase.Configuration {
             ("hnsw.ef_search", String(SearchSQL.defaultBreadth)),
             ("hnsw.scan_mem_multiplier", "8"),
         ]
+        if layout != nil { settings.append(ClusterLayout.propagation) }
         func setup(isLocal: Bool) -> [PostgresStatement] {
             let calls = settings.map { "set_config('\($0.0)', '\($0.1)', \(isLocal))" }.joined(separator: ", ")
             return [PostgresStatement("SELECT \(calls)"), SchemaConnection.searchPath(schema, isLocal: isLocal)]

@@ -17,11 +17,17 @@ extension PostgresDatabase {
 
     /// Runs ``PostgresPool/pipeline(_:retry:deadline:perStatement:)`` within the scope of the task,
     /// in the same round trip.
+    ///
+    /// - Parameter isRead: whether nothing is written, so that the statements need no transaction.
     func pipeline(
         _ statements: [PostgresStatement], retry: PostgresPool.Retry, deadline: ContinuousClock.Instant,
-        perStatement: Duration? = nil
+        perStatement: Duration? = nil, isRead: Bool = false
     ) async throws -> [PostgresResult] {
         if retry == .onlyIfNotExecuted { ReadPosition.current?.noteWrite() }
+        if let whole = clusterTransaction(of: statements, isRead: isRead) {
+            let results = try await pool.pipeline(whole, retry: retry, deadline: deadline, perStatement: perStatement)
+            return Array(results.dropFirst().dropLast())
+        }
         guard let limit else {
             return try await pool.pipeline(statements, retry: retry, deadline: deadline, perStatement: perStatement)
         }

@@ -37,6 +37,9 @@ public final class PostgresDatabase: Sendable {
         /// Whether the database itself limits each transaction to ``AccessScope/current``, by
         /// row-level security. Default `false`: then a database in which it is enabled is refused.
         public var rowSecurity = false
+        /// How the tables of memories lie in a Citus cluster whose coordinator this is. Default
+        /// `nil`: the database is not distributed, and one that is distributed is refused.
+        public var layout: ClusterLayout?
 
         public init(
             databaseURL: String, schema: String = "agent_memory", poolSize: Int = 10, timeout: Duration = .seconds(10),
@@ -83,7 +86,8 @@ public final class PostgresDatabase: Sendable {
             guard let connections = configuration.migrationPool else { return nil }
             return try PostgresPool(connections)
         }
-        session = SchemaConnection(pool: migrationPool ?? pool, schema: schema, logger: logger)
+        session = SchemaConnection(
+            pool: migrationPool ?? pool, schema: schema, layout: configuration.layout, logger: logger)
         let readPool = try mappingConfiguration { () throws(PostgresError) in
             guard let connections = configuration.readPool(schema: schema) else { return nil as PostgresPool? }
             return try PostgresPool(connections)
@@ -128,6 +132,7 @@ public final class PostgresDatabase: Sendable {
                 } else {
                     try await session.checkExtension(on: connection)
                     try await migrator.checkUpToDate(on: connection)
+                    try await session.distribution.check(on: connection)
                 }
                 try await session.checkRights(on: connection)
                 try await settleRowSecurity(on: connection)

@@ -1,5 +1,8 @@
 /// The Postgres server and the schema in it.
 public struct PostgresSettings: SettingsRoom {
+    /// Where the tables of memories lie in a Citus cluster.
+    public enum Layout: Sendable { case placed, spread }
+
     public static let title = "Postgres"
 
     public let url = Setting<String?>.address(
@@ -33,4 +36,11 @@ public struct PostgresSettings: SettingsRoom {
     public let rowSecurity = Setting<Bool>.bool(
         "POSTGRES_ROW_SECURITY", default: false,
         "The database limits each transaction to what its caller reaches; see [access](access.md#row-security).")
+    public let isDistributed = Setting<Bool>.choice(
+        "POSTGRES_DISTRIBUTED", ["off": false, "citus": true], default: false,
+        "`citus`: the database is the coordinator of a Citus cluster; see [Citus](stores/citus.md).")
+    public let layout = Setting<Layout>.choice(
+        "POSTGRES_DISTRIBUTED_LAYOUT", ["placed": .placed, "spread": .spread], default: .placed,
+        "With Citus: `placed` keeps all memories of the schema on one node, `spread` divides them over the nodes by their ids."
+    )
 }
