@@ -56,9 +56,6 @@ extension Settings {
             values.stores.factory != "pgvector",
             "only MEMORY_VECTOR_DB_FACTORY=pgvector keeps memories in a cluster")
         refuse(
-            values.postgres.layout == .spread,
-            "POSTGRES_DISTRIBUTED_LAYOUT=spread is not possible yet; `placed` is")
-        refuse(
             values.memory.keepsHistory,
             "HISTORY=OFF is needed, because the nodes of a cluster do not number events in one order")
         refuse(

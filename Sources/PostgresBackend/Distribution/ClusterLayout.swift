@@ -7,6 +7,9 @@ public enum ClusterLayout: String, Sendable, CaseIterable {
     /// vector index needs the memory of several machines.
     case spread
 
+    /// The column that the tables of vectors share with `memories`.
+    var key: String { self == .spread ? "id" : "number" }
+
     /// Lets `SET LOCAL` between `BEGIN` and `COMMIT` reach the nodes; settings of a session, and
     /// `set_config`, never do.
     static let propagation = ("citus.propagate_set_commands", "local")

@@ -5,8 +5,17 @@ import PostgresDriver
 struct ClusterSQL {
     let layout: ClusterLayout
 
+    /// One row: how many records match, counted on the nodes.
+    static func countOnNodes(_ filter: MemoryFilter, phrases: [[String]] = []) -> PostgresStatement {
+        var sql = SQLBuilder()
+        let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
+        return sql.statement("SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions))")
+    }
+
     /// One row: how many records match.
     func count(_ filter: MemoryFilter) -> PostgresStatement {
+        // Only tables on one node have a trigger that keeps totals.
+        if layout == .spread { return Self.countOnNodes(filter) }
         var sql = SQLBuilder()
         let count = count(FilterSQL.conditions(filter, &sql))
         return sql.statement("SELECT \(count)")
@@ -38,6 +47,25 @@ struct ClusterSQL {
     }
 
     // MARK: Deletions
+
+    /// The ids of some records that have expired by a date.
+    static func expired(at date: Timestamp, limit: Int) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT m.id FROM memories m WHERE m.expires_at <= $1 ORDER BY m.id LIMIT $2",
+            [.timestamp(microseconds: date.microseconds), .int8(Int64(limit))])
+    }
+
+    /// Removes those that have still expired.
+    static func removeExpired(_ ids: [String], at date: Timestamp) -> PostgresStatement {
+        PostgresStatement(
+            "DELETE FROM memories WHERE id = ANY ($1) AND expires_at <= $2",
+            [.textArray(ids), .timestamp(microseconds: date.microseconds)])
+    }
+
+    /// Locks and reads a record: a lock of several ids on several nodes is refused.
+    static func lock(_ id: String) -> PostgresStatement {
+        PostgresStatement("SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = $1 FOR UPDATE", [.text(id)])
+    }
 
     /// Removes those of the records that are within the scope; their ids are the rows.
     static func remove(_ ids: [String], within scope: AccessScope) -> PostgresStatement {

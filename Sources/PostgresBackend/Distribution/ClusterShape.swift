@@ -17,16 +17,20 @@ struct ClusterShape: Sendable {
 
     /// The tables that are distributed, in the order in which they are.
     func tables(with vectors: [String]) -> [String] {
+        switch layout {
         // Triggers write the totals and read the spaces, so both lie with the memories.
-        let first = ["memory_totals", "vector_spaces", "memories"]
-        return first + vectors + ["memory_tokens"]
+        case .placed: ["memory_totals", "vector_spaces", "memories"] + vectors + ["memory_tokens"]
+        case .spread: ["memories"] + vectors + ["memory_tokens"]
+        }
     }
 
     /// The triggers of these tables, each with the command that creates it.
     ///
     /// On a shard a trigger sees the other tables as distributed ones, whose statements take no
-    /// rows of a transition table. So totals are counted row by row; no events are made.
+    /// rows of a transition table. So totals are counted row by row; no events are made. If the
+    /// tables are spread there are none: a trigger would have to find the shard next to its own.
     var triggers: [Trigger: String] {
+        guard layout == .placed else { return [:] }
         func totals(_ name: String, _ event: String, _ condition: String = "") -> (Trigger, String) {
             (
                 Trigger(table: "memories", name: name, function: "add_memory_totals"),
@@ -50,7 +54,34 @@ struct ClusterShape: Sendable {
     }
 
     /// What changes the empty tables before they are distributed.
-    func preparation(of vectors: [String]) -> [String] { [] }
+    func preparation(of vectors: [String]) -> [String] {
+        guard layout == .spread else { return [] }
+        // Every unique constraint must hold the column that tables are distributed by. The tables
+        // are empty, and an interrupted run may have come as far as the distribution. The number
+        // stays as the order in which records were stored.
+        let others = vectors.filter { $0 != "memory_embeddings" }
+        return [
+            "ALTER TABLE memories DROP CONSTRAINT IF EXISTS memories_pkey",
+            "ALTER TABLE memories DROP CONSTRAINT IF EXISTS memories_id_key",
+            "ALTER TABLE memories ADD PRIMARY KEY (id)", "DROP INDEX IF EXISTS memories_number, memories_keyword_count",
+            "CREATE INDEX memories_number ON memories (number)",
+            "CREATE INDEX memories_keyword_count ON memories (keyword_count)",
+            "DROP TABLE IF EXISTS memory_embeddings, memory_tokens",
+        ] + others.map { "DROP TABLE IF EXISTS \($0)" } + ["DELETE FROM vector_spaces"]
+            + definition(ofVectors: "memory_embeddings") + [
+                "CREATE TABLE memory_tokens (id text COLLATE \"C\" PRIMARY KEY, bits bytea NOT NULL) WITH (toast_tuple_target = 8160)",
+                "ALTER TABLE memory_tokens ALTER COLUMN bits SET STORAGE EXTERNAL",
+            ]
+    }
+
+    private func definition(ofVectors table: String) -> [String] {
+        let key = layout == .spread ? "id text COLLATE \"C\"" : "number bigint"
+        return [
+            "CREATE TABLE \(table) (\(key) PRIMARY KEY, embedding vector NOT NULL) WITH (toast_tuple_target = 8160)",
+            // Not possible once the table is distributed.
+            "ALTER TABLE \(table) ALTER COLUMN embedding SET STORAGE EXTERNAL",
+        ]
+    }
 
     func distribution(of vectors: [String]) -> [Command] {
         let tables = tables(with: vectors)
@@ -63,7 +94,7 @@ struct ClusterShape: Sendable {
     }
 
     private func distribution(of table: String, with place: String) -> String {
-        "SELECT create_distributed_table('\(table)', NULL, colocate_with => '\(place)')"
+        "SELECT create_distributed_table('\(table)', \(layout == .spread ? "'id'" : "NULL"), colocate_with => '\(place)')"
     }
 
     /// Removing a record removes what depends on it.
@@ -75,18 +106,12 @@ struct ClusterShape: Sendable {
         Command(
             table: table,
             sql:
-                "ALTER TABLE \(table) ADD CONSTRAINT \(table)_number_fkey FOREIGN KEY (number) REFERENCES memories (number) ON DELETE CASCADE"
+                "ALTER TABLE \(table) ADD CONSTRAINT \(table)_\(layout.key)_fkey FOREIGN KEY (\(layout.key)) REFERENCES memories (\(layout.key)) ON DELETE CASCADE"
         )
     }
 
     /// Creates a table for the vectors of one more model.
     func creation(ofVectors table: String) -> [String] {
-        [
-            "CREATE TABLE \(table) (number bigint PRIMARY KEY, embedding vector NOT NULL) WITH (toast_tuple_target = 8160)",
-            // Not possible once the table is distributed.
-            "ALTER TABLE \(table) ALTER COLUMN embedding SET STORAGE EXTERNAL",
-            distribution(of: table, with: "memories"),
-            foreignKey(of: table).sql,
-        ]
+        definition(ofVectors: table) + [distribution(of: table, with: "memories"), foreignKey(of: table).sql]
     }
 }

@@ -22,6 +22,23 @@ extension PostgresMemoryDatabase {
         cluster?.settings(for: plan) ?? [sql.settings(for: plan, filtered: filtered)].compactMap(\.self)
     }
 
+    /// Locks and reads records one by one, in the order of all writers, if they are on several
+    /// nodes; `nil` if one statement can.
+    func clusterLocks(of ids: [String]) -> [PostgresStatement]? {
+        guard layout == .spread else { return nil }
+        return ids.exactlyDistinct().inOrder(ofID: \.self).map(ClusterSQL.lock)
+    }
+
+    /// - Throws: ``MemoryError`` with code `misconfigured` if the vectors are spread: no trigger
+    ///   could remove those of a text that another server changes meanwhile.
+    func refuseReembedding() throws(MemoryError) {
+        guard layout == .spread else { return }
+        throw MemoryError(
+            .misconfigured,
+            "the vectors of a spread store are of one model: for another one, export the memories, and import them into another schema",
+            setting: .distribution)
+    }
+
     /// Removes the records that are within the scope, and notes that.
     ///
     /// - Returns: how many there were.

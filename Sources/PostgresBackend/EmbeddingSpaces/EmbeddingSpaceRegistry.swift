@@ -43,7 +43,7 @@ struct EmbeddingSpaceRegistry: Sendable {
         let listed = try await connection.query(listing, deadline: deadline)
         if listed.count == 0 {
             // As JSON, because the table may lack the column.
-            let waiting = "(to_jsonb(e)->>'\(UnindexedVectors.column)')::vector"
+            let waiting = layout == nil ? "(to_jsonb(e)->>'\(UnindexedVectors.column)')::vector" : "NULL"
             let lengths = try await connection.query(
                 PostgresStatement(
                     "SELECT vector_dims(coalesce(embedding, \(waiting)))::bigint FROM \(Self.first) e LIMIT 1"),

@@ -8,6 +8,7 @@ extension PostgresMemoryDatabase: ReembeddableDatabase {
     }
 
     public func beginReembedding() async throws -> [RecordedSpace] {
+        try refuseReembedding()
         try await database.prepare(evenIfDone: false)
         return try await mappingErrors {
             let permitsCodes = space.permitsCodes && layout == nil

@@ -5,7 +5,8 @@ import PostgresDriver
 /// The bits of tokens that records lack.
 extension PostgresMemoryDatabase {
     func completeTokens() async throws {
-        guard let tag = embedder.tokenModelTag else { return }
+        // In a spread store every record was written with its bits: it has one model.
+        guard let tag = embedder.tokenModelTag, layout != .spread else { return }
         do {
             let completed = try await tokenSweep.turn { try await self.completeTokens(from: $0 ?? 0, tag) }
             if completed > 0 {

@@ -119,14 +119,16 @@ struct VectorPlace: Sendable, Equatable {
     let hasUnindexed: Bool
     /// Whether vectors wait outside of the index.
     let waits: Bool
+    /// The column that the table shares with `memories`.
+    var key = "number"
 
-    /// The end of a statement that stores the rows of `source`, a number and a vector each.
+    /// The end of a statement that stores the rows of `source`, a ``key`` and a vector each.
     func insertion(_ source: String) -> String {
         let column = waits ? UnindexedVectors.column : "embedding"
         let columns = hasUnindexed ? ["embedding", UnindexedVectors.column] : ["embedding"]
         let assignments = columns.map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
         return """
-            INSERT INTO \(table) (number, \(column)) \(source) ON CONFLICT (number) DO UPDATE SET \(assignments)
+            INSERT INTO \(table) (\(key), \(column)) \(source) ON CONFLICT (\(key)) DO UPDATE SET \(assignments)
             """
     }
 }

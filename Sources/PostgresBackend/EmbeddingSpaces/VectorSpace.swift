@@ -13,6 +13,8 @@ struct VectorSpace: Sendable, Equatable {
     let algorithm: Algorithm
     /// The table of the vectors.
     var table = "memory_embeddings"
+    /// The column that this table shares with `memories`.
+    var key = "number"
     /// Whether the table of codes exists and may be read.
     var isCoded = false
     /// Whether vectors may wait outside of the HNSW index, in a column of their own.

@@ -56,7 +56,10 @@ extension PostgresMemoryDatabase: ExpiringDatabase {
         while removed == Self.batchSize {
             removed = try await call { deadline in
                 try await self.database.retryingConflicts {
-                    try await self.database.pipeline(
+                    if self.layout == .spread {
+                        return try await self.removeExpiredSpread(at: date, limit: Self.batchSize, deadline)
+                    }
+                    return try await self.database.pipeline(
                         [origin, Self.removal(at: date, limit: Self.batchSize)], retry: .repeatable,
                         deadline: deadline
                     )[1].affectedRows

@@ -17,7 +17,7 @@ extension PostgresMemoryDatabase {
         return VectorPlace(
             table: space.table, hasUnindexed: space.hasUnindexed,
             waits: space.hasUnindexed && space.algorithm == .hnsw
-                && unindexed.load(ordering: .relaxed) < unindexedLimit)
+                && unindexed.load(ordering: .relaxed) < unindexedLimit, key: space.key)
     }
 
     /// Notes that vectors were stored at `place`.

@@ -10,7 +10,8 @@ extension PostgresMemoryDatabase {
 
     public func list(_ query: ListQuery) async throws -> Page<MemoryRecord> {
         try await call { deadline in
-            let statements = [SearchSQL.list(query), self.countStatement(query.filter)]
+            let list = self.layout == .spread ? SpreadSearchSQL.list(query) : SearchSQL.list(query)
+            let statements = [list, self.countStatement(query.filter)]
             let results = try await self.read(
                 query.filter.soleID == nil ? statements : [statements[0]], deadline: deadline)
             let records = try results[0].records()

@@ -77,7 +77,8 @@ enum SnapshotSQL {
         let conditions = ["m.id > \(sql.bind(id))"] + (try conditions(selection, &sql))
         let (columns, join) =
             selection.hasVectors
-            ? (", \(space.storedVector) AS \(vector)", " LEFT JOIN \(space.table) e ON e.number = m.number") : ("", "")
+            ? (", \(space.storedVector) AS \(vector)", " LEFT JOIN \(space.table) e ON e.\(space.key) = m.\(space.key)")
+            : ("", "")
         let text = """
             SELECT \(RecordSQL.selection)\(columns) FROM memories m\(join)\(FilterSQL.whereClause(conditions)) \
             ORDER BY m.id LIMIT \(sql.bind(pageSize))

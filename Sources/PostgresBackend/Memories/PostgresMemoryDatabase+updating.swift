@@ -28,13 +28,20 @@ extension PostgresMemoryDatabase {
     private func applyUpdates(
         _ updates: [RecordUpdate], within scope: AccessScope, vectors: TextVectors, _ deadline: ContinuousClock.Instant
     ) async throws -> UpdateOutcome {
-        let locked = PostgresStatement(
-            "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE",
-            [.textArray(updates.map(\.id))])
+        let locked =
+            clusterLocks(of: updates.map(\.id))
+            ?? [
+                PostgresStatement(
+                    "SELECT \(RecordSQL.selection) FROM memories m WHERE m.id = ANY ($1) ORDER BY m.id FOR UPDATE",
+                    [.textArray(updates.map(\.id))])
+            ]
         return try await database.withTransaction(
-            [locked, HistorySQL.origin(history)], deadline: deadline
+            [HistorySQL.origin(history)] + locked, deadline: deadline
         ) { connection, opened in
-            let stored = try opened[0].recordsByID().filter { scope.contains($0.value) }
+            var stored: [ExactString: MemoryRecord] = [:]
+            for result in opened.dropFirst() {
+                stored.merge(try result.recordsByID().filter { scope.contains($0.value) }) { $1 }
+            }
             let fold = UpdateFold(updates, stored: stored)
             try fold.checkRules()
             let missing = fold.textsToEmbed(besides: vectors)

@@ -29,6 +29,7 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let recentCounts = RecentCounts()
     let versionedCounts = VersionedCounts()
     let keywordLooks = Mutex(KeywordLooks())
+    let recentTotal = RecentTotal()
     /// How much searches scan outside of the vector index, in bytes.
     let unindexedBytes: Int
     /// How many vectors wait outside of the index, as far as this server knows.
@@ -56,7 +57,9 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
         try Self.checkCluster(database.configuration, history)
         self.history = history
         self.unindexedBytes = max(0, unindexedBytes)
-        settledSpace = Mutex(try algorithm.space(dimensions: embedder.dimensions, metric: metric))
+        var space = try algorithm.space(dimensions: embedder.dimensions, metric: metric)
+        if let layout = database.configuration.layout { space.key = layout.key }
+        settledSpace = Mutex(space)
         self.database = database
         self.embedder = embedder
         self.analyzer = analyzer

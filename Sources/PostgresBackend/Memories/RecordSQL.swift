@@ -63,19 +63,19 @@ enum RecordSQL {
         let tokens =
             hasTokens
             ? """
-            , tokens AS (INSERT INTO memory_tokens (number, bits) SELECT s.number, g.bits FROM stored s \
+            , tokens AS (INSERT INTO memory_tokens (\(place.key), bits) SELECT s.\(place.key), g.bits FROM stored s \
             JOIN given g ON g.id = s.id WHERE g.bits IS NOT NULL \
-            ON CONFLICT (number) DO UPDATE SET bits = excluded.bits)
+            ON CONFLICT (\(place.key)) DO UPDATE SET bits = excluded.bits)
             """ : ""
         let owned = FilterSQL.whereClause(ScopeSQL.conditions(scope, of: "memories", &sql))
-        let insertion = place.insertion("SELECT s.number, g.vector FROM stored s JOIN given g ON g.id = s.id")
+        let insertion = place.insertion("SELECT s.\(place.key), g.vector FROM stored s JOIN given g ON g.id = s.id")
         return sql.statement(
             """
             WITH given (id, vector\(hasTokens ? ", bits" : "")) AS (VALUES \(given.joined(separator: ", "))), \
             stored AS (\
             INSERT INTO memories (\((writtenColumns + keywordColumns).joined(separator: ", "))) \
             VALUES \(values.joined(separator: ", ")) \
-            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)\(owned)" : "NOTHING") RETURNING number, id)\(tokens) \
+            ON CONFLICT (id) DO \(replaces ? "UPDATE SET \(assignments)\(owned)" : "NOTHING") RETURNING \(place.key == "id" ? "id" : "number, id"))\(tokens) \
             \(insertion)
             """)
     }
@@ -92,23 +92,23 @@ enum RecordSQL {
         let set = zip(columns, values).map { "\($0) = \($1)" }.joined(separator: ", ")
         let update = "UPDATE memories SET \(set) WHERE id = \(sql.bind(record.id))"
         guard let rewritten else { return sql.statement(update) }
-        let tokens = tokens(of: rewritten.encoding, &sql)
+        let tokens = tokens(of: rewritten.encoding, by: place.key, &sql)
         let vector = sql.bind(rewritten.encoding.vector)
         return sql.statement(
             """
-            WITH stored AS (\(update) RETURNING number)\(tokens) \
-            \(place.insertion("SELECT number, \(vector) FROM stored"))
+            WITH stored AS (\(update) RETURNING \(place.key))\(tokens) \
+            \(place.insertion("SELECT \(place.key), \(vector) FROM stored"))
             """)
     }
 
     /// One more part of the statement, where the text has tokens. The bits of an earlier text are
     /// gone already: a trigger sees to it.
-    private static func tokens(of encoding: TextEncoding, _ sql: inout SQLBuilder) -> String {
+    private static func tokens(of encoding: TextEncoding, by key: String, _ sql: inout SQLBuilder) -> String {
         guard let tokens = encoding.tokens else { return "" }
         let bits = sql.bind(.bytes(tokens.bits.storedBytes))
         return """
-            , tokens AS (INSERT INTO memory_tokens (number, bits) SELECT number, \(bits) FROM stored \
-            ON CONFLICT (number) DO UPDATE SET bits = excluded.bits)
+            , tokens AS (INSERT INTO memory_tokens (\(key), bits) SELECT \(key), \(bits) FROM stored \
+            ON CONFLICT (\(key)) DO UPDATE SET bits = excluded.bits)
             """
     }
 

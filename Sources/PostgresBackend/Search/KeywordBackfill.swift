@@ -37,7 +37,8 @@ extension PostgresMemoryDatabase {
             reanalysis.report(remaining: remaining)
             last = end
             let statements = records.map { record in
-                Self.reanalysis(of: record.number, record.text, words: analyzer.words(in: record.text))
+                Self.reanalysis(
+                    of: record.number, record.text, words: analyzer.words(in: record.text), locks: layout != .spread)
             }
             let results = try await database.pipeline(
                 statements, retry: .repeatable, deadline: database.deadline,
@@ -65,11 +66,23 @@ extension PostgresMemoryDatabase {
     }
 
     /// Stores the words of a text with the record that still has it.
-    private static func reanalysis(of number: Int, _ text: String, words: [String]) -> PostgresStatement {
+    ///
+    /// - Parameter locks: whether a record that is being written is passed over; otherwise the
+    ///   statement waits for it.
+    private static func reanalysis(
+        of number: Int, _ text: String, words: [String], locks: Bool
+    ) -> PostgresStatement {
         var sql = SQLBuilder()
         let set = zip(RecordSQL.keywordColumns, RecordSQL.keywordValues(words)).map { "\($0) = \(sql.bind($1))" }
         let number = sql.bind(number)
         let text = sql.bind(text)
+        guard locks else {
+            return sql.statement(
+                """
+                UPDATE memories SET \(set.joined(separator: ", ")) WHERE number = \(number) AND text = \(text) \
+                AND keyword_analysis < 2
+                """)
+        }
         return sql.statement(
             """
             WITH same AS (SELECT number FROM memories WHERE number = \(number) AND text = \(text) \

@@ -5,7 +5,8 @@ import Synchronization
 /// Rule S11.
 extension PostgresMemoryDatabase: CandidateDatabase {
     public func candidates(_ query: CandidateQuery) async throws -> CandidateSet {
-        try await call { deadline in
+        if layout == .spread { return try await candidatesSpread(query) }
+        return try await call { deadline in
             let opening = try await self.read(
                 [
                     SearchSQL.countForSearch(query.filter, phrases: query.phrases),
@@ -98,7 +99,9 @@ extension PostgresMemoryDatabase: CandidateDatabase {
 
     public func tokenBits(of ids: [String], modelTag: UInt32) async throws -> [ExactString: TokenBits] {
         try await call { deadline in
-            let result = try await self.read(SearchSQL.tokenBits(of: ids), deadline: deadline)
+            let statement =
+                self.layout == .spread ? SpreadSearchSQL.tokenBits(of: ids) : SearchSQL.tokenBits(of: ids)
+            let result = try await self.read(statement, deadline: deadline)
             var bits: [ExactString: TokenBits] = [:]
             for row in result.rows {
                 bits[ExactString(try row.text(0))] = TokenBits(storedBytes: try row.rawBytes(1), modelTag: modelTag)

@@ -3,6 +3,7 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase {
     public func neighbors(of records: [MemoryRecord], reach: Int) async throws -> [SessionNeighbors] {
+        if layout == .spread { return try await neighborsSpread(of: records, reach: reach) }
         let result = try await call { deadline in
             try await self.read(SearchSQL.neighbors(of: records.map(\.id), reach: reach), deadline: deadline)
         }

@@ -3,6 +3,7 @@ import PostgresDriver
 
 extension PostgresMemoryDatabase {
     public func search(_ query: SearchQuery) async throws -> Page<SearchHit> {
+        if layout == .spread { return try await searchSpread(query) }
         switch query.ranking {
         case .semantic(let threshold): return try await semanticSearch(query, threshold: threshold)
         case .semanticWithRecency(let weights): return try await recencySearch(query, weights)
