@@ -34,7 +34,7 @@ public struct Migration: Sendable, Equatable {
         embedded("0013_add_expiry", PackageResources._013_add_expiry_sql),
         embedded("0014_defer_indexing", PackageResources._014_defer_indexing_sql),
         embedded("0015_add_successors", PackageResources._015_add_successors_sql),
-        embedded("0016_count_words", PackageResources._018_count_words_sql),
+        embedded("0016_count_words", PackageResources._016_count_words_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

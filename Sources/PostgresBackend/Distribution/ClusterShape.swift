@@ -18,8 +18,11 @@ struct ClusterShape: Sendable {
     /// The tables that are distributed, in the order in which they are.
     func tables(with vectors: [String]) -> [String] {
         switch layout {
-        // Triggers write the totals and read the spaces, so both lie with the memories.
-        case .placed: ["memory_totals", "vector_spaces", "memories"] + vectors + ["memory_tokens"]
+        // Triggers write the totals and read the spaces, so both lie with the memories; so do the
+        // sums of words, which a statement reads together with them.
+        case .placed:
+            ["memory_totals", "memory_words", "memory_word_changes", "vector_spaces", "memories"] + vectors
+                + ["memory_tokens"]
         case .spread: ["memories"] + vectors + ["memory_tokens"]
         }
     }
@@ -55,12 +58,14 @@ struct ClusterShape: Sendable {
 
     /// What changes the empty tables before they are distributed.
     func preparation(of vectors: [String]) -> [String] {
-        guard layout == .spread else { return [] }
+        // No trigger keeps the sums of words, so they are not complete, and words are counted.
+        let sums = ["DELETE FROM memory_words", "DELETE FROM memory_word_changes"]
+        guard layout == .spread else { return sums }
         // Every unique constraint must hold the column that tables are distributed by. The tables
         // are empty, and an interrupted run may have come as far as the distribution. The number
         // stays as the order in which records were stored.
         let others = vectors.filter { $0 != "memory_embeddings" }
-        return [
+        return sums + [
             "ALTER TABLE memories DROP CONSTRAINT IF EXISTS memories_pkey",
             "ALTER TABLE memories DROP CONSTRAINT IF EXISTS memories_id_key",
             "ALTER TABLE memories ADD PRIMARY KEY (id)", "DROP INDEX IF EXISTS memories_number, memories_keyword_count",

@@ -130,6 +130,8 @@ extension PostgresMemoryDatabase {
 
     /// Keeps the sums of words short, and makes them if the store is older than they are.
     func foldWords() async throws {
+        // On the nodes of a cluster no trigger writes the changes.
+        guard layout == nil else { return }
         let state = try await database.query(
             KeywordStatisticsSQL.state, retry: .repeatable, deadline: database.deadline
         ).singleRow()
