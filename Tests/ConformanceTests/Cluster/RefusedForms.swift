@@ -91,7 +91,7 @@ struct RefusedForms {
                 (text.contains("LATERAL"), "no LATERAL"),
                 (text.contains("OFFSET 0"), "no OFFSET in a subquery"),
                 (
-                    text.contains(#/FOR (?:UPDATE|SHARE|NO KEY UPDATE)/#) && !text.contains(#/\bid = \$\d+/#),
+                    text.contains(#/FOR (?:UPDATE|SHARE|NO KEY UPDATE)/#) && !text.contains(#/\.id = \$\d+/#),
                     "a lock is for one id"
                 ),
                 (text.contains(#/\bSELECT FROM\b(?! unnest)/#), "a list of columns is not empty"),
