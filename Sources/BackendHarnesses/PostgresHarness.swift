@@ -31,17 +31,19 @@ public struct PostgresHarness: ConformanceHarness {
         )
         let jobs = (PostgresJobQueue(database: first.database), PostgresJobQueue(database: second))
         let tokens = (PostgresTokenStore(database: first.database), PostgresTokenStore(database: second))
+        let documents = (PostgresDocumentStore(database: first.database), PostgresDocumentStore(database: second))
         try await sessions.1.prepare()
         return ScopedDatabase(
             database: CheckedDatabase(first.memories),
             reopen: { CheckedDatabase(try await open(settled, $0).memories) }, faults: faults,
             sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
-            tokens: .init(tokens.0, tokens.1),
+            tokens: .init(tokens.0, tokens.1), documents: .init(documents.0, documents.1),
             remove: {
                 await first.memories.close()
                 for store in [sessions.0, sessions.1] { await store.close() }
                 for queue in [jobs.0, jobs.1] { await queue.close() }
                 for store in [tokens.0, tokens.1] { await store.close() }
+                for store in [documents.0, documents.1] { await store.close() }
                 try await remove(settled)
             })
     }

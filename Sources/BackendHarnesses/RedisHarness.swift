@@ -42,16 +42,18 @@ public struct RedisHarness: ConformanceHarness {
         let sessions = (sessions(settled, in: shared.0), sessions(settled, in: shared.1))
         let jobs = (queue(settled, in: shared.0), queue(settled, in: shared.1))
         let tokens = (tokens(settled, in: shared.0), tokens(settled, in: shared.1))
+        let documents = (documents(settled, in: shared.0), documents(settled, in: shared.1))
         return ScopedDatabase(
             database: CheckedDatabase(database), reopen: { CheckedDatabase(try await open(settled, $0)) },
             faults: faults,
             sessions: .init(sessions.0, sessions.1), jobs: .init(jobs.0, jobs.1),
-            tokens: .init(tokens.0, tokens.1),
+            tokens: .init(tokens.0, tokens.1), documents: .init(documents.0, documents.1),
             remove: {
                 await database.close()
                 for store in [sessions.0, sessions.1] { await store.close() }
                 for queue in [jobs.0, jobs.1] { await queue.close() }
                 for store in [tokens.0, tokens.1] { await store.close() }
+                for store in [documents.0, documents.1] { await store.close() }
                 try await remove(settled)
             })
     }
@@ -71,6 +73,14 @@ public struct RedisHarness: ConformanceHarness {
         var configuration = RedisTokenStore.Configuration()
         configuration.keyPrefix = "\(scope.keyPrefix)_tokens"
         return RedisTokenStore(database: database, configuration: configuration)
+    }
+
+    private func documents(
+        _ scope: RedisMemoryDatabase.Configuration, in database: RedisDatabase
+    ) -> RedisDocumentStore {
+        var configuration = RedisDocumentStore.Configuration()
+        configuration.keyPrefix = "\(scope.keyPrefix)_documents"
+        return RedisDocumentStore(database: database, configuration: configuration)
     }
 
     private func queue(_ scope: RedisMemoryDatabase.Configuration, in database: RedisDatabase) -> RedisJobQueue {

@@ -13,6 +13,7 @@ public struct ReferenceHarness: ConformanceHarness {
         let jobs = ReferenceJobQueue()
         let sessions = ReferenceWorkingMemoryStore(jobs: jobs)
         let tokens = ReferenceTokenStore()
+        let documents = ReferenceDocumentStore()
         return ScopedDatabase(
             database: database,
             reopen: { other in
@@ -24,6 +25,7 @@ public struct ReferenceHarness: ConformanceHarness {
                 }
                 return database
             }, sessions: .init(sessions, sessions), jobs: .init(jobs, jobs), tokens: .init(tokens, tokens),
+            documents: .init(documents, documents),
             remove: {})
     }
 }

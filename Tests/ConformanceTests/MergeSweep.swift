@@ -60,8 +60,8 @@ struct MergeSweep {
             }, deduplicate: true, for: .unrestricted)
         let job = try IndexingJob(
             ["ids": .array([.string(ids[1])]), "steps": ["deduplication"]], enqueuedAt: start)
-        let dying = DyingDatabase(database, after: calls, losesAnswer: losesAnswer)
-        try? await handler(memory(dying)).run(job, isLastAttempt: false)
+        let process = DyingProcess(after: calls, losesAnswer: losesAnswer)
+        try? await handler(memory(DyingDatabase(database, in: process))).run(job, isLastAttempt: false)
         // Each decision is done whole or not at all.
         let between = try await live.count(owner, for: .unrestricted)
         #expect((2...4).contains(between), "\(namespace): \(between)")
@@ -104,6 +104,6 @@ struct MergeSweep {
         let restored = try await live.list(ListQuery(filter: owner, page: PageRequest(limit: 10)), for: .unrestricted)
         #expect(restored.items.map(\.id).sorted() == ids, "\(namespace)")
         #expect(restored.items.map(\.text).sorted() == (0..<4).map { "[1, 0.\($0)] fact \($0)" }, "\(namespace)")
-        return dying.isDead
+        return process.isDead
     }
 }

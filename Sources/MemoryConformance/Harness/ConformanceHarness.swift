@@ -57,6 +57,8 @@ public struct ScopedDatabase: Sendable {
     public let jobs: Shared<any JobQueue>?
     /// A store of access tokens that holds none, prepared; `nil` if there is none to check.
     public let tokens: Shared<any TokenStore>?
+    /// A prepared store without documents; `nil` if there is none.
+    public let documents: Shared<any DocumentStore>?
     /// Closes what was opened and removes everything in the scope.
     public let remove: @Sendable () async throws -> Void
 
@@ -77,7 +79,8 @@ public struct ScopedDatabase: Sendable {
         wire: (any WireClient)? = nil, embedsAsGiven: Bool = true, isAlone: Bool = true,
         passesCallsWhole: Bool = true, lateWrites: (@Sendable () -> Int)? = nil,
         sessions: Shared<any WorkingMemoryStore>? = nil, jobs: Shared<any JobQueue>? = nil,
-        tokens: Shared<any TokenStore>? = nil, remove: @escaping @Sendable () async throws -> Void
+        tokens: Shared<any TokenStore>? = nil, documents: Shared<any DocumentStore>? = nil,
+        remove: @escaping @Sendable () async throws -> Void
     ) {
         self.database = database
         self.reopen = reopen
@@ -90,6 +93,7 @@ public struct ScopedDatabase: Sendable {
         self.sessions = sessions
         self.jobs = jobs
         self.tokens = tokens
+        self.documents = documents
         self.remove = remove
     }
 }
