@@ -110,7 +110,8 @@ public struct Caller: Sendable, Equatable {
     public func completed(_ record: MemoryRecord) throws(MemoryError) -> MemoryRecord {
         if reachesEverything { return record }
         let owner = try completed(namespace: record.namespace, userID: record.userID)
-        guard owner.namespace != record.namespace || owner.userID != record.userID else { return record }
+        func isSame(_ a: String?, _ b: String?) -> Bool { a.map(ExactString.init) == b.map(ExactString.init) }
+        if isSame(owner.namespace, record.namespace), isSame(owner.userID, record.userID) { return record }
         var record = record
         record.apply(try RecordChanges(userID: .set(owner.userID), namespace: .set(owner.namespace)))
         return record

@@ -231,7 +231,7 @@ public struct Deduplication: Sendable {
             let same = positions.map { records[$0] }
             // A pinned memory is neither removed nor reworded.
             let survivor = same.first(where: \.pinned) ?? same[0]
-            let others = same.filter { !$0.pinned && $0.id != survivor.id }
+            let others = same.filter { !$0.pinned && ExactString($0.id) != ExactString(survivor.id) }
             guard !others.isEmpty else { return nil }
             let union = MemoryUnion(of: survivor, with: others, text: survivor.pinned ? nil : text)
             return Change(reason: "same fact", records: try union.records(at: now), successors: union.successors)
