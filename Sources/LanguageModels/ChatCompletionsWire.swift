@@ -19,6 +19,12 @@ struct ChatCompletionsWire: LanguageWire {
         ]
     }
 
+    /// Some servers send a list of parts.
+    private func text(_ content: JSONValue?) -> String {
+        if let text = content?.stringValue { return text }
+        return (content?.arrayValue ?? []).compactMap { $0["text"]?.stringValue }.joined()
+    }
+
     func answer(in body: [UInt8]) throws(RetryingClient.UnusableResponse) -> LanguageAnswer {
         let json = try json(body)
         guard let choice = json["choices"]?.arrayValue?.first, let message = choice["message"] else {
@@ -27,7 +33,7 @@ struct ChatCompletionsWire: LanguageWire {
         let usage = json["usage"]
         return LanguageAnswer(
             // Absent for a refusal and for calls of tools.
-            message["content"]?.stringValue ?? "",
+            text(message["content"]),
             // Some servers leave the reason out.
             isWhole: choice["finish_reason"]?.stringValue ?? "stop" == "stop",
             tokens: TokenCount(input: count(usage, "prompt_tokens"), output: count(usage, "completion_tokens")))

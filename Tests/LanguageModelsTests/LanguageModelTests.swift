@@ -119,6 +119,53 @@ import Testing
         }
     }
 
+    @Test(arguments: [302, 401, 403, 404])
+    func `a refusal is not tried again`(_ status: Int) async throws {
+        try await withModel { model, server in
+            try await server.control(
+                ["mode": "status", "status": status, "body": "<html>no</html>", "headers": ["Location": "/v1/other"]])
+            let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(error?.code == .languageModelRefused)
+            #expect(try await server.stats().requests == 1)
+        }
+    }
+
+    @Test(arguments: [
+        #"{"choices": []}"#, #"{"choices": [{}]}"#, #"{"choices": "none"}"#, "{}", "[]", "null", "<html></html>",
+        #"{"choices": [{"message": {"content": "\ud800"}}]}"#,
+    ])
+    func `what is not an answer is a failure`(_ body: String) async throws {
+        try await withModel { model, server in
+            try await server.control(["mode": "status", "status": 200, "body": body])
+            let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(error?.code == .languageModelFailed)
+        }
+    }
+
+    @Test func `an answer without a text is empty, and one in parts is put together`() async throws {
+        try await withModel { model, server in
+            for (message, text) in [
+                (#"{"content": null, "refusal": "no"}"#, ""), ("{}", ""),
+                (#"{"content": [{"type": "text", "text": "green "}, {"type": "text", "text": "tea"}]}"#, "green tea"),
+            ] {
+                let body = #"{"choices": [{"message": \#(message), "finish_reason": "content_filter"}], "usage": null}"#
+                try await server.control(["mode": "status", "status": 200, "body": body])
+                #expect(
+                    try await model.answer(request()) == LanguageAnswer(text, isWhole: false, tokens: TokenCount()))
+            }
+        }
+    }
+
+    @Test func `an answer that never ends is given up`() async throws {
+        try await withModel { model, server in
+            try await server.control(["mode": "drip", "chunk": 1, "interval_ms": 100])
+            let request = LanguageRequest(
+                .extraction, prompt: "p", quoting: [], namespace: nil, timeLimit: .milliseconds(500))
+            let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request) }
+            #expect(error?.code == .timedOut)
+        }
+    }
+
     @Test func `a failure that may pass is tried again`() async throws {
         try await withModel { model, server in
             try await server.control(["mode": "status", "status": 500, "times": 2])

@@ -36,6 +36,33 @@ import Testing
         #expect(items?.map { $0["text"]?.stringValue } == ["a", "b"])
     }
 
+    @Test(arguments: [#""\ud800""#, "NaN", "\"a\u{1}\"", "[1,]"])
+    func `an item that is not JSON loses itself alone`(_ value: String) {
+        for answer in [
+            #"{"memories": [{"text": "a"}, {"text": \#(value)}, {"text": "b"}]}"#,
+            #"[{"text": "a"}, {"text": \#(value)}, {"text": "b"}]"#,
+        ] {
+            let items = AnswerReader.items(in: answer, list: "memories", mark: "text", isWhole: true)
+            #expect(items?.map { $0["text"]?.stringValue } == ["a", "b"], "\(answer)")
+        }
+    }
+
+    @Test func `what a store or a prompt cannot hold is left out`() {
+        let items: [JSONValue] = [
+            ["text": .string(String(repeating: "a", count: 1 << 20))], ["text": "b\u{0}"], ["text": 1],
+            [
+                "text": "c", "topics": ["t\u{0}", .string(String(repeating: "t", count: 101)), "t"],
+                "from": [0, -1, 4],
+            ],
+        ]
+        let memories = ExtractedMemory.all(items, messageCount: 3)
+        #expect(memories.map(\.text) == ["c"] && memories.first?.topics == ["t"] && memories.first?.messages.isEmpty == true)
+        let many = Array(repeating: JSONValue.object(["text": "d"]), count: 100_000)
+        #expect(ExtractedMemory.all(many, messageCount: 1).count == ExtractedMemory.mostItems)
+        #expect(ScriptedModel.answer("\u{0} a\u{0}b ").summary == "ab")
+        #expect(ScriptedModel.answer(String(repeating: "é", count: 1 << 20)).summary.count == 20_004)
+    }
+
     @Test func `a wrong item loses itself alone`() {
         let items: [JSONValue] = [
             ["text": "a", "type": "semantic", "from": [2, 9, "x", 2]], ["text": "b", "type": "procedural"],

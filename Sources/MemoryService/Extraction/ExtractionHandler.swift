@@ -199,7 +199,8 @@ public struct ExtractionHandler: JobHandler {
             quoting: (context + batch).map(\.content), namespace: session.key.namespace)
         {
         case .read(let items): plan.answer = answer(items)
-        case .cut where batch.count > 1:
+        // One message may be at fault, which does not hold up those before it.
+        case .cut where batch.count > 1, .unusable where batch.count > 1:
             plan.messages = batch.prefix(max(1, batch.count / 2)).map(ExtractionPlan.fingerprint)
         case .cut(let items) where !items.isEmpty: plan.answer = answer(items)
         case .cut, .unusable:
@@ -279,7 +280,9 @@ public struct ExtractionHandler: JobHandler {
         let strategy = try ExtractionStrategy(answer.strategy)
         let ids = ((earlier?.extractedFrom ?? []) + Self.references(answer.messageIDs)).exactlyDistinct()
         let known = session.messages.filter { message in ids.contains { ExactString($0) == ExactString(message.id) } }
-        func tags(_ lists: [[String]]) -> [String] { Set(lists.joined()).sorted() }
+        func tags(_ lists: [[String]]) -> [String] {
+            lists.joined().exactlyDistinct().sorted { ExactString($0) < ExactString($1) }
+        }
         let given = ExtractedMemory.tags(.array(strategy.summaryTopics.map { .string($0) }))
         let dates = known.map(\.createdAt)
         let metadata: JSONObject = [

@@ -36,6 +36,8 @@ enum AnswerReader {
             {
                 return items
             }
+            // One item may be at fault.
+            if !isInside, let items = wholeItems(in: bytes[position..<end], list: name, mark: mark) { return items }
             position += 1
         }
         return nil
@@ -54,7 +56,7 @@ enum AnswerReader {
         }
     }
 
-    /// The items of a list that does not end.
+    /// The items that can be read by themselves, of a list that does not end or has a fault.
     private static func wholeItems(in bytes: ArraySlice<UInt8>, list name: String, mark: String) -> [JSONValue]? {
         var position = bytes.startIndex
         if bytes[position] == UInt8(ascii: "{") {

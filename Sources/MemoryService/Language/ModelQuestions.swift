@@ -72,6 +72,17 @@ struct ModelQuestions: Sendable {
     }
 }
 
+extension LanguageAnswer {
+    /// Characters of a summary that are kept: far more than any prompt asks for.
+    private static let longestSummary = 20_000
+
+    /// The text of a summary: without what clients may not send back as a context.
+    var summary: String {
+        let text = String(String.UnicodeScalarView(self.text.unicodeScalars.filter { $0.value != 0 })).trimmed
+        return text.count > Self.longestSummary ? "\(text.prefix(Self.longestSummary)) […]" : text
+    }
+}
+
 extension String {
     /// The text as data within a prompt: no line of it can be the line that ends the data.
     var quotedLines: String {

@@ -140,7 +140,7 @@ public struct SessionSummaries: Sendable {
                     "prev_summary": (summary.text ?? "(none)").quotedLines,
                     "messages_joined": MessageLines.plain(part, longest: configuration.callTokens * 8),
                 ]), for: .sessionSummary, quoting: part.map(\.content), namespace: session.key.namespace)
-            let text = answer.text.trimmed
+            let text = answer.summary
             guard answer.isWhole, !text.isEmpty else {
                 throw MemoryError(.languageModelFailed, "the language model's summary was cut off or empty")
             }

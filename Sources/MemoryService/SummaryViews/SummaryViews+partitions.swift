@@ -121,7 +121,7 @@ extension SummaryViews {
                 let answer = try await questions.text(
                     prompt(view, partition, records), for: .summaryView, quoting: records.newest.map(\.text),
                     namespace: group[.namespace] ?? view.only(.namespace))
-                let text = answer.text.trimmed
+                let text = answer.summary
                 guard answer.isWhole, !text.isEmpty else {
                     return try await failed(view, group, records, "the language model's summary was cut off or empty")
                 }
