@@ -18,6 +18,12 @@ struct Languages {
     /// Those that there are.
     var all: [any LanguageModel] { [fast, generation].compactMap(\.self) }
 
+    /// The same, each once: one model may do several tasks.
+    var distinct: [any LanguageModel] {
+        if let fast, let generation, fast.model == generation.model { return [fast] }
+        return all
+    }
+
     /// - Parameter client: asks services; its owner ends it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
     init(_ settings: Settings, client: HTTPClient, logger: Logger) throws(MemoryError) {
@@ -154,14 +160,14 @@ struct Languages {
 
     /// Summary views; `nil` without a model, or without long-term memory.
     func views(
-        _ settings: Settings, _ memory: LongTermMemory, _ documents: any DocumentStore, _ jobs: JobSubmitter,
-        logger: Logger
+        _ settings: Settings, _ memory: LongTermMemory, _ documents: any DocumentStore, _ tasks: ServerTasks,
+        _ jobs: JobSubmitter, logger: Logger
     ) -> SummaryViews? {
         guard let model = fast ?? generation, settings.memory.isLongTermEnabled else { return nil }
         var configuration = SummaryViews.Configuration()
         configuration.callTokens = settings.language.viewTokens
         return SummaryViews(
             by: model, or: [generation].compactMap(\.self), prompts: prompts, memory: memory, documents: documents,
-            jobs: jobs, configuration: configuration, logger: logger)
+            tasks: tasks, jobs: jobs, configuration: configuration, logger: logger)
     }
 }

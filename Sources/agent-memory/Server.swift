@@ -93,11 +93,14 @@ struct Server {
             optimization: models.languages.optimization(settings, logger: logger),
             indexing: models.languages.indexing(settings, slowJobs, logger: logger))
         let jobs = JobSubmitter(queue: stores.jobs)
+        let tasks = ServerTasks(
+            documents: stores.documents, timeLimit: .seconds(60 * settings.language.taskTimeLimit))
         let background = BackgroundWork(
-            tasks: ServerTasks(documents: stores.documents),
+            tasks: tasks,
             erasures: Erasures(
                 memories: database, sessions: stores.sessions, queue: stores.jobs, documents: stores.documents),
-            compactions: Compactions(memory: memory, documents: stores.documents, jobs: jobs))
+            compactions: Compactions(memory: memory, tasks: tasks, jobs: jobs))
+        let usage = UsageLedger(models.languages.distinct, documents: stores.documents, logger: logger)
         let summaries = models.languages.summaries(settings, stores.documents, logger: logger)
         let promotion = Promotion(
             jobs: jobs, isEnabled: settings.memory.isLongTermEnabled,
@@ -107,7 +110,7 @@ struct Server {
             extraction: models.languages.extracting(settings).map { _ in
                 Extraction(after: settings.language.extractionDelay)
             }, summaries: summaries)
-        let views = models.languages.views(settings, memory, stores.documents, slowJobs, logger: logger)
+        let views = models.languages.views(settings, memory, stores.documents, tasks, slowJobs, logger: logger)
         let derivation = derivationHandlers(memory, stores, slowJobs, models.languages, summaries, views)
         let worker = BackgroundWorker(
             queue: stores.jobs, jobs: jobs,
@@ -115,8 +118,7 @@ struct Server {
                 PromotionHandler(memory: memory, store: stores.sessions, jobs: jobs, retries: settings.jobRetries),
                 ForgettingHandler(
                     memory: memory, queue: stores.jobs, policy: settings.forgettingPolicy,
-                    pause: .seconds(60 * settings.forgetting.everyMinutes), retries: settings.jobRetries,
-                    logger: logger),
+                    retries: settings.jobRetries, logger: logger),
                 ErasureHandler(background.erasures, jobs: jobs, retries: settings.jobRetries),
                 CompactionHandler(background.compactions, retries: settings.jobRetries),
             ],
@@ -141,7 +143,7 @@ struct Server {
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
                     tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
                     languageModels: models.languages.all,
-                    documents: stores.documents),
+                    documents: stores.documents, usage: usage),
                 background: background, summaryViews: views,
                 transfers: transfers(database, stores, memory, promotion, embedder), configuration: api))
         var storeServices = [
@@ -170,14 +172,9 @@ struct Server {
             .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup)
         }
         if let tokens = access.tokens { services.append(.init(service: tokens)) }
-        if let views {
-            let interval = Duration.seconds(settings.language.viewInterval * 60)
-            services.append(.init(service: SummaryViewScheduler(views, every: interval, logger: logger)))
-        }
+        services.append(.init(service: usage))
+        services.append(.init(service: periodicWork(stores, background, views)))
         for slowWorker in slowWorkers { services.append(.init(service: slowWorker)) }
-        if settings.forgetting.isEnabled {
-            services.append(.init(service: ForgettingSchedule(queue: stores.jobs, logger: logger)))
-        }
         for service in [recorder, worker, requests, application] as [any Service] {
             services.append(.init(service: service))
         }
@@ -191,6 +188,24 @@ struct Server {
             throw error
         }
         await work.shutdown()
+    }
+
+    private func periodicWork(
+        _ stores: StateStores, _ background: BackgroundWork, _ views: SummaryViews?
+    ) -> PeriodicWork {
+        let turns = Turns(documents: stores.documents)
+        var entries = [PeriodicWork.Entry.lateTasks(background.tasks, turns: turns)]
+        if let views {
+            entries.append(views.periodic(every: 60 * settings.language.viewInterval, turns: turns))
+        }
+        if settings.forgetting.isEnabled {
+            entries.append(
+                .forgetting(every: 60 * settings.forgetting.everyMinutes, queue: stores.jobs, turns: turns))
+        }
+        if let minutes = settings.memory.compactionInterval, settings.memory.isLongTermEnabled {
+            entries.append(background.compactions.periodic(every: 60 * minutes, turns: turns))
+        }
+        return PeriodicWork(entries, logger: logger)
     }
 
     private func transfers(

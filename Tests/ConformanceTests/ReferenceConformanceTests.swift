@@ -18,4 +18,12 @@ import Testing
     @Test func `a process that dies while it unites memories loses nothing`() async throws {
         try await MergeSweep().run(on: Harness())
     }
+
+    @Test func `a process that dies while it derives memories and summaries loses nothing`() async throws {
+        try await DerivationSweep().run(on: Harness())
+    }
+
+    @Test func `of an end and a cancellation of a task one counts`() async throws {
+        try await TaskRaces().run(on: Harness())
+    }
 }

@@ -1,5 +1,6 @@
 import AgentMemory
 import FakeEmbeddings
+import Foundation
 import TestSupport
 import Testing
 
@@ -128,6 +129,61 @@ import Testing
                     until: { $0.json["messages"]?.arrayValue?.first?["discrete_memory_extracted"] == "t" })
             }
             #expect(try await service.stats().chats == 2)
+        }
+    }
+
+    /// How often each store's server is killed while the model works; TEST_KILLS says otherwise.
+    private static let kills = ProcessInfo.processInfo.environment["TEST_KILLS"].flatMap { Int($0) } ?? 1
+
+    @Test(arguments: Store.allCases)
+    func `a server that is killed again and again derives everything once`(_ store: Store) async throws {
+        try await FakeEmbeddingsServer.run { service in
+            var environment = try environment(store, service)
+            for (name, value) in [
+                "COMPACT_SEMANTIC_DUPLICATES": "false", "EXTRACTION_DEBOUNCE_SECONDS": "0", "JOB_ATTEMPTS": "1000",
+            ] { environment[name] = value }
+            let answers = (0..<Self.kills).map { round in
+                [
+                    "when": "says number \(round).",
+                    "text": #"{"memories": [{"text": "fact \#(round)", "topics": ["t"], "from": [1]}]}"#,
+                ]
+            }
+            for round in 0..<Self.kills {
+                // Killed while the model is silent, and around the time of its answer.
+                if round % 2 == 0 {
+                    try await service.control(["mode": "hang"])
+                } else {
+                    try await service.control(["mode": "answers", "answers": answers, "delay_ms": 5])
+                }
+                try await ServerProcess.runAndKill(environment) { server in
+                    try await server.client.wait(for: { try await $0.ready() }, until: { $0.status == 200 })
+                    let asked = try await service.stats().chats
+                    let put = try await server.client.send(
+                        .put, "/v1/working-memory/s\(round)",
+                        ["namespace": "n", "messages": [message("m\(round)", "says number \(round).")]])
+                    #expect(put.status == 200)
+                    _ = try await service.stats(once: "prompts=\(asked + 1)")
+                    if round % 2 == 1 { try await Task.sleep(for: .milliseconds(round % 9)) }
+                }
+            }
+            try await service.control(["mode": "answers", "answers": answers, "delay_ms": 0])
+            try await ServerProcess.run(environment) { server in
+                let api = server.client
+                for round in 0..<Self.kills {
+                    try await api.wait(
+                        for: { try await $0.send(.get, "/v1/working-memory/s\(round)?namespace=n") },
+                        within: .seconds(60),
+                        until: { $0.json["messages"]?.arrayValue?.first?["discrete_memory_extracted"] == "t" })
+                }
+                let records = try await api.list(["limit": 100]).json["memories"]?.arrayValue ?? []
+                let texts = records.compactMap { $0["text"]?.stringValue }.sorted()
+                #expect(texts == (0..<Self.kills).map { "fact \($0)" }.sorted())
+                for record in records {
+                    let id = record["id"]?.stringValue ?? ""
+                    let history = try await api.send(.get, "/v1/long-term-memory/\(id)/history")
+                    #expect(history.json["events"]?.arrayValue?.count == 1)
+                }
+            }
         }
     }
 

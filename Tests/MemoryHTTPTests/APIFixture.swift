@@ -41,13 +41,13 @@ struct APIFixture {
         let memory = LongTermMemory(
             database: database, accessRecorder: recorder,
             erasures: ErasureMarks(documents: documents, notes: queue), reranking: reranking, now: { now })
+        let tasks = ServerTasks(documents: documents, now: { now })
         let background = BackgroundWork(
-            tasks: ServerTasks(documents: documents, now: { now }),
+            tasks: tasks,
             erasures: Erasures(
                 memories: database, sessions: store, queue: queue, documents: documents, now: { now }),
             compactions: Compactions(
-                memory: memory, documents: documents, jobs: JobSubmitter(queue: queue), largestRequest: 5,
-                now: { now }))
+                memory: memory, tasks: tasks, jobs: JobSubmitter(queue: queue), largestRequest: 5, now: { now }))
         let views = languageModel.map { model in
             SummaryViews(
                 by: model, prompts: .builtIn, memory: memory, documents: documents,

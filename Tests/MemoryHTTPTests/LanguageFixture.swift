@@ -42,7 +42,7 @@ struct LanguageFixture {
                 by: model, prompts: .builtIn, memory: memory, sessions: store, documents: documents, jobs: jobs,
                 logger: logger, now: now),
             SessionSummaryHandler(summaries, sessions: store, jobs: jobs, logger: logger),
-            SummaryViewHandler(views, jobs: jobs, logger: logger, now: now),
+            SummaryViewHandler(views, jobs: jobs, logger: logger),
             IndexingHandler(
                 tagging: Tagging(by: model, prompts: .builtIn, memory: memory, logger: logger),
                 extraction: RecordExtraction(
@@ -51,10 +51,11 @@ struct LanguageFixture {
                     by: model, prompts: .builtIn, memory: memory, documents: documents, logger: logger, now: now),
                 jobs: jobs, logger: logger),
         ]
+        let tasks = ServerTasks(documents: documents, now: now)
         let background = BackgroundWork(
-            tasks: ServerTasks(documents: documents, now: now),
+            tasks: tasks,
             erasures: Erasures(memories: database, sessions: store, queue: queue, documents: documents, now: now),
-            compactions: Compactions(memory: memory, documents: documents, jobs: jobs, now: now))
+            compactions: Compactions(memory: memory, tasks: tasks, jobs: jobs, now: now))
         let router = APIRouter(
             memory: memory, sessions: sessions,
             readiness: Readiness(database: database, embedder: embedder, sessions: store, jobs: queue),

@@ -62,7 +62,7 @@ import Testing
     }
 
     private func runJobs(_ views: SummaryViews, isLastAttempt: Bool = false) async throws {
-        let handler = SummaryViewHandler(views, jobs: jobs, logger: logger, now: { [clock] in clock.now })
+        let handler = SummaryViewHandler(views, jobs: jobs, logger: logger)
         for job in await queue.lease(kinds: [handler.kind], limit: 100, for: .seconds(60)) {
             try await handler.run(job, isLastAttempt: isLastAttempt)
             #expect(await queue.complete(job))
@@ -195,12 +195,13 @@ import Testing
         let view = try await first.create(definition(continuous: true), for: .unrestricted)
         _ = try await first.create(definition(), for: .unrestricted)
         try await store("a")
-        for views in [first, second, first] { try await views.startDue(every: 3600) }
+        let turns = Turns(documents: documents)
+        for views in [first, second, first] { try await views.startDue(every: 3600, turns: turns) }
         #expect(await queue.counts().waiting == 1)
         try await runJobs(second)
         #expect(try await partitions(first, view) == ["ada": "of 1"])
         clock.move(bySeconds: 3601)
-        try await second.startDue(every: 3600)
+        try await second.startDue(every: 3600, turns: turns)
         try await runJobs(first)
         // Nothing has changed, so nothing is paid for.
         #expect(model.prompts.count == 1)

@@ -37,6 +37,8 @@ public struct DocumentKey: Sendable, Hashable {
         case erasure
         /// A group of memories that a language model has compared; it is not asked again.
         case comparison
+        /// What a language model has used for one task and namespace.
+        case usage
     }
 
     public let kind: Kind

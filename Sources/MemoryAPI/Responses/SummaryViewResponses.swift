@@ -1,7 +1,7 @@
 public import AgentMemory
 public import MemoryService
 
-/// A summary view, a partition of one, or the task of a run; or a list of them.
+/// A summary view, or a partition of one; or a list of them.
 public struct SummaryResponse: APIResponse {
     private let json: JSONValue
 
@@ -9,7 +9,6 @@ public struct SummaryResponse: APIResponse {
     public init(_ views: [SummaryView]) { json = .array(views.map { .object($0.json) }) }
     public init(_ partition: SummaryPartition) { json = .object(partition.json) }
     public init(_ partitions: [SummaryPartition]) { json = .array(partitions.map { .object($0.json) }) }
-    public init(_ task: SummaryTask) { json = .object(task.json) }
 
     public func write(to writer: inout JSONWriter) {
         writer.value(json)

@@ -67,11 +67,11 @@ public struct ReadinessResponse: APIResponse {
     }
 }
 
-/// What language models have used since the start of this server.
+/// What language models have used.
 public struct UsageResponse: APIResponse {
     private let usage: [LanguageUsage]
 
-    /// - Parameter usage: of one model, by task and namespace.
+    /// - Parameter usage: by model, task and namespace.
     public init(_ usage: [LanguageUsage]) {
         self.usage = usage
     }

@@ -110,6 +110,6 @@ struct SummaryViewController: Sendable {
         let id = try call.id("view_id", before: Self.run)
         let (taskID, isForced) = try SummaryViewRequest.run(try call.json())
         let task = try await existing().start(id: id, taskID: taskID, isForced: isForced, for: call.context.caller)
-        return .json(SummaryResponse(task))
+        return .json(TaskResponse(task))
     }
 }

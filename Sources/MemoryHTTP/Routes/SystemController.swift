@@ -15,12 +15,12 @@ struct SystemController: Sendable {
     func addRoutes(to routes: RouteBuilder) {
         routes.add("/v1/health", [.get: { _, _ in health() }], isOpen: true)
         routes.add("/v1/ready", [.get: { _, context in await ready(context) }], isOpen: true)
-        routes.add("/v1/usage", [.get: routes.handler { call in usage(for: call.context.caller) }])
+        routes.add("/v1/usage", [.get: routes.handler { call in try await usage(for: call.context.caller) }])
     }
 
     /// What language models have used, as far as the caller may see it.
-    private func usage(for caller: Caller) -> Response {
-        .json(UsageResponse(readiness.languageUsage(for: caller)))
+    private func usage(for caller: Caller) async throws -> Response {
+        .json(UsageResponse(try await readiness.languageUsage(for: caller)))
     }
 
     /// Whether the process responds; calls no store.

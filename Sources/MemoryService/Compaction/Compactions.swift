@@ -10,25 +10,27 @@ public struct Compactions: Sendable {
     }
 
     static let taskType = "compaction"
+    /// The task of periodic compaction: there is one at a time.
+    static let periodicTask = "periodic-compaction"
 
     private let memory: LongTermMemory
-    private let documents: any DocumentStore
+    private let tasks: ServerTasks
     private let jobs: JobSubmitter
     private let largestRequest: Int
     private let now: @Sendable () -> Timestamp
 
     /// - Parameters:
     ///   - memory: has the memories.
-    ///   - documents: keeps the tasks.
+    ///   - tasks: keeps the tasks.
     ///   - jobs: gets the large compactions.
     ///   - largestRequest: how many memories a request reads at most; default: 5,000.
     ///   - now: the clock of dates.
     public init(
-        memory: LongTermMemory, documents: any DocumentStore, jobs: JobSubmitter, largestRequest: Int = 5000,
+        memory: LongTermMemory, tasks: ServerTasks, jobs: JobSubmitter, largestRequest: Int = 5000,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.memory = memory
-        self.documents = documents
+        self.tasks = tasks
         self.jobs = jobs
         self.largestRequest = largestRequest
         self.now = now
@@ -44,42 +46,61 @@ public struct Compactions: Sendable {
         guard try await memory.count(filter, for: caller) > largestRequest else {
             return .done(try await memory.compact(filter, for: caller))
         }
-        let id = ULID.make(at: now())
-        let job = CompactionJob(taskID: id, filter: filter, caller: caller)
-        var work = job.json
-        work["task_id"] = JSONValue?.none
+        return .started(try await start(filter, id: ULID.make(at: now()), inPlaceOf: nil, for: caller))
+    }
+
+    private func start(
+        _ filter: MemoryFilter, id: String, inPlaceOf stored: RevisedDocument?, for caller: Caller
+    ) async throws -> ServerTask {
         let task = ServerTask(
-            id: id, type: Self.taskType, createdAt: now(), starter: caller, details: ["result": .null], work: [:])
-        let owner = Document(
-            ServerTask.key(id), namespace: filter.tags[.namespace]?.all.first, userID: filter.tags[.userID]?.all.first,
-            body: [:])
-        try await AccessScope.everything.limiting {
-            _ = try await documents.write(
-                task.document(owner), expecting: .absent, keptFor: ServerTask.keptSeconds)
+            id: id, type: Self.taskType, createdAt: now(), starter: caller, details: ["result": .null])
+        try await tasks.add(
+            task, namespace: filter.tags[.namespace]?.all.first, userID: filter.tags[.userID]?.all.first,
+            inPlaceOf: stored)
+        try await tasks.failing(id) {
+            try await jobs.enqueue([CompactionJob(taskID: id, filter: filter, caller: caller).newJob])
         }
-        try await jobs.enqueue([job.newJob])
-        return .started(task)
+        return task
+    }
+
+    /// What compacts all memories at intervals, one compaction at a time.
+    public func periodic(every seconds: Int, turns: Turns) -> PeriodicWork.Entry {
+        PeriodicWork.Entry("compaction") {
+            guard try await turns.take("periodic:compaction", every: seconds) else { return }
+            try memory.memories.scoped(to: .unrestricted).requireHistory()
+            let stored = try await tasks.revised(Self.periodicTask)
+            if let stored, try !ServerTask(stored.document).status.isOver { return }
+            _ = try await start(
+                .everything, id: Self.periodicTask, inPlaceOf: stored,
+                for: Caller(subject: Self.periodicTask, rights: .all))
+        }
     }
 
     /// Compacts as a job says, and notes the result in the task. A task that is over, or was
     /// removed, ends the work.
     func run(_ job: CompactionJob) async throws {
-        let tasks = ServerTasks(documents: documents, now: now)
-        guard try await note(job.taskID, { $0.status = .running }) else { return }
-        let outcome = try await WriteOrigin.$current.withValue(
-            WriteOrigin(operation: job.taskID, caller: job.caller.subject)
-        ) {
-            try await memory.compact(job.filter, for: job.caller.deriving) { try await !tasks.isOver(job.taskID) }
-        }
-        // Those of an earlier attempt, whose server was killed, are among them.
-        let merged = max(outcome.merged, try await removals(by: job.taskID, for: job.caller.deriving))
-        let operation = merged > outcome.merged ? job.taskID : outcome.operation
-        _ = try await note(job.taskID) { task in
-            task.status = .success
-            task.details["result"] = [
-                "merged": .int(merged), "remaining": .int(outcome.remaining),
-                "operation": operation.map { .string($0) } ?? .null,
-            ]
+        try await tasks.perform(job.taskID) {
+            // Each pass is an operation of its own; that of a request can be undone by its task's
+            // id.
+            let operation = job.taskID == Self.periodicTask ? ULID.make(at: now()) : job.taskID
+            let outcome = try await WriteOrigin.$current.withValue(
+                WriteOrigin(operation: operation, caller: job.caller.subject)
+            ) {
+                try await memory.compact(job.filter, for: job.caller.deriving) {
+                    try Task.checkCancellation()
+                    return true
+                }
+            }
+            // Those of an earlier attempt, whose server was killed, are among them.
+            let merged = max(outcome.merged, try await removals(by: operation, for: job.caller.deriving))
+            let ended = merged > outcome.merged ? operation : outcome.operation
+            return { task in
+                task.status = .success
+                task.details["result"] = [
+                    "merged": .int(merged), "remaining": .int(outcome.remaining),
+                    "operation": ended.map { .string($0) } ?? .null,
+                ]
+            }
         }
     }
 
@@ -98,28 +119,7 @@ public struct Compactions: Sendable {
     }
 
     func fail(_ taskID: String, _ failure: String) async throws {
-        _ = try await note(taskID) { task in
-            task.status = .failed
-            task.failure = failure
-        }
-    }
-
-    /// - Returns: `false` if the task is over or was removed; then it stays as it is.
-    private func note(_ taskID: String, _ change: @Sendable (inout ServerTask) -> Void) async throws -> Bool {
-        try await AccessScope.everything.limiting {
-            while true {
-                guard let stored = try await documents.document(ServerTask.key(taskID)) else { return false }
-                var task = try ServerTask(stored.document)
-                if task.status.isOver { return false }
-                change(&task)
-                task.startedAt = task.startedAt ?? now()
-                if task.status.isOver { task.completedAt = now() }
-                let revision = try await documents.write(
-                    task.document(stored.document), expecting: .revision(stored.revision),
-                    keptFor: ServerTask.keptSeconds)
-                if revision != nil { return true }
-            }
-        }
+        try await tasks.change(taskID) { $0.fail(failure) }
     }
 }
 

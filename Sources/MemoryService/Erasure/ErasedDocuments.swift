@@ -23,6 +23,10 @@ struct ErasedDocuments {
         let comparisons = try await erase(.comparison) {
             scope.sessionID == nil && scope.reaches(namespace: $0.namespace, userID: $0.userID)
         }
+        let usage = try await erase(.usage) { document in
+            guard let namespace = scope.namespace, scope.userID == nil, scope.sessionID == nil else { return false }
+            return document.namespace.map(ExactString.init) == ExactString(namespace)
+        }
         var erasedViews: Set<String> = []
         var views: [String: SummaryView] = [:]
         try await forEach(.summaryView) { stored in
@@ -54,7 +58,7 @@ struct ErasedDocuments {
         }
         // Last, so that an interrupted erasure finds them again.
         let definitions = try await erase(.summaryView) { erasedViews.contains($0.key.id) }
-        documentCount += comparisons + partitions + schedules + definitions
+        documentCount += comparisons + usage + partitions + schedules + definitions
         taskCount += tasks
     }
 

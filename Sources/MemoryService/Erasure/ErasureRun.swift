@@ -39,7 +39,6 @@ struct ErasureRun {
     }
 
     var task: ServerTask
-    var revision: Int
     let scope: ErasureScope
     /// By the clock of the queue.
     let begin: Timestamp
@@ -50,7 +49,6 @@ struct ErasureRun {
     /// - Throws: ``MemoryError`` with code `internalError` for a task of another kind.
     init?(_ stored: RevisedDocument) throws(MemoryError) {
         task = try ServerTask(stored.document)
-        revision = stored.revision
         guard let work = task.work else { return nil }
         let reader = MemberReader(.object(work), of: "an erasure")
         scope = try ErasureScope(json: try reader.required("scope", \.objectValue))

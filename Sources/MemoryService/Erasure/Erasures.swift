@@ -12,6 +12,7 @@ public struct Erasures: Sendable {
     private let sessions: any WorkingMemoryStore
     private let queue: any JobQueue
     private let documents: any DocumentStore
+    private let tasks: ServerTasks
     private let marks: ErasureMarks
     private let now: @Sendable () -> Timestamp
 
@@ -36,6 +37,7 @@ public struct Erasures: Sendable {
         self.sessions = sessions
         self.queue = queue
         self.documents = documents
+        tasks = ServerTasks(documents: documents, now: now)
         marks = ErasureMarks(documents: documents, notes: queue)
         self.now = now
     }
@@ -66,13 +68,10 @@ public struct Erasures: Sendable {
                 id: ULID.make(at: now()), type: Self.taskType, createdAt: now(), starter: caller,
                 details: ["scope": .string(hash), "erased": .object(ErasureCounts().json)], work: work)
             try await queue.enqueue([ErasureJob(taskID: task.id).newJob(after: Self.jobDelay)])
-            guard
-                try await documents.write(
-                    task.document(nil), expecting: .absent, keptFor: ServerTask.keptSeconds) != nil
-            else { throw MemoryError(.conflict, "the task was started at the same time") }
+            try await tasks.add(task, namespace: nil, userID: nil)
             let end = ContinuousClock.now + Self.requestTimeLimit
             _ = try await proceed(task.id) { ContinuousClock.now < end }
-            guard let stored = try await documents.document(ServerTask.key(task.id)) else { return task }
+            guard let stored = try await tasks.revised(task.id) else { return task }
             return try ServerTask(stored.document)
         }
     }
@@ -84,16 +83,11 @@ public struct Erasures: Sendable {
     ///   jobs of the scope are still running.
     func proceed(_ taskID: String, while goesOn: () -> Bool = { true }) async throws -> Bool {
         try await AccessScope.everything.limiting {
-            guard let stored = try await documents.document(ServerTask.key(taskID)) else { return true }
-            guard var run = try ErasureRun(stored) else { return true }
+            guard var stored = try await tasks.revised(taskID), var run = try ErasureRun(stored) else { return true }
             while true {
                 let isWaiting = try await step(&run)
-                guard
-                    let revision = try await documents.write(
-                        run.task.document(stored.document), expecting: .revision(run.revision),
-                        keptFor: ServerTask.keptSeconds)
-                else { return false }
-                run.revision = revision
+                guard let revision = try await tasks.replace(stored, by: run.task) else { return false }
+                stored = RevisedDocument(stored.document, revision: revision)
                 if run.task.status.isOver { return true }
                 if isWaiting || !goesOn() { return false }
                 try Task.checkCancellation()
@@ -103,15 +97,7 @@ public struct Erasures: Sendable {
 
     /// Notes that an erasure failed for good; it goes on if its job is requeued.
     func fail(_ taskID: String, _ failure: String) async throws {
-        try await AccessScope.everything.limiting {
-            guard let stored = try await documents.document(ServerTask.key(taskID)) else { return }
-            var task = try ServerTask(stored.document)
-            task.status = .failed
-            task.failure = failure
-            task.completedAt = now()
-            _ = try await documents.write(
-                task.document(stored.document), expecting: .revision(stored.revision), keptFor: ServerTask.keptSeconds)
-        }
+        try await tasks.change(taskID, unless: { $0.status == .success }) { $0.fail(failure) }
     }
 
     // MARK: The steps

@@ -10,15 +10,18 @@ public struct Readiness: Sendable {
     private let tokens: (any TokenStore)?
     private let languageModels: [any LanguageModel]
     private let documents: (any DocumentStore)?
+    private let usage: UsageLedger?
 
     /// - Parameters:
     ///   - tokens: `nil` if requests are not authenticated by tokens.
     ///   - languageModels: those that tasks use; one may be among them twice.
     ///   - documents: `nil` if nothing is derived from memories and sessions.
+    ///   - usage: `nil` without a language model.
     public init(
         database: any MemoryVectorDatabase, embedder: any Embedder, sessions: any WorkingMemoryStore,
         jobs: any JobQueue, tokens: (any TokenStore)? = nil, reranking: Reranking? = nil,
-        languageModels: [any LanguageModel] = [], documents: (any DocumentStore)? = nil
+        languageModels: [any LanguageModel] = [], documents: (any DocumentStore)? = nil,
+        usage: UsageLedger? = nil
     ) {
         self.database = database
         self.embedder = embedder
@@ -28,6 +31,7 @@ public struct Readiness: Sendable {
         self.tokens = tokens
         self.languageModels = languageModels
         self.documents = documents
+        self.usage = usage
     }
 
     /// The name of the backend, such as `redis`.
@@ -65,9 +69,10 @@ public struct Readiness: Sendable {
             warning: warnings.isEmpty ? nil : warnings.joined(separator: "; "))
     }
 
-    /// What language models have used for what the caller may see; nothing without a model.
-    public func languageUsage(for caller: Caller) -> [LanguageUsage] {
-        distinctModels.flatMap(\.usage).filter { caller.scope.namespaces.contains($0.namespace) }
+    /// What language models have used for what the caller may see, of all servers on the store;
+    /// nothing without a model.
+    public func languageUsage(for caller: Caller) async throws -> [LanguageUsage] {
+        try await usage?.usage(for: caller) ?? []
     }
 
     /// One model may do several tasks.

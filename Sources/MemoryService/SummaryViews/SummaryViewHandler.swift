@@ -1,6 +1,5 @@
 public import AgentMemory
 public import Logging
-public import ServiceLifecycle
 
 /// The payload of a job that renews a view.
 public struct SummaryViewJob: JobPayload, Equatable {
@@ -56,44 +55,30 @@ public struct SummaryViewHandler: JobHandler {
     private let views: SummaryViews
     private let jobs: JobSubmitter
     private let logger: Logger
-    private let now: @Sendable () -> Timestamp
 
-    /// - Parameter now: the clock of tasks.
-    public init(
-        _ views: SummaryViews, jobs: JobSubmitter, retries: RetryPolicy = RetryPolicy(), logger: Logger,
-        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
-    ) {
+    public init(_ views: SummaryViews, jobs: JobSubmitter, retries: RetryPolicy = RetryPolicy(), logger: Logger) {
         self.views = views
         self.jobs = jobs
         self.retries = retries
         self.logger = logger
-        self.now = now
     }
 
     public func run(_ job: SummaryViewJob, isLastAttempt: Bool) async throws {
         try await job.caller.scope.limiting {
-            try await views.note(job.taskID) { task in
-                task.status = .running
-                task.startedAt = task.startedAt ?? now()
-            }
             do {
-                let failures = try await views.renew(job)
-                try await end(job, failure: Self.message(failures))
+                try await views.tasks.perform(job.taskID) {
+                    let failure = Self.message(try await views.renew(job))
+                    return { task in
+                        if let failure { task.fail(failure) } else { task.status = .success }
+                    }
+                }
             } catch let pause as ModelQuestions.Pause {
                 logger.info("a summary view waits for the language model", metadata: ["reason": "\(pause.reason)"])
                 try await jobs.enqueue([job.waiting()])
             } catch let error as MemoryError where isLastAttempt || error.isFinal {
-                try await end(job, failure: error.message)
+                if let taskID = job.taskID { try await views.tasks.change(taskID) { $0.fail(error.message) } }
                 throw error
             }
-        }
-    }
-
-    private func end(_ job: SummaryViewJob, failure: String?) async throws {
-        try await views.note(job.taskID) { task in
-            task.status = failure == nil ? .success : .failed
-            task.completedAt = now()
-            task.failure = failure
         }
     }
 
@@ -101,33 +86,5 @@ public struct SummaryViewHandler: JobHandler {
         guard let failures else { return "the summary view was deleted" }
         guard let first = failures.first else { return nil }
         return "\(failures.count) summaries were not renewed and stay as they were: \(first)"
-    }
-}
-
-/// Queues the runs of continuous views.
-public struct SummaryViewScheduler: Service {
-    private let views: SummaryViews
-    private let interval: Duration
-    private let logger: Logger
-
-    /// - Parameter interval: between two runs of a view; whole seconds.
-    public init(_ views: SummaryViews, every interval: Duration, logger: Logger) {
-        self.views = views
-        self.interval = interval
-        self.logger = logger
-    }
-
-    public func run() async throws {
-        let seconds = max(1, Int(interval.components.seconds))
-        try? await cancelWhenGracefulShutdown {
-            while true {
-                do {
-                    try await views.startDue(every: seconds)
-                } catch let error as MemoryError {
-                    logger.warning("continuous summary views were not started", metadata: ["error": "\(error)"])
-                }
-                try await Task.sleep(for: .seconds(min(30, max(1, seconds / 4))))
-            }
-        }
     }
 }

@@ -10,41 +10,32 @@ extension SummaryViews {
     /// - Throws: ``MemoryError``: `notFound`; `conflict` if the id belongs to another view's task.
     public func start(
         id: String, taskID: String?, isForced: Bool, for caller: Caller
-    ) async throws -> SummaryTask {
+    ) async throws -> ServerTask {
         try caller.require(.write)
         return try await caller.scope.limiting {
             let view = try await existing(id, caller).document
             let taskID = taskID.flatMap { $0.isEmpty ? nil : $0 } ?? ULID.make(at: now())
             // Ids have the rules of sessions' ids.
             _ = try SessionKey(sessionID: taskID)
-            let stored = try await documents.document(ServerTask.key(taskID))
+            let stored = try await tasks.revised(taskID)
             if let stored {
-                let task = try SummaryTask(stored.document)
-                guard reaches(stored, caller), task.viewID == id else {
+                let task = try ServerTask(stored.document)
+                guard reaches(stored, caller), task.details[Self.viewMember] == .string(id) else {
                     throw MemoryError(.conflict, "there is another task with the id \(taskID)")
                 }
                 if !task.status.isOver { return task }
             }
-            let task = SummaryTask(id: taskID, viewID: id, createdAt: now())
-            let revision = try await documents.write(
-                task.document(view), expecting: stored.map { .revision($0.revision) } ?? .absent,
-                keptFor: ServerTask.keptSeconds)
-            guard revision != nil else { throw MemoryError(.conflict, "the task was started at the same time") }
-            try await jobs.enqueue([
-                SummaryViewJob(viewID: id, taskID: taskID, isForced: isForced, waits: 0, caller: caller).newJob
-            ])
+            let task = ServerTask(
+                id: taskID, type: Self.taskType, createdAt: now(), starter: caller,
+                details: [Self.viewMember: .string(id)])
+            try await tasks.add(task, namespace: view.namespace, userID: view.userID, inPlaceOf: stored)
+            try await tasks.failing(taskID) {
+                try await jobs.enqueue([
+                    SummaryViewJob(viewID: id, taskID: taskID, isForced: isForced, waits: 0, caller: caller).newJob
+                ])
+            }
             return task
         }
-    }
-
-    /// Changes a task that is there and not over.
-    func note(_ taskID: String?, _ change: (inout SummaryTask) -> Void) async throws {
-        guard let taskID, let stored = try await documents.document(ServerTask.key(taskID)) else { return }
-        var task = try SummaryTask(stored.document)
-        guard !task.status.isOver else { return }
-        change(&task)
-        _ = try await documents.write(
-            task.document(stored.document), expecting: .revision(stored.revision), keptFor: ServerTask.keptSeconds)
     }
 
     /// Renews all summaries of a view whose memories have changed, one after the other, and empties
@@ -79,7 +70,7 @@ extension SummaryViews {
         if view.definition.groupBy.isEmpty, groups.isEmpty { add([:]) }
         var failures: [String] = []
         for (_, group) in groups.sorted(by: { $0.key < $1.key }) {
-            if let taskID = job.taskID, try await ServerTasks(documents: documents).isOver(taskID) { break }
+            try Task.checkCancellation()
             let partition = try await renewed(view, group.values, group.records, isForced: job.isForced)
             if let failure = partition.failure { failures.append(failure) }
         }
@@ -88,10 +79,15 @@ extension SummaryViews {
 
     // MARK: Continuous views
 
+    /// What renews continuous views at intervals.
+    public func periodic(every seconds: Int, turns: Turns) -> PeriodicWork.Entry {
+        PeriodicWork.Entry("summary views") { try await startDue(every: seconds, turns: turns) }
+    }
+
     /// Queues runs of the continuous views that are due: one for each, of all servers on the store.
     ///
     /// - Parameter interval: seconds between two runs of a view.
-    func startDue(every interval: Int) async throws {
+    func startDue(every interval: Int, turns: Turns) async throws {
         try await AccessScope.everything.limiting {
             var offset: Int? = 0
             while let from = offset {
@@ -101,14 +97,11 @@ extension SummaryViews {
                 for stored in page.items {
                     let view = try SummaryView(stored.document)
                     guard view.definition.isContinuous else { continue }
-                    // The server that writes the mark has the turn; it expires when the next one
-                    // is due.
-                    let mark = Document(
-                        DocumentKey(.schedule, view.id), namespace: stored.document.namespace,
-                        userID: stored.document.userID, body: [:])
-                    guard try await documents.write(mark, expecting: .absent, keptFor: interval) != nil else {
-                        continue
-                    }
+                    guard
+                        try await turns.take(
+                            view.id, every: interval, namespace: stored.document.namespace,
+                            userID: stored.document.userID)
+                    else { continue }
                     try await jobs.enqueue([
                         SummaryViewJob(viewID: view.id, taskID: nil, isForced: false, waits: 0, caller: view.owner)
                             .newJob

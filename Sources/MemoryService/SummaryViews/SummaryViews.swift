@@ -22,6 +22,7 @@ public struct SummaryViews: Sendable {
 
     let memory: LongTermMemory
     let documents: any DocumentStore
+    let tasks: ServerTasks
     let jobs: JobSubmitter
     let model: any LanguageModel
     private let otherModels: [any LanguageModel]
@@ -32,20 +33,24 @@ public struct SummaryViews: Sendable {
     let now: @Sendable () -> Timestamp
 
     static let pageSize = 1000
+    static let taskType = "summary_view_full_run"
+    /// The member of a task that names its view.
+    static let viewMember = "view_id"
 
     /// - Parameters:
     ///   - model: summarises views that name none.
     ///   - otherModels: those that views may name, in addition to `model`.
     ///   - prompts: what they are asked.
     ///   - memory: has the memories.
-    ///   - documents: keeps views, partitions and tasks.
+    ///   - documents: keeps views and partitions.
+    ///   - tasks: keeps the tasks of runs; default: those of `documents`.
     ///   - jobs: gets the runs.
     ///   - configuration: bounds of a call.
     ///   - logger: gets the reasons of failures.
     ///   - now: the clock of dates.
     public init(
         by model: any LanguageModel, or otherModels: [any LanguageModel] = [], prompts: PromptSet,
-        memory: LongTermMemory, documents: any DocumentStore, jobs: JobSubmitter,
+        memory: LongTermMemory, documents: any DocumentStore, tasks: ServerTasks? = nil, jobs: JobSubmitter,
         configuration: Configuration = Configuration(), logger: Logger,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
@@ -54,6 +59,7 @@ public struct SummaryViews: Sendable {
         self.prompts = prompts
         self.memory = memory
         self.documents = documents
+        self.tasks = tasks ?? ServerTasks(documents: documents, now: now)
         self.jobs = jobs
         self.configuration = configuration
         self.logger = logger

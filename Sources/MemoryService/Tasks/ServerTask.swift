@@ -9,6 +9,9 @@ public enum TaskStatus: String, Sendable, CaseIterable {
 
 /// Work in the background, as clients follow it: any kind of it.
 public struct ServerTask: Sendable, Equatable {
+    /// What becomes of a task.
+    typealias Change = @Sendable (inout ServerTask) -> Void
+
     /// How long a task is kept after its last change, in seconds: 7 days.
     static let keptSeconds = 7 * 86_400
 
@@ -38,7 +41,8 @@ public struct ServerTask: Sendable, Equatable {
     ///   - starter: sees the task in addition to those who reach its owner.
     ///   - details: without the members of every task.
     init(
-        id: String, type: String, createdAt: Timestamp, starter: Caller, details: JSONObject, work: JSONObject
+        id: String, type: String, createdAt: Timestamp, starter: Caller, details: JSONObject,
+        work: JSONObject? = nil
     ) {
         self.id = id
         self.type = type
@@ -64,15 +68,21 @@ public struct ServerTask: Sendable, Equatable {
         return json
     }
 
-    /// The task as it is stored, with the owner of an earlier state or none.
-    func document(_ owner: Document?) -> Document {
+    /// - Parameter reason: what clients see.
+    mutating func fail(_ reason: String) {
+        status = .failed
+        failure = reason
+    }
+
+    /// The task as it is stored, with its owner.
+    func document(namespace: String?, userID: String?) -> Document {
         var body = json
         if let work { body["work"] = .object(work) }
         if let starter { body["starter"] = .string(starter) }
-        return Document(Self.key(id), namespace: owner?.namespace, userID: owner?.userID, body: body)
+        return Document(Self.key(id), namespace: namespace, userID: userID, body: body)
     }
 
-    /// Reads ``document(_:)``, and the documents of other kinds of tasks.
+    /// Reads ``document(namespace:userID:)``.
     ///
     /// - Throws: ``MemoryError`` with code `internalError` for anything else.
     init(_ document: Document) throws(MemoryError) {

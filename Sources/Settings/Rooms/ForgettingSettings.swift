@@ -5,7 +5,8 @@ public struct ForgettingSettings: SettingsRoom {
     public let isEnabled = Setting<Bool>.bool(
         "FORGETTING_ENABLED", default: false, "Whether memories are forgotten by the policy below, in all namespaces.")
     public let everyMinutes = Setting<Int>.int(
-        "FORGETTING_EVERY_MINUTES", in: 1...525_600, default: 60, "The pause between two passes, in minutes.")
+        "FORGETTING_EVERY_MINUTES", in: 1...525_600, default: 60,
+        "The interval of passes, in minutes, by one server of all; one pass at a time.")
     public let maximumAgeDays = Setting<Int?>.int(
         "FORGETTING_MAX_AGE_DAYS", in: 0...365_000, defaultInWords: "no limit",
         "Memories that were created more days ago are forgotten.")

@@ -80,6 +80,10 @@ public struct LanguageSettings: SettingsRoom {
         "PROGRESSIVE_SUMMARIZATION_PROMPT",
         "The prompt that summarises a session; it must hold `{prev_summary}` and `{messages_joined}`.")
 
+    public let taskTimeLimit = Setting<Int>.int(
+        "LLM_TASK_TIMEOUT_MINUTES", in: 1...10_080, default: 60,
+        "How long a [task](api.md#tasks) may take from its start, with the time that it waits for a language model; then it has failed, and what was done stays."
+    )
     public let viewInterval = Setting<Int>.int(
         "SUMMARY_VIEW_REFRESH_EVERY_MINUTES", in: 1...525_600, default: 60,
         "The interval at which continuous [summary views](language-models.md#summary-views) are renewed, by one server of all."

@@ -16,6 +16,9 @@ public struct MemorySettings: SettingsRoom {
     public let summarizationThreshold = Setting<Double>.number(
         "SUMMARIZATION_THRESHOLD", in: 0.01...1, default: 0.7,
         "The share of a context window that `context_percentage_until_summarization` counts to.")
+    public let compactionInterval = Setting<Int?>.int(
+        "COMPACTION_EVERY_MINUTES", in: 1...525_600, defaultInWords: "never",
+        "The interval at which all memories are compacted, in minutes, by one server of all.")
     public let keepsHistory = Setting<Bool>.choice(
         "HISTORY", ["ALL": true, "OFF": false], default: true,
         "Whether writes of long-term memory make events, for histories, restoring and undoing."

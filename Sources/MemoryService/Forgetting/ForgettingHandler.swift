@@ -1,6 +1,5 @@
 public import AgentMemory
 public import Logging
-public import ServiceLifecycle
 
 /// A pass of periodic forgetting.
 public struct ForgettingJob: JobPayload, Equatable {
@@ -13,28 +12,22 @@ public struct ForgettingJob: JobPayload, Equatable {
     public init(_ json: JSONObject, enqueuedAt: Timestamp) {}
 }
 
-/// Forgets by one policy, and hands in the next pass.
-///
-/// A store has one job of this kind, which waits for its time, whatever the number of servers. If
-/// two servers that start at once make two of them, those that see another one end.
+/// Forgets by one policy. If there are two jobs of this kind, one that sees the other ends.
 public struct ForgettingHandler: JobHandler {
     public let retries: RetryPolicy
     private let memory: LongTermMemory
     private let queue: any JobQueue
     private let policy: ForgettingPolicy?
-    private let pause: Duration
     private let logger: Logger
 
-    /// A handler that waits for `pause` between two passes. Without a policy it ends the passes
-    /// that another server has handed in.
+    /// Without a policy nothing is forgotten: another server has handed in the pass.
     public init(
-        memory: LongTermMemory, queue: any JobQueue, policy: ForgettingPolicy?, pause: Duration,
+        memory: LongTermMemory, queue: any JobQueue, policy: ForgettingPolicy?,
         retries: RetryPolicy = RetryPolicy(), logger: Logger
     ) {
         self.memory = memory
         self.queue = queue
         self.policy = policy
-        self.pause = pause
         self.retries = retries
         self.logger = logger
     }
@@ -49,41 +42,25 @@ public struct ForgettingHandler: JobHandler {
                 "scanned": "\(outcome.scanned)", "forgotten": "\(outcome.forgotten.count)",
                 "operation": "\(outcome.operation ?? "-")",
             ])
-        try await queue.enqueue([NewJob(kind: ForgettingJob.kind, payload: job.json, delay: pause)])
     }
 }
 
-/// Hands in the first pass of periodic forgetting, and again if the job was lost.
-public struct ForgettingSchedule: Service {
-    private let queue: any JobQueue
-    private let logger: Logger
-
-    public init(queue: any JobQueue, logger: Logger) {
-        self.queue = queue
-        self.logger = logger
-    }
-
-    public func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            while true {
-                do {
-                    try await ensureJob()
-                } catch let error as MemoryError {
-                    logger.warning("cannot plan the next forgetting", metadata: ["error": "\(error)"])
-                }
-                do {
-                    try await Task.sleep(for: .seconds(60))
-                } catch {
-                    return
-                }
-            }
+extension PeriodicWork.Entry {
+    /// Forgets at intervals, one pass at a time.
+    public static func forgetting(every seconds: Int, queue: any JobQueue, turns: Turns) -> PeriodicWork.Entry {
+        PeriodicWork.Entry("forgetting") {
+            guard try await turns.take("periodic:forgetting", every: seconds),
+                try await !queue.hasForgettingJobs(besides: 0)
+            else { return }
+            try await queue.enqueue([ForgettingJob().newJob])
         }
     }
 
-    /// Hands in a job if the queue has none.
-    func ensureJob() async throws {
-        guard try await !queue.hasForgettingJobs(besides: 0) else { return }
-        try await queue.enqueue([ForgettingJob().newJob])
+    /// Ends tasks whose work was lost.
+    public static func lateTasks(_ tasks: ServerTasks, turns: Turns) -> PeriodicWork.Entry {
+        PeriodicWork.Entry("late tasks") {
+            if try await turns.take("periodic:late-tasks", every: 60) { try await tasks.endLateTasks() }
+        }
     }
 }
 
