@@ -264,7 +264,7 @@ private struct SessionExtraction: DerivationCase {
         let records = try await world.records(namespace)
         let session = try #require(try await world.sessions.read(key, lastMessages: nil)).memory
         #expect(session.messages.map(\.id) == Self.ids, "\(namespace)")
-        #expect(session.messages.allSatisfy(\.discreteMemoryExtracted), "\(namespace)")
+        #expect(session.messages.allSatisfy { $0.discreteMemoryExtracted }, "\(namespace)")
         #expect(try await world.count(.extraction, namespace) == 0, "\(namespace)")
         #expect(records.allSatisfy { $0.sessionID == "s" && $0.userID == "u" })
         if strategy == .summary {

@@ -56,7 +56,9 @@ import Testing
             ],
         ]
         let memories = ExtractedMemory.all(items, messageCount: 3)
-        #expect(memories.map(\.text) == ["c"] && memories.first?.topics == ["t"] && memories.first?.messages.isEmpty == true)
+        #expect(
+            memories.map(\.text) == ["c"] && memories.first?.topics == ["t"] && memories.first?.messages.isEmpty == true
+        )
         let many = Array(repeating: JSONValue.object(["text": "d"]), count: 100_000)
         #expect(ExtractedMemory.all(many, messageCount: 1).count == ExtractedMemory.mostItems)
         #expect(ScriptedModel.answer("\u{0} a\u{0}b ").summary == "ab")
