@@ -74,15 +74,16 @@ import Testing
         for calls in 0... {
             let operation = "delete \(calls)"
             try await write(operation) { _ = try await memory.delete(ids: records.map(\.id)) }
-            let dying = DyingDatabase(database, after: calls, losesAnswer: losesAnswer)
-            let process = LongTermMemory(
+            let process = DyingProcess(after: calls, losesAnswer: losesAnswer)
+            let dying = DyingDatabase(database, in: process)
+            let mortal = LongTermMemory(
                 database: dying, accessRecorder: AccessRecorder(database: dying, logger: Logger(label: "test")))
-            _ = try? await process.undo(operation: operation, isForced: false, for: .unrestricted)
+            _ = try? await mortal.undo(operation: operation, isForced: false, for: .unrestricted)
             let outcome = try await memory.undo(operation: operation, isForced: false, for: .unrestricted)
             #expect(outcome.undone == 600 && outcome.skipped.isEmpty, "\(calls) calls")
             let after = try await database.list(ListQuery(page: PageRequest(limit: 1000))).items
             #expect((after == before) as Bool, "\(calls) calls")
-            if !dying.isDead { break }
+            if !process.isDead { break }
         }
     }
 
