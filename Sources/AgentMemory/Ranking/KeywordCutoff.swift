@@ -18,8 +18,8 @@ public struct KeywordCutoff: Sendable {
         ///   - most: how often a record holds it at most.
         ///   - average: the average number of words of all records.
         public init(idf: Double, most: Int, average: Double, share: Double) {
-            // A record has at least as many words as it holds this one. With the word alone, more of
-            // it adds more; a little is added for what rounding may take.
+            // A record has at least as many words as it holds this one. With the word alone, more
+            // of it adds more; a little is added for what rounding may take.
             let largest = BM25.termScore(
                 idf: idf, frequency: most, documentLength: most, averageDocumentLength: average)
             bound = share > 0 ? largest * (1 + 1e-9) : 0
@@ -79,8 +79,7 @@ public struct KeywordCutoff: Sendable {
         return next.flatMap { $0.estimate > level.estimate ? $0 : nil }
     }
 
-    /// The records that can have at least this value; `nil` if that is no smaller part of all that
-    /// match.
+    /// The records that can have at least this value; `nil` if they are nearly all that match.
     public func level(reaching value: Double) -> Level? {
         for count in stride(from: heads.count, to: 0, by: -1) {
             let tail = heads.dropFirst(count).reduce(rest) { $0 + $1.word.bound }

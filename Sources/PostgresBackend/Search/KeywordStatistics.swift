@@ -126,7 +126,7 @@ enum KeywordStatisticsSQL {
 
 extension PostgresMemoryDatabase {
     /// From so many changes on they are folded in, because every keyword search reads them.
-    private static let waitingChanges = 32
+    private static let waitingChanges = 8
 
     /// Keeps the sums of words short, and makes them if the store is older than they are.
     func foldWords() async throws {

@@ -14,25 +14,26 @@ struct KeywordCutoffTests {
         init(_ random: inout SplitMix, equal: Bool) {
             let vocabulary = Int.random(in: 2...30, using: &random)
             let longest = Int.random(in: 1...25, using: &random)
-            records = (0..<Int.random(in: 1...200, using: &random)).map { _ in
+            let records = (0..<Int.random(in: 1...200, using: &random)).map { _ in
                 (0..<Int.random(in: 0...longest, using: &random)).map { _ in
                     let word = Int.random(in: 0..<vocabulary, using: &random)
                     // The smaller of two is much more often a small one.
                     return equal ? word : min(word, Int.random(in: 0..<vocabulary, using: &random) / 3)
                 }
             }
-            query = Array((0..<vocabulary).shuffled(using: &random).prefix(Int.random(in: 1...14, using: &random)))
+            let query = Array((0..<vocabulary).shuffled(using: &random).prefix(Int.random(in: 1...14, using: &random)))
+            (self.records, self.query) = (records, query)
             let count = records.count
-            average = Double(records.reduce(0) { $0 + $1.count }) / Double(count)
+            let average = Double(records.reduce(0) { $0 + $1.count }) / Double(count)
             let holding = query.map { word in records.count { $0.contains(word) } }
-            idf = holding.map { BM25.inverseDocumentFrequency(documents: count, containing: $0) }
-            let (all, weights, length) = (records, idf, average)
+            let idf = holding.map { BM25.inverseDocumentFrequency(documents: count, containing: $0) }
+            (self.average, self.idf) = (average, idf)
             cutoff = KeywordCutoff(
                 query.indices.map { position in
                     KeywordCutoff.Word(
-                        idf: weights[position],
-                        most: all.map { record in record.count { $0 == query[position] } }.max() ?? 1,
-                        average: length, share: Double(holding[position]) / Double(count))
+                        idf: idf[position],
+                        most: records.map { record in record.count { $0 == query[position] } }.max() ?? 1,
+                        average: average, share: Double(holding[position]) / Double(count))
                 }, records: count, firstLook: Int.random(in: 0...20, using: &random))
         }
 
