@@ -58,7 +58,7 @@ struct DerivationSweep {
     }
 
     /// - Returns: whether the process died.
-    private func derive(_ work: some DerivationCase, _ world: World, _ process: DyingProcess) async throws -> Bool {
+    private func derive(_ work: any DerivationCase, _ world: World, _ process: DyingProcess) async throws -> Bool {
         let model = CountingModel(work.answer)
         try await work.begin(world)
         try await drain(work, world, model, process)
@@ -76,13 +76,13 @@ struct DerivationSweep {
 
     /// Runs the jobs that are there, as a worker does. When the process dies, their leases end.
     private func drain(
-        _ work: some DerivationCase, _ world: World, _ model: any LanguageModel, _ process: DyingProcess?
+        _ work: any DerivationCase, _ world: World, _ model: any LanguageModel, _ process: DyingProcess?
     ) async throws {
         let worker = process.map(world.dying) ?? world
         let handlers = work.handlers(worker, process.map { DyingModel(model, in: $0) } ?? model)
         while true {
             let leased = try await world.queue.lease(
-                kinds: handlers.map(\.kind), limit: 1, for: .seconds(60))
+                kinds: handlers.map { $0.kind }, limit: 1, for: .seconds(60))
             guard let job = leased.first, let handler = handlers.first(where: { $0.kind == job.kind }) else { return }
             do {
                 try await handler.run(job, isLastAttempt: false)
