@@ -8,7 +8,8 @@ struct RefusedForms {
     /// The tables on nodes. All others are on the coordinator.
     private var distributed: Regex<Substring> {
         switch layout {
-        case .placed: #/\b(?:memories|memory_embeddings(?:_\d+)?|memory_tokens|memory_totals|memory_word_changes|memory_words|vector_spaces)\b/#
+        case .placed:
+            #/\b(?:memories|memory_embeddings(?:_\d+)?|memory_tokens|memory_(?:totals|word\w+)|vector_spaces)\b/#
         case .spread: #/\b(?:memories|memory_embeddings(?:_\d+)?|memory_tokens)\b/#
         }
     }
@@ -20,7 +21,7 @@ struct RefusedForms {
         case .placed: return always
         case .spread:
             return
-                #/\b(?:session\w*|jobs|documents|access_token\w*|memory_deletions|memory_events|schema_migrations|memory_totals|memory_word_changes|memory_words|vector_spaces)\b/#
+                #/\b(?:session\w*|jobs|documents|access_token\w*|memory_deletions|memory_events|schema_migrations|memory_(?:totals|word\w+)|vector_spaces)\b/#
         }
     }
 
