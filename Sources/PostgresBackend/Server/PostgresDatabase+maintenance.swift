@@ -3,8 +3,8 @@ import Logging
 import PostgresDriver
 
 extension PostgresDatabase {
-    /// Runs `work` at every `interval` once `preparation` is done, seldom in a quiet time, until the
-    /// task is cancelled; prepares until that succeeds. Failures are logged and retried.
+    /// Runs `work` at every `interval` once `preparation` is done, seldom in a quiet time, until
+    /// the task is cancelled; prepares until that succeeds. Failures are logged and retried.
     ///
     /// - Throws: ``MemoryError`` with code `misconfigured` if the store became available late and
     ///   does not fit the settings.

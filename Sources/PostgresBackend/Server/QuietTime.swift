@@ -25,7 +25,7 @@ final class QuietTime: Sendable {
         nextLease.withLock { $0 = nil }
     }
 
-    /// Pauses for an interval, and for as long as it is quiet, but for ``longestRest`` at most.
+    /// Pauses for an interval, and for as long as it is quiet, at most for ``longestRest``.
     func rest(for interval: Duration) async throws {
         let end = ContinuousClock.now + Self.longestRest
         repeat {
