@@ -17,6 +17,7 @@ public struct KeywordCutoff: Sendable {
         ///   - idf: its ``BM25/inverseDocumentFrequency(documents:containing:)``.
         ///   - most: how often a record holds it at most.
         ///   - average: the average number of words of all records.
+        ///   - share: the part of the records that hold it.
         public init(idf: Double, most: Int, average: Double, share: Double) {
             // A record has at least as many words as it holds this one. With the word alone, more
             // of it adds more; a little is added for what rounding may take.
