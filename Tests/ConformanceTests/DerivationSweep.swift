@@ -65,12 +65,16 @@ struct DerivationSweep {
         // Clients go on meanwhile.
         try await work.goOn(world)
         try await drain(work, world, model, nil)
-        let counts = try await world.queue.counts()
-        #expect(counts.waiting + counts.leased + counts.dead == 0, "\(work.namespace): \(counts)")
+        // What stored memories are queued for has handlers elsewhere.
+        let kinds = Set(work.handlers(world, model).map { $0.kind })
+        for state in JobState.allCases {
+            let left = try await world.queue.list(state, page: PageRequest(limit: 1000)).items
+            #expect(!left.contains { kinds.contains($0.kind) }, "\(work.namespace): \(state)")
+        }
         try await work.check(world)
         // At most the one answer that was lost is paid for twice.
         #expect(
-            (work.modelCalls...work.modelCalls + 1).contains(model.calls), "\(work.namespace): \(model.calls) calls")
+            (work.fewestModelCalls...work.modelCalls + 1).contains(model.calls), "\(work.namespace): \(model.calls) calls")
         return process.isDead
     }
 
@@ -157,6 +161,8 @@ private protocol DerivationCase: Sendable {
     var namespace: String { get }
     /// Calls of the model if nothing fails.
     var modelCalls: Int { get }
+    /// Calls that are enough after a death.
+    var fewestModelCalls: Int { get }
 
     /// What the model answers to a prompt, the number of the call counted from 1.
     func answer(_ prompt: String, _ call: Int) -> String
@@ -166,6 +172,10 @@ private protocol DerivationCase: Sendable {
     /// Writes more.
     func goOn(_ world: World) async throws
     func check(_ world: World) async throws
+}
+
+extension DerivationCase {
+    var fewestModelCalls: Int { modelCalls }
 }
 
 /// A language model whose answers differ from call to call, so that two answers to one question are
@@ -348,6 +358,8 @@ private struct MemoryExtraction: DerivationCase {
 private struct SessionSummarising: DerivationCase {
     let namespace: String
     let modelCalls = 2
+    /// What the first one leaves is too short to be summarised by itself.
+    let fewestModelCalls = 1
 
     private static let ids = (0..<10).map { "m\($0)" }
     private var key: SessionKey { SessionKey(storedSessionID: "s", namespace: namespace, userID: "u") }
@@ -395,7 +407,7 @@ private struct SessionSummarising: DerivationCase {
         ).session.memory
         #expect(shown.messages.map(\.id) == Self.ids, "\(namespace)")
         let covered = shown.context?.split(separator: " ").map(String.init) ?? []
-        #expect(covered.count >= 6 && covered == Array(Self.ids.prefix(covered.count)), "\(namespace): \(covered)")
+        #expect(covered.count >= 4 && covered == Array(Self.ids.prefix(covered.count)), "\(namespace): \(covered)")
         #expect(try await world.count(.sessionSummary, namespace) == 1, "\(namespace)")
     }
 }

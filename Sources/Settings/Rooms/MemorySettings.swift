@@ -17,7 +17,7 @@ public struct MemorySettings: SettingsRoom {
         "SUMMARIZATION_THRESHOLD", in: 0.01...1, default: 0.7,
         "The share of a context window that `context_percentage_until_summarization` counts to.")
     public let compactionInterval = Setting<Int?>.int(
-        "COMPACTION_EVERY_MINUTES", in: 1...525_600, defaultInWords: "never",
+        "COMPACTION_EVERY_MINUTES", in: 1...525_600, defaultInWords: "not at all",
         "The interval at which all memories are compacted, in minutes, by one server of all.")
     public let keepsHistory = Setting<Bool>.choice(
         "HISTORY", ["ALL": true, "OFF": false], default: true,

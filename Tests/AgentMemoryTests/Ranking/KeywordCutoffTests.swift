@@ -80,7 +80,7 @@ struct KeywordCutoffTests {
                 idf: BM25.inverseDocumentFrequency(documents: 1_000_000, containing: Int(share * 1_000_000)), most: 2,
                 average: 17, share: share)
         }
-        let cutoff = KeywordCutoff([word(1), word(0.04), word(1), word(0.04), word(0.9)], records: 1_000_000)
+        let cutoff = KeywordCutoff([word(1), word(0.03), word(1), word(0.03), word(0.9)], records: 1_000_000)
         let level = try #require(cutoff.firstLevel(limit: 10))
         #expect(level.sets == [[1, 3]])
         #expect(cutoff.firstLevel(limit: 1_000_000) == nil)
