@@ -74,7 +74,8 @@ struct DerivationSweep {
         try await work.check(world)
         // At most the one answer that was lost is paid for twice.
         #expect(
-            (work.fewestModelCalls...work.modelCalls + 1).contains(model.calls), "\(work.namespace): \(model.calls) calls")
+            (work.fewestModelCalls...work.modelCalls + 1).contains(model.calls),
+            "\(work.namespace): \(model.calls) calls")
         return process.isDead
     }
 
