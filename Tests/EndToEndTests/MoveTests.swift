@@ -202,7 +202,10 @@ import Testing
             try await old.client.send(RedisCommand("FT.DROPINDEX", "\(name)_v1"))
         }
         var added = RedisCommand("DEL", "\(old.index)_spaces", "\(old.index)_deleted")
-        for pattern in ["\(old.settings["REDIS_JOBS_PREFIX"] ?? ""):*", "\(old.index)_events*"] {
+        for pattern in [
+            "\(old.settings["REDIS_JOBS_PREFIX"] ?? ""):*", "\(old.settings["REDIS_DOCUMENTS_PREFIX"] ?? ""):*",
+            "\(old.index)_events*",
+        ] {
             let found = try await old.client.send(RedisCommand("KEYS", pattern))
             added.append(found.array?.compactMap(\.string) ?? [])
         }

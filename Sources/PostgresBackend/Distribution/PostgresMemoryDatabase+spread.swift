@@ -92,7 +92,7 @@ extension PostgresMemoryDatabase {
             let results = try await read(settings + [statement], deadline: deadline)
             let found = try Self.near(results[results.count - 1]).sorted(by: Self.nearestFirst)
             let equals = Dictionary(grouping: found, by: \.distance).values.map(\.count).max() ?? 0
-            if equals <= SearchDepth.trustedEquals, found.count >= min(expected, counts.matches), isEnough(found) {
+            if equals <= SearchSQL.trustedEquals, found.count >= min(expected, counts.matches), isEnough(found) {
                 return (found, false)
             }
         }

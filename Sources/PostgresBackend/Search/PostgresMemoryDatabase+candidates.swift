@@ -9,7 +9,7 @@ extension PostgresMemoryDatabase: CandidateDatabase {
         return try await call { deadline in
             let opening = try await self.read(
                 [
-                    SearchSQL.countForSearch(query.filter, phrases: query.phrases),
+                    self.countForSearchStatement(query.filter, phrases: query.phrases),
                     KeywordStatisticsSQL.of(query.words),
                 ], deadline: deadline)
             let counts = try MatchCounts(opening[0])

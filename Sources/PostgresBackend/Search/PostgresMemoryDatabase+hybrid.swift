@@ -15,7 +15,7 @@ extension PostgresMemoryDatabase {
             // In the exact zone every matching record is a candidate.
             func candidates(_ matches: Int) -> Int? { matches <= SearchDepth.exactZone ? nil : limit }
             let opening = try await self.read(
-                [SearchSQL.countForSearch(query.filter, phrases: keywords.phrases)]
+                [self.countForSearchStatement(query.filter, phrases: keywords.phrases)]
                     + (keywords.isEmpty ? [] : [KeywordStatisticsSQL.of(keywords.words)]), deadline: deadline)
             let counts = try MatchCounts(opening[0])
             var weights = KeywordWeights(words: [], idf: [], average: 0, scorer: scorer)

@@ -202,10 +202,14 @@ struct SearchSQL {
 
     // MARK: Shared
 
+    /// ``SearchDepth/trustedEquals``, but fewer: pgvector keeps ten equal vectors in one node of its
+    /// graph, so that a walk may meet two nodes of each of some groups and none of the others.
+    static let trustedEquals = 16
+
     /// The number of candidates; 0 if the index or the codes cannot be trusted, so that the exact
     /// plan follows.
     ///
-    /// That is the case if more of them have one distance than ``SearchDepth/trustedEquals``, if
+    /// That is the case if more of them have one distance than ``trustedEquals``, if
     /// records have no codes, or if the walk through the index ended before it had found enough.
     func candidatesFound(_ plan: SearchPlan) -> String {
         let isIncomplete: String
@@ -215,7 +219,7 @@ struct SearchSQL {
         case .coded: isIncomplete = " OR NOT (SELECT complete FROM coding)"
         }
         return """
-            (SELECT CASE WHEN max(equals) > \(SearchDepth.trustedEquals)\(isIncomplete) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
+            (SELECT CASE WHEN max(equals) > \(Self.trustedEquals)\(isIncomplete) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
             FROM (SELECT count(*) AS equals FROM nearest GROUP BY distance) distances)
             """
     }

@@ -74,7 +74,7 @@ import Testing
                 END $$;
                 CREATE TRIGGER crash BEFORE INSERT ON public.pg_dist_partition FOR EACH ROW EXECUTE FUNCTION public.crash()
                 """)
-            for (layout, tables) in [(ClusterLayout.placed, 5), (.spread, 3)] {
+            for (layout, tables) in [(ClusterLayout.placed, 7), (.spread, 3)] {
                 for step in 0..<tables {
                     let schema = "\(layout.rawValue)_\(step)"
                     try await server.run(
