@@ -202,15 +202,15 @@ struct SearchSQL {
 
     // MARK: Shared
 
-    /// ``SearchDepth/trustedEquals``, but fewer: pgvector keeps ten equal vectors in one node of its
-    /// graph, so that a walk may meet two nodes of each of some groups and none of the others.
+    /// ``SearchDepth/trustedEquals``, but fewer: pgvector keeps ten equal vectors in one node of
+    /// its graph, so that a walk may meet two nodes of each of some groups and none of others.
     static let trustedEquals = 16
 
     /// The number of candidates; 0 if the index or the codes cannot be trusted, so that the exact
     /// plan follows.
     ///
-    /// That is the case if more of them have one distance than ``trustedEquals``, if
-    /// records have no codes, or if the walk through the index ended before it had found enough.
+    /// That is the case if more of them have one distance than ``trustedEquals``, if records have
+    /// no codes, or if the walk through the index ended before it had found enough.
     func candidatesFound(_ plan: SearchPlan) -> String {
         let isIncomplete: String
         switch plan {
