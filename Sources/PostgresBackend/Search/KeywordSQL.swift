@@ -205,8 +205,8 @@ extension SearchSQL {
     ) -> PostgresStatement {
         var sql = SQLBuilder()
         let matching = KeywordSQL.matching(query, weights, part, filter: filter, &sql)
-        return sql.statement(
-            "WITH \(matching) SELECT number, rank FROM matching ORDER BY rank DESC, id LIMIT \(sql.bind(limit))")
+        let limit = sql.bind(limit)
+        return sql.statement("WITH \(matching) SELECT number, rank FROM matching ORDER BY rank DESC, id LIMIT \(limit)")
     }
 
     /// Rows: candidates, candidates found by vector, distance, value relative to the best, record
