@@ -205,7 +205,8 @@ struct Server {
         if let minutes = settings.memory.compactionInterval, settings.memory.isLongTermEnabled {
             entries.append(background.compactions.periodic(every: 60 * minutes, turns: turns))
         }
-        return PeriodicWork(entries, logger: logger)
+        let resting = stores.documents as? any RestingStore
+        return PeriodicWork(entries, isQuiet: { resting?.isQuiet ?? false }, logger: logger)
     }
 
     private func transfers(

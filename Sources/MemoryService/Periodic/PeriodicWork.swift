@@ -21,8 +21,10 @@ public struct Turns: Sendable {
     func take(_ name: String, every seconds: Int, namespace: String? = nil, userID: String? = nil) async throws -> Bool
     {
         let mark = Document(DocumentKey(.schedule, name), namespace: namespace, userID: userID, body: [:])
-        return try await AccessScope.everything.limiting {
-            try await documents.write(mark, expecting: .absent, keptFor: seconds) != nil
+        return try await OwnLook.run {
+            try await AccessScope.everything.limiting {
+                try await documents.write(mark, expecting: .absent, keptFor: seconds) != nil
+            }
         }
     }
 }
@@ -45,21 +47,33 @@ public struct PeriodicWork: Service {
     }
 
     private let entries: [Entry]
+    private let isQuiet: @Sendable () -> Bool
     private let logger: Logger
 
     /// How often this server looks for what is due, in seconds: a small part of every interval,
     /// which is a minute at least.
     private static let pause = 15
+    /// How often it looks in a quiet time.
+    private static let quietPause: Duration = .seconds(3600)
 
-    public init(_ entries: [Entry], logger: Logger) {
+    /// - Parameters:
+    ///   - entries: what is done.
+    ///   - isQuiet: whether the store of the turns is to be left alone.
+    ///   - logger: gets failures.
+    public init(_ entries: [Entry], isQuiet: @escaping @Sendable () -> Bool, logger: Logger) {
         self.entries = entries
+        self.isQuiet = isQuiet
         self.logger = logger
     }
 
     public func run() async throws {
         try? await cancelWhenGracefulShutdown {
+            var last: ContinuousClock.Instant?
             while true {
-                for entry in entries { await start(entry) }
+                if !isQuiet() || last.map({ $0 + Self.quietPause <= .now }) ?? true {
+                    last = .now
+                    for entry in entries { await start(entry) }
+                }
                 try await Task.sleep(for: .seconds(Self.pause))
             }
         }

@@ -2,7 +2,7 @@ public import AgentMemory
 import PostgresDriver
 
 /// Documents in a table of PostgreSQL.
-public final class PostgresDocumentStore: DocumentStore {
+public final class PostgresDocumentStore: DocumentStore, RestingStore {
     public let name = "postgres"
 
     let database: PostgresDatabase
@@ -31,6 +31,8 @@ public final class PostgresDocumentStore: DocumentStore {
     public func close() async {
         database.leave()
     }
+
+    public var isQuiet: Bool { database.quietTime.isQuiet }
 
     public func health() async -> [ComponentHealth] {
         [await database.health("documents")]

@@ -58,7 +58,7 @@ public final class PostgresJobQueue: JobQueue {
         guard quietTime.permitsLease else { return [] }
         let wasQuiet = quietTime.isQuiet
         let statements = [JobSQL.lease(kinds: kinds, limit: limit, for: duration)] + (wasQuiet ? [JobSQL.wait] : [])
-        let results = try await send(statements, isPoll: true)
+        let results = try await OwnLook.run { try await self.send(statements) }
         let result = results[0]
         if result.count > 0 {
             quietTime.noteCall()
@@ -188,13 +188,12 @@ public final class PostgresJobQueue: JobQueue {
         try await send([statement], retry: retry)[0]
     }
 
-    /// - Parameter isPoll: whether the call is only the server's own look.
     private func send(
-        _ statements: [PostgresStatement], retry: PostgresPool.Retry = .onlyIfNotExecuted, isPoll: Bool = false
+        _ statements: [PostgresStatement], retry: PostgresPool.Retry = .onlyIfNotExecuted
     ) async throws -> [PostgresResult] {
         // The queue is the server's own; what a job may reach is in its payload.
         try await database.reachingEverything {
-            try await self.database.call(isPoll: isPoll) { deadline in
+            try await self.database.call { deadline in
                 try await self.database.retryingConflicts {
                     try await self.database.pipeline(statements, retry: retry, deadline: deadline)
                 }

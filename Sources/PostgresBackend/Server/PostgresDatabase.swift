@@ -182,13 +182,12 @@ public final class PostgresDatabase: Sendable {
     /// - Parameters:
     ///   - preparation: what must be done first; that of the tables, or one that depends on it.
     ///   - prepare: does it.
-    ///   - isPoll: whether the call does not end a quiet time.
     func call<Value: Sendable>(
-        after preparation: Preparation, prepare: @escaping @Sendable () async throws -> Void, isPoll: Bool = false,
+        after preparation: Preparation, prepare: @escaping @Sendable () async throws -> Void,
         _ body: (ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {
         let deadline = deadline
-        if !isPoll { quietTime.noteCall() }
+        if !OwnLook.isRunning { quietTime.noteCall() }
         return try await mappingErrors {
             if !preparation.isDone { try await preparation.wait(until: deadline, prepare) }
             do {
@@ -205,10 +204,8 @@ public final class PostgresDatabase: Sendable {
     }
 
     /// Runs a call as ``call(after:prepare:_:)`` does, for work that needs only the tables.
-    func call<Value: Sendable>(
-        isPoll: Bool = false, _ body: (ContinuousClock.Instant) async throws -> Value
-    ) async throws -> Value {
-        try await call(after: preparation, prepare: { try await self.prepareNow() }, isPoll: isPoll, body)
+    func call<Value: Sendable>(_ body: (ContinuousClock.Instant) async throws -> Value) async throws -> Value {
+        try await call(after: preparation, prepare: { try await self.prepareNow() }, body)
     }
 
     /// Repeats work that had no effect: the server rolled it back to resolve a deadlock or a
