@@ -40,8 +40,11 @@ enum StoredContent {
     /// The rows of the records on the server of TEST_DATABASE_URL, and those of the tables that
     /// belong to them by their numbers, which are new for a record that was removed and came back.
     @Sendable static func postgres(_ prefix: String) async throws -> [String] {
+        let url = try SharedServer.postgresURL()
         let pool = try PostgresPool(
-            .init(connection: .init(connectionString: SharedServer.postgresURL()), maximumConnections: 1))
+            .init(
+                connection: .init(connectionString: try SharedServer.url(pastPooler: url) ?? url),
+                maximumConnections: 1))
         defer { pool.close() }
         let deadline = ContinuousClock.now + .seconds(120)
         func rows(_ statement: PostgresStatement) async throws -> [PostgresRow] {
