@@ -7,34 +7,32 @@ extension PostgresMemoryDatabase: CandidateDatabase {
     public func candidates(_ query: CandidateQuery) async throws -> CandidateSet {
         if layout == .spread { return try await candidatesSpread(query) }
         return try await call { deadline in
-            let opening = try await self.read(
-                [
-                    self.countForSearchStatement(query.filter, phrases: query.phrases),
-                    KeywordStatisticsSQL.of(query.words),
-                ], deadline: deadline)
+            let count = self.countForSearchStatement(query.filter, phrases: query.phrases)
+            let all = self.sql.allCandidatesQuery(query)
+            let statistics = KeywordStatisticsSQL.of(query.words)
+            // Without a pool every match is a candidate, and no statistics are needed.
+            let expectsAll = self.recentCounts.guess(count).map { query.poolSize(matches: $0.matches) == nil } ?? false
+            let opening = try await self.read([count, expectsAll ? all : statistics], deadline: deadline)
             let counts = try MatchCounts(opening[0])
             let pool = query.poolSize(matches: counts.matches)
-            let holding: [Int]
-            let strongest: [Int]
-            if let pool {
-                let statistics = try KeywordStatistics(opening[1])
-                holding = try await self.holding(query, statistics, counts.matches, deadline)
-                strongest = try await self.strongest(query, statistics, holding, counts.matches, limit: pool, deadline)
-            } else {
-                (holding, strongest) = ([], [])
-            }
-            let (result, _, matches) = try await self.findNearest(
-                query.filter, phrases: query.phrases, known: counts, deadline, candidates: query.poolSize(matches:),
-                statement: { plan, _ in
-                    guard let pool else { return self.sql.allCandidatesQuery(query) }
-                    return self.sql.candidatesQuery(query, plan: plan, candidates: pool, strongest: strongest)
-                })
-            let found = try Self.candidates(result, query)
-            guard pool != nil else {
+            self.recentCounts.note(count, counts, wasRight: expectsAll ? pool == nil : nil)
+            let isSent = expectsAll == (pool == nil)
+            let next = try await isSent ? opening[1] : self.read(pool == nil ? all : statistics, deadline: deadline)
+            guard let pool else {
+                let found = try Self.candidates(next, query)
                 // A record may have come or gone between the two statements.
                 return CandidateSet(total: found.count, candidates: found, containing: nil)
             }
-            return CandidateSet(total: matches, candidates: found, containing: holding)
+            let words = try KeywordStatistics(next)
+            let holding = try await self.holding(query, words, counts.matches, deadline)
+            let strongest = try await self.strongest(query, words, holding, counts.matches, limit: pool, deadline)
+            let (result, _, matches) = try await self.findNearest(
+                query.filter, phrases: query.phrases, known: counts, deadline, candidates: query.poolSize(matches:),
+                statement: { plan, _ in
+                    self.sql.candidatesQuery(query, plan: plan, candidates: pool, strongest: strongest)
+                })
+            return CandidateSet(
+                total: matches, candidates: try Self.candidates(result, query), containing: holding)
         }
     }
 
