@@ -39,7 +39,7 @@ struct ClusterSQL {
         guard case .approximate(let candidates, let scanLimit, _) = plan else { return [] }
         let settings = [
             ("hnsw.iterative_scan", "'relaxed_order'"),
-            ("hnsw.ef_search", String(min(1000, max(SearchSQL.defaultBreadth, candidates)))),
+            ("hnsw.ef_search", String(SearchSQL.breadth(for: candidates))),
             ("hnsw.max_scan_tuples", String(scanLimit)),
             ("hnsw.scan_mem_multiplier", "8"),
         ]

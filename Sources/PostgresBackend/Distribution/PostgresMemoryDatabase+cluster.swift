@@ -60,8 +60,7 @@ extension PostgresMemoryDatabase {
         }
     }
 
-    /// Removes some records of the scope with the notes of their deletion; there are no events in a
-    /// cluster.
+    /// Removes some records of the scope and the notes of their deletion; a cluster has no history.
     func eraseInCluster(_ scope: ErasureScope, limit: Int) async throws -> Int {
         try await call { deadline in
             try await self.database.retryingConflicts {

@@ -229,7 +229,7 @@ extension PostgresMemoryDatabase {
             guard let (words, average) = try await self.statistics(keywords.words, deadline) else { return nothing }
             let results = try await self.read(
                 [
-                    self.spread.countHolding(keywords.words, filter: query.filter, phrases: keywords.phrases),
+                    KeywordSQL.count(keywords, filter: query.filter, commonest: nil),
                     self.spread.strongest(
                         words, scorer, average: average, filter: query.filter, phrases: keywords.phrases,
                         limit: query.page.end),

@@ -100,13 +100,6 @@ struct SpreadSearchSQL {
             """)
     }
 
-    /// One row: how many matching records have one of the words.
-    func countHolding(_ words: [String], filter: MemoryFilter, phrases: [[String]]) -> PostgresStatement {
-        var sql = SQLBuilder()
-        let conditions = ["\(KeywordSQL.words) && \(sql.bind(words))"] + conditions(filter, phrases, &sql)
-        return sql.statement("SELECT count(*) FROM memories m\(FilterSQL.whereClause(conditions))")
-    }
-
     /// Rows: id and rank, the best first.
     ///
     /// - Parameters:
@@ -136,11 +129,7 @@ struct SpreadSearchSQL {
         let average = sql.bind(average)
         var (times, weights): ([String], [String]) = ([], [])
         for (word, idf) in words {
-            let padded = sql.bind(" \(word) ")
-            let bytes = sql.bind(word.utf8.count + 2)
-            times.append(
-                "((octet_length(m.keyword_text) - octet_length(replace(m.keyword_text, \(padded), ''))) / \(bytes))::float8"
-            )
+            times.append(KeywordSQL.frequency(of: word, &sql))
             weights.append(sql.bind(idf))
         }
         func sum(_ term: (_ times: String, _ idf: String) -> String) -> String {

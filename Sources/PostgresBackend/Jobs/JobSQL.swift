@@ -47,11 +47,11 @@ enum JobSQL {
         return sql.statement(text)
     }
 
-    /// One row: the seconds until a job of any kind is due; an hour if none is before.
+    /// One row: the seconds until a job of any kind is due, at most ``QuietTime/longestRest``.
     static let wait = PostgresStatement(
         """
-        SELECT least(3600, greatest(0, extract(epoch FROM coalesce(min(run_at) - now(), '1 hour'))))::float8 \
-        FROM jobs WHERE NOT is_dead
+        SELECT greatest(0, least(\(QuietTime.longestRest.components.seconds), \
+        extract(epoch FROM min(run_at) - now())))::float8 FROM jobs WHERE NOT is_dead
         """)
 
     static func extend(_ job: Lease, for duration: Duration) -> PostgresStatement {

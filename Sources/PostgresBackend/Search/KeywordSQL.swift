@@ -87,17 +87,12 @@ enum KeywordSQL {
                 WHERE f.times > 0 AND s.average > 0) AS rank FROM \(records)
                 """
         }
-        // A column for the frequency of each word, so that it is computed once; an aggregate over
-        // the words takes several times as long.
+        // A column for the frequency of each word, so that it is computed once, and no subquery
+        // runs for each record.
         var frequencies: [String] = []
         var terms: [String] = []
         for (position, word) in weights.words.enumerated() {
-            let padded = sql.bind(text(of: [word]))
-            frequencies.append(
-                """
-                ((octet_length(m.keyword_text) - octet_length(replace(m.keyword_text, \(padded), ''))) \
-                / octet_length(\(padded)))::float8 AS f\(position)
-                """)
+            frequencies.append("\(frequency(of: word, &sql)) AS f\(position)")
             let idf = sql.bind(weights.idf[position])
             terms.append("\(idf) * f.f\(position) * \(BM25.k1 + 1) / (f.f\(position) + f.length)")
         }
@@ -106,6 +101,15 @@ enum KeywordSQL {
             SELECT f.number, f.id, \(terms.joined(separator: " + ")) AS rank FROM (SELECT m.number, m.id, \
             \(BM25.k1) * (1 - \(BM25.b) + \(BM25.b) * m.keyword_count / \(average)) AS length, \
             \(frequencies.joined(separator: ", ")) FROM memories m\(clause) OFFSET 0) f\(onlyMatching ? " WHERE \(matches)" : "")
+            """
+    }
+
+    /// How often the record `m` has a word, as `float8`.
+    static func frequency(of word: String, _ sql: inout SQLBuilder) -> String {
+        let padded = sql.bind(text(of: [word]))
+        return """
+            ((octet_length(m.keyword_text) - octet_length(replace(m.keyword_text, \(padded), ''))) \
+            / octet_length(\(padded)))::float8
             """
     }
 

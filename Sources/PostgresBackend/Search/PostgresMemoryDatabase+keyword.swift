@@ -96,7 +96,7 @@ extension PostgresMemoryDatabase {
 struct KeywordLooks: Sendable {
     /// A filter that matches no more records than this finds them sooner than the words do.
     var few = 5000
-    /// That of ``KeywordCutoff``.
+    /// How many records the first look takes (``KeywordCutoff``).
     var first = KeywordCutoff.standardLook
 }
 

@@ -258,12 +258,15 @@ struct SearchSQL {
     /// connection are sufficient.
     func settings(for plan: SearchPlan, filtered: Bool) -> PostgresStatement? {
         guard case .approximate(let candidates, let scanLimit, _) = plan else { return nil }
-        let breadth = min(1000, max(Self.defaultBreadth, candidates))
+        let breadth = Self.breadth(for: candidates)
         guard filtered || breadth != Self.defaultBreadth else { return nil }
         return PostgresStatement(
             "SELECT set_config('hnsw.ef_search', $1, true), set_config('hnsw.max_scan_tuples', $2, true)",
             [.text(String(breadth)), .text(String(scanLimit))])
     }
+
+    /// `hnsw.ef_search` for a number of candidates; pgvector takes at most 1,000.
+    static func breadth(for candidates: Int) -> Int { min(1000, max(defaultBreadth, candidates)) }
 
     /// `hnsw.ef_search` of a new connection: large enough for clusters of 1,536 dimensions, in
     /// which pgvector's own default of 40 misses the contract's recall (rule S4). Twice 100 takes

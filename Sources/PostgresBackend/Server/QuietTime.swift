@@ -42,6 +42,6 @@ final class QuietTime: Sendable {
     ///
     /// - Parameter wait: the time until one is.
     func noteNothingDue(for wait: Duration) {
-        nextLease.withLock { $0 = .now + min(Self.longestRest, wait) }
+        nextLease.withLock { $0 = .now + wait }
     }
 }
