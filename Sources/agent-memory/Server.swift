@@ -95,11 +95,15 @@ struct Server {
         let jobs = JobSubmitter(queue: stores.jobs)
         let tasks = ServerTasks(
             documents: stores.documents, timeLimit: .seconds(60 * settings.language.taskTimeLimit))
+        let operations = OpenOperations(
+            memory: memory, documents: stores.documents,
+            leaseSeconds: Int(settings.worker.lease.components.seconds), logger: logger)
         let background = BackgroundWork(
             tasks: tasks,
             erasures: Erasures(
                 memories: database, sessions: stores.sessions, queue: stores.jobs, documents: stores.documents),
-            compactions: Compactions(memory: memory, tasks: tasks, jobs: jobs))
+            operations: operations,
+            compactions: Compactions(memory: memory, operations: operations, tasks: tasks, jobs: jobs))
         let usage = UsageLedger(models.languages.distinct, documents: stores.documents, logger: logger)
         let summaries = models.languages.summaries(settings, stores.documents, logger: logger)
         let promotion = Promotion(
@@ -194,7 +198,9 @@ struct Server {
         _ stores: StateStores, _ background: BackgroundWork, _ views: SummaryViews?
     ) -> PeriodicWork {
         let turns = Turns(documents: stores.documents)
-        var entries = [PeriodicWork.Entry.lateTasks(background.tasks, turns: turns)]
+        var entries = [
+            PeriodicWork.Entry.lateTasks(background.tasks, turns: turns), background.operations.periodic,
+        ]
         if let views {
             entries.append(views.periodic(every: 60 * settings.language.viewInterval, turns: turns))
         }

@@ -42,12 +42,15 @@ struct APIFixture {
             database: database, accessRecorder: recorder,
             erasures: ErasureMarks(documents: documents, notes: queue), reranking: reranking, now: { now })
         let tasks = ServerTasks(documents: documents, now: { now })
+        let operations = OpenOperations(memory: memory, documents: documents, logger: Logger(label: "test"))
         let background = BackgroundWork(
             tasks: tasks,
             erasures: Erasures(
                 memories: database, sessions: store, queue: queue, documents: documents, now: { now }),
+            operations: operations,
             compactions: Compactions(
-                memory: memory, tasks: tasks, jobs: JobSubmitter(queue: queue), largestRequest: 5, now: { now }))
+                memory: memory, operations: operations, tasks: tasks, jobs: JobSubmitter(queue: queue),
+                largestRequest: 5, now: { now }))
         let views = languageModel.map { model in
             SummaryViews(
                 by: model, prompts: .builtIn, memory: memory, documents: documents,

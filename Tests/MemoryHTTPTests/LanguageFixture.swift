@@ -52,10 +52,12 @@ struct LanguageFixture {
                 jobs: jobs, logger: logger),
         ]
         let tasks = ServerTasks(documents: documents, now: now)
+        let operations = OpenOperations(memory: memory, documents: documents, logger: logger)
         let background = BackgroundWork(
             tasks: tasks,
             erasures: Erasures(memories: database, sessions: store, queue: queue, documents: documents, now: now),
-            compactions: Compactions(memory: memory, tasks: tasks, jobs: jobs, now: now))
+            operations: operations,
+            compactions: Compactions(memory: memory, operations: operations, tasks: tasks, jobs: jobs, now: now))
         let router = APIRouter(
             memory: memory, sessions: sessions,
             readiness: Readiness(database: database, embedder: embedder, sessions: store, jobs: queue),

@@ -76,7 +76,10 @@ import Testing
 
     @Test func `all memories are compacted at intervals, one compaction at a time`() async throws {
         let jobs = JobSubmitter(queue: queue)
-        let compactions = Compactions(memory: memory, tasks: tasks, jobs: jobs, now: { [clock] in clock.now })
+        let compactions = Compactions(
+            memory: memory,
+            operations: OpenOperations(memory: memory, documents: documents, logger: Logger(label: "test")),
+            tasks: tasks, jobs: jobs, now: { [clock] in clock.now })
         let servers = [turns, turns].map { compactions.periodic(every: 600, turns: $0) }
         for name in ["a", "b", "c"] {
             _ = try await database.add([MemoryRecord(id: name, text: "[1] tea", namespace: "n")])

@@ -37,6 +37,8 @@ public struct DocumentKey: Sendable, Hashable {
         case erasure
         /// A group of memories that a language model has compared; it is not asked again.
         case comparison
+        /// A call at work that writes in several batches.
+        case operation
         /// What a language model has used for one task and namespace.
         case usage
     }

@@ -61,7 +61,8 @@ public struct APIRouter: Sendable {
         configuration: Configuration = Configuration(), now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         longTermMemory = LongTermMemoryController(
-            memory: memory, compactions: background.compactions, isEnabled: configuration.longTermMemory, now: now)
+            memory: memory, operations: background.operations, compactions: background.compactions,
+            isEnabled: configuration.longTermMemory, now: now)
         workingMemory = WorkingMemoryController(
             sessions: sessions, rules: configuration.messageRules,
             summarizationThreshold: configuration.summarizationThreshold, now: now)
@@ -102,11 +103,13 @@ public struct APIRouter: Sendable {
 public struct BackgroundWork: Sendable {
     public let tasks: ServerTasks
     public let erasures: Erasures
+    public let operations: OpenOperations
     public let compactions: Compactions
 
-    public init(tasks: ServerTasks, erasures: Erasures, compactions: Compactions) {
+    public init(tasks: ServerTasks, erasures: Erasures, operations: OpenOperations, compactions: Compactions) {
         self.tasks = tasks
         self.erasures = erasures
+        self.operations = operations
         self.compactions = compactions
     }
 }

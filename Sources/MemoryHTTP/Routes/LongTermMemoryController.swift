@@ -7,6 +7,7 @@ import MemoryService
 /// The routes under /v1/long-term-memory.
 struct LongTermMemoryController: Sendable {
     let memory: LongTermMemory
+    let operations: OpenOperations
     let compactions: Compactions
     /// Whether there is long-term memory; without it every route responds with 400, as the
     /// reference's do.
@@ -132,13 +133,13 @@ struct LongTermMemoryController: Sendable {
     private func undo(_ call: RouteCall) async throws -> Response {
         let operation = try call.id("operation", before: Self.undo)
         let isForced = try HistoryRequest.isForced(try call.jsonIfAny())
-        let outcome = try await memory.undo(operation: operation, isForced: isForced, for: call.context.caller)
+        let outcome = try await operations.undo(operation: operation, isForced: isForced, for: call.context.caller)
         return .json(UndoResponse(outcome))
     }
 
     private func forget(_ call: RouteCall) async throws -> Response {
         let forget = try ForgetRequest(try call.json(), query: call.query.reader)
-        let outcome = try await memory.forget(
+        let outcome = try await operations.forget(
             forget.policy, in: forget.filter, batch: forget.batch, isDryRun: forget.isDryRun, for: call.context.caller)
         return .json(ForgetResponse(outcome, isDryRun: forget.isDryRun))
     }

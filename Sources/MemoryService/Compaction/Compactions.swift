@@ -14,6 +14,7 @@ public struct Compactions: Sendable {
     static let periodicTask = "periodic-compaction"
 
     private let memory: LongTermMemory
+    private let operations: OpenOperations
     private let tasks: ServerTasks
     private let jobs: JobSubmitter
     private let largestRequest: Int
@@ -21,15 +22,18 @@ public struct Compactions: Sendable {
 
     /// - Parameters:
     ///   - memory: has the memories.
+    ///   - operations: keeps compactions within requests while they are at work.
     ///   - tasks: keeps the tasks.
     ///   - jobs: gets the large compactions.
     ///   - largestRequest: how many memories a request reads at most; default: 5,000.
     ///   - now: the clock of dates.
     public init(
-        memory: LongTermMemory, tasks: ServerTasks, jobs: JobSubmitter, largestRequest: Int = 5000,
+        memory: LongTermMemory, operations: OpenOperations, tasks: ServerTasks, jobs: JobSubmitter,
+        largestRequest: Int = 5000,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.memory = memory
+        self.operations = operations
         self.tasks = tasks
         self.jobs = jobs
         self.largestRequest = largestRequest
@@ -44,7 +48,7 @@ public struct Compactions: Sendable {
         try caller.require(.write)
         try memory.memories.scoped(to: caller).requireHistory()
         guard try await memory.count(filter, for: caller) > largestRequest else {
-            return .done(try await memory.compact(filter, for: caller))
+            return .done(try await operations.compact(filter, for: caller))
         }
         return .started(try await start(filter, id: ULID.make(at: now()), inPlaceOf: nil, for: caller))
     }
@@ -86,10 +90,7 @@ public struct Compactions: Sendable {
             let outcome = try await WriteOrigin.$current.withValue(
                 WriteOrigin(operation: operation, caller: job.caller.subject)
             ) {
-                try await memory.compact(job.filter, for: job.caller.deriving) {
-                    try Task.checkCancellation()
-                    return true
-                }
+                try await memory.compact(job.filter, for: job.caller.deriving) { try Task.checkCancellation() }
             }
             // Those of an earlier attempt, whose server was killed, are among them.
             let merged = max(outcome.merged, try await removals(by: operation, for: job.caller.deriving))
@@ -127,8 +128,6 @@ public struct Compactions: Sendable {
 public struct CompactionJob: JobPayload, Equatable {
     public static let kind = "compaction"
 
-    private static let fields: [TagField] = [.namespace, .userID, .sessionID]
-
     let taskID: String
     let filter: MemoryFilter
     let caller: Caller
@@ -141,9 +140,7 @@ public struct CompactionJob: JobPayload, Equatable {
 
     public var json: JSONObject {
         var payload: JSONObject = ["task_id": .string(taskID)]
-        for field in Self.fields {
-            if let value = filter.tags[field]?.all.first { payload[field.rawValue] = .string(value) }
-        }
+        for (name, value) in filter.ownerJSON.members { payload[name] = value }
         if caller != .unrestricted { payload["caller"] = .object(caller.json) }
         return payload
     }
@@ -153,11 +150,7 @@ public struct CompactionJob: JobPayload, Equatable {
             throw MemoryError(.invalidInput, "the payload of the job names no task")
         }
         taskID = id
-        var tags: [TagField: TagCondition] = [:]
-        for field in Self.fields {
-            if let value = json[field.rawValue]?.stringValue { tags[field] = try TagCondition(field: field, eq: value) }
-        }
-        filter = MemoryFilter(tags: tags)
+        filter = try MemoryFilter(ownerJSON: json)
         caller = try Caller(job: json)
     }
 }

@@ -21,10 +21,10 @@ extension LongTermMemory {
     /// - Parameters:
     ///   - filter: limits the memories.
     ///   - caller: sees and writes only what it may.
-    ///   - goesOn: asked before each part of the work; what is done stays.
+    ///   - beforeBatch: called before each batch, if there are several.
     /// - Throws: ``MemoryError`` with code `unsupported` if the backend keeps no history.
     public func compact(
-        _ filter: MemoryFilter, for caller: Caller, while goesOn: () async throws -> Bool = { true }
+        _ filter: MemoryFilter, for caller: Caller, beforeBatch: () async throws -> Void = {}
     ) async throws -> CompactionOutcome {
         try caller.require(.write)
         let memories = memories.scoped(to: caller)
@@ -33,8 +33,9 @@ extension LongTermMemory {
             operation: WriteOrigin.current?.operation ?? ULID.make(), caller: caller.subject, kind: .merged,
             reason: "equal texts")
         var merged = 0
-        for batch in try await groupsOfEqualTexts(filter, memories) {
-            guard try await goesOn() else { break }
+        let batches = try await groupsOfEqualTexts(filter, memories)
+        for batch in batches {
+            if batches.count > 1 { try await beforeBatch() }
             merged += try await WriteOrigin.$current.withValue(origin) {
                 try await MemoryError.tellingOutcome(.again) { try await unite(batch, memories) }
             }

@@ -56,9 +56,10 @@ struct ErasedDocuments {
                 namespace: document.namespace, userID: document.userID,
                 sessionID: document.body["session_id"]?.stringValue)
         }
+        let operations = try await erase(.operation) { scope.revision(of: $0.body) == .remove }
         // Last, so that an interrupted erasure finds them again.
         let definitions = try await erase(.summaryView) { erasedViews.contains($0.key.id) }
-        documentCount += comparisons + usage + partitions + schedules + definitions
+        documentCount += comparisons + usage + partitions + schedules + operations + definitions
         taskCount += tasks
     }
 

@@ -13,7 +13,8 @@ extension ErasureScope {
         return revision
     }
 
-    private func revision(of payload: JSONObject) -> JobRevision {
+    /// What an erasure does to a job, or an operation at work, that was handed in before it.
+    func revision(of payload: JSONObject) -> JobRevision {
         // A job that names no owner may only do what its caller may.
         let limits = payload["caller"]?.objectValue.flatMap { try? AccessScope(json: $0) } ?? .everything
         let owner = (

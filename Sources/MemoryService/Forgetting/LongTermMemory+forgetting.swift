@@ -13,8 +13,10 @@ extension LongTermMemory {
     ///   - batch: how many memories are removed at once, 1 to 500.
     ///   - isDryRun: finds out what would be forgotten, and writes nothing.
     ///   - caller: sees and writes only what it may.
+    ///   - beforeBatch: called before each batch, if there are several.
     public func forget(
-        _ policy: ForgettingPolicy, in filter: MemoryFilter, batch: Int, isDryRun: Bool, for caller: Caller
+        _ policy: ForgettingPolicy, in filter: MemoryFilter, batch: Int, isDryRun: Bool, for caller: Caller,
+        beforeBatch: () async throws -> Void = {}
     ) async throws -> ForgettingOutcome {
         if !isDryRun { try caller.require(.write) }
         let memories = memories.scoped(to: caller)
@@ -24,17 +26,20 @@ extension LongTermMemory {
             return ForgettingOutcome(scanned: scanned, forgotten: doomed.map { ($0.id, $0.reason) }, operation: nil)
         }
         let operation = WriteOrigin.current?.operation ?? ULID.make()
-        var forgotten: [(id: String, reason: ForgettingPolicy.Reason)] = []
-        for reason in ForgettingPolicy.Reason.allCases {
+        let batches = ForgettingPolicy.Reason.allCases.flatMap { reason in
             let ofReason = doomed.filter { $0.reason == reason }
+            return stride(from: 0, to: ofReason.count, by: batch).map { start in
+                (reason, ofReason[start..<min(start + batch, ofReason.count)])
+            }
+        }
+        var forgotten: [(id: String, reason: ForgettingPolicy.Reason)] = []
+        for (reason, slice) in batches {
+            if batches.count > 1 { try await beforeBatch() }
             let origin = WriteOrigin(
                 operation: operation, caller: caller.subject, kind: .forgotten, reason: reason.rawValue)
-            for start in stride(from: 0, to: ofReason.count, by: batch) {
-                let slice = ofReason[start..<min(start + batch, ofReason.count)]
-                forgotten += try await WriteOrigin.$current.withValue(origin) {
-                    try await MemoryError.tellingOutcome(.again) {
-                        try await remove(slice, by: policy, at: now, memories, caller).map { ($0, reason) }
-                    }
+            forgotten += try await WriteOrigin.$current.withValue(origin) {
+                try await MemoryError.tellingOutcome(.again) {
+                    try await remove(slice, by: policy, at: now, memories, caller).map { ($0, reason) }
                 }
             }
         }

@@ -14,19 +14,24 @@ extension LongTermMemory {
     ///   - isForced: whether memories with later changes are left as they are; otherwise one of
     ///     them prevents the undo.
     ///   - caller: sees and writes only what it may.
+    ///   - beforeBatch: called before each batch, if there may be several.
     /// - Throws: ``MemoryError`` with code `unsupported` if the backend keeps no history,
     ///   `notFound` if the caller may see no event of the operation, and `conflict` with the ids
     ///   that have later changes.
-    public func undo(operation: String, isForced: Bool, for caller: Caller) async throws -> UndoOutcome {
+    public func undo(
+        operation: String, isForced: Bool, for caller: Caller, beforeBatch: () async throws -> Void = {}
+    ) async throws -> UndoOutcome {
         try caller.require(.write)
         guard Self.canBeID(operation) else { throw OperationUndo.notFound(operation) }
-        let origin = WriteOrigin(caller: caller.subject, kind: .restored, reason: OperationUndo.reason(operation))
+        let origin = WriteOrigin(
+            operation: WriteOrigin.current?.operation ?? ULID.make(), caller: caller.subject, kind: .restored,
+            reason: OperationUndo.reason(operation))
         var undo = OperationUndo(
             memories: memories.scoped(to: caller), operation: operation, isForced: isForced,
             seesAll: caller.reachesEverything)
         try await undo.prepare()
         return try await WriteOrigin.$current.withValue(origin) {
-            try await undo.run()
+            try await undo.run(beforeBatch: beforeBatch)
             return UndoOutcome(operation: origin.operation, undone: undo.undone, skipped: undo.skipped)
         }
     }
@@ -157,11 +162,13 @@ private struct OperationUndo {
         return record.fieldsBeforeChange(to: current) == nil
     }
 
-    mutating func run() async throws {
+    mutating func run(beforeBatch: () async throws -> Void) async throws {
         var incomplete: [ExactString: [MemoryEvent]] = [:]
         var last: Int? = 0
         while let after = last {
             let events = try await events(after: after)
+            let isOnly = after == 0 && events.count < Self.eventsPerRead
+            if !isOnly { try await beforeBatch() }
             var complete: [(id: String, events: [MemoryEvent])] = []
             for event in events {
                 let id = ExactString(event.id)

@@ -27,6 +27,18 @@ public struct Turns: Sendable {
             }
         }
     }
+
+    /// Keeps a turn for a while longer.
+    ///
+    /// - Parameters:
+    ///   - name: as in ``take(_:every:namespace:userID:)``.
+    ///   - seconds: from now on, at least 1.
+    func renew(_ name: String, seconds: Int) async throws {
+        let mark = Document(DocumentKey(.schedule, name), namespace: nil, userID: nil, body: [:])
+        try await AccessScope.everything.limiting {
+            _ = try await documents.write(mark, expecting: .anything, keptFor: seconds)
+        }
+    }
 }
 
 /// Starts what is done at intervals, once in a deployment however many servers there are.
