@@ -1,10 +1,10 @@
 import AgentMemory
 
-/// The events of a ``ReferenceMemoryDatabase``, oldest first: all of them, and those of each id and
+/// The events of a store in memory, oldest first: all of them, and those of each id and
 /// of each operation, so that a long history is read without a look at the others.
 struct EventLog {
     let isKept: Bool
-    private(set) var all: [MemoryEvent] = []
+    private var all: [MemoryEvent] = []
     private var ofIDs: [ExactString: [MemoryEvent]] = [:]
     private var ofOperations: [ExactString: [MemoryEvent]] = [:]
     private var lastSequence = 0
@@ -13,12 +13,42 @@ struct EventLog {
         self.isKept = isKept
     }
 
-    func events(of id: String) -> [MemoryEvent] { ofIDs[ExactString(id)] ?? [] }
+    private func events(of id: String) -> [MemoryEvent] { ofIDs[ExactString(id)] ?? [] }
 
-    func events(ofOperation operation: String) -> [MemoryEvent] { ofOperations[ExactString(operation)] ?? [] }
+    private func events(ofOperation operation: String) -> [MemoryEvent] { ofOperations[ExactString(operation)] ?? [] }
+
+    /// A page of the events of an id within the scope, newest first.
+    func page(of id: String, within scope: AccessScope, _ page: PageRequest) -> Page<MemoryEvent> {
+        let own = events(of: id).reversed().filter { $0.isWithin(scope) }
+        return Page(items: Array(page.part(of: own)), total: own.count, request: page)
+    }
+
+    /// The first of all events after a number that are within the scope.
+    func events(after sequence: Int, limit: Int, within scope: AccessScope) -> [MemoryEvent] {
+        Self.first(limit, of: all, after: sequence, within: scope)
+    }
+
+    /// The first events of an operation after a number that are within the scope.
+    func events(
+        ofOperation operation: String, after sequence: Int, limit: Int, within scope: AccessScope
+    ) -> [MemoryEvent] {
+        Self.first(limit, of: events(ofOperation: operation), after: sequence, within: scope)
+    }
+
+    func latest(of ids: [String]) -> [ExactString: Int] {
+        var latest: [ExactString: Int] = [:]
+        for id in ids { latest[ExactString(id)] = events(of: id).last?.sequence }
+        return latest
+    }
+
+    private static func first(
+        _ limit: Int, of events: [MemoryEvent], after sequence: Int, within scope: AccessScope
+    ) -> [MemoryEvent] {
+        Array(part(of: events, after: sequence).lazy.filter { $0.isWithin(scope) }.prefix(limit))
+    }
 
     /// The events after a number.
-    static func part(of events: [MemoryEvent], after sequence: Int) -> ArraySlice<MemoryEvent> {
+    private static func part(of events: [MemoryEvent], after sequence: Int) -> ArraySlice<MemoryEvent> {
         var (low, high) = (events.startIndex, events.endIndex)
         while low < high {
             let middle = (low + high) / 2
@@ -27,24 +57,25 @@ struct EventLog {
         return events[low...]
     }
 
-    /// Notes a write, if it changed anything.
+    /// Notes what a write did to a record, if it changed anything.
     ///
     /// - Parameter kind: of a write over a record.
-    mutating func noteWrite(
-        of record: MemoryRecord, over earlier: MemoryRecord?, _ kind: MemoryEvent.Kind, at time: Timestamp
+    mutating func note(
+        _ id: String, from before: MemoryRecord?, to after: MemoryRecord?, over kind: MemoryEvent.Kind = .replaced,
+        at time: Timestamp
     ) {
-        guard let earlier else { return append(record, .added, before: nil, at: time) }
-        guard let before = earlier.fieldsBeforeChange(to: record) else { return }
-        append(record, kind, before: before, at: time)
+        guard isKept, let event = NewEvent(of: id, from: before, to: after, over: kind, by: .current) else { return }
+        append(event, at: time)
     }
 
-    mutating func noteRemoval(of record: MemoryRecord, at time: Timestamp) {
-        append(record, .deleted, before: record.jsonObject, isRemoval: true, at: time)
-    }
-
-    /// Notes an erasure.
-    mutating func noteErasure(_ id: String, at time: Timestamp) {
-        append(id, namespace: nil, userID: nil, .erased, before: nil, at: time)
+    /// Gives an event its number.
+    mutating func append(_ new: NewEvent, at time: Timestamp) {
+        guard isKept else { return }
+        lastSequence += 1
+        let event = new.event(sequence: lastSequence, time: time)
+        all.append(event)
+        ofIDs[ExactString(event.id), default: []].append(event)
+        ofOperations[ExactString(event.operation), default: []].append(event)
     }
 
     /// Removes the events that show a state within the scope; with a session, all of those of a
@@ -57,6 +88,13 @@ struct EventLog {
         for event in all where event.shows(scope) {
             if scope.sessionID.map({ event.hasBefore(session: $0) }) ?? true { ids.insert(ExactString(event.id)) }
         }
+        return erase(ids, showing: scope)
+    }
+
+    /// Removes the events of these ids that show a state within the scope, whatever its session.
+    ///
+    /// - Returns: the ids of the events, one for each event.
+    mutating func erase(_ ids: Set<ExactString>, showing scope: ErasureScope) -> [ExactString] {
         let removed = all.filter { ids.contains(ExactString($0.id)) && $0.shows(scope) }
         let numbers = Set(removed.map(\.sequence))
         all.removeAll { numbers.contains($0.sequence) }
@@ -65,31 +103,6 @@ struct EventLog {
             ofOperations[ExactString(event.operation)]?.removeAll { numbers.contains($0.sequence) }
         }
         return removed.map { ExactString($0.id) }
-    }
-
-    private mutating func append(
-        _ record: MemoryRecord, _ kind: MemoryEvent.Kind, before: JSONObject?, isRemoval: Bool = false,
-        at time: Timestamp
-    ) {
-        append(
-            record.id, namespace: record.namespace, userID: record.userID, kind, before: before, isRemoval: isRemoval,
-            at: time)
-    }
-
-    private mutating func append(
-        _ id: String, namespace: String?, userID: String?, _ kind: MemoryEvent.Kind, before: JSONObject?,
-        isRemoval: Bool = false, at time: Timestamp
-    ) {
-        guard isKept else { return }
-        let origin = WriteOrigin.current
-        lastSequence += 1
-        let event = MemoryEvent(
-            sequence: lastSequence, time: time, kind: origin?.kind ?? kind, id: id, namespace: namespace,
-            userID: userID, operation: origin?.operation ?? ULID.make(), caller: origin?.caller,
-            reason: origin?.reason, successor: isRemoval ? origin?.successors[ExactString(id)] : nil, before: before)
-        all.append(event)
-        ofIDs[ExactString(id), default: []].append(event)
-        ofOperations[ExactString(event.operation), default: []].append(event)
     }
 }
 

@@ -162,6 +162,10 @@ public actor ReferenceJobQueue: JobQueue {
         ids.filter { id in deletions[ExactString(id)].map { $0 >= date } ?? false }
     }
 
+    public func removeNotes(of ids: [String]) {
+        for id in ids { deletions[ExactString(id)] = nil }
+    }
+
     private func index(of job: LeasedJob) -> Int? {
         jobs.firstIndex { $0.id == job.id && $0.token == job.token }
     }

@@ -107,31 +107,27 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
 
     private func store(_ entry: Entry) {
         let replaced = entries.updateValue(entry, forKey: ExactString(entry.record.id))
-        events.noteWrite(of: entry.record, over: replaced?.record, .replaced, at: now())
+        events.note(entry.record.id, from: replaced?.record, to: entry.record, at: now())
     }
 
     // MARK: History
 
     public func events(of id: String, within scope: AccessScope, page: PageRequest) -> Page<MemoryEvent> {
-        let own = events.events(of: id).reversed().filter { $0.isWithin(scope) }
-        return Self.page(own, page, total: own.count) { $0 }
+        events.page(of: id, within: scope, page)
     }
 
     public func events(after sequence: Int, limit: Int, within scope: AccessScope) -> [MemoryEvent] {
-        Array(EventLog.part(of: events.all, after: sequence).lazy.filter { $0.isWithin(scope) }.prefix(limit))
+        events.events(after: sequence, limit: limit, within: scope)
     }
 
     public func events(
         ofOperation operation: String, after sequence: Int, limit: Int, within scope: AccessScope
     ) -> [MemoryEvent] {
-        let own = EventLog.part(of: events.events(ofOperation: operation), after: sequence)
-        return Array(own.lazy.filter { $0.isWithin(scope) }.prefix(limit))
+        events.events(ofOperation: operation, after: sequence, limit: limit, within: scope)
     }
 
     public func latestEvents(of ids: [String]) -> [ExactString: Int] {
-        var latest: [ExactString: Int] = [:]
-        for id in ids { latest[ExactString(id)] = events.events(of: id).last?.sequence }
-        return latest
+        events.latest(of: ids)
     }
 
     public func rewrite(_ rewrites: [RecordRewrite], within scope: AccessScope) async throws -> [String] {
@@ -256,7 +252,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
         deletions = deletions.filter { $0.value >= oldest }
         for id in ids { deletions[ExactString(id)] = time }
         let removed = ids.compactMap { entries.removeValue(forKey: ExactString($0))?.record }
-        for record in removed { events.noteRemoval(of: record, at: time) }
+        for record in removed { events.note(record.id, from: record, to: nil, at: time) }
         return removed.count
     }
 
@@ -281,7 +277,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
                     entries[key]?.words = analyzer.words(in: text)
                 }
                 entries[key]?.record = change.after
-                events.noteWrite(of: change.after, over: change.before, .changed, at: now())
+                events.note(change.id, from: change.before, to: change.after, over: .changed, at: now())
             }
             return fold.changes.count
         }
@@ -297,7 +293,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
         WriteOrigin.$current.withValue(.expiry) {
             for (id, entry) in entries where entry.record.expiresAt.map({ $0 <= date }) ?? false {
                 entries[id] = nil
-                events.noteRemoval(of: entry.record, at: now())
+                events.note(id.value, from: entry.record, to: nil, at: now())
             }
         }
     }
@@ -313,7 +309,7 @@ public actor ReferenceMemoryDatabase: AtomicMemoryDatabase, CandidateDatabase, R
     }
 
     public func noteErasure(_ id: String) {
-        events.noteErasure(id, at: now())
+        events.append(NewEvent(erasure: id, by: .current), at: now())
     }
 
     // MARK: Snapshots

@@ -102,6 +102,20 @@ struct Assembly {
             ], loader: loader, embedder: embedder)
     }
 
+    /// Makes the backend of the settings; one that makes no events itself gets a history at the
+    /// place of sessions and jobs.
+    ///
+    /// - Throws: ``BackendFactoryError``; ``MemoryError`` with code `misconfigured`.
+    func makeDatabase(embedder: any Embedder, stores: StateStores) async throws -> CheckedDatabase {
+        let backend = try await registry(embedder: embedder).makeBackend(settings.stores.factory)
+        guard let events = stores.events else { return CheckedDatabase(backend) }
+        return CheckedDatabase(
+            HistoryKeepingDatabase(
+                backend, events: events, deletions: stores.jobs,
+                // Longer than the server waits for the backend.
+                leaseDuration: settings.stores.timeout + .seconds(1), logger: logger))
+    }
+
     /// Makes backends that are not built in.
     var loader: BackendLoader {
         var configuration = BackendLoader.Configuration()
@@ -126,15 +140,17 @@ struct Assembly {
                 "AUTH_MODE=\(settings.authentication.rawValue) needs a store that keeps tokens, and MEMORY_VECTOR_DB_FACTORY=\(settings.stores.factory) has none: with a backend of your own, set STATE_STORE_URL"
             )
         }
-        if try BackendRegistry.builtInName(settings.stores.factory) == nil {
+        let isLoaded = try BackendRegistry.builtInName(settings.stores.factory) == nil
+        if isLoaded {
             logger.warning(
-                "sessions and background jobs are kept in memory, and are lost when the server ends: set STATE_STORE_URL to a redis:// or postgresql:// URL"
+                "sessions, background jobs and the history of memories are kept in memory, and are lost when the server ends: set STATE_STORE_URL to a redis:// or postgresql:// URL"
             )
         }
         let jobs = ReferenceJobQueue()
         return StateStores(
             sessions: ReferenceWorkingMemoryStore(jobs: jobs), jobs: jobs, tokens: ReferenceTokenStore(),
-            documents: ReferenceDocumentStore())
+            documents: ReferenceDocumentStore(),
+            events: isLoaded ? ReferenceEventStore(makesEvents: settings.memory.keepsHistory) : nil)
     }
 
     /// The stores of the settings, if they persist after the server ends.
@@ -149,8 +165,8 @@ struct Assembly {
             )
         }
         switch builtIn {
-        case "redis": return try stateStores(in: redis.get())
-        case "pgvector": return try stateStores(in: postgres.get())
+        case "redis": return try stateStores(in: redis.get(), withEvents: false)
+        case "pgvector": return try stateStores(in: postgres.get(), withEvents: false)
         case nil: return try settings.stores.stateURL.map(stateStores(at:))
         default: return nil
         }
@@ -161,11 +177,13 @@ struct Assembly {
         case "redis", "rediss", "unix":
             return stateStores(
                 in: try RedisDatabase(
-                    configuration: Self.redisServer(settings, at: url, setting: "STATE_STORE_URL"), logger: logger))
+                    configuration: Self.redisServer(settings, at: url, setting: "STATE_STORE_URL"), logger: logger),
+                withEvents: true)
         case "postgresql", "postgres":
             return stateStores(
                 in: try PostgresDatabase(
-                    configuration: pgvectorConfiguration(databaseURL: url).database, logger: logger))
+                    configuration: pgvectorConfiguration(databaseURL: url).database, logger: logger),
+                withEvents: true)
         default:
             throw MemoryError(
                 .misconfigured, "STATE_STORE_URL must be a redis://, rediss://, unix:// or postgresql:// URL")
@@ -200,24 +218,30 @@ struct Assembly {
         return sessions
     }
 
-    private func stateStores(in database: RedisDatabase) -> StateStores {
+    /// - Parameter withEvents: whether it has the history of memories too, as of a loaded backend.
+    private func stateStores(in database: RedisDatabase, withEvents: Bool) -> StateStores {
         var jobs = RedisJobQueue.Configuration()
         jobs.keyPrefix = settings.redis.jobsKeyPrefix
         var tokens = RedisTokenStore.Configuration()
         tokens.keyPrefix = settings.redis.tokensKeyPrefix
         var documents = RedisDocumentStore.Configuration()
         documents.keyPrefix = settings.redis.documentsKeyPrefix
+        var events = RedisEventStore.Configuration()
+        events.key = "\(settings.redis.documentsKeyPrefix):events"
+        events.history = history
         return StateStores(
             sessions: RedisWorkingMemoryStore(database: database, configuration: sessionConfiguration),
             jobs: RedisJobQueue(database: database, configuration: jobs),
             tokens: RedisTokenStore(database: database, configuration: tokens),
-            documents: RedisDocumentStore(database: database, configuration: documents))
+            documents: RedisDocumentStore(database: database, configuration: documents),
+            events: withEvents ? RedisEventStore(database: database, configuration: events) : nil)
     }
 
-    private func stateStores(in database: PostgresDatabase) -> StateStores {
+    private func stateStores(in database: PostgresDatabase, withEvents: Bool) -> StateStores {
         StateStores(
             sessions: PostgresWorkingMemoryStore(database: database), jobs: PostgresJobQueue(database: database),
-            tokens: PostgresTokenStore(database: database), documents: PostgresDocumentStore(database: database))
+            tokens: PostgresTokenStore(database: database), documents: PostgresDocumentStore(database: database),
+            events: withEvents ? PostgresEventStore(database: database, history: history) : nil)
     }
 
     /// Applies the migrations of DATABASE_URL.

@@ -49,8 +49,7 @@ struct Server {
             front = Front(
                 access: try Access(settings, tokens: stores.tokens, client: client, logger: logger),
                 server: try .bounded(settings.connectionLimits, tls: settings.tlsFiles))
-            database = CheckedDatabase(
-                try await assembly.registry(embedder: embedder).makeBackend(settings.stores.factory))
+            database = try await assembly.makeDatabase(embedder: embedder, stores: stores)
         } catch {
             throw Refusal(error) ?? error
         }

@@ -175,10 +175,12 @@ private struct UndoneHistory {
                 memoryHash: random.below(8) == 0 ? "hash \(word)" : nil, pinned: isPinned,
                 accessCount: random.below(3), createdAt: date, lastAccessed: date, updatedAt: date,
                 persistedAt: random.below(3) == 0 ? date : nil, eventDate: random.below(3) == 0 ? date : nil,
-                expiresAt: isPinned || random.below(4) != 0 ? nil : Self.future, now: date)
+                expiresAt: isPinned || random.below(4) != 0 || !canExpire ? nil : Self.future, now: date)
         }
         return { try await $0.create(records, deduplicate: false, for: .unrestricted).joined(separator: " ") }
     }
+
+    private var canExpire: Bool { sides.allSatisfy(\.database.capabilities.expiry) }
 
     /// Later than the clocks of the stores, which have expiry by themselves.
     private static let future = Timestamp(parsing: "2999-12-31T23:59:59.000001Z")
@@ -291,8 +293,18 @@ private struct UndoneHistory {
         try Self.expectEqual(try await newEvents(0), try await newEvents(1), "events \(moment)")
     }
 
+    /// Whether both sides show their vectors and bits.
+    private var showsVectors: Bool {
+        sides.allSatisfy { $0.database is any SnapshotDatabase & CandidateDatabase }
+    }
+
     /// Each memory as text, with the vector and the bits that the store has, and their number.
     private func state(of side: Side) async throws -> [String] {
+        guard showsVectors else {
+            let page = try PageRequest(limit: PageRequest.maximumLimit)
+            let listed = try await side.memory.list(ListQuery(page: page), for: .unrestricted)
+            return listed.items.map(Self.text).sorted() + ["\(listed.total)"]
+        }
         guard let snapshots = side.database as? any SnapshotDatabase,
             let candidates = side.database as? any CandidateDatabase
         else { throw Mismatch(description: "\(side.database.name) does not show its vectors") }

@@ -116,4 +116,8 @@ public struct DyingQueue: JobQueue {
     public func deleted(_ ids: [String], since date: Timestamp) async throws -> [String] {
         try await process.call { try await queue.deleted(ids, since: date) }
     }
+
+    public func removeNotes(of ids: [String]) async throws {
+        try await process.call { try await queue.removeNotes(of: ids) }
+    }
 }

@@ -103,6 +103,23 @@ public struct WriteOrigin: Sendable, Equatable {
         return json
     }
 
+    /// Reads ``json``.
+    ///
+    /// - Throws: ``MemoryError`` with code `internalError` for anything else.
+    public init(json: JSONObject) throws(MemoryError) {
+        let kind = json["kind"]?.stringValue
+        guard let operation = json["operation"]?.stringValue, let caller = json["caller"]?.stringValue,
+            kind.map({ MemoryEvent.Kind(rawValue: $0) != nil }) ?? true
+        else { throw MemoryError(.internalError, "the origin of a write cannot be read") }
+        var successors: [ExactString: String] = [:]
+        for (id, successor) in json["successors"]?.objectValue?.members ?? [] {
+            successors[ExactString(id)] = successor.stringValue
+        }
+        self.init(
+            operation: operation, caller: caller, kind: kind.flatMap(MemoryEvent.Kind.init),
+            reason: json["reason"]?.stringValue, successors: successors)
+    }
+
     /// The origin of removing what has expired: one operation for each time that it is done.
     public static var expiry: WriteOrigin { WriteOrigin(caller: "server", reason: "expired") }
 }

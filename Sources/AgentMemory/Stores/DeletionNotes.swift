@@ -7,6 +7,9 @@ public protocol DeletionNotes: Sendable {
 
     /// The ids that were noted at `date` or later, as far as the notes are kept.
     func deleted(_ ids: [String], since date: Timestamp) async throws -> [String]
+
+    /// Removes the notes of these ids, for an erasure.
+    func removeNotes(of ids: [String]) async throws
 }
 
 /// How long deletions are remembered by stores that note them.

@@ -43,7 +43,7 @@ enum ErasureSQL {
 
     /// A condition on the event `e`: the owner after the change, or the one before it, is within
     /// the scope.
-    private static func shows(_ scope: ErasureScope, _ sql: inout SQLBuilder) -> String {
+    static func shows(_ scope: ErasureScope, _ sql: inout SQLBuilder) -> String {
         var states: [[String]] = [[], []]
         for (field, value) in scope.parts where field != .sessionID {
             let bound = sql.bind(value)

@@ -133,6 +133,11 @@ public final class PostgresJobQueue: JobQueue {
         return try await send(DeletionSQL.deleted(ids, since: date), retry: .repeatable).rows.map { try $0.text(0) }
     }
 
+    public func removeNotes(of ids: [String]) async throws {
+        guard !ids.isEmpty else { return }
+        _ = try await send(DeletionSQL.removeNotes(of: ids), retry: .repeatable)
+    }
+
     public func time() async throws -> Timestamp {
         try await send(JobSQL.time, retry: .repeatable).singleRow().date(0)
     }

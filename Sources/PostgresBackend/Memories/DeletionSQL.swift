@@ -36,6 +36,10 @@ enum DeletionSQL {
         return Int64((hash ^ hash >> 32) % slots)
     }
 
+    static func removeNotes(of ids: [String]) -> PostgresStatement {
+        PostgresStatement("DELETE FROM memory_deletions WHERE id = ANY ($1)", [.textArray(ids)])
+    }
+
     static func remove(_ ids: [String]) -> PostgresStatement {
         PostgresStatement(
             """

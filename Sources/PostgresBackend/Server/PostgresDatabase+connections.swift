@@ -69,7 +69,7 @@ extension PostgresDatabase.Configuration {
 
 extension Duration {
     /// In the range of the server's settings: at least 0, at most 32 bits.
-    fileprivate var settingMilliseconds: Int32 {
+    var settingMilliseconds: Int32 {
         let (seconds, attoseconds) = min(max(self, .zero), .seconds(2_000_000)).components
         return Int32(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
     }

@@ -85,7 +85,7 @@ enum ErasureScripts {
 
     /// ARGV, after those of the prelude: the number after which events are looked at, and how many.
     /// Removes the events of the records that they show within the scope. Returns the last number,
-    /// or nothing if there are no more events; and how many events were removed.
+    /// or nothing if there are no more events; how many events were removed; and the ids.
     static let events = RedisScript(
         """
         #!lua flags=allow-oom
@@ -98,9 +98,24 @@ enum ErasureScripts {
             ids[values['\(EventScript.Name.id.rawValue)']] = true
           end
         end
-        for id in pairs(ids) do eraseEvents(id) end
+        local list = {}
+        for id in pairs(ids) do
+          eraseEvents(id)
+          list[#list + 1] = id
+        end
         finish()
-        return {last, removed}
+        return {last, removed, list}
+        """)
+
+    /// ARGV, after those of the prelude: ids of records. Removes their events that show a state
+    /// within the scope, and returns how many.
+    static let eventsOfRecords = RedisScript(
+        """
+        #!lua flags=allow-oom
+        \(prelude)
+        for i = 6, #ARGV do eraseEvents(ARGV[i]) end
+        finish()
+        return removed
         """)
 
     /// KEYS: the stream of events; its copy. ARGV: the number after which entries are copied, and

@@ -6,10 +6,6 @@ extension RedisMemoryDatabase: ErasableDatabase {
     private static let records = "records"
     private static let recordsPerStep = 500
     private static let eventsPerStep = 500
-    /// Entries that one script copies.
-    private static let entriesPerCopy = 500
-    /// Seconds until the copy of a server that died is removed.
-    private static let abandonedCopySeconds = 3600
 
     public func erase(_ scope: ErasureScope, from position: String?) async throws -> ErasureStep {
         guard let position, position != Self.records else { return try await eraseRecords(scope) }
@@ -22,9 +18,9 @@ extension RedisMemoryDatabase: ErasableDatabase {
                     command.append(Self.eventsPerStep)
                 }
             }.array ?? []
-        guard answer.count == 2, let removed = answer[1].integer else { throw RecordScripts.unknownAnswer }
+        guard answer.count == 3, let removed = answer[1].integer else { throw RecordScripts.unknownAnswer }
         if let last = answer[0].string { return ErasureStep(events: removed, next: last) }
-        try await rewriteEvents()
+        try await stream.rewrite(in: database)
         return ErasureStep(events: removed, next: nil)
     }
 
@@ -43,43 +39,6 @@ extension RedisMemoryDatabase: ErasableDatabase {
 
     private func append(_ scope: ErasureScope, to command: inout RedisCommand) {
         command.append([scope.userID ?? "", scope.namespace ?? "", scope.sessionID ?? "", key(""), claimKey("")])
-    }
-
-    /// Puts a stream of the events that are left in the place of the present one.
-    private func rewriteEvents() async throws {
-        // Another erasure in between makes a copy worthless, but comes to its end.
-        for _ in 0..<100 where try await rewrittenEvents() { return }
-        throw MemoryError(.conflict, "other erasures of events come all the time; try again")
-    }
-
-    /// - Returns: `false` if events were erased meanwhile.
-    private func rewrittenEvents() async throws -> Bool {
-        let copy = "\(eventsKey)\(ErasureScripts.copySuffix)\(ULID.make())"
-        let erasures = try await mappingErrors {
-            try await client.send(RedisCommand("GET", eventsKey + ErasureScripts.erasuresSuffix), isRead: true)
-        }
-        var last = "0"
-        var copied = Self.entriesPerCopy
-        while copied == Self.entriesPerCopy {
-            let answer =
-                try await mappingErrors {
-                    try await client.evaluate(ErasureScripts.copy, keys: [eventsKey, copy]) { command in
-                        command.append(last)
-                        command.append(Self.entriesPerCopy)
-                        command.append(Self.abandonedCopySeconds)
-                    }
-                }.array ?? []
-            guard answer.count == 2, let count = answer[0].integer, let number = answer[1].string else {
-                throw RecordScripts.unknownAnswer
-            }
-            (copied, last) = (count, number)
-        }
-        return try await mappingErrors {
-            try await client.evaluate(ErasureScripts.replace, keys: [eventsKey, copy]) { command in
-                command.append(last)
-                command.append(erasures.string ?? "")
-            }
-        }.integer == 1
     }
 
     public func noteErasure(_ id: String) async throws {

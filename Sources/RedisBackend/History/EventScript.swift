@@ -20,6 +20,9 @@ enum EventScript {
         case successor = "s"
         /// Present if the fields are the whole record.
         case isWhole = "w"
+        /// What was there before, in the API's spelling: then the fields of the record that are
+        /// there are only for the scripts of an erasure.
+        case before = "b"
     }
 
     /// The list of an operation; the other one is that of a record.

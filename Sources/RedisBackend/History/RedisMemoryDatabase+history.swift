@@ -11,74 +11,27 @@ extension RedisMemoryDatabase: RecordHistory {
     /// Who writes, for the scripts.
     var origin: String { EventScript.argument(configuration.history, keyPrefix: "\(configuration.keyPrefix):") }
 
+    /// Reads the events, and removes old ones.
+    var stream: EventStream { EventStream(client: client, key: eventsKey) }
+
     public func events(of id: String, within scope: AccessScope, page: PageRequest) async throws -> Page<MemoryEvent> {
-        let list = eventsKey + EventScript.recordInfix + id
-        return try await mappingErrors {
-            let count = try await client.send(RedisCommand("LLEN", list), isRead: true).integer ?? 0
-            guard !scope.isEverything else {
-                let numbers = try await numbers(in: list, before: count - min(page.offset, count), limit: page.limit)
-                return Page(items: try await events(numbers), total: count, request: page)
-            }
-            // Only the events themselves tell who may see them.
-            var total = 0
-            var items: [MemoryEvent] = []
-            var end = count
-            while end > 0 {
-                let numbers = try await numbers(in: list, before: end, limit: Self.eventsPerRead)
-                for event in try await events(numbers) where event.isWithin(scope) {
-                    if total >= page.offset, items.count < page.limit { items.append(event) }
-                    total += 1
-                }
-                end -= Self.eventsPerRead
-            }
-            return Page(items: items, total: total, request: page)
-        }
+        try await mappingErrors { try await stream.events(of: id, within: scope, page: page) }
     }
 
     public func events(after sequence: Int, limit: Int, within scope: AccessScope) async throws -> [MemoryEvent] {
-        try await mappingErrors {
-            var found: [MemoryEvent] = []
-            var last = sequence
-            while found.count < limit {
-                let count = max(limit - found.count, scope.isEverything ? 0 : Self.eventsPerRead)
-                let reply = try await client.send(
-                    RedisCommand("XRANGE", eventsKey, "(0-\(last)", "+", "COUNT", "\(count)"), isRead: true)
-                let events = try (reply.array ?? []).map(EventEntry.event)
-                found += events.lazy.filter { $0.isWithin(scope) }.prefix(limit - found.count)
-                guard let final = events.last, events.count == count else { break }
-                last = final.sequence
-            }
-            return found
-        }
+        try await mappingErrors { try await stream.events(after: sequence, limit: limit, within: scope) }
     }
 
     public func events(
         ofOperation operation: String, after sequence: Int, limit: Int, within scope: AccessScope
     ) async throws -> [MemoryEvent] {
-        let list = eventsKey + EventScript.operationInfix + operation
-        return try await mappingErrors {
-            var found: [MemoryEvent] = []
-            var start = 0
-            while found.count < limit {
-                let range = RedisCommand("LRANGE", list, "\(start)", "\(start + Self.eventsPerRead - 1)")
-                let numbers = try await client.send(range, isRead: true).array ?? []
-                let later = numbers.compactMap(\.integer).filter { $0 > sequence }
-                found += try await events(later).filter { $0.isWithin(scope) }.prefix(limit - found.count)
-                guard numbers.count == Self.eventsPerRead else { break }
-                start += Self.eventsPerRead
-            }
-            return found
+        try await mappingErrors {
+            try await stream.events(ofOperation: operation, after: sequence, limit: limit, within: scope)
         }
     }
 
     public func latestEvents(of ids: [String]) async throws -> [ExactString: Int] {
-        try await mappingErrors {
-            let replies = try await client.pipeline(
-                ids.map { RedisCommand("LINDEX", eventsKey + EventScript.recordInfix + $0, "-1") }, isRead: true)
-            var latest: [ExactString: Int] = [:]
-            for (id, reply) in zip(ids, replies) { latest[ExactString(id)] = try reply.get().integer }
-            return latest
-        }
+        try await mappingErrors { try await stream.latestEvents(of: ids) }
     }
 
     public func rewrite(_ rewrites: [RecordRewrite], within scope: AccessScope) async throws -> [String] {
@@ -113,22 +66,6 @@ extension RedisMemoryDatabase: RecordHistory {
         return zip(rewrites, outcomes.withLock(\.self)).filter { $0.1 == 0 }.map(\.0.id)
     }
 
-    private static let eventsPerRead = 500
-
-    /// The numbers of a list before a position, the last ones first.
-    private func numbers(in list: String, before end: Int, limit: Int) async throws -> [Int] {
-        guard end > 0 else { return [] }
-        let range = RedisCommand("LRANGE", list, "\(max(0, end - limit))", "\(end - 1)")
-        return try await client.send(range, isRead: true).array?.compactMap(\.integer).reversed() ?? []
-    }
-
-    /// The events with these numbers, in their order, except those that are removed meanwhile.
-    private func events(_ numbers: [Int]) async throws -> [MemoryEvent] {
-        let replies = try await client.pipeline(
-            numbers.map { RedisCommand("XRANGE", eventsKey, "0-\($0)", "0-\($0)") }, isRead: true)
-        return try replies.compactMap { try $0.get().array?.first.map(EventEntry.event) }
-    }
-
     /// Removes events that are older than they are kept.
     func sweepEvents() async throws {
         guard case .days(let days) = configuration.history else { return }
@@ -136,16 +73,6 @@ extension RedisMemoryDatabase: RecordHistory {
     }
 
     func sweepEvents(keptSeconds: Int) async throws {
-        let limit = 1000
-        var removed = limit
-        while removed == limit {
-            removed = try await mappingErrors {
-                let reply = try await client.evaluate(HistoryScripts.sweep, keys: [eventsKey]) { command in
-                    command.append(keptSeconds)
-                    command.append(limit)
-                }
-                return reply.integer ?? 0
-            }
-        }
+        while try await mappingErrors({ try await stream.sweep(keptSeconds: keptSeconds) }) {}
     }
 }

@@ -105,6 +105,13 @@ public final class RedisJobQueue: JobQueue {
         }
     }
 
+    public func removeNotes(of ids: [String]) async throws {
+        guard !ids.isEmpty else { return }
+        var command = RedisCommand("ZREM", deletions)
+        command.append(ids)
+        try await database.mappingErrors { _ = try await client.send(command) }
+    }
+
     private var deletions: String { "\(configuration.keyPrefix):deleted" }
 
     // MARK: Leases

@@ -15,7 +15,7 @@ public struct StoreSettings: SettingsRoom {
         "How many calls of a backend in a library may block at the same time.")
     public let stateURL = Setting<String?>.address(
         "STATE_STORE_URL",
-        "With a backend of your own: the store of sessions and background jobs, `redis://` or `postgresql://` (with pgvector). Without it they are in memory and are lost when the server ends."
+        "With a backend of your own: the store of sessions, background jobs and the history of memories, `redis://` or `postgresql://` (with pgvector). Without it they are in memory and are lost when the server ends."
     )
     public let timeout = Setting<Duration>.seconds(
         "STORE_TIMEOUT_SECONDS", in: 0.1...600, default: 10,

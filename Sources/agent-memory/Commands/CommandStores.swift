@@ -40,8 +40,7 @@ struct CommandStores: Sendable {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder = try assembly.makeEmbedder(client: client)
         let stores = try assembly.stateStores()
-        let database = CheckedDatabase(
-            try await assembly.registry(embedder: embedder).makeBackend(settings.stores.factory))
+        let database = try await assembly.makeDatabase(embedder: embedder, stores: stores)
         let memory = LongTermMemory(
             database: database, accessRecorder: AccessRecorder(database: database, logger: logger),
             deletions: stores.jobs)

@@ -16,12 +16,12 @@ struct RefusedForms {
 
     private var onCoordinator: Regex<Substring> {
         let always =
-            #/\b(?:session\w*|jobs|documents|access_token\w*|memory_deletions|memory_events|schema_migrations)\b/#
+            #/\b(?:session\w*|jobs|documents|open_write\w*|access_token\w*|memory_deletions|memory_events|schema_migrations)\b/#
         switch layout {
         case .placed: return always
         case .spread:
             return
-                #/\b(?:session\w*|jobs|documents|access_token\w*|memory_deletions|memory_events|schema_migrations|memory_(?:totals|word\w+)|vector_spaces)\b/#
+                #/\b(?:session\w*|jobs|documents|open_write\w*|access_token\w*|memory_deletions|memory_events|schema_migrations|memory_(?:totals|word\w+)|vector_spaces)\b/#
         }
     }
 

@@ -1,0 +1,77 @@
+import AgentMemory
+import MemoryConformance
+import Testing
+
+/// A backend without events keeps the contract of histories with those that the server keeps.
+enum HistoryKeepingChecks {
+    static let checks = ConformanceCheck.all.filter {
+        ["history", "scope", "concurrency", "record", "update", "delete"].contains($0.chapter)
+            && $0.needs.isDisjoint(with: [
+                .secondProcess, .storeFaults, .wire, .expiry, .metadataFilters, .jobQueue, .opaqueBytes, .wholeCalls,
+                .oracle,
+            ])
+    }
+
+    static func run(_ check: ConformanceCheck, on place: HistoryKeepingHarness.Place) async {
+        let result = await check.run(on: HistoryKeepingHarness(place: place), Tally.settings)
+        #expect(result.passed, "\(check.id): \(result.evidence)")
+    }
+}
+
+@Suite struct ReferenceHistoryKeepingTests {
+    @Test func `the checks of histories are among those that run`() {
+        #expect(HistoryKeepingChecks.checks.count { $0.chapter == "history" } == 8)
+    }
+
+    @Test(arguments: HistoryKeepingChecks.checks) func check(_ check: ConformanceCheck) async {
+        await HistoryKeepingChecks.run(check, on: .memory)
+    }
+
+    @Test func `undoing everything in reverse leads back to the beginning`() async throws {
+        try await UndoHistory().run(on: HistoryKeepingHarness(place: .memory))
+    }
+
+    @Test func `a process that dies while it writes leaves no change without its event`() async throws {
+        try await CrashSweep(place: .memory).run()
+    }
+
+    @Test func `writers of two processes take turns`() async throws {
+        try await TwoWriters(place: .memory).run()
+    }
+}
+
+@Suite(.tags(.store)) struct RedisHistoryKeepingTests {
+    @Test(arguments: HistoryKeepingChecks.checks) func check(_ check: ConformanceCheck) async {
+        await HistoryKeepingChecks.run(check, on: .redis)
+    }
+
+    @Test func `undoing everything in reverse leads back to the beginning`() async throws {
+        try await UndoHistory().run(on: HistoryKeepingHarness(place: .redis))
+    }
+
+    @Test func `a process that dies while it writes leaves no change without its event`() async throws {
+        try await CrashSweep(place: .redis).run()
+    }
+
+    @Test func `writers of two processes take turns`() async throws {
+        try await TwoWriters(place: .redis).run()
+    }
+}
+
+@Suite(.tags(.store)) struct PostgresHistoryKeepingTests {
+    @Test(arguments: HistoryKeepingChecks.checks) func check(_ check: ConformanceCheck) async {
+        await HistoryKeepingChecks.run(check, on: .postgres)
+    }
+
+    @Test func `undoing everything in reverse leads back to the beginning`() async throws {
+        try await UndoHistory().run(on: HistoryKeepingHarness(place: .postgres))
+    }
+
+    @Test func `a process that dies while it writes leaves no change without its event`() async throws {
+        try await CrashSweep(place: .postgres).run()
+    }
+
+    @Test func `writers of two processes take turns`() async throws {
+        try await TwoWriters(place: .postgres).run()
+    }
+}
