@@ -36,6 +36,8 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let unindexed = Atomic(0)
     /// Whether this server has written records since it last folded the words of changes.
     let hasWritten = Atomic(false)
+    /// Whether the frequencies of words were read since changes of them were folded in.
+    let readsWords = Atomic(false)
     /// When this server looks next for the waiting vectors of others.
     let nextLook = Mutex(ContinuousClock.now)
 
