@@ -13,80 +13,6 @@ import Testing
     /// How many stores are tried; KEYWORD_ROUNDS of the environment sets more than CI has time for.
     private static let rounds = ProcessInfo.processInfo.environment["KEYWORD_ROUNDS"].flatMap { Int($0) } ?? 12
 
-    private struct World {
-        var random: SplitMix
-        let isEqual: Bool
-        var records: [String: MemoryRecord] = [:]
-
-        private static let words = (0..<60).map { "w\($0)x" }
-
-        mutating func word() -> String {
-            let (a, b) = (Int.random(in: 0..<60, using: &random), Int.random(in: 0..<60, using: &random))
-            return Self.words[isEqual ? a % 20 : min(a, b) * min(a, b) / 60]
-        }
-
-        mutating func text() -> String {
-            // Now and then without a word.
-            let count = Int.random(in: 0...14, using: &random)
-            return count == 0 ? "?!" : (0..<count).map { _ in word() }.joined(separator: " ")
-        }
-
-        mutating func record() throws -> MemoryRecord {
-            try MemoryRecord(
-                id: "r\(Int.random(in: 0..<150, using: &random))", text: text(),
-                userID: "u\(Int.random(in: 0..<4, using: &random))")
-        }
-
-        mutating func query() -> String {
-            var words = (0..<Int.random(in: 1...9, using: &random)).map { _ in word() }
-            if Int.random(in: 0..<6, using: &random) == 0 { words.append("unknown") }
-            if Int.random(in: 0..<5, using: &random) == 0 { words.append("\"\(word()) \(word())\"") }
-            return words.joined(separator: " ")
-        }
-
-        mutating func filter() throws -> MemoryFilter {
-            guard Bool.random(using: &random) else { return .everything }
-            let user = "u\(Int.random(in: 0..<4, using: &random))"
-            return MemoryFilter(tags: [
-                .userID: Bool.random(using: &random)
-                    ? try TagCondition(field: .userID, eq: user) : try TagCondition(field: .userID, ne: user)
-            ])
-        }
-
-        /// The ids of the matches with their ranks, best first.
-        func ranking(_ text: String, _ filter: MemoryFilter) -> [(id: String, rank: Double)] {
-            let analyzer = TextAnalyzer()
-            let query = analyzer.query(text)
-            let documents = records.mapValues { analyzer.words(in: $0.text) }
-            let average = Double(documents.values.reduce(0) { $0 + $1.count }) / Double(max(1, documents.count))
-            let idf = query.words.map { word in
-                BM25.inverseDocumentFrequency(
-                    documents: documents.count, containing: documents.values.count { $0.contains(word) })
-            }
-            var ranks: [(id: String, rank: Double)] = []
-            for (id, words) in documents where words.contains(where: query.words.contains) {
-                guard let record = records[id], query.phrases.allSatisfy(words.containsRun) else { continue }
-                if let condition = filter.tags[.userID] {
-                    let isOfUser = condition.all.contains(record.userID ?? "")
-                    guard condition.all.isEmpty ? !condition.none.contains(record.userID ?? "") : isOfUser else {
-                        continue
-                    }
-                }
-                let held = query.words.indices.compactMap { position -> KeywordRank.Word? in
-                    let frequency = words.count { $0 == query.words[position] }
-                    return frequency > 0 ? .init(idf: idf[position], frequency: frequency) : nil
-                }
-                ranks.append(
-                    (
-                        id,
-                        KeywordRank.value(
-                            .bm25std, words: held, documentLength: words.count, averageDocumentLength: average)
-                    ))
-            }
-            return ranks.sorted { ($1.rank, $0.id) < ($0.rank, $1.id) }
-        }
-    }
-
     /// The page of a search that looks at few records at first, after a check that one that looks
     /// at all of them finds the same.
     private func page(_ query: SearchQuery, _ database: PostgresMemoryDatabase, few: Int, first: Int) async throws
@@ -108,7 +34,7 @@ import Testing
     @Test func `the best of a part are the best of all`() async throws {
         try await TestStore.withDatabase(dimensions: 8) { database in
             for round in 0..<Self.rounds {
-                var world = World(random: SplitMix(seed: UInt64(round)), isEqual: round.isMultiple(of: 2))
+                var world = KeywordWorld(seed: UInt64(round), isEqual: round.isMultiple(of: 2))
                 _ = try await database.ask("TRUNCATE memories CASCADE")
                 for _ in 0..<3 {
                     // The first queries meet an empty store.
@@ -157,7 +83,7 @@ import Testing
 
     @Test func `hybrid candidates of a part are those of all`() async throws {
         try await TestStore.withDatabase(dimensions: 8) { database in
-            var world = World(random: SplitMix(seed: 99), isEqual: false)
+            var world = KeywordWorld(seed: 99, isEqual: false)
             // Beyond the exact zone.
             let records = try (0..<1600).map { number in
                 try MemoryRecord(id: "r\(number)", text: world.text(), userID: number % 5 == 0 ? "u0" : "u1")
@@ -173,14 +99,51 @@ import Testing
                 let (text, filter) = (world.query(), try world.filter())
                 let query = try SearchQuery(
                     text: text, ranking: blends[round % 2], filter: filter, page: PageRequest(limit: 30))
-                _ = try await page(query, database, few: 0, first: Int.random(in: 0...30, using: &world.random))
+                for few in [0, .max] {
+                    _ = try await page(query, database, few: few, first: Int.random(in: 0...30, using: &world.random))
+                }
             }
+        }
+    }
+
+    @Test func `statistics that travel with the ranking are those that come first`() async throws {
+        try await TestStore.withDatabase(dimensions: 8) { database in
+            var world = KeywordWorld(seed: 17, isEqual: false)
+            let filter = MemoryFilter(tags: [.userID: try TagCondition(field: .userID, eq: "u1")])
+            let long = (0..<30).map { "w\($0)x" }.joined(separator: " ")
+            // The second time the count of the filter is expected.
+            func compare(_ query: SearchQuery) async throws -> Int {
+                let pages = [try await database.search(query), try await database.search(query)]
+                #expect(pages[0].items.map(\.record.id) == pages[1].items.map(\.record.id))
+                #expect(pages[0].items.map(\.score) == pages[1].items.map(\.score))
+                #expect(pages[0].total == pages[1].total)
+                return pages[1].total
+            }
+            func queries() throws -> [SearchQuery] {
+                let scorers = TextScorer.allCases.filter { $0 != .hamming }
+                let rankings = scorers.flatMap { [SearchQuery.Ranking.keyword($0), .hybrid(alpha: 0.5, $0)] }
+                return try rankings.flatMap { ranking in
+                    try [world.query(), long, "w0x", "unknown"].map {
+                        try SearchQuery(text: $0, ranking: ranking, filter: filter, page: PageRequest(limit: 20))
+                    }
+                }
+            }
+            for query in try queries() { #expect(try await compare(query) == 0) }
+            _ = try await database.add((0..<80).map { _ in try world.record() }.reversed())
+            for query in try queries() { _ = try await compare(query) }
+            // A write that the expected count knows nothing of.
+            let query = try SearchQuery(
+                text: "w0x new", ranking: .keyword(.bm25std), filter: filter, page: PageRequest(limit: 100))
+            let before = try await compare(query)
+            _ = try await database.add([try MemoryRecord(id: "late", text: "new", userID: "u1")])
+            let page = try await database.search(query)
+            #expect(page.total == before + 1 && page.items.contains { $0.record.id == "late" })
         }
     }
 
     @Test func `the sums are those of the texts, however they came about`() async throws {
         try await TestStore.withDatabase(dimensions: 8) { database in
-            var world = World(random: SplitMix(seed: 5), isEqual: false)
+            var world = KeywordWorld(seed: 5, isEqual: false)
             func check() async throws {
                 let words = TextAnalyzer().query((0..<60).map { "w\($0)x" }.joined(separator: " ")).words
                 let statistics = try KeywordStatistics(

@@ -103,11 +103,17 @@ import Testing
         for statement in [
             sql.keywordQuery(query, weights, .owned, filter: filter, page: try PageRequest()),
             sql.keywordQuery(query, weights, .all, filter: filter, page: try PageRequest()),
+            sql.keywordQuery(
+                query, KeywordWeights(countedInStatement: query.words, scorer: .tfidf), .owned, filter: filter,
+                page: try PageRequest()),
             KeywordSQL.count(query, filter: filter, commonest: nil),
             sql.hybridQuery(
                 [1, 2, 3], query, weights, .matching(.all), alpha: 0.7, filter: filter,
                 plan: .approximate(candidates: 200, scanLimit: 2048, matches: 5000),
                 candidates: 200, page: try PageRequest(limit: 7, offset: 13)),
+            sql.hybridQuery(
+                [1, 2, 3], query, weights, .strongest([1]), alpha: 0.7, filter: filter, plan: .exact, candidates: 200,
+                page: try PageRequest(limit: 7, offset: 13)),
         ] {
             for word in ["zanzibar", "zebra", "purpl", "zaphod", "0.7", " 13"] {
                 #expect(!statement.sql.contains(word))

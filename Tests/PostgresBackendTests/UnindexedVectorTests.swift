@@ -1,4 +1,5 @@
 import AgentMemory
+import Migrations
 import PostgresDriver
 import Synchronization
 import TestServices
@@ -31,6 +32,15 @@ import Testing
                 await database.close()
             }
         }
+    }
+
+    @Test func `the migration adds the column as the server does`() throws {
+        let migration = try #require(Migration.all.first { $0.name == "0014_defer_indexing" })
+        func words(_ sql: String) -> [Substring] { sql.split(whereSeparator: \.isWhitespace) }
+        let commands = SQLScript.commands(of: migration.sql).filter { $0.hasPrefix("ALTER TABLE IF EXISTS") }
+        #expect(
+            commands.map { words($0.replacing("ALTER TABLE IF EXISTS", with: "ALTER TABLE")) }
+                == SQLScript.commands(of: UnindexedVectors(vectors: "memory_embeddings").columnDefinition).map(words))
     }
 
     private func record(_ number: Int, text: String? = nil) throws -> MemoryRecord {

@@ -26,6 +26,19 @@ public struct KeywordCutoff: Sendable {
             bound = share > 0 ? largest * (1 + 1e-9) : 0
             self.share = min(1, max(0, share))
         }
+
+        /// A word whose weight follows from how many records hold it.
+        ///
+        /// - Parameters:
+        ///   - holding: how many records hold it.
+        ///   - records: of how many.
+        ///   - most: how often a record holds it at most.
+        ///   - average: the average number of words of all records.
+        public init(holding: Int, of records: Int, most: Int, average: Double) {
+            self.init(
+                idf: BM25.inverseDocumentFrequency(documents: records, containing: holding), most: most,
+                average: average, share: Double(holding) / Double(max(1, records, holding)))
+        }
     }
 
     /// A part of the matching records that holds the best of them.
@@ -68,6 +81,30 @@ public struct KeywordCutoff: Sendable {
         rest = sorted.dropFirst(Self.mostHeads).reduce(0) { $0 + $1.word.bound }
         self.records = Double(records)
         matches = min(self.records, words.reduce(0) { $0 + $1.share } * self.records)
+    }
+
+    /// Ranks a part of the matching records after the other, until no record outside of it can be
+    /// among the best.
+    ///
+    /// - Parameters:
+    ///   - limit: how many of the best are wanted.
+    ///   - rank: ranks a part, or all that match if there is none, and returns how many records of
+    ///     it were found, and the value of the last of the best `limit` of them.
+    public func ranking(
+        limit: Int, _ rank: (Level?) async throws -> (found: Int, last: Double)
+    ) async throws {
+        var level = firstLevel(limit: limit)
+        while let part = level {
+            let (found, last) = try await rank(part)
+            guard found >= limit else {
+                level = self.level(after: part, limit: limit)
+                continue
+            }
+            if last >= part.reach { return }
+            level = self.level(reaching: last)
+            if level?.sets == part.sets { return }
+        }
+        _ = try await rank(nil)
     }
 
     /// The part to look at first for the best `limit` records; `nil` if it is all that match.

@@ -108,18 +108,12 @@ extension PostgresMemoryDatabase {
 
     /// - Parameter words: those whose frequencies are wanted.
     private static func candidates(_ result: PostgresResult, _ words: [String]) throws -> [Candidate] {
-        let counter = TermCounter(words)
-        return try result.rows.map { row in
-            let (frequencies, length) = counter.count(try row.rawBytes(2))
-            let (id, distance) = (try row.text(0), try row.float8(1))
+        let (columns, accessed) = (try CandidateColumns(of: result, words), try result.column("last_accessed"))
+        return try result.rows.compactMap { row in
+            guard let candidate = try columns.candidate(row) else { return nil }
             return Candidate(
-                near: Near(id: id, distance: distance), lastAccessed: try row.date(3),
-                ranking: RankingCandidate(
-                    id: id, distance: distance, frequencies: frequencies, length: length, createdAt: try row.date(4),
-                    eventDate: try row.optionalDate(5),
-                    session: RankingSession(
-                        namespace: try row.optionalText(6), userID: try row.optionalText(7),
-                        sessionID: try row.optionalText(8))))
+                near: Near(id: candidate.id, distance: candidate.distance), lastAccessed: try row.date(accessed),
+                ranking: candidate)
         }
     }
 

@@ -65,11 +65,9 @@ struct SpreadSearchSQL {
     }
 
     private func details(_ distance: String, _ conditions: [String], _ sql: SQLBuilder) -> PostgresStatement {
-        sql.statement(
-            """
-            SELECT m.id, \(distance) AS distance, m.keyword_text, m.last_accessed, m.created_at, m.event_date, \
-            m.namespace, m.user_id, m.session_id FROM \(measured)\(FilterSQL.whereClause(conditions))
-            """)
+        let columns = (CandidateColumns.names + ["last_accessed"]).map { "m.\($0)" }.joined(separator: ", ")
+        return sql.statement(
+            "SELECT \(distance) AS distance, \(columns) FROM \(measured)\(FilterSQL.whereClause(conditions))")
     }
 
     private var measured: String { "memories m LEFT JOIN \(space.table) e ON e.id = m.id" }

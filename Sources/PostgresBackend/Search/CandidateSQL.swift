@@ -3,9 +3,9 @@ import PostgresDriver
 
 /// The candidates of a blended search (rule S11): their distances, words, dates and sessions.
 extension SearchSQL {
-    private static let candidateColumns = """
-        m.id, m.keyword_text, m.created_at, m.event_date, m.namespace, m.user_id, m.session_id
-        """
+    private static func candidateColumns(of alias: String) -> String {
+        CandidateColumns.names.map { "\(alias).\($0)" }.joined(separator: ", ")
+    }
 
     /// Rows: distance and what the ranking needs, of every matching record.
     func allCandidatesQuery(_ query: CandidateQuery) -> PostgresStatement {
@@ -13,13 +13,11 @@ extension SearchSQL {
         let vector = sql.bind(query.vector)
         let conditions =
             FilterSQL.conditions(query.filter, &sql) + KeywordSQL.phraseConditions(query.phrases, &sql)
-        // A subquery for each row, because the planner would rather join all vectors when it
-        // overestimates the filter.
         return sql.statement(
             """
-            SELECT coalesce((SELECT \(space.distance(to: vector)) FROM \(space.table) e WHERE e.number = m.number), \
-            \(space.metric.farthest)) AS distance, \(Self.candidateColumns) \
-            FROM memories m\(FilterSQL.whereClause(conditions))
+            WITH eligible AS MATERIALIZED (SELECT m.number, \(Self.candidateColumns(of: "m")) \
+            FROM memories m\(FilterSQL.whereClause(conditions))) \
+            \(records(of: "eligible", Self.candidateColumns(of: "r"), measuredBy: space.distance(to: vector)))
             """)
     }
 
@@ -33,18 +31,21 @@ extension SearchSQL {
         _ query: CandidateQuery, plan: SearchPlan, candidates: Int, strongest: [Int]
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearestQuery(query.vector, filter: query.filter, phrases: query.phrases, plan: plan, &sql)
         let vector = sql.bind(query.vector)
+        let nearest = nearestQuery(vector, filter: query.filter, phrases: query.phrases, plan: plan, &sql)
         let numbers = sql.bind(.int8Array(strongest.map(Int64.init)))
+        let chosen = chosen(
+            with: "SELECT number, NULL::text COLLATE \"C\" AS id FROM unnest(\(numbers)) AS n (number)",
+            limit: " LIMIT \(candidates)",
+            vector)
+        let columns = Self.candidateColumns(of: "m")
+        let records = Self.members(of: "chosen", "m.number, \(columns)", in: "memories m")
         return sql.statement(
             """
-            WITH \(nearest), \
-            closest AS MATERIALIZED (SELECT number FROM nearest ORDER BY distance, id LIMIT \(candidates)), \
-            united AS MATERIALIZED (SELECT number FROM closest UNION SELECT unnest(\(numbers)) AS number) \
+            WITH \(([nearest] + chosen).joined(separator: ", ")) \
             SELECT whole.extra, c.* FROM (SELECT \(candidatesFound(plan)) AS extra) whole \
-            LEFT JOIN (SELECT coalesce((SELECT \(space.distance(to: vector)) FROM \(space.table) e \
-            WHERE e.number = u.number), \(space.metric.farthest)) AS distance, m.* FROM united u CROSS JOIN LATERAL \
-            (SELECT \(Self.candidateColumns) FROM memories m WHERE m.number = u.number OFFSET 0) m) c ON true
+            LEFT JOIN (SELECT * FROM (SELECT c.distance, \(columns) FROM chosen c \
+            \(Self.joined(records, alias: "m", to: "c")) OFFSET 0) r WHERE id IS NOT NULL) c ON true
             """)
     }
 
@@ -76,5 +77,34 @@ extension KeywordSQL {
         }
         let source = byIndex ? "" : " FROM memories m\(FilterSQL.whereClause(conditions))"
         return sql.statement("SELECT \(columns.joined(separator: ", "))\(source)")
+    }
+}
+
+/// The columns of a result that a ranking reads of its candidates, by their names.
+struct CandidateColumns {
+    /// Those of a record; next to them there is a `distance`.
+    static let names = ["id", "keyword_text", "created_at", "event_date", "namespace", "user_id", "session_id"]
+
+    private let distance: Int
+    private let columns: [Int]
+    private let counter: TermCounter
+
+    /// - Parameter words: those whose frequencies are wanted.
+    init(of result: PostgresResult, _ words: [String]) throws {
+        distance = try result.column("distance")
+        columns = try Self.names.map { try result.column($0) }
+        counter = TermCounter(words)
+    }
+
+    /// `nil` for a row without a record.
+    func candidate(_ row: PostgresRow) throws -> RankingCandidate? {
+        guard !row.isNull(columns[0]) else { return nil }
+        let (frequencies, length) = counter.count(try row.rawBytes(columns[1]))
+        return RankingCandidate(
+            id: try row.text(columns[0]), distance: try row.float8(distance), frequencies: frequencies, length: length,
+            createdAt: try row.date(columns[2]), eventDate: try row.optionalDate(columns[3]),
+            session: RankingSession(
+                namespace: try row.optionalText(columns[4]), userID: try row.optionalText(columns[5]),
+                sessionID: try row.optionalText(columns[6])))
     }
 }

@@ -71,17 +71,17 @@ enum KeywordSQL {
     static func ranks(
         _ weights: KeywordWeights, _ clause: String, onlyMatching: Bool, _ sql: inout SQLBuilder
     ) -> String {
-        let average = sql.bind(weights.average)
+        let average = weights.average(&sql)
         guard weights.isSum else {
             let list = sql.bind(weights.words)
-            let idf = sql.bind(weights.idf.map { String($0) })
+            let idf = weights.idf(&sql)
             let records =
                 onlyMatching
                 ? "(SELECT * FROM memories m\(clause) OFFSET 0) m WHERE \(words) && \(list)" : "memories m\(clause)"
             return """
                 SELECT m.number, m.id, (SELECT coalesce(\(rank(weights.scorer)), 0) \
                 FROM (SELECT \(average)::float8 AS average) s, (SELECT ' ' || w.word || ' ' AS padded, \
-                octet_length(w.word) + 2 AS bytes, w.idf FROM unnest(\(list), \(idf)::text[]::float8[]) AS w (word, idf)) t, \
+                octet_length(w.word) + 2 AS bytes, w.idf FROM unnest(\(list), \(idf)) AS w (word, idf)) t, \
                 LATERAL (SELECT ((octet_length(m.keyword_text) \
                 - octet_length(replace(m.keyword_text, t.padded, ''))) / t.bytes)::float8 AS times) f \
                 WHERE f.times > 0 AND s.average > 0) AS rank FROM \(records)
@@ -93,7 +93,7 @@ enum KeywordSQL {
         var terms: [String] = []
         for (position, word) in weights.words.enumerated() {
             frequencies.append("\(frequency(of: word, &sql)) AS f\(position)")
-            let idf = sql.bind(weights.idf[position])
+            let idf = weights.idf(position, &sql)
             terms.append("\(idf) * f.f\(position) * \(BM25.k1 + 1) / (f.f\(position) + f.length)")
         }
         let matches = weights.words.indices.map { "f.f\($0) > 0" }.joined(separator: " OR ")
@@ -164,14 +164,77 @@ struct KeywordWeights: Sendable {
     /// More words than this are not spelled out in a statement.
     private static let mostSpelled = 24
 
+    /// Where the statistics come from.
+    private enum Source {
+        case known(idf: [Double], average: Double)
+        /// The expression `weights (n, idf, average)` of the same statement.
+        case statement
+    }
+
     let words: [String]
-    let idf: [Double]
-    let average: Double
     let scorer: TextScorer
+    private let source: Source
+
+    init(words: [String], idf: [Double], average: Double, scorer: TextScorer) {
+        self.words = words
+        self.scorer = scorer
+        source = .known(idf: idf, average: average)
+    }
+
+    /// The statement that ranks reads the statistics too, which spares a round trip.
+    ///
+    /// - Parameter words: at least one.
+    init(countedInStatement words: [String], scorer: TextScorer) {
+        self.words = words
+        self.scorer = scorer
+        source = .statement
+    }
 
     /// Whether the rank is the sum of BM25 over few words.
     var isSum: Bool {
-        (scorer == .bm25std || scorer == .bm25stdNorm) && average > 0 && words.count <= Self.mostSpelled
+        guard Self.isSum(words, scorer) else { return false }
+        return if case .known(_, let average) = source { average > 0 } else { true }
+    }
+
+    /// Whether the rank of these words is such a sum where any record has a word.
+    static func isSum(_ words: [String], _ scorer: TextScorer) -> Bool {
+        (scorer == .bm25std || scorer == .bm25stdNorm) && words.count <= mostSpelled
+    }
+
+    /// What a statement needs before the expressions that rank.
+    func expressions(_ sql: inout SQLBuilder) -> [String] {
+        guard case .statement = source else { return [] }
+        return [
+            """
+            weights AS MATERIALIZED (SELECT n, nullif(average, 0) AS average, \
+            ln(1 + (greatest(records, holding) - holding + 0.5::float8) / (holding + 0.5::float8)) AS idf \
+            FROM (\(KeywordStatisticsSQL.query(words, &sql))) s)
+            """
+        ]
+    }
+
+    /// The weight of a word.
+    fileprivate func idf(_ position: Int, _ sql: inout SQLBuilder) -> String {
+        switch source {
+        case .known(let idf, _): sql.bind(idf[position])
+        case .statement: "(SELECT idf FROM weights WHERE n = \(position + 1))"
+        }
+    }
+
+    /// Those of all words, as `float8[]`.
+    fileprivate func idf(_ sql: inout SQLBuilder) -> String {
+        switch source {
+        case .known(let idf, _): "\(sql.bind(idf.map { String($0) }))::text[]::float8[]"
+        case .statement: "(SELECT array_agg(idf ORDER BY n) FROM weights)"
+        }
+    }
+
+    /// The average number of words of a record.
+    fileprivate func average(_ sql: inout SQLBuilder) -> String {
+        switch source {
+        case .known(_, let average): sql.bind(average)
+        case .statement: "(SELECT max(average) FROM weights)"
+        }
     }
 }
 
@@ -191,6 +254,7 @@ extension SearchSQL {
         page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
+        let statistics = weights.expressions(&sql)
         let matching = KeywordSQL.matching(query, weights, part, filter: filter, &sql)
         let best = sql.bind(page.offset.adding(page.limit))
         let ranked = """
@@ -199,7 +263,7 @@ extension SearchSQL {
             ORDER BY rank DESC, id LIMIT \(best))
             """
         return self.ranked(
-            with: [matching, ranked], order: "distance DESC", total: "(SELECT count(*) FROM matching)",
+            with: statistics + [matching, ranked], order: "distance DESC", total: "(SELECT count(*) FROM matching)",
             extra: "(SELECT min(distance) FROM ranked)", page: page, &sql)
     }
 
@@ -220,13 +284,14 @@ extension SearchSQL {
     ///   - query: without words ranks by similarity alone.
     ///   - weights: of the words.
     ///   - keywords: the candidates by keyword.
-    ///   - candidates: of the keyword list; `nil` means all, and then every matching record is a
+    ///   - candidates: of each list; `nil` means all, and then every matching record is a
     ///     candidate.
     func hybridQuery(
         _ vector: [Float], _ query: KeywordQuery, _ weights: KeywordWeights, _ keywords: KeywordCandidates,
         alpha: Double, filter: MemoryFilter, plan: SearchPlan, candidates: Int?, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
+        let vector = sql.bind(vector)
         let nearest = nearestQuery(vector, filter: filter, phrases: query.phrases, plan: plan, &sql)
         guard !query.isEmpty else {
             let valued =
@@ -238,51 +303,40 @@ extension SearchSQL {
         }
         // PostgreSQL reports a product too small for a double as an error.
         let weight = sql.bind(alpha < 1e-9 ? 0 : alpha)
-        // Outside the exact zone the distance of a strong lexical hit that is not among the nearest
-        // is added.
-        func distance(_ sql: inout SQLBuilder) -> String {
-            """
-            coalesce((SELECT \(space.distance(to: sql.bind(vector))) FROM \(space.table) e \
-            WHERE e.number = c.number), \(space.metric.farthest)) AS distance
-            """
-        }
         let limit = candidates.map { " LIMIT \($0)" } ?? ""
-        let closest = "closest AS MATERIALIZED (SELECT number, id FROM nearest ORDER BY distance, id\(limit))"
-        var parts = [nearest]
+        var parts = weights.expressions(&sql) + [nearest]
         let source: String
         switch keywords {
         case .matching(let part):
             source = "matching"
             parts.append(KeywordSQL.matching(query, weights, part, filter: filter, &sql))
+            let measured: String
             if plan == .exact, candidates == nil {
-                parts.append(
-                    """
-                    united AS MATERIALIZED (SELECT n.number, n.id, n.distance, k.rank FROM nearest n \
-                    LEFT JOIN matching k ON k.number = n.number)
-                    """)
+                measured = "nearest"
             } else {
-                parts += [
-                    closest,
-                    "strongest AS MATERIALIZED (SELECT number, id FROM matching ORDER BY rank DESC, id\(limit))",
-                    """
-                    united AS MATERIALIZED (SELECT c.number, c.id, k.rank, \(distance(&sql)) \
-                    FROM (SELECT number, id FROM closest UNION SELECT number, id FROM strongest) c \
-                    LEFT JOIN matching k ON k.number = c.number)
-                    """,
-                ]
+                measured = "chosen"
+                parts.append(
+                    "strongest AS MATERIALIZED (SELECT number, id FROM matching ORDER BY rank DESC, id\(limit))")
+                parts += chosen(with: "SELECT number, id FROM strongest", limit: limit, vector)
             }
+            parts.append(
+                """
+                united AS MATERIALIZED (SELECT * FROM (SELECT c.number, c.id, c.distance, k.rank FROM \(measured) c \
+                FULL JOIN matching k ON k.number = c.number OFFSET 0) r WHERE number IS NOT NULL)
+                """)
         case .strongest(let numbers):
             source = "united"
             let numbers = sql.bind(.int8Array(numbers.map(Int64.init)))
-            let ranks = KeywordSQL.ranks(weights, " WHERE m.number = c.number", onlyMatching: false, &sql)
-            parts += [
-                closest,
+            parts += chosen(
+                with: "SELECT number, NULL::text COLLATE \"C\" AS id FROM unnest(\(numbers)) AS n (number)",
+                limit: limit, vector)
+            let ranks = KeywordSQL.ranks(
+                weights, " WHERE \(Self.isMember(of: "chosen", "m.number"))", onlyMatching: false, &sql)
+            parts.append(
                 """
-                united AS MATERIALIZED (SELECT c.number, r.id, r.rank, \(distance(&sql)) \
-                FROM (SELECT number FROM closest UNION SELECT unnest(\(numbers)) AS number) c \
-                CROSS JOIN LATERAL (\(ranks)) r)
-                """,
-            ]
+                united AS MATERIALIZED (SELECT * FROM (SELECT c.number, r.id, c.distance, r.rank FROM chosen c \
+                \(Self.joined(ranks, alias: "r", to: "c")) OFFSET 0) r WHERE id IS NOT NULL)
+                """)
         }
         let best = "(SELECT nullif(max(rank), 0) FROM \(source))"
         let value = """

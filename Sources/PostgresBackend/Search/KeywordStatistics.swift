@@ -19,13 +19,24 @@ struct KeywordStatistics: Sendable {
         words.map { BM25.inverseDocumentFrequency(documents: records, containing: $0.holding) }
     }
 
+    /// Which records can be among the best of the whole store.
     func cutoff(firstLook: Int) -> KeywordCutoff {
+        cutoff(words.indices, holding: words.map(\.holding), of: records, firstLook: firstLook)
+    }
+
+    /// Which records can be among the best of some.
+    ///
+    /// - Parameters:
+    ///   - positions: of the words that count.
+    ///   - holding: how many of these records hold each of all words.
+    ///   - matches: how many records they are.
+    func cutoff(
+        _ positions: some Sequence<Int>, holding: [Int], of matches: Int, firstLook: Int
+    ) -> KeywordCutoff {
         KeywordCutoff(
-            zip(words, idf).map { word, idf in
-                KeywordCutoff.Word(
-                    idf: idf, most: word.most, average: average,
-                    share: Double(word.holding) / Double(max(1, records, word.holding)))
-            }, records: records, firstLook: firstLook)
+            positions.map {
+                KeywordCutoff.Word(holding: holding[$0], of: matches, most: words[$0].most, average: average)
+            }, records: matches, firstLook: firstLook)
     }
 
     /// - Parameter result: that of ``KeywordStatisticsSQL/of(_:)``.
@@ -45,6 +56,10 @@ enum KeywordStatisticsSQL {
     /// Whether the sums hold every record.
     private static let isComplete = "EXISTS (SELECT FROM memory_word_changes WHERE is_base)"
 
+    /// Each word of the changes. In the list of columns, where it takes half of the time that a
+    /// join with the elements would take.
+    private static let changedWords = "(SELECT sign, unnest(words) AS word FROM memory_word_changes)"
+
     /// How often a record can hold a word, where that was not counted: as many words of a text
     /// count.
     private static let mostPossible = TextAnalyzer.maximumWordsPerText
@@ -53,36 +68,39 @@ enum KeywordStatisticsSQL {
     /// store.
     static func of(_ words: [String]) -> PostgresStatement {
         var sql = SQLBuilder()
+        return sql.statement(query(words, &sql))
+    }
+
+    /// The text of ``of(_:)``; `n` numbers the words from 1 on.
+    static func query(_ words: [String], _ sql: inout SQLBuilder) -> String {
         let list = sql.bind(words)
         let counted = "SELECT count(*) FROM memories m WHERE \(KeywordSQL.words) @> ARRAY[g.text]"
-        return sql.statement(
-            """
+        return """
             WITH given AS MATERIALIZED (SELECT w.n, w.text, hashtextextended(w.text COLLATE "C", 0) AS word \
             FROM unnest(\(list)) WITH ORDINALITY AS w (text, n)), \
-            recent AS MATERIALIZED (SELECT g.n, sum(c.sign) AS records FROM memory_word_changes c \
-            CROSS JOIN LATERAL unnest(c.words) AS u (word) JOIN given g ON g.word = u.word GROUP BY g.n), \
-            repeats AS MATERIALIZED (SELECT g.n, max(u.times) AS most FROM memory_word_changes c \
-            CROSS JOIN LATERAL unnest(c.repeated, c.times) AS u (word, times) JOIN given g ON g.word = u.word \
-            GROUP BY g.n), \
+            recent AS MATERIALIZED (SELECT g.n, sum(u.sign) AS records FROM \(changedWords) u \
+            JOIN given g ON g.word = u.word GROUP BY g.n), \
+            repeats AS MATERIALIZED (SELECT g.n, max(u.times) AS most FROM \
+            (SELECT unnest(repeated) AS word, unnest(times) AS times FROM memory_word_changes) u \
+            JOIN given g ON g.word = u.word GROUP BY g.n), \
             store AS MATERIALIZED (SELECT coalesce(sum(records), 0)::bigint AS records, \
             coalesce(sum(words)::float8 / nullif(sum(records), 0), 0)::float8 AS average FROM memory_totals), \
             state AS MATERIALIZED (SELECT coalesce(bool_or(is_base), false) AS is_complete, \
             concat_ws(' ', count(*), sum(number), max(number)) AS version FROM memory_word_changes) \
-            SELECT s.records, s.average, a.is_complete, a.version, \
+            SELECT g.n, s.records, s.average, a.is_complete, a.version, \
             CASE WHEN g.n IS NULL THEN NULL WHEN a.is_complete \
             THEN greatest(0, coalesce(w.records, 0) + coalesce(r.records, 0))::bigint ELSE (\(counted)) END AS holding, \
             (CASE WHEN a.is_complete THEN greatest(1, w.most, p.most) ELSE \(mostPossible) END)::bigint AS most \
             FROM store s CROSS JOIN state a LEFT JOIN given g ON true LEFT JOIN memory_words w ON w.word = g.word \
             LEFT JOIN recent r ON r.n = g.n LEFT JOIN repeats p ON p.n = g.n ORDER BY g.n
-            """)
+            """
     }
 
     /// How many records hold the word; right only where the sums are complete.
     static func holding(_ word: String) -> String {
         """
         ((SELECT coalesce(sum(records), 0) FROM memory_words WHERE word = hashtextextended(\(word) COLLATE "C", 0)) \
-        + (SELECT coalesce(sum(c.sign), 0) FROM memory_word_changes c CROSS JOIN LATERAL unnest(c.words) AS u (word) \
-        WHERE u.word = hashtextextended(\(word) COLLATE "C", 0)))::bigint
+        + (SELECT coalesce(sum(u.sign), 0) FROM \(changedWords) u WHERE u.word = hashtextextended(\(word) COLLATE "C", 0)))::bigint
         """
     }
 

@@ -23,6 +23,7 @@ extension PostgresMemoryDatabase: CandidateDatabase {
                 // A record may have come or gone between the two statements.
                 return CandidateSet(total: found.count, candidates: found, containing: nil)
             }
+            self.readsWords.store(true, ordering: .relaxed)
             let words = try KeywordStatistics(next)
             let holding = try await self.holding(query, words, counts.matches, deadline)
             let strongest = try await self.strongest(query, words, holding, counts.matches, limit: pool, deadline)
@@ -64,12 +65,8 @@ extension PostgresMemoryDatabase: CandidateDatabase {
         let idf = positions.map { BM25.inverseDocumentFrequency(documents: matches, containing: holding[$0]) }
         let weights = KeywordWeights(
             words: positions.map { query.words[$0] }, idf: idf, average: statistics.average, scorer: .bm25std)
-        let cutoff = KeywordCutoff(
-            zip(positions, idf).map { position, idf in
-                KeywordCutoff.Word(
-                    idf: idf, most: statistics.words[position].most, average: statistics.average,
-                    share: Double(holding[position]) / Double(max(1, matches, holding[position])))
-            }, records: matches, firstLook: keywordLooks.withLock(\.first))
+        let cutoff = statistics.cutoff(
+            positions, holding: holding, of: matches, firstLook: keywordLooks.withLock(\.first))
         return try await strongest(
             KeywordQuery(words: weights.words, phrases: query.phrases), weights, cutoff, query.filter,
             isOwned: matches <= keywordLooks.withLock(\.few), limit: limit, deadline)
@@ -78,21 +75,8 @@ extension PostgresMemoryDatabase: CandidateDatabase {
     private static func candidates(
         _ result: PostgresResult, _ query: CandidateQuery
     ) throws -> [RankingCandidate] {
-        let counter = TermCounter(query.words)
-        let (id, distance) = (try result.column("id"), try result.column("distance"))
-        let (words, created) = (try result.column("keyword_text"), try result.column("created_at"))
-        let (event, namespace) = (try result.column("event_date"), try result.column("namespace"))
-        let (user, session) = (try result.column("user_id"), try result.column("session_id"))
-        return try result.rows.compactMap { row in
-            guard !row.isNull(id) else { return nil }
-            let (frequencies, length) = counter.count(try row.rawBytes(words))
-            return RankingCandidate(
-                id: try row.text(id), distance: try row.float8(distance), frequencies: frequencies, length: length,
-                createdAt: try row.date(created), eventDate: try row.optionalDate(event),
-                session: RankingSession(
-                    namespace: try row.optionalText(namespace), userID: try row.optionalText(user),
-                    sessionID: try row.optionalText(session)))
-        }
+        let columns = try CandidateColumns(of: result, query.words)
+        return try result.rows.compactMap { try columns.candidate($0) }
     }
 
     public func tokenBits(of ids: [String], modelTag: UInt32) async throws -> [ExactString: TokenBits] {

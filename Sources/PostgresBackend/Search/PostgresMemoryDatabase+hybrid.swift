@@ -9,34 +9,42 @@ extension PostgresMemoryDatabase {
     ) async throws -> Page<SearchHit> {
         let vector = try await embedding(of: query.text)
         let keywords = analyzer.query(query.text)
+        if !keywords.isEmpty { readsWords.store(true, ordering: .relaxed) }
         return try await call { deadline in
             let limit = query.depth.hybridCandidates
             let few = self.keywordLooks.withLock(\.few)
             // In the exact zone every matching record is a candidate.
             func candidates(_ matches: Int) -> Int? { matches <= SearchDepth.exactZone ? nil : limit }
-            let opening = try await self.read(
-                [self.countForSearchStatement(query.filter, phrases: keywords.phrases)]
-                    + (keywords.isEmpty ? [] : [KeywordStatisticsSQL.of(keywords.words)]), deadline: deadline)
-            let counts = try MatchCounts(opening[0])
-            var weights = KeywordWeights(words: [], idf: [], average: 0, scorer: scorer)
-            var strongest = KeywordCandidates.matching(counts.matches <= few ? .owned : .all)
-            if opening.count > 1 {
+            let count = self.countForSearchStatement(query.filter, phrases: keywords.phrases)
+            let guess = self.recentCounts.guess(count)
+            // Where the best by keyword are found by levels, the statistics must come first;
+            // otherwise they are read by the statement that ranks.
+            let hasLevels = limit != nil && KeywordWeights.isSum(keywords.words, scorer)
+            var known: MatchCounts?
+            var ranking = KeywordWeights(countedInStatement: keywords.words, scorer: scorer)
+            var strongest: [Int]?
+            if let limit, hasLevels, !keywords.isEmpty, guess.map({ $0.matches > few }) ?? true {
+                let opening = try await self.read(
+                    [count, KeywordStatisticsSQL.of(keywords.words)], deadline: deadline)
+                let counts = try MatchCounts(opening[0])
                 let statistics = try KeywordStatistics(opening[1])
-                weights = KeywordWeights(
+                ranking = KeywordWeights(
                     words: keywords.words, idf: statistics.idf, average: statistics.average, scorer: scorer)
-                if counts.matches > few, let limit, weights.isSum {
-                    strongest = .strongest(
-                        try await self.strongest(
-                            keywords, weights, self.cutoff(statistics), query.filter, isOwned: false, limit: limit,
-                            deadline))
+                known = counts
+                self.recentCounts.note(count, counts, wasRight: guess.map { _ in counts.matches > few })
+                if counts.matches > few, ranking.isSum {
+                    strongest = try await self.strongest(
+                        keywords, ranking, self.cutoff(statistics), query.filter, isOwned: false, limit: limit,
+                        deadline)
                 }
             }
-            let (found, ranking) = (strongest, weights)
+            let (weights, numbers) = (ranking, strongest)
             let (result, _, matches) = try await self.findNearest(
-                query.filter, phrases: keywords.phrases, known: counts, deadline, candidates: candidates,
+                query.filter, phrases: keywords.phrases, known: known, deadline, candidates: candidates,
                 statement: { plan, matches in
-                    self.sql.hybridQuery(
-                        vector, keywords, ranking, found, alpha: alpha, filter: query.filter, plan: plan,
+                    let found = numbers.map(KeywordCandidates.strongest) ?? .matching(matches <= few ? .owned : .all)
+                    return self.sql.hybridQuery(
+                        vector, keywords, weights, found, alpha: alpha, filter: query.filter, plan: plan,
                         candidates: candidates(matches), page: query.page)
                 })
             // A query without words is ranked by the distance alone.

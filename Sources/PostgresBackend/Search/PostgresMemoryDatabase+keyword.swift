@@ -7,16 +7,31 @@ extension PostgresMemoryDatabase {
     func keywordSearch(_ query: SearchQuery, _ scorer: TextScorer) async throws -> Page<SearchHit> {
         let keywords = analyzer.query(query.text)
         guard !keywords.isEmpty else { return Page(items: [], total: 0, request: query.page) }
+        readsWords.store(true, ordering: .relaxed)
         return try await call { deadline in
             let few = self.keywordLooks.withLock(\.few)
             let filterCount = SearchSQL.count(query.filter, limit: few.adding(1))
+            let expectsFew = self.recentCounts.guess(filterCount).map { $0.matches <= few }
+            if !query.filter.isEmpty, expectsFew == true {
+                // The statistics travel with the ranking. If the filter matches more by now, the
+                // page is the same and only took longer.
+                let weights = KeywordWeights(countedInStatement: keywords.words, scorer: scorer)
+                let results = try await self.read(
+                    [
+                        filterCount,
+                        self.sql.keywordQuery(keywords, weights, .owned, filter: query.filter, page: query.page),
+                    ], deadline: deadline)
+                _ = try self.noteFew(filterCount, results[0], expected: true, few)
+                return try self.keywordPage(results[1], total: try results[1][0].int("total"), query)
+            }
             let opening = try await self.read(
                 [KeywordStatisticsSQL.of(keywords.words)] + (query.filter.isEmpty ? [] : [filterCount]),
                 deadline: deadline)
             let statistics = try KeywordStatistics(opening[0])
             let weights = KeywordWeights(
                 words: keywords.words, idf: statistics.idf, average: statistics.average, scorer: scorer)
-            let isOwned = try opening.count > 1 && opening[1].singleRow().int(0) <= few
+            let isOwned =
+                try opening.count > 1 && self.noteFew(filterCount, opening[1], expected: expectsFew, few)
             var total = KnownTotal(keywords, query.filter, statistics, self)
             var found: PostgresResult?
             try await self.rankParts(
@@ -38,10 +53,25 @@ extension PostgresMemoryDatabase {
                 return (matches, row.isNull(last) ? 0 : try row.float8(last))
             }
             guard let found else { throw MemoryError(.internalError, "no part was ranked") }
-            return try self.hitPage(found, total: total.value ?? 0, query) {
-                SearchHit($0, relativeScore: $1.score, .keyword)
-            }
+            return try self.keywordPage(found, total: total.value ?? 0, query)
         }
+    }
+
+    /// Remembers whether the filter of a keyword search matches few records.
+    ///
+    /// - Parameter expected: whether that was expected; `nil` if nothing was.
+    /// - Returns: whether it does.
+    private func noteFew(
+        _ count: PostgresStatement, _ result: PostgresResult, expected: Bool?, _ few: Int
+    ) throws -> Bool {
+        let matches = try result.singleRow().int(0)
+        recentCounts.note(
+            count, MatchCounts(matches: matches, total: 0), wasRight: expected.map { $0 == (matches <= few) })
+        return matches <= few
+    }
+
+    private func keywordPage(_ result: PostgresResult, total: Int, _ query: SearchQuery) throws -> Page<SearchHit> {
+        try hitPage(result, total: total, query) { SearchHit($0, relativeScore: $1.score, .keyword) }
     }
 
     /// The numbers of the best records by keyword.
@@ -63,31 +93,18 @@ extension PostgresMemoryDatabase {
         return numbers
     }
 
-    /// Ranks a part of the matching records after the other until no record outside of it can be
-    /// among the best.
+    /// Ranks parts of the matching records as ``KeywordCutoff/ranking(limit:_:)`` does.
     ///
-    /// - Parameter rank: returns how many records of the part were found, and the value of the last
-    ///   of the best `limit` of them.
+    /// - Parameter cutoff: `nil` if all must be ranked.
     private func rankParts(
         _ weights: KeywordWeights, _ cutoff: KeywordCutoff?, isOwned: Bool, limit: Int,
         _ rank: (KeywordSQL.Part) async throws -> (found: Int, last: Double)
     ) async throws {
-        guard !isOwned else {
-            _ = try await rank(.owned)
+        guard !isOwned, weights.isSum, let cutoff else {
+            _ = try await rank(isOwned ? .owned : .all)
             return
         }
-        var level = weights.isSum ? cutoff?.firstLevel(limit: limit) : nil
-        while let part = level {
-            let (found, last) = try await rank(.level(part))
-            guard found >= limit else {
-                level = cutoff?.level(after: part, limit: limit)
-                continue
-            }
-            if last >= part.reach { return }
-            level = cutoff?.level(reaching: last)
-            if level?.sets == part.sets { return }
-        }
-        _ = try await rank(.all)
+        try await cutoff.ranking(limit: limit) { try await rank($0.map { .level($0) } ?? .all) }
     }
 }
 

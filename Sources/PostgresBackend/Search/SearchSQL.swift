@@ -70,7 +70,7 @@ struct SearchSQL {
         _ vector: [Float], filter: MemoryFilter, plan: SearchPlan, threshold: Double?, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearestQuery(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let nearest = nearestQuery(sql.bind(vector), filter: filter, phrases: [], plan: plan, &sql)
         let condition = threshold.map { " WHERE distance <= \(sql.bind($0))" } ?? ""
         return ranked(
             with: [
@@ -88,7 +88,7 @@ struct SearchSQL {
         now: Timestamp, page: PageRequest
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let nearest = nearestQuery(vector, filter: filter, phrases: [], plan: plan, &sql)
+        let nearest = nearestQuery(sql.bind(vector), filter: filter, phrases: [], plan: plan, &sql)
         let now = sql.bind(now)
         func decay(_ weight: Double, _ column: String, _ halfLifeDays: Double) -> String {
             let age = "greatest(0, extract(epoch FROM (\(now) - m.\(column)))::float8 / 86400)"
@@ -114,10 +114,11 @@ struct SearchSQL {
     }
 
     /// `nearest AS (number, id, distance)`: the candidates with their exact distances.
+    ///
+    /// - Parameter vector: bound.
     func nearestQuery(
-        _ vector: [Float], filter: MemoryFilter, phrases: [[String]], plan: SearchPlan, _ sql: inout SQLBuilder
+        _ vector: String, filter: MemoryFilter, phrases: [[String]], plan: SearchPlan, _ sql: inout SQLBuilder
     ) -> String {
-        let vector = sql.bind(vector)
         let distance = space.distance(to: vector)
         switch plan {
         case .coded(let candidates, let matches):
@@ -179,24 +180,59 @@ struct SearchSQL {
     ///
     /// - Parameter records: an expression with the columns `number` and `id`.
     private func measured(_ records: String, _ distance: String) -> String {
+        "nearest AS MATERIALIZED (\(self.records(of: records, "r.number, r.id", measuredBy: distance)))"
+    }
+
+    /// Rows: distance, and columns of records.
+    ///
+    /// - Parameters:
+    ///   - records: an expression with the column `number`.
+    ///   - columns: of it, under the alias `r`.
+    func records(of records: String, _ columns: String, measuredBy distance: String) -> String {
         let vectors = Self.members(of: records, "e.number, \(distance) AS distance", in: "\(space.table) e")
         return """
-            nearest AS MATERIALIZED (SELECT r.number, r.id, coalesce(e.distance, \(space.metric.farthest)) AS distance \
-            FROM \(records) r \(Self.joined(vectors, alias: "e", to: "r")))
+            SELECT coalesce(e.distance, \(space.metric.farthest)) AS distance, \(columns) \
+            FROM \(records) r \(Self.joined(vectors, alias: "e", to: "r"))
             """
+    }
+
+    /// `chosen (number, id, distance)`: the closest of `nearest`, and others.
+    ///
+    /// - Parameters:
+    ///   - others: a statement with the columns `number` and `id`.
+    ///   - limit: of the closest.
+    ///   - vector: bound.
+    func chosen(with others: String, limit: String, _ vector: String) -> [String] {
+        let measured = records(of: "added", "r.number, r.id", measuredBy: space.distance(to: vector))
+        return [
+            "closest AS MATERIALIZED (SELECT number, id, distance FROM nearest ORDER BY distance, id\(limit))",
+            """
+            added AS MATERIALIZED (SELECT number, id FROM (\(others)) o \
+            WHERE number NOT IN (SELECT number FROM closest))
+            """,
+            """
+            chosen AS MATERIALIZED (SELECT number, id, distance FROM closest \
+            UNION ALL SELECT number, id, distance FROM (\(measured)) m)
+            """,
+        ]
     }
 
     /// The rows of a table whose numbers are in an expression: one scan of the primary key in the
     /// order of the table. The planner does not know how many there are, and would rather read the
     /// whole table if it could.
-    private static func members(of expression: String, _ columns: String, in table: String) -> String {
-        "SELECT \(columns) FROM \(table) WHERE number = ANY (ARRAY(SELECT number FROM \(expression))) OFFSET 0"
+    static func members(of expression: String, _ columns: String, in table: String) -> String {
+        "SELECT \(columns) FROM \(table) WHERE \(isMember(of: expression, "number")) OFFSET 0"
+    }
+
+    /// Whether the number of a row is in an expression.
+    static func isMember(of expression: String, _ number: String) -> String {
+        "\(number) = ANY (ARRAY(SELECT number FROM \(expression)))"
     }
 
     /// Joins each row with its member, if it has one that the transaction may see. An outer join on
     /// both sides, because that cannot be done by nested loops, which the planner prefers if it
     /// expects few rows.
-    private static func joined(_ members: String, alias: String, to rows: String) -> String {
+    static func joined(_ members: String, alias: String, to rows: String) -> String {
         "FULL JOIN (\(members)) \(alias) ON \(alias).number = \(rows).number"
     }
 
