@@ -24,10 +24,13 @@ extension RedisMemoryDatabase {
             var rows: [SearchRow] = []
             if query.page.end <= commands.speculativeEnd {
                 let newest = newestDates.narrowing(text, page: query.page)
+                // What is narrowed cannot tell the total.
+                let isCounted = newest == nil && commands.countsSorted
                 let replies = try await client.pipeline(
-                    [commands.count(text), try commands.newest(newest ?? text, .init(query.page))], isRead: true)
+                    (isCounted ? [] : [commands.count(text)])
+                        + [try commands.newest(newest ?? text, .init(query.page))], isRead: true)
                 total = try Self.total(replies[0])
-                rows = try SearchRow.rows(replies[1])
+                rows = try SearchRow.rows(replies[replies.count - 1])
                 if newest != nil, rows.count < query.page.limit, query.page.offset + rows.count < total {
                     // Records were deleted since.
                     rows = try SearchRow.rows(

@@ -46,6 +46,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
     public let analyzer: TextAnalyzer
     let logger: Logger
     let matchCounts = MatchCounts()
+    let keywordLooks = Mutex(KeywordLooks())
     let newestDates = NewestDates()
     let reanalysis = ReanalysisProgress()
     let probe: WriteProbe
@@ -155,7 +156,7 @@ public final class RedisMemoryDatabase: AtomicMemoryDatabase {
         return SearchCommands(
             index: ready.name, timeout: ready.settings.failsOnTimeout ? max(1, milliseconds * 9 / 10) : 0,
             algorithm: ready.algorithm ?? configuration.algorithm, findsMissingVectors: ready.findsMissingVectors,
-            maximumResults: ready.settings.maximumResults)
+            maximumResults: ready.settings.maximumResults, countsSorted: ready.settings.countsSorted)
     }
 
     /// Ends the work at the deadline, and maps errors of the driver to errors of the domain.

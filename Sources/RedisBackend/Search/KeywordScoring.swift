@@ -24,6 +24,9 @@ struct KeywordScoring: Sendable {
         isTanh = scorer == .bm25stdTanh
     }
 
+    /// Whether the value that the engine sorts by is the sum of BM25 over the words.
+    var isSum: Bool { engineName == TextScorer.bm25std.rawValue }
+
     /// The rank value of a row; 0 without one.
     func rank(_ row: SearchRow?) -> Double {
         guard let score = row?.score, score.isFinite else { return 0 }

@@ -29,6 +29,20 @@ extension QueryText {
         }
     }
 
+    /// The records of `scope` that hold all words of one of the sets; every word makes the score.
+    ///
+    /// - Parameter sets: positions of words, at least one in each.
+    init(words query: KeywordQuery, in scope: QueryText, holding sets: [[Int]]) {
+        self = scope
+        let words = query.words.map { "@\(RecordHash.keywordTerms):(\(plain($0)))" }
+        var alternatives = sets.map { set in "(\(set.map { words[$0] }.joined(separator: " ")))" }
+        // Only a union respects the weight in every place (see `weightless`).
+        if alternatives.count == 1 { alternatives += alternatives }
+        replaceClauses(
+            with: ["(\(alternatives.joined(separator: "|")))=>{$weight:0}"] + words.map { "(~\($0))" }
+                + scope.weightless)
+    }
+
     /// The phrases for which the engine's result is too large.
     static func needsReading(_ query: KeywordQuery) -> [[String]] {
         query.phrases.filter { runsOfDistinctWords($0).count > 1 }

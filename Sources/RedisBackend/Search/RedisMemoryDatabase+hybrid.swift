@@ -72,6 +72,8 @@ extension RedisMemoryDatabase {
         let isBroad =
             scope.keys == nil ? try await isBroad(scope.query, candidates: candidates, commands) : false
 
+        let cutoff = candidates == nil ? nil : try await self.cutoff(commands, scope, words, scoring)
+
         func batch(total: Int) throws(MemoryError) -> [RedisCommand] {
             let isExact = total <= SearchDepth.exactZone
             let count = isExact ? SearchDepth.exactZone : candidates ?? total
@@ -80,7 +82,9 @@ extension RedisMemoryDatabase {
                 ? .exact : Self.approximateScan(count, isBroad: isBroad)
             let nearest = try commands.nearestQuery(
                 scope.query, to: vector, candidates: count, scan: scan, .init(limit: count), keys: scope.keys)
-            guard !words.isEmpty, ranksAll || !isExact && candidates != nil else { return [nearest] }
+            guard !words.isEmpty, cutoff == nil, ranksAll || !isExact && candidates != nil else {
+                return [nearest]
+            }
             return [
                 nearest,
                 try commands.bestMatches(text, scorer: scoring.engineName, .init(limit: count), keys: scope.keys),
@@ -122,13 +126,16 @@ extension RedisMemoryDatabase {
             lists.nearestIDs.append(row.id)
             lists.distances[ExactString(row.id)] = row.distance
         }
-        if replies.count > 1 {
-            for row in try SearchRow.rows(replies[1]) {
-                let rank = scoring.rank(row)
-                lists.bestRank = max(lists.bestRank, rank)
-                lists.matchingIDs.append(row.id)
-                lists.ranks[ExactString(row.id)] = rank
-            }
+        var matching = replies.count > 1 ? try SearchRow.rows(replies[1]) : []
+        if let cutoff, ranksAll || !isExact {
+            let limit = isExact ? SearchDepth.exactZone : candidates ?? lists.total
+            matching = try await bestRows(commands, scope, words, text, scoring, cutoff, limit: limit)
+        }
+        for row in matching {
+            let rank = scoring.rank(row)
+            lists.bestRank = max(lists.bestRank, rank)
+            lists.matchingIDs.append(row.id)
+            lists.ranks[ExactString(row.id)] = rank
         }
         // Complete lists leave no gap: a record that does not match has no word of the query.
         if ranksAll, !isExact, candidates != nil, !words.isEmpty {

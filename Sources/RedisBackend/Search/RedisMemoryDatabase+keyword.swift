@@ -19,14 +19,15 @@ extension RedisMemoryDatabase {
                 window = .init(query.page, total: total)
             }
             var batch = [try commands.bestMatches(text, scorer: scoring.engineName, window, keys: scope.keys)]
-            if scope.keys == nil { batch.append(commands.count(text)) }
+            let isCounted = scope.keys != nil || commands.countsSorted
+            if !isCounted { batch.append(commands.count(text)) }
             if query.page.offset > 0 {
                 batch.append(
                     try commands.bestMatches(text, scorer: scoring.engineName, .init(limit: 1), keys: scope.keys))
             }
             let replies = try await client.pipeline(batch, isRead: true)
             let rows = try SearchRow.rows(replies[0])
-            let total = if let keys = scope.keys { keys.count } else { try Self.total(replies[1]) }
+            let total = if let keys = scope.keys { keys.count } else { try Self.total(replies[isCounted ? 0 : 1]) }
             let first = query.page.offset > 0 ? try SearchRow.rows(replies[replies.count - 1]).first : rows.first
             let best = scoring.rank(first)
             return try await hitPage(query, total, rows) { row, record in

@@ -13,6 +13,9 @@ struct SearchCommands: Sendable {
     /// reaches beyond them.
     var maximumResults = EngineSettings.unlimited
 
+    /// Whether the number at the start of a sorted result is that of all matches.
+    var countsSorted = false
+
     /// The name of the distance in results.
     static let distance = "distance"
 
@@ -192,7 +195,7 @@ struct SearchCommands: Sendable {
         command.append(["LIMIT", String(window.offset), String(window.limit)])
     }
 
-    private func finish(_ command: inout RedisCommand, _ query: QueryText) {
+    func finish(_ command: inout RedisCommand, _ query: QueryText) {
         command.append(["TIMEOUT", String(timeout)])
         query.appendParameters(to: &command)
         command.append(["DIALECT", "2"])

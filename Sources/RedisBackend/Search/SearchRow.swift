@@ -8,7 +8,8 @@ struct SearchRow: Sendable, Equatable, Identifiable {
     let score: Double?
     let terms: String?
 
-    /// The rows of a result; the number at its start is not a total.
+    /// The rows of a result; the number at its start is a total only where
+    /// ``SearchCommands/countsSorted`` says so.
     static func rows(_ reply: RedisValue) throws -> [SearchRow] {
         guard let rows = try reply.get().array else {
             throw MemoryError(.internalError, "the Redis server sent an unknown reply to a search")

@@ -17,6 +17,10 @@ struct EngineSettings: Sendable, Equatable {
     /// an error, or a short result.
     var maximumResults = EngineSettings.engineDefault
 
+    /// Whether FT.AGGREGATE with an order tells how many records match. RediSearch 2.10 looks at
+    /// all of them, and does; of later versions that is not known.
+    var countsSorted = false
+
     /// RediSearch's MAXSEARCHRESULTS if nothing is known; its default for MAXAGGREGATERESULTS is
     /// higher.
     static let engineDefault = 1_000_000
@@ -90,6 +94,7 @@ struct EngineSettings: Sendable, Equatable {
         }
         failsOnTimeout = holds(0)
         completesPrefixes = holds(1) && holds(2)
+        countsSorted = InfoText(info)["search_version"].map { $0.hasPrefix("2.10.") } ?? false
         maximumResults = min(limit(3) ?? Self.engineDefault, limit(4) ?? Self.unlimited, Self.unlimited)
     }
 
