@@ -49,7 +49,7 @@ public enum BackendStatus: Int32, Sendable, CaseIterable {
             case .embeddingFailed, .embeddingRefused: .embeddingFailed
             case .misconfigured: .misconfigured
             case .internalError, .forbidden, .notFound, .conflict, .preconditionFailed, .languageModelFailed,
-                .languageModelRefused:
+                .languageModelRefused, .languageModelRefusedPrompt, .languageModelUnusable:
                 .internalError
             }
     }

@@ -36,20 +36,20 @@ public enum LanguageModelFactory {
         let limits = LanguageLimits(
             concurrency: configurations[0].concurrency, tokensPerHour: configurations[0].tokensPerHour,
             budgetName: configurations[0].names.tokensPerHour)
-        var made: [String: MeteredLanguageModel] = [:]
+        var made: [ExactString: MeteredLanguageModel] = [:]
         var models: [MeteredLanguageModel?] = []
         for configuration in configurations {
             guard let model = configuration.model else {
                 models.append(nil)
                 continue
             }
-            if made[model] == nil {
-                made[model] = MeteredLanguageModel(
+            if made[ExactString(model)] == nil {
+                made[ExactString(model)] = MeteredLanguageModel(
                     try ServiceLanguageModel(
                         model: model, configuration, client: client, logger: logger, clock: clock),
                     limits: limits, clock: clock)
             }
-            models.append(made[model])
+            models.append(made[ExactString(model)])
         }
         return models
     }

@@ -34,15 +34,35 @@ public final class MeteredLanguageModel: LanguageModel {
     }
 
     public func answer(_ request: LanguageRequest) async throws -> LanguageAnswer {
-        try begin()
+        try begin(request)
         do {
             let answer = try await wrapped.answer(request)
-            end(request, tokens: answer.tokens, failed: false)
+            end(request, .answered, tokens: answer.tokens)
             return answer
         } catch {
-            // A call that was given up says nothing about the service.
-            end(request, tokens: TokenCount(), failed: !(error is CancellationError))
+            end(request, Outcome(error))
             throw error
+        }
+    }
+
+    /// What a call says about the service.
+    private enum Outcome {
+        case answered
+        /// It does not work.
+        case failed
+        /// It works, and has no answer to this prompt: other prompts need not rest for it.
+        case refusedPrompt
+        /// Nothing: the call was given up.
+        case cancelled
+
+        init(_ error: any Error) {
+            let refusals: [MemoryError.Code] = [.languageModelRefusedPrompt, .languageModelUnusable]
+            self =
+                switch error {
+                case is CancellationError: .cancelled
+                case let error as MemoryError where refusals.contains(error.code): .refusedPrompt
+                default: .failed
+                }
         }
     }
 
@@ -63,8 +83,8 @@ public final class MeteredLanguageModel: LanguageModel {
         }
     }
 
-    private func begin() throws(MemoryError) {
-        if let error = rest() { throw error }
+    private func begin(_ request: LanguageRequest) throws(MemoryError) {
+        if let error = rest() ?? wrapped.refusal(of: request) { throw error }
         try limits.begin(at: clock.elapsed(), model: model)
     }
 
@@ -78,7 +98,7 @@ public final class MeteredLanguageModel: LanguageModel {
         )
     }
 
-    private func end(_ request: LanguageRequest, tokens: TokenCount, failed: Bool) {
+    private func end(_ request: LanguageRequest, _ outcome: Outcome, tokens: TokenCount = TokenCount()) {
         let now = clock.elapsed()
         limits.end(tokens, at: now)
         state.withLock { state in
@@ -88,10 +108,14 @@ public final class MeteredLanguageModel: LanguageModel {
             }
             var count = state.usage[key] ?? UsageCount()
             count.calls += 1
-            count.failures += failed ? 1 : 0
+            if outcome == .failed || outcome == .refusedPrompt { count.failures += 1 }
             count.tokens = count.tokens + tokens
             state.usage[key] = count
-            state.failures = failed ? state.failures + 1 : 0
+            switch outcome {
+            case .answered: state.failures = 0
+            case .failed: state.failures += 1
+            case .refusedPrompt, .cancelled: break
+            }
             guard state.failures >= Self.failuresUntilPause else { return }
             state.failures = 0
             state.restsUntil = now + Self.pause

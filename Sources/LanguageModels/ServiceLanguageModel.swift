@@ -26,6 +26,7 @@ final class ServiceLanguageModel: AnsweringModel {
         service.attemptTimeout = configuration.attemptTimeout
         service.deadline = configuration.deadline
         service.maximumAttempts = 3
+        service.sharesPauses = true
         let names = configuration.names
         let path: String
         let fields: ServiceFieldNames
@@ -57,6 +58,7 @@ final class ServiceLanguageModel: AnsweringModel {
         }
         let purpose = ServicePurpose(
             noun: "language", path: path, failed: .languageModelFailed, refused: .languageModelRefused,
+            refusedContent: .languageModelRefusedPrompt, unusable: .languageModelUnusable,
             adviceOnContent: "the prompt was refused, or \(names.model) is wrong", names: fields)
         self.service = try RetryingClient(
             service, model: called, purpose: purpose, client: client, logger: logger, clock: clock)
@@ -74,13 +76,20 @@ final class ServiceLanguageModel: AnsweringModel {
         return answer
     }
 
-    func unavailability() async -> String? { service.lastFailure }
+    func refusal(of request: LanguageRequest) -> MemoryError? {
+        service.refusal(by: service.deadline(within: request.timeLimit))
+    }
+
+    func unavailability() async -> String? { service.refusal()?.message ?? service.lastFailure }
 }
 
 /// What ``MeteredLanguageModel`` bounds: the members of ``LanguageModel`` without the usage.
 protocol AnsweringModel: Sendable {
     var model: String { get }
     func answer(_ request: LanguageRequest) async throws -> LanguageAnswer
+    /// The error of a request that cannot be sent within its time, because the service has asked
+    /// for a pause.
+    func refusal(of request: LanguageRequest) -> MemoryError?
     func unavailability() async -> String?
 }
 

@@ -28,6 +28,7 @@ public struct RetryingClient: Sendable {
     private let logger: Logger
     private let clock: ServiceClock
     private let health: ServiceHealth
+    private let sharedPause: ServicePause?
 
     /// - Parameter client: sends the requests; its owner closes it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
@@ -43,6 +44,7 @@ public struct RetryingClient: Sendable {
         self.logger = logger
         self.clock = clock
         health = ServiceHealth(clock: clock)
+        sharedPause = configuration.sharesPauses ? ServicePause() : nil
     }
 
     /// The end of a call that starts now, on the clock of this client. The requests of one call
@@ -56,6 +58,28 @@ public struct RetryingClient: Sendable {
 
     /// The reason of the last failure, unless a success followed or it is a minute old.
     public var lastFailure: String? { health.lastFailure }
+
+    /// The error of a call that would have to wait for the end of a pause beyond `deadline`
+    /// (``ServiceConfiguration/sharesPauses``); `nil` if it may be sent, now or in time.
+    ///
+    /// - Parameter deadline: `nil` for now.
+    public func refusal(by deadline: Duration? = nil) -> MemoryError? {
+        let now = clock.elapsed()
+        guard let rest = sharedPause?.rest(at: now), now + rest >= deadline ?? now else { return nil }
+        return ServiceFailure(pausing: rest, model: model, purpose: purpose).error
+    }
+
+    /// Waits for the end of a pause that the service has asked for.
+    ///
+    /// - Throws: ``ServiceFailure`` if it ends after `deadline`; `CancellationError`.
+    private func waitForPause(by deadline: Duration) async throws {
+        while let rest = sharedPause?.rest(at: clock.elapsed()) {
+            guard clock.elapsed() + rest < deadline else {
+                throw ServiceFailure(pausing: rest, model: model, purpose: purpose)
+            }
+            try await clock.sleep(rest)
+        }
+    }
 
     /// Sends one request, and repeats it if that may help.
     ///
@@ -103,6 +127,7 @@ public struct RetryingClient: Sendable {
     ) async throws -> Answer {
         var attempts = 0
         while true {
+            try await waitForPause(by: deadline)
             attempts += 1
             do {
                 let remaining = deadline - clock.elapsed()
@@ -111,6 +136,7 @@ public struct RetryingClient: Sendable {
                 health.record(nil)
                 return answer
             } catch let failure as ServiceFailure {
+                if let asked = failure.retryAfter { sharedPause?.note(asked, at: clock.elapsed()) }
                 let pause = pause(after: attempts, failure)
                 let isLast =
                     !failure.isWorthRetrying || attempts >= configuration.maximumAttempts
@@ -138,7 +164,8 @@ public struct RetryingClient: Sendable {
         probing body: [UInt8], quoting texts: ArraySlice<String>,
         read: @escaping @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
     ) async -> String? {
-        await health.unavailability {
+        if let refusal = refusal() { return refusal.message }
+        return await health.unavailability {
             do {
                 let timeout = min(configuration.attemptTimeout, .seconds(5))
                 _ = try await attempt(body, quoting: texts, timeout: timeout, read: read)

@@ -17,6 +17,9 @@ public struct ServiceConfiguration: Sendable {
     public var deadline: Duration = .seconds(60)
     /// Attempts for one request. Default: 4.
     public var maximumAttempts = 4
+    /// Whether a pause that the service asks for (`Retry-After`) holds for all calls, also for
+    /// later ones: none is sent before it is over. Default: no; each call is tried by itself.
+    public var sharesPauses = false
 
     public init() {}
 }

@@ -25,9 +25,19 @@ struct ServiceFailure: Error {
         concernsService = failure.code != .queueFull && failure.code != .tooLarge
     }
 
+    /// A call that was not sent, because the service has asked for a pause.
+    init(pausing rest: Duration, model: ModelName, purpose: ServicePurpose) {
+        error = MemoryError(
+            purpose.failed,
+            "the \(purpose.noun) service of the model \(model.configured) has asked for a pause, which ends in \(rest.components.seconds + 1) s"
+        )
+        isWorthRetrying = false
+        concernsService = false
+    }
+
     /// A response with status 200 whose body is not as expected.
     init(unusable reason: String, model: ModelName, purpose: ServicePurpose) {
-        error = MemoryError(purpose.failed, "the \(purpose.noun) model \(model.configured) returned \(reason)")
+        error = MemoryError(purpose.unusable, "the \(purpose.noun) model \(model.configured) returned \(reason)")
         isWorthRetrying = false
         concernsService = true
     }
@@ -40,15 +50,17 @@ struct ServiceFailure: Error {
         let summary = ServiceFailure.summary(response.body, texts: texts, secret: secret)
         let reason = summary.message.map { ": \($0)" } ?? ""
         let advice = Self.advice(onRefusal: response.status, purpose)
+        concernsService = ![400, 413, 422].contains(response.status)
         error = MemoryError(
-            advice == nil ? purpose.failed : purpose.refused,
+            advice == nil ? purpose.failed : concernsService ? purpose.refused : purpose.refusedContent,
             "the \(purpose.noun) service responded with \(response.status) for the model \(model.configured)\(reason)\(advice.map { "; \($0)" } ?? "")"
         )
         // A spent quota has the status of a rate limit, but waiting does not bring it back.
         let isQuota = summary.code == "insufficient_quota"
         isWorthRetrying = [408, 429].contains(response.status) && !isQuota || response.status >= 500
-        concernsService = ![400, 413, 422].contains(response.status)
         refusesContent = [400, 422].contains(response.status)
+        // A redirection may have one too, which is about something else.
+        guard response.status == 408 || response.status == 429 || response.status >= 500 else { return }
         retryAfter = response.headers["retry-after"].flatMap { ServiceFailure.retryAfter($0, now: now) }
     }
 

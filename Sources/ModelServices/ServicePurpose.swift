@@ -10,6 +10,10 @@ public struct ServicePurpose: Sendable {
     public let failed: MemoryError.Code
     /// The code of a permanent refusal.
     public let refused: MemoryError.Code
+    /// The code of a refusal of the request's content (400, 413, 422).
+    public let refusedContent: MemoryError.Code
+    /// The code of a response with status 200 that is not as expected.
+    public let unusable: MemoryError.Code
     /// What to check after a refusal of the request's content (400, 413, 415, 422).
     public let adviceOnContent: String
     /// An alternative that needs neither a key nor another service, such as a model that is
@@ -18,14 +22,20 @@ public struct ServicePurpose: Sendable {
     /// How messages name the fields.
     public let names: ServiceFieldNames
 
+    /// - Parameters:
+    ///   - refusedContent: `nil` for `refused`.
+    ///   - unusable: `nil` for `failed`.
     public init(
-        noun: String, path: String, failed: MemoryError.Code, refused: MemoryError.Code, adviceOnContent: String,
+        noun: String, path: String, failed: MemoryError.Code, refused: MemoryError.Code,
+        refusedContent: MemoryError.Code? = nil, unusable: MemoryError.Code? = nil, adviceOnContent: String,
         alternative: String? = nil, names: ServiceFieldNames
     ) {
         self.noun = noun
         self.path = path
         self.failed = failed
         self.refused = refused
+        self.refusedContent = refusedContent ?? refused
+        self.unusable = unusable ?? failed
         self.adviceOnContent = adviceOnContent
         self.alternative = alternative
         self.names = names

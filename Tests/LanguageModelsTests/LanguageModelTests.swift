@@ -102,8 +102,8 @@ import Testing
             for (fault, code) in [
                 (["mode": "echo_key"] as [String: any Sendable], MemoryError.Code.languageModelRefused),
                 (["mode": "status", "status": 404], .languageModelRefused),
-                (["mode": "echo_text"], .languageModelRefused),
-                (["mode": "not_json"], .languageModelFailed),
+                (["mode": "echo_text"], .languageModelRefusedPrompt),
+                (["mode": "not_json"], .languageModelUnusable),
             ] {
                 try await server.control(fault)
                 let error = await #expect(throws: MemoryError.self) {
@@ -138,7 +138,7 @@ import Testing
         try await withModel { model, server in
             try await server.control(["mode": "status", "status": 200, "body": body])
             let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
-            #expect(error?.code == .languageModelFailed)
+            #expect(error?.code == .languageModelUnusable)
         }
     }
 
@@ -229,15 +229,127 @@ import Testing
         }
     }
 
-    /// A clock that only the test moves.
+    /// A clock that only the test moves, and sleep if it says so.
     private final class HeldClock: Sendable {
         private let now = Mutex(Duration.zero)
+        private let slept = Mutex<[Duration]>([])
+        private let isMovedBySleep: Bool
+
+        init(isMovedBySleep: Bool = false) {
+            self.isMovedBySleep = isMovedBySleep
+        }
+
+        var sleeps: [Duration] { slept.withLock(\.self) }
 
         func move(by duration: Duration) { now.withLock { $0 += duration } }
 
         var clock: ServiceClock {
             ServiceClock(
-                sleep: { _ in }, elapsed: { self.now.withLock(\.self) }, unixSeconds: { 0 }, chance: { 0 })
+                sleep: { duration in
+                    try Task.checkCancellation()
+                    self.slept.withLock { $0.append(duration) }
+                    if self.isMovedBySleep { self.move(by: duration) }
+                }, elapsed: { self.now.withLock(\.self) }, unixSeconds: { 784_111_777 }, chance: { 0 })
+        }
+    }
+
+    // MARK: Pauses that the service asks for
+
+    private func refuse(
+        _ server: FakeEmbeddingsServer, for pause: String, status: Int = 429, times: Int = 1
+    ) async throws {
+        try await server.control(
+            ["mode": "status", "status": status, "times": times, "headers": ["Retry-After": pause]])
+    }
+
+    @Test(arguments: [
+        (429, "7", 7), (503, "7", 7), (429, "Sun, 06 Nov 1994 08:49:47 GMT", 10),
+        (503, "Sun, 06 Nov 1994 08:49:47 GMT", 10),
+    ])
+    func `an attempt waits as long as the service asks`(
+        _ status: Int, _ pause: String, _ seconds: Int
+    ) async throws {
+        let held = HeldClock(isMovedBySleep: true)
+        try await withModel(clock: held.clock) { model, server in
+            try await refuse(server, for: pause, status: status)
+            #expect(try await model.answer(request()).text == "ok")
+            #expect(held.sleeps == [.seconds(seconds)])
+            #expect(try await server.stats().requests == 2)
+            // It is over: the next call does not wait.
+            #expect(try await model.answer(request()).text == "ok")
+            #expect(held.sleeps.count == 1)
+        }
+    }
+
+    @Test func `no call is sent before the end of a pause, and none that waits counts`() async throws {
+        let held = HeldClock(isMovedBySleep: true)
+        try await withModel(clock: held.clock) { model, server in
+            try await refuse(server, for: "60", times: 100)
+            // The request has 20 seconds.
+            let first = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(first?.code == .languageModelFailed && first?.message.contains("429") == true)
+            try await server.control(["mode": "ok"])
+            for _ in 0..<(2 * MeteredLanguageModel.failuresUntilPause) {
+                held.move(by: .seconds(3))
+                let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+                #expect(error?.code == .languageModelFailed && error?.message.contains("pause") == true)
+            }
+            #expect(await model.unavailability()?.contains("pause") == true)
+            #expect(held.sleeps.isEmpty)
+            #expect(try await server.stats().requests == 1)
+            #expect(model.usage.map(\.calls) == [1] && model.usage.map(\.failures) == [1])
+            // 30 seconds are left, which a longer request has.
+            let patient = LanguageRequest(
+                .extraction, prompt: "p", quoting: [], namespace: nil, timeLimit: .seconds(100))
+            #expect(try await model.answer(patient).text == "ok")
+            #expect(held.sleeps == [.seconds(30)])
+            #expect(await model.unavailability() == nil)
+            #expect(try await model.answer(request()).text == "ok")
+        }
+    }
+
+    @Test func `a pause that is far too long ends after an hour`() async throws {
+        let held = HeldClock(isMovedBySleep: true)
+        try await withModel(clock: held.clock) { model, server in
+            try await refuse(server, for: "900000")
+            await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            held.move(by: .seconds(3500))
+            await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(try await server.stats().requests == 1)
+            held.move(by: .seconds(100))
+            #expect(try await model.answer(request()).text == "ok")
+        }
+    }
+
+    @Test func `a pause that grows while a call waits is waited for`() async throws {
+        let held = HeldClock(isMovedBySleep: true)
+        try await withModel(clock: held.clock) { model, server in
+            try await refuse(server, for: "5", times: 2)
+            #expect(try await model.answer(request()).text == "ok")
+            #expect(held.sleeps == [.seconds(5), .seconds(5)])
+            // A pause of nothing is none, and there are three attempts.
+            try await refuse(server, for: "0", times: 3)
+            await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(try await model.answer(request()).text == "ok")
+        }
+    }
+
+    @Test func `a rest after failures and a pause of the service both hold`() async throws {
+        let held = HeldClock(isMovedBySleep: true)
+        try await withModel(clock: held.clock) { model, server in
+            for _ in 0..<MeteredLanguageModel.failuresUntilPause {
+                try await refuse(server, for: "40", status: 503)
+                await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+                held.move(by: .seconds(40))
+            }
+            let sent = try await server.stats().requests
+            #expect(sent == MeteredLanguageModel.failuresUntilPause)
+            // The rest has 30 seconds from the last failure on, the pause 40, which are over.
+            #expect(try await model.answer(request()).text == "ok")
+            // Of 20 seconds there are two attempts.
+            try await refuse(server, for: "10", status: 503, times: 2)
+            await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(try await server.stats().requests == sent + 3)
         }
     }
 
@@ -273,7 +385,7 @@ import Testing
     @Test func `after failures in a row the model rests`() async throws {
         let held = HeldClock()
         try await withModel(clock: held.clock) { model, server in
-            try await server.control(["mode": "status", "status": 400])
+            try await server.control(["mode": "status", "status": 401])
             for _ in 0..<MeteredLanguageModel.failuresUntilPause {
                 await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
             }
@@ -283,6 +395,23 @@ import Testing
             held.move(by: MeteredLanguageModel.pause)
             #expect(try await model.answer(request()).text == "ok")
             #expect(model.usage.first?.failures == MeteredLanguageModel.failuresUntilPause)
+        }
+    }
+
+    @Test(
+        arguments: [
+            ["mode": "status", "status": 400], ["mode": "status", "status": 413], ["mode": "not_json"],
+        ] as [[String: any Sendable]])
+    func `prompts that have no answer do not make the model rest`(_ fault: [String: any Sendable]) async throws {
+        try await withModel { model, server in
+            try await server.control(fault)
+            for _ in 0..<(2 * MeteredLanguageModel.failuresUntilPause) {
+                let error = await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+                #expect([.languageModelRefusedPrompt, .languageModelUnusable].contains(error?.code))
+            }
+            try await server.control(["mode": "ok"])
+            #expect(try await model.answer(request()).text == "ok")
+            #expect(model.usage.map(\.failures) == [2 * MeteredLanguageModel.failuresUntilPause])
         }
     }
 

@@ -83,6 +83,9 @@ struct LanguageFixture {
                             job.attempt >= 3
                             ? await queue.bury(job, reason: error.message)
                             : await queue.retry(job, after: .seconds(1), reason: error.message)
+                    } catch {
+                        // The handler has given the job up by itself.
+                        _ = await queue.bury(job, reason: "\(error)")
                     }
                 }
             }

@@ -58,6 +58,14 @@ import Testing
         #expect(try await memory.count(.everything) == 6)
     }
 
+    @Test(arguments: [2, 7, 8, 12]) func `any number of copies become one in one run`(_ count: Int) async throws {
+        try await memory.create(
+            (0..<count).map { try MemoryRecord(id: "\($0)", text: "[1] same", namespace: "x.y z") },
+            deduplicate: false)
+        #expect(try await memory.compact(.everything, for: .unrestricted).merged == count - 1)
+        #expect(try await memory.count(.everything) == 1)
+    }
+
     @Test func `many groups are united, only in the caller's scope`() async throws {
         let records = try (0..<900).map { index in
             try MemoryRecord(id: "\(index)", text: "[1] \(index % 300)", namespace: index < 600 ? "n" : "m")

@@ -231,6 +231,40 @@ import Testing
         #expect(await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0))
     }
 
+    @Test func `a group without a usable answer is asked about three times a day`() async throws {
+        model.replies("I would rather not.")
+        try await memory.create(
+            [record("a", "[1, 0] a", day: -9), record("b", "[1, 0] b", day: -8)], deduplicate: true)
+        for _ in 0..<8 {
+            try await runJobs()
+            _ = try await memory.compact(.everything, for: .unrestricted)
+            clock.move(bySeconds: 600)
+        }
+        // Each with its repair.
+        #expect(model.prompts.count == 6)
+        clock.move(bySeconds: 86_400)
+        model.replies(Self.same([1, 2]))
+        try await runJobs()
+        #expect(try await ids() == ["a"])
+    }
+
+    @Test func `memories that the service refuses hold up no others`() async throws {
+        model.replies { request in
+            if request.prompt.contains("poison") { throw MemoryError(.languageModelRefusedPrompt, "no") }
+            return ScriptedModel.answer(request.prompt.hasPrefix("Answer with") ? "OK" : Self.same([1, 2]))
+        }
+        try await memory.create(
+            [
+                record("a", "[1, 0] poison", day: -9), record("b", "[1, 0] b", day: -8),
+                record("c", "[0, 1] c", day: -9), record("d", "[0, 1] d", day: -8),
+            ], deduplicate: true)
+        try await runJobs()
+        #expect(try await ids() == ["a", "b", "c"])
+        for job in await queue.lease(kinds: [IndexingJob.kind], limit: 10, for: .seconds(60)) {
+            await #expect(throws: MemoryError.self) { try await handler.run(job, isLastAttempt: true) }
+        }
+    }
+
     @Test func `a wrong part of an answer is left out alone`() {
         let memories = (1...4).compactMap { try? MemoryRecord(id: "\($0)", text: "text", now: clock.now) }
         let items: [JSONValue] = [

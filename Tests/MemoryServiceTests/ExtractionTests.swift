@@ -225,7 +225,7 @@ import Testing
         #expect(try await messages().allSatisfy(\.discreteMemoryExtracted))
     }
 
-    @Test func `a message that the model cannot work on does not hold up those before it`() async throws {
+    @Test func `a message that the model cannot work on does not hold up the others`() async throws {
         model.replies { request in
             ScriptedModel.answer(
                 request.prompt.contains("] Saturday 2024-05-04T10:00:00Z user: says m3")
@@ -234,8 +234,8 @@ import Testing
         try await put(["m0", "m1", "m2", "m3", "m4"])
         clock.move(bySeconds: 31)
         let job = try #require(await queue.lease(kinds: [ExtractionJob.kind], limit: 1, for: .seconds(60)).first)
-        await #expect(throws: MemoryError.self) { try await handler().run(job, isLastAttempt: false) }
-        #expect(try await messages().map(\.discreteMemoryExtracted) == [true, true, true, false, false])
+        try await handler().run(job, isLastAttempt: false)
+        #expect(try await messages().map(\.discreteMemoryExtracted) == [true, true, true, false, true])
     }
 
     @Test func `two jobs of a session do not extract the same messages`() async throws {

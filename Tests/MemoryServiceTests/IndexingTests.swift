@@ -206,6 +206,53 @@ import Testing
         #expect(try await memory.record(id: "a").discreteMemoryExtracted)
     }
 
+    @Test func `a memory that the service refuses has a job of its own for each step`() async throws {
+        model.replies { request in
+            if request.prompt.contains("poison") { throw MemoryError(.languageModelRefusedPrompt, "no") }
+            if request.prompt.hasPrefix("Answer with") { return ScriptedModel.answer("OK") }
+            return ScriptedModel.answer(request.task == .tags ? Self.tags : Self.extracted)
+        }
+        let records = try ["poison", "harmless"].map { text in
+            try MemoryRecord(
+                id: text, text: text, sessionID: "s", userID: "u", namespace: "n", discreteMemoryExtracted: false,
+                now: clock.now)
+        }
+        try await memory.create(records, deduplicate: false)
+        #expect(try await runJobs() == 1)
+        // The other one is extracted from already, and gets its topics from its own job.
+        #expect(try await memory.record(id: "harmless").discreteMemoryExtracted)
+        var failed = 0
+        for _ in 0..<3 {
+            for job in await queue.lease(kinds: [IndexingJob.kind], limit: 10, for: .seconds(60)) {
+                do {
+                    try await handler().run(job, isLastAttempt: true)
+                    #expect(await queue.complete(job))
+                } catch {
+                    failed += 1
+                    #expect(await queue.bury(job, reason: "\(error)"))
+                }
+            }
+        }
+        #expect(failed == 2)
+        #expect(try await memory.record(id: "harmless").entities == ["Bo"])
+        #expect(await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 2))
+        // They can be tried again.
+        model.replies { ScriptedModel.answer($0.task == .tags ? Self.tags : Self.extracted) }
+        #expect(await queue.requeue(nil) == 2)
+        try await runJobs()
+        let done = try await memory.record(id: "poison")
+        #expect(done.discreteMemoryExtracted && done.entities == ["Bo"])
+    }
+
+    @Test func `records with topics and entities cost no calls of their own`() async throws {
+        let both = try MemoryRecord(id: "both", text: "a", topics: ["t"], entities: ["e"], now: clock.now)
+        let topics = try MemoryRecord(id: "topics", text: "b", topics: ["t"], now: clock.now)
+        let entities = try MemoryRecord(id: "entities", text: "c", entities: ["e"], now: clock.now)
+        try await memory.create([both, topics, entities], deduplicate: false)
+        #expect(try await runJobs() == 0)
+        #expect(model.prompts.isEmpty)
+    }
+
     @Test func `a crash at any call of the documents extracts once`() async throws {
         for calls in 0..<6 {
             let test = IndexingTests()

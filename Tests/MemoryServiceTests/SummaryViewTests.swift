@@ -280,6 +280,106 @@ import Testing
         #expect(try await views.view(id: mine.id, for: callers[0]).id == mine.id)
     }
 
+    @Test func `a view that is deleted or replaced while it runs leaves no old summaries`() async throws {
+        let (views, model) = (views(), model)
+        try await store("a")
+        try await store("b", user: "bob")
+        func partitions(_ id: String) async throws -> Int {
+            await documents.documents(.summaryPartition, of: id, within: .everything, page: try PageRequest()).total
+        }
+        let deleted = try await views.create(definition(), for: .unrestricted)
+        model.replies { _ in
+            if model.prompts.count == 2 { try await views.delete(id: deleted.id, for: .unrestricted) }
+            return ScriptedModel.answer("fine")
+        }
+        let task = try await views.start(id: deleted.id, taskID: nil, isForced: false, for: .unrestricted)
+        try await runJobs(views)
+        #expect(try await partitions(deleted.id) == 0)
+        #expect(try await tasks.task(id: task.id, for: .unrestricted).status.isOver)
+
+        let replaced = try await views.create(definition(), for: .unrestricted)
+        let other = definition([.namespace])
+        model.replies { _ in
+            _ = try await views.replace(id: replaced.id, other, for: .unrestricted)
+            return ScriptedModel.answer("fine")
+        }
+        _ = try await views.run(id: replaced.id, group: ["user_id": "ada"], isForced: false, for: .unrestricted)
+        #expect(try await partitions(replaced.id) == 0)
+    }
+
+    @Test func `a group that the model has no answer to is not asked about for ever`() async throws {
+        let views = views()
+        let view = try await views.create(definition(continuous: true), for: .unrestricted)
+        try await store("a")
+        try await store("b", user: "bob")
+        model.replies { request in
+            if request.prompt.contains("text of a") { throw MemoryError(.languageModelRefusedPrompt, "no") }
+            return ScriptedModel.answer("fine")
+        }
+        func asked() -> Int { model.prompts.filter { $0.contains("text of a") }.count }
+        let turns = Turns(documents: documents)
+        for _ in 0..<10 {
+            try await views.startDue(every: 3600, turns: turns)
+            try await runJobs(views)
+            clock.move(bySeconds: 3601)
+        }
+        #expect(asked() == 3)
+        #expect(try await partitions(views, view) == ["ada": "", "bob": "fine"])
+        // Who asks for it is answered, and so is who insists, and what has changed is asked about.
+        #expect(
+            await failureCode {
+                try await views.run(id: view.id, group: ["user_id": "ada"], isForced: false, for: .unrestricted)
+            } == .languageModelFailed)
+        #expect(asked() == 4)
+        model.replies("fine")
+        let forced = try await views.start(id: view.id, taskID: nil, isForced: true, for: .unrestricted)
+        try await runJobs(views)
+        #expect(try await tasks.task(id: forced.id, for: .unrestricted).status == .success)
+        #expect(try await partitions(views, view) == ["ada": "fine", "bob": "fine"])
+    }
+
+    @Test func `jobs of a continuous view do not pile up while the model is down`() async throws {
+        let views = views()
+        _ = try await views.create(definition(continuous: true), for: .unrestricted)
+        try await store("a")
+        model.replies { _ in throw MemoryError(.languageModelFailed, "down") }
+        let turns = Turns(documents: documents)
+        for _ in 0..<400 {
+            try await views.startDue(every: 3600, turns: turns)
+            try await runJobs(views)
+            clock.move(bySeconds: 45)
+        }
+        #expect(await queue.counts().waiting <= 4)
+        #expect(await queue.counts().dead == 0)
+        model.replies("fine")
+        try await runJobs(views)
+        #expect(model.prompts.last?.contains("text of a") == true)
+    }
+
+    @Test func `the id of the server's own task is not for clients`() async throws {
+        let views = views()
+        let view = try await views.create(definition(), for: .unrestricted)
+        #expect(
+            await failureCode {
+                try await views.start(
+                    id: view.id, taskID: Compactions.periodicTask, isForced: false, for: .unrestricted)
+            } == .conflict)
+    }
+
+    @Test func `a limited caller sees its own tasks in the list`() async throws {
+        let views = views()
+        let callers = ["a", "b"].map { Caller(subject: $0, namespaces: [$0], rights: .all) }
+        for caller in callers {
+            let view = try await views.create(definition(), for: caller)
+            _ = try await views.start(id: view.id, taskID: "t-\(caller.subject)", isForced: false, for: caller)
+        }
+        for caller in callers {
+            let listed = try await tasks.tasks(page: PageRequest(limit: 10), for: caller)
+            #expect(listed.items.map(\.id) == ["t-\(caller.subject)"] && listed.total == 1)
+        }
+        #expect(try await tasks.tasks(page: PageRequest(limit: 10), for: .unrestricted).total == 2)
+    }
+
     @Test func `users whose names differ only in their bytes have a summary each`() async throws {
         let users = ["caf\u{e9}", "cafe\u{301}"]
         try await memory.create(

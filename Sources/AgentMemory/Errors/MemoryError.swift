@@ -34,12 +34,16 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
         /// The embedding service refuses the key, the model, the address or the texts until a
         /// setting changes; a retry does not help. REST: 502.
         case embeddingRefused
-        /// The service of a language model is down, refused the work for now, or returned something
-        /// that cannot be used; or the model's budget is used up. REST: 503.
+        /// The service of a language model is down or refused the work for now; or the model's
+        /// budget is used up. REST: 503.
         case languageModelFailed
-        /// That service refuses the key, the model, the address or the prompt until a setting
-        /// changes. REST: 502.
+        /// That service refuses the key, the model or the address until a setting changes. REST:
+        /// 502.
         case languageModelRefused
+        /// That service refuses what the prompt says; it may answer others. REST: 502.
+        case languageModelRefusedPrompt
+        /// That service, or the model, returned something that cannot be used. REST: 503.
+        case languageModelUnusable
         /// A setting is wrong, or does not fit what the store holds. Stops start-up; REST: 500.
         case misconfigured
         /// The server broke one of its own rules. REST: 500.
@@ -103,7 +107,7 @@ public struct MemoryError: Error, Sendable, CustomStringConvertible {
                 case .storeUnavailable, .timedOut, .internalError: true
                 case .invalidInput, .invalidCombination, .forbidden, .notFound, .conflict, .preconditionFailed,
                     .unsupported, .embeddingFailed, .embeddingRefused, .languageModelFailed, .languageModelRefused,
-                    .misconfigured:
+                    .languageModelRefusedPrompt, .languageModelUnusable, .misconfigured:
                     false
                 }
             }()

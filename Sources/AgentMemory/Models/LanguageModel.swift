@@ -8,7 +8,9 @@ public protocol LanguageModel: Sendable {
     ///
     /// - Throws: ``MemoryError`` with code `timedOut` when the request's time limit or the model's
     ///   own has passed, `languageModelFailed` for what a later call may mend,
-    ///   `languageModelRefused` for what needs another setting; `CancellationError`.
+    ///   `languageModelRefused` for what needs another setting, `languageModelRefusedPrompt` for
+    ///   what needs another prompt, `languageModelUnusable` for a response without an answer;
+    ///   `CancellationError`.
     func answer(_ request: LanguageRequest) async throws -> LanguageAnswer
 
     /// Whether the model can answer, known from recent calls, because a call of its own would cost

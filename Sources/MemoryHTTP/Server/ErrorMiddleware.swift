@@ -63,10 +63,10 @@ struct ErrorMiddleware: RouterMiddleware {
             return .error(.conflict, error.message)
         case .preconditionFailed:
             return .error(.preconditionFailed, error.message)
-        case .storeUnavailable, .timedOut, .embeddingFailed, .languageModelFailed:
+        case .storeUnavailable, .timedOut, .embeddingFailed, .languageModelFailed, .languageModelUnusable:
             logger.warning("request refused", metadata: ["error": "\(error)"])
             return .error(.serviceUnavailable, error.message)
-        case .embeddingRefused, .languageModelRefused:
+        case .embeddingRefused, .languageModelRefused, .languageModelRefusedPrompt:
             logger.error("request failed", metadata: ["error": "\(error)"])
             return .error(.badGateway, error.message)
         case .misconfigured, .internalError:

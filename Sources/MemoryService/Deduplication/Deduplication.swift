@@ -31,6 +31,12 @@ public struct Deduplication: Sendable {
     private static let attempts = 3
     /// How long it is known that a group was compared, in seconds.
     private static let keptSeconds = 90 * 86_400
+    /// Failures of the model after which it is not asked about a group for a while: of calls, and
+    /// answers that cannot be used, each of which counts as several.
+    private static let mostFailures = 12
+    private static let failuresOfAnswer = 4
+    /// How long failures are counted after the last one, in seconds.
+    private static let failureSeconds = 86_400
     /// Hits that are looked through for memories without a namespace, user or session.
     private static let mostHits = 500
 
@@ -65,8 +71,8 @@ public struct Deduplication: Sendable {
     /// Compares a memory with those near to it, and does what the model decides. A memory that does
     /// not exist any more is left alone.
     ///
-    /// - Throws: ``ModelQuestions/Pause``, and ``MemoryError``: of the stores, and with code
-    ///   `languageModelRefused`.
+    /// - Throws: ``ModelQuestions/Pause``, and ``MemoryError``: of the stores, with code
+    ///   `languageModelRefused`, and with ``MemoryError/concernsPrompt``.
     func run(_ id: String, for caller: Caller) async throws {
         let memories = memory.memories.scoped(to: caller)
         // What is removed must be in a history.
@@ -79,7 +85,20 @@ public struct Deduplication: Sendable {
             case .group(let found): group = found
             }
             let key = group.key
-            guard try await documents.document(key) == nil, let findings = try await findings(group) else { return }
+            let noted = try await documents.document(key)
+            let failures = noted.map { $0.document.body["failures"]?.intValue ?? Self.mostFailures } ?? 0
+            guard failures < Self.mostFailures else { return }
+            let found: [Comparison.Finding]?
+            do {
+                found = try await findings(group)
+            } catch let error as MemoryError where error.concernsPrompt {
+                try await note(key, of: group, failures: failures + 1)
+                throw error
+            }
+            // A later compaction asks again.
+            guard let findings = found else {
+                return try await note(key, of: group, failures: failures + Self.failuresOfAnswer)
+            }
             var isDone = true
             for finding in findings where try await !apply(finding, to: group, memories, caller) { isDone = false }
             if isDone { return try await note(key, of: group) }
@@ -192,11 +211,14 @@ public struct Deduplication: Sendable {
 
     /// Notes that the model was asked, so that memories that differ, and those that a user has
     /// separated again, are not compared once more.
-    private func note(_ key: DocumentKey, of group: Group) async throws {
+    ///
+    /// - Parameter failures: so often it had no answer so far; `nil` if it has one.
+    private func note(_ key: DocumentKey, of group: Group, failures: Int? = nil) async throws {
         let owner = group.records[0]
+        let body: JSONObject = failures.map { ["failures": .int($0)] } ?? [:]
         _ = try await documents.write(
-            Document(key, namespace: owner.namespace, userID: owner.userID, body: [:]), expecting: .anything,
-            keptFor: Self.keptSeconds)
+            Document(key, namespace: owner.namespace, userID: owner.userID, body: body), expecting: .anything,
+            keptFor: failures == nil ? Self.keptSeconds : Self.failureSeconds)
     }
 
     // MARK: The write

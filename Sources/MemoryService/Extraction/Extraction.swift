@@ -50,10 +50,15 @@ public struct ExtractionJob: JobPayload, Equatable {
     /// Identifies this job among those of a session, also after it was queued again.
     let holder: String
     /// How often it has waited for the model.
-    let waits: Int
+    private(set) var waits: Int
     let caller: Caller
-    /// When it was handed in, by the clock of the queue.
-    let handedInAt: Timestamp?
+    /// When it was handed in, by the clock of the queue; the first time, if it was queued again.
+    private(set) var handedInAt: Timestamp?
+    /// The fingerprint of the one message that the job is about, which was set aside
+    /// (``MessagesSetAside``).
+    private(set) var message: String?
+    /// How often the model had no answer to this message.
+    private(set) var failures = 0
 
     init(key: SessionKey, lastIDs: [String], holder: String, waits: Int, caller: Caller) {
         self.key = key
@@ -69,6 +74,11 @@ public struct ExtractionJob: JobPayload, Equatable {
         payload["last_ids"] = .array(lastIDs.map { .string($0) })
         payload["holder"] = .string(holder)
         payload["waits"] = .int(waits)
+        if let message {
+            payload["message"] = .string(message)
+            payload["failures"] = .int(failures)
+            if let handedInAt { payload["handed_in_at"] = .int(Int(handedInAt.microseconds)) }
+        }
         if caller != .unrestricted { payload["caller"] = .object(caller.json) }
         return payload
     }
@@ -82,15 +92,35 @@ public struct ExtractionJob: JobPayload, Equatable {
         self.holder = holder
         waits = json["waits"]?.intValue ?? 0
         caller = try Caller(job: json)
-        handedInAt = enqueuedAt
+        message = json["message"]?.stringValue
+        failures = json["failures"]?.intValue ?? 0
+        handedInAt =
+            json["handed_in_at"]?.intValue.flatMap { Timestamp(microseconds: Int64($0)) } ?? enqueuedAt
     }
 
     func newJob(after delay: Duration) -> NewJob { NewJob(kind: Self.kind, payload: json, delay: delay) }
 
     /// The same job, to be run once the model may answer again.
     func waiting() -> NewJob {
-        ExtractionJob(key: key, lastIDs: lastIDs, holder: holder, waits: min(waits + 1, 100), caller: caller)
-            .newJob(after: ModelWait.delay(after: waits))
+        var job = self
+        job.waits = min(waits + 1, 100)
+        return job.newJob(after: ModelWait.delay(after: waits))
+    }
+
+    /// The job of one message of the session, to which the model has no answer.
+    func setAside(_ message: SessionMessage) -> ExtractionJob {
+        var job = ExtractionJob(key: key, lastIDs: [message.id], holder: ULID.make(), waits: 0, caller: caller)
+        job.message = ExtractionPlan.fingerprint(of: message)
+        job.handedInAt = handedInAt
+        job.failures = 1
+        return job
+    }
+
+    /// The job of the same message, to which the model had no answer again.
+    func failedAgain() -> ExtractionJob {
+        var job = self
+        job.failures = min(failures + 1, 1000)
+        return job
     }
 }
 

@@ -6,7 +6,9 @@ public import Prompts
 /// of the earlier ones as context.
 ///
 /// Of the jobs of one session one works at a time: it holds an ``ExtractionPlan``. A job whose
-/// model cannot be asked now waits, however long that takes; the messages stay due.
+/// model cannot be asked now waits, however long that takes; the messages stay due. A message that
+/// the model has no answer to is set aside (``MessagesSetAside``): it is tried again by its own job,
+/// and the others go on.
 public struct ExtractionHandler: JobHandler {
     public struct Configuration: Sendable {
         /// Tokens of new messages in one call; a longer message is sent alone. Default: 4,000.
@@ -67,7 +69,7 @@ public struct ExtractionHandler: JobHandler {
 
     public func run(_ job: ExtractionJob, isLastAttempt: Bool) async throws {
         do {
-            let isDone = try await job.caller.scope.limiting { try await extract(job) }
+            let isDone = try await job.caller.scope.limiting { try await extractOrFail(job) }
             if !isDone { try await jobs.enqueue([job.newJob(after: Self.turnDelay)]) }
         } catch let pause as ModelQuestions.Pause {
             logger.info("an extraction waits for the language model", metadata: ["reason": "\(pause.reason)"])
@@ -79,6 +81,24 @@ public struct ExtractionHandler: JobHandler {
         }
     }
 
+    /// As ``extract(_:)``. The job of a message that was set aside counts the failures of the model
+    /// by itself: it may have waited for the model in between, as another job.
+    private func extractOrFail(_ job: ExtractionJob) async throws -> Bool {
+        do {
+            return try await extract(job)
+        } catch let error as MemoryError where error.concernsPrompt && job.message != nil {
+            let next = job.failedAgain()
+            guard next.failures < retries.attempts else { throw JobGivenUp(reason: error.message) }
+            try await jobs.enqueue([next.newJob(after: delay(after: next.failures))])
+            return true
+        }
+    }
+
+    /// Until a message that was set aside is tried again.
+    private func delay(after failures: Int) -> Duration {
+        retries.delay(afterAttempt: failures, random: .random(in: 0...1))
+    }
+
     /// - Returns: `false` if another job works on the session.
     private func extract(_ job: ExtractionJob) async throws -> Bool {
         let planKey = ExtractionPlan.key(of: job.key)
@@ -86,15 +106,27 @@ public struct ExtractionHandler: JobHandler {
         var plan = try stored.map { try ExtractionPlan($0.document) }
         if let plan, plan.holder != job.holder, plan.heldUntil > now() { return false }
         var done: SessionMessage?
+        var known: MessagesSetAside?
         while true {
             guard let session = try await sessions.read(job.key, lastMessages: nil) else {
                 // Deleted or expired: nothing of it may be stored any more.
                 _ = try await documents.delete(planKey, revision: stored?.revision)
+                _ = try await documents.delete(MessagesSetAside.key(of: job.key), revision: nil)
                 return true
             }
             let messages = session.memory.messages
+            let aside: MessagesSetAside
+            if let known, known.sessionCreatedAt == session.memory.createdAt {
+                aside = known
+            } else {
+                aside = try await MessagesSetAside.stored(for: session.memory, in: documents).aside
+                known = aside
+            }
             if plan == nil {
-                guard let batch = batch(of: messages, for: job) else { return true }
+                guard let batch = batch(of: messages, without: aside, for: job) else {
+                    if let message = job.message { try await takeBack(message, session.memory) }
+                    return true
+                }
                 if let done, done.saysTheSame(as: batch[0]) {
                     throw MemoryError(.internalError, "the store did not mark a message as extracted")
                 }
@@ -112,11 +144,16 @@ public struct ExtractionHandler: JobHandler {
                 guard let revision = try await write(current, of: job.key, over: stored) else { return false }
                 stored = RevisedDocument(current.document(of: job.key), revision: revision)
                 do {
-                    current = try await answered(current, due, in: session.memory, job)
+                    current = try await answered(current, due, without: aside, in: session.memory, job)
                 } catch {
                     // Nothing is under way: a later job of the session does not wait for this one.
                     _ = try? await documents.delete(planKey, revision: revision)
-                    throw error
+                    guard let error = error as? MemoryError, error.concernsPrompt,
+                        job.message != ExtractionPlan.fingerprint(of: due[0])
+                    else { throw error }
+                    known = try await setAside(due[0], aside, of: session.memory, job, because: error)
+                    (plan, stored) = (nil, nil)
+                    continue
                 }
                 plan = current
                 guard let next = try await write(current, of: job.key, over: stored) else { return false }
@@ -124,7 +161,13 @@ public struct ExtractionHandler: JobHandler {
                 // The model was cut off: fewer messages at once.
                 if current.answer == nil { continue }
             }
-            if let answer = current.answer {
+            // Without a message that is due, all is stored, or the messages have changed since.
+            if let answer = current.answer, !due.isEmpty {
+                guard try await isThere(session.memory) else {
+                    _ = try await documents.delete(planKey, revision: stored?.revision)
+                    (plan, stored) = (nil, nil)
+                    continue
+                }
                 try await keep(answer, of: current, in: session.memory, job)
                 try await sessions.markExtracted(due, in: job.key)
             }
@@ -132,6 +175,13 @@ public struct ExtractionHandler: JobHandler {
             (plan, stored) = (nil, nil)
             done = due.first
         }
+    }
+
+    /// Whether the session was not deleted since it was read: nothing of one that was may be
+    /// stored.
+    private func isThere(_ session: WorkingMemory) async throws -> Bool {
+        let head = try await sessions.read(session.key, lastMessages: 0)
+        return head?.memory.createdAt == session.createdAt
     }
 
     /// - Returns: the new revision; `nil` if another job has the plan now.
@@ -146,16 +196,22 @@ public struct ExtractionHandler: JobHandler {
 
     /// The first messages to extract from that fit into one call; `nil` if there are none, or if
     /// the job of a later message is responsible for them. A full batch does not wait for that job.
-    private func batch(of messages: [SessionMessage], for job: ExtractionJob) -> [SessionMessage]? {
+    private func batch(
+        of messages: [SessionMessage], without aside: MessagesSetAside, for job: ExtractionJob
+    ) -> [SessionMessage]? {
         let due = messages.filter { !$0.discreteMemoryExtracted }
+        if let own = job.message {
+            return due.first { ExtractionPlan.fingerprint(of: $0) == own }.map { [$0] }
+        }
         guard let last = due.last else { return nil }
         var batch: [SessionMessage] = []
         var left = configuration.batchTokens
-        for message in due {
+        for message in due where !aside.contains(message) {
             left -= counter.count(message)
             if left < 0, !batch.isEmpty { return batch }
             batch.append(message)
         }
+        guard !batch.isEmpty else { return nil }
         return job.lastIDs.contains { ExactString($0) == ExactString(last.id) } ? batch : nil
     }
 
@@ -166,7 +222,10 @@ public struct ExtractionHandler: JobHandler {
     }
 
     /// The messages before the first of the batch that fit.
-    private func context(before first: SessionMessage, in messages: [SessionMessage]) -> [SessionMessage] {
+    private func context(
+        before first: SessionMessage, in all: [SessionMessage], without aside: MessagesSetAside
+    ) -> [SessionMessage] {
+        let messages = all.filter { !aside.contains($0) || $0.saysTheSame(as: first) }
         let end = messages.firstIndex { $0.saysTheSame(as: first) } ?? messages.startIndex
         var left = configuration.contextTokens
         var start = end
@@ -178,35 +237,106 @@ public struct ExtractionHandler: JobHandler {
         return Array(messages[start..<end])
     }
 
+    // MARK: Messages without an answer
+
+    /// Leaves a message to a job of its own.
+    ///
+    /// - Returns: those of the session that are set aside now.
+    /// - Throws: `error` if there are too many.
+    private func setAside(
+        _ message: SessionMessage, _ aside: MessagesSetAside, of session: WorkingMemory, _ job: ExtractionJob,
+        because error: MemoryError
+    ) async throws -> MessagesSetAside {
+        guard aside.messages.count < MessagesSetAside.most else { throw error }
+        logger.warning(
+            "a message is set aside: the language model has no answer to it, and is asked again later",
+            metadata: ["message": "\(message.id)", "reason": "\(error.message)"])
+        let own = job.setAside(message)
+        // First, so that no message is left out without a job.
+        try await jobs.enqueue([own.newJob(after: delay(after: own.failures))])
+        return try await MessagesSetAside.change(for: session, in: documents) { $0.add(message) }
+    }
+
+    /// A message that was set aside is done, or is not there any more.
+    private func takeBack(_ message: String, _ session: WorkingMemory) async throws {
+        try await MessagesSetAside.change(for: session, in: documents) { $0.remove(message) }
+    }
+
+    /// Whether the model answers about a harmless message in the place of another one.
+    private func answersAboutOthers(
+        than message: SessionMessage, _ strategy: ExtractionStrategy, _ key: SessionKey
+    ) async throws -> Bool {
+        let harmless = SessionMessage(
+            storedID: "", role: "user", content: "Hello.", createdAt: message.createdAt, persistedAt: nil,
+            discreteMemoryExtracted: false)
+        let prompt = prompt(strategy, [harmless], MessageLines.plain([]), key)
+        do {
+            return switch try await ask(prompt, [], key) {
+            case .read: true
+            case .cut(let items): !items.isEmpty
+            case .unusable: false
+            }
+        } catch let error as MemoryError where error.concernsPrompt {
+            return false
+        }
+    }
+
     // MARK: The model
 
+    private func ask(
+        _ prompt: String, _ quoted: [SessionMessage], _ key: SessionKey
+    ) async throws -> ModelQuestions.Items {
+        try await questions.items(
+            prompt, for: .extraction, schema: ExtractedMemory.schema, list: "memories", mark: "text",
+            quoting: quoted.map(\.content), namespace: key.namespace)
+    }
+
     /// The plan with the model's answer; or with fewer messages, if the model was cut off.
+    ///
+    /// - Throws: ``MemoryError``: with ``MemoryError/concernsPrompt`` if it is the one message of
+    ///   the batch that the model has no answer to; `languageModelFailed` if it answers nothing.
     private func answered(
-        _ plan: ExtractionPlan, _ batch: [SessionMessage], in session: WorkingMemory, _ job: ExtractionJob
+        _ plan: ExtractionPlan, _ batch: [SessionMessage], without aside: MessagesSetAside,
+        in session: WorkingMemory, _ job: ExtractionJob
     ) async throws -> ExtractionPlan {
         let strategy = try ExtractionStrategy(session.strategy)
-        let context = context(before: batch[0], in: session.messages)
+        var context = context(before: batch[0], in: session.messages, without: aside)
         let earlier = strategy.name == .summary ? try await summary(of: session.key, job)?.text.quotedLines : nil
-        let prompt = prompt(strategy, batch, earlier ?? MessageLines.plain(context), session.key)
         var plan = plan
         func answer(_ items: [JSONValue]) -> ExtractionPlan.Answer {
             ExtractionPlan.Answer(
                 strategy: session.strategy, items: Array(items.prefix(ExtractedMemory.mostItems)),
                 messageIDs: batch.map(\.id), at: now())
         }
-        switch try await questions.items(
-            prompt, for: .extraction, schema: ExtractedMemory.schema, list: "memories", mark: "text",
-            quoting: (context + batch).map(\.content), namespace: session.key.namespace)
-        {
-        case .read(let items): plan.answer = answer(items)
-        // One message may be at fault, which does not hold up those before it.
-        case .cut where batch.count > 1, .unusable where batch.count > 1:
-            plan.messages = batch.prefix(max(1, batch.count / 2)).map(ExtractionPlan.fingerprint)
-        case .cut(let items) where !items.isEmpty: plan.answer = answer(items)
-        case .cut, .unusable:
-            throw MemoryError(.languageModelFailed, "the language model's answer is not the JSON that it was asked for")
+        while true {
+            var failure = MemoryError(
+                .languageModelUnusable, "the language model's answer is not the JSON that it was asked for")
+            do {
+                let prompt = prompt(strategy, batch, earlier ?? MessageLines.plain(context), session.key)
+                switch try await ask(prompt, context + batch, session.key) {
+                case .read(let items): plan.answer = answer(items)
+                case .cut(let items) where batch.count == 1 && !items.isEmpty: plan.answer = answer(items)
+                case .cut, .unusable: throw failure
+                }
+                return plan
+            } catch let error as MemoryError where error.concernsPrompt {
+                failure = error
+            }
+            // One message may be at fault, which does not hold up those before it.
+            if batch.count > 1 {
+                plan.messages = batch.prefix(batch.count / 2).map(ExtractionPlan.fingerprint)
+                return plan
+            }
+            // Or one of those around it.
+            if earlier == nil, !context.isEmpty {
+                context = []
+                continue
+            }
+            guard try await answersAboutOthers(than: batch[0], strategy, session.key) else {
+                throw MemoryError(.languageModelFailed, failure.message)
+            }
+            throw failure
         }
-        return plan
     }
 
     private func prompt(
@@ -255,11 +385,18 @@ public struct ExtractionHandler: JobHandler {
 
     // MARK: The strategy summary
 
-    /// The id of a session's summary, the same as the reference's.
+    /// The id of a session's summary: the same as the reference's, unless its separator stands in a
+    /// name, because the sessions of two tenants would have one summary then.
     static func summaryID(of key: SessionKey) -> String {
-        let name = "\(key.namespace ?? "")|\(key.userID ?? "")|\(key.sessionID)"
-        return "thread_summary_\(Fingerprint.of([name], length: 24))"
+        let owner = [key.namespace ?? "", key.userID ?? ""]
+        guard owner.allSatisfy({ !$0.utf8.contains(UInt8(ascii: "|")) }) else {
+            return "thread_summary_\(Fingerprint.of(owner + [key.sessionID], length: 24))"
+        }
+        return "thread_summary_\(Fingerprint.of([(owner + [key.sessionID]).joined(separator: "|")], length: 24))"
     }
+
+    /// Characters of a summary that are kept: far more than any prompt asks for.
+    private static let longestSummary = 100_000
 
     private func summary(of key: SessionKey, _ job: ExtractionJob) async throws -> MemoryRecord? {
         do {
@@ -279,7 +416,8 @@ public struct ExtractionHandler: JobHandler {
         if earlier?.metadata[planName]?.stringValue == planID { return }
         let strategy = try ExtractionStrategy(answer.strategy)
         let ids = ((earlier?.extractedFrom ?? []) + Self.references(answer.messageIDs)).exactlyDistinct()
-        let known = session.messages.filter { message in ids.contains { ExactString($0) == ExactString(message.id) } }
+        let covered = Set(ids.map(ExactString.init))
+        let known = session.messages.filter { covered.contains(ExactString($0.id)) }
         func tags(_ lists: [[String]]) -> [String] {
             lists.joined().exactlyDistinct().sorted { ExactString($0) < ExactString($1) }
         }
@@ -294,7 +432,8 @@ public struct ExtractionHandler: JobHandler {
             "summary_version": .string(strategy.summaryVersion), planName: .string(planID),
         ]
         let record = try MemoryRecord(
-            id: Self.summaryID(of: session.key), text: memories.map(\.text).joined(separator: "\n\n"),
+            id: Self.summaryID(of: session.key),
+            text: String(memories.map(\.text).joined(separator: "\n\n").prefix(Self.longestSummary)),
             sessionID: session.key.sessionID, userID: session.key.userID, namespace: session.key.namespace,
             memoryType: .semantic, topics: tags([given, ["thread-summary"]] + memories.map(\.topics)),
             entities: tags(memories.map(\.entities)), extractedFrom: ids, discreteMemoryExtracted: true,

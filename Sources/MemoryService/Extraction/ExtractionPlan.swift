@@ -6,9 +6,9 @@ import AgentMemory
 /// A server that dies in between leaves it behind, and the job that runs again goes on with it: it
 /// stores the same memories under the same ids, so that nothing is extracted twice.
 struct ExtractionPlan: Sendable, Equatable {
-    /// How long a plan is its job's alone after each step, in seconds: longer than two calls of a
-    /// model with all their attempts.
-    static let heldSeconds = 300
+    /// How long a plan is its job's alone after each step, in seconds: longer than all calls of a
+    /// model, with all their attempts, that one step takes at most.
+    static let heldSeconds = 1000
 
     /// The messages, by their fingerprints.
     var messages: [String]

@@ -5,6 +5,10 @@ import Prompts
 struct ExtractionStrategy: Sendable {
     /// The longest prompt of the strategy `custom`, in characters.
     static let longestPrompt = 10_000
+    /// The longest of these prompts with the values of the configuration in it, in bytes of UTF-8.
+    static let longestFilledPrompt = 100_000
+    /// How often the conversation may stand in it.
+    static let mostMessagePlaces = 10
     /// Words of a summary, if the session does not say how many.
     static let summaryLength = 500
     static let summaryVersion = "thread-summary-v1"
@@ -93,6 +97,18 @@ struct ExtractionStrategy: Sendable {
                 "custom_prompt",
                 "custom_prompt holds {\(unknown)}, which has no value; there are \(Self.builtInVariables.joined(separator: ", ")) and the names in config"
             )
+        }
+        guard text.ranges(of: "{message}").count <= Self.mostMessagePlaces else {
+            throw invalid(
+                "custom_prompt", "custom_prompt must not hold {message} more than \(Self.mostMessagePlaces) times")
+        }
+        let filled = variables.reduce(text.utf8.count) { length, variable in
+            length + text.ranges(of: "{\(variable.key)}").count * variable.value.utf8.count
+        }
+        guard filled <= Self.longestFilledPrompt else {
+            throw invalid(
+                "custom_prompt",
+                "custom_prompt must not be longer than \(Self.longestFilledPrompt) bytes with the values of config")
         }
         prompt = template
         self.variables = variables

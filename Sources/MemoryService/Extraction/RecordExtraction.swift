@@ -60,8 +60,9 @@ public struct RecordExtraction: Sendable {
     /// looked at again.
     ///
     /// - Parameter handedInAt: when the work was handed in, by the clock of the jobs.
-    /// - Throws: ``ModelQuestions/Pause``, and ``MemoryError``: of the stores, and with code
-    ///   `languageModelRefused`, or `languageModelFailed` for an answer that cannot be used.
+    /// - Throws: ``ModelQuestions/Pause``, and ``MemoryError``: of the stores, with code
+    ///   `languageModelRefused`, and with ``MemoryError/concernsPrompt`` if the model has no answer
+    ///   to this memory.
     func run(_ id: String, handedInAt: Timestamp, for caller: Caller) async throws {
         let memories = memory.memories.scoped(to: caller)
         for _ in 0..<Self.attempts {
@@ -111,7 +112,8 @@ public struct RecordExtraction: Sendable {
             }
             return try await documents.document(key)?.document.body["items"]?.arrayValue
         case .unusable:
-            throw MemoryError(.languageModelFailed, "the language model's answer is not the JSON that it was asked for")
+            throw MemoryError(
+                .languageModelUnusable, "the language model's answer is not the JSON that it was asked for")
         }
     }
 

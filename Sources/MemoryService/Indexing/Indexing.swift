@@ -175,10 +175,10 @@ public struct IndexingJob: JobPayload, Equatable {
             json["handed_in_at"]?.intValue.flatMap { Timestamp(microseconds: Int64($0)) } ?? enqueuedAt
     }
 
-    /// The same work for some of the memories.
-    func with(ids: some Sequence<String>, waits: Int? = nil) -> IndexingJob {
+    /// The same work, or some steps of it, for some of the memories.
+    func with(ids: some Sequence<String>, steps: Indexing.Steps? = nil, waits: Int? = nil) -> IndexingJob {
         IndexingJob(
-            ids: Array(ids), owner: owner, steps: steps, waits: waits ?? self.waits, caller: caller,
+            ids: Array(ids), owner: owner, steps: steps ?? self.steps, waits: waits ?? self.waits, caller: caller,
             handedInAt: handedInAt)
     }
 

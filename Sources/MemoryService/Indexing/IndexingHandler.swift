@@ -38,10 +38,14 @@ public struct IndexingHandler: JobHandler {
         do {
             try await job.caller.scope.limiting {
                 let caller = job.caller.deriving
-                if job.steps.contains(.tagging) { try await tagging?.run(job.ids, for: caller) }
+                try await isolating(.tagging, job.ids, of: job) { try await tagging?.run(job.ids, for: caller) }
                 while let id = left.first {
-                    try await extract(id, job, caller)
-                    if job.steps.contains(.deduplication) { try await deduplication?.run(id, for: caller) }
+                    try await isolating(.extraction, [id], of: job) {
+                        try await extraction?.run(id, handedInAt: job.handedInAt ?? .now(), for: caller)
+                    }
+                    try await isolating(.deduplication, [id], of: job) {
+                        try await deduplication?.run(id, for: caller)
+                    }
                     left.removeFirst()
                 }
             }
@@ -56,13 +60,17 @@ public struct IndexingHandler: JobHandler {
         }
     }
 
-    private func extract(_ id: String, _ job: IndexingJob, _ caller: Caller) async throws {
-        guard job.steps.contains(.extraction), let extraction else { return }
+    /// Does a step of the job for some of its memories. If the model has no answer to them, this
+    /// step of each of them has a job of its own from here on, so that nothing else waits.
+    private func isolating(
+        _ step: Indexing.Steps, _ ids: [String], of job: IndexingJob, _ work: () async throws -> Void
+    ) async throws {
+        guard job.steps.contains(step) else { return }
         do {
-            try await extraction.run(id, handedInAt: job.handedInAt ?? .now(), for: caller)
-        } catch let error as MemoryError where error.code == .languageModelFailed && job.ids.count > 1 {
-            // One memory may be at fault: it has its own job from here on.
-            try await jobs.enqueue([job.with(ids: [id]).newJob])
+            try await work()
+        } catch let error as MemoryError where error.concernsPrompt {
+            if job.steps == step, job.ids.count == 1 { throw error }
+            try await jobs.enqueue(ids.map { job.with(ids: [$0], steps: step).newJob })
         }
     }
 }

@@ -151,6 +151,8 @@ public struct BackgroundWorker: Service {
                     return .done
                 } catch is CancellationError {
                     return .interrupted
+                } catch let error as JobGivenUp {
+                    return .dead(error.reason)
                 } catch let error as MemoryError {
                     let reason = "\(error.code.rawValue): \(error.message)"
                     if isLast || error.isFinal { return .dead(reason) }

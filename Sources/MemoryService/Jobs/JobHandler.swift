@@ -14,7 +14,7 @@ public protocol JobHandler: Sendable {
     /// - Parameter isLastAttempt: whether the job goes to the dead-letter list if this attempt
     ///   fails.
     /// - Throws: ``MemoryError`` to fail: `invalidInput`, `invalidCombination`, `forbidden` and
-    ///   `unsupported` at once and permanently, others are retried.
+    ///   `unsupported` at once and permanently, others are retried; ``JobGivenUp``.
     func run(_ payload: Payload, isLastAttempt: Bool) async throws
 }
 
@@ -28,13 +28,20 @@ extension JobHandler {
     }
 }
 
+/// A job ends in the dead-letter list at once, because its handler has counted its attempts by
+/// itself.
+struct JobGivenUp: Error {
+    let reason: String
+}
+
 extension MemoryError {
     /// Whether the same job would fail in the same way again.
     var isFinal: Bool {
         switch code {
         case .invalidInput, .invalidCombination, .forbidden, .unsupported: true
         case .notFound, .conflict, .preconditionFailed, .storeUnavailable, .timedOut, .embeddingFailed,
-            .embeddingRefused, .languageModelFailed, .languageModelRefused, .misconfigured, .internalError:
+            .embeddingRefused, .languageModelFailed, .languageModelRefused, .languageModelRefusedPrompt,
+            .languageModelUnusable, .misconfigured, .internalError:
             false
         }
     }

@@ -18,9 +18,11 @@ enum MessageLines {
     private static func line(_ message: SessionMessage, number: Int?, longest: Int?) -> String {
         var content = message.content
         if let longest, content.count > longest { content = "\(content.prefix(longest)) […]" }
-        let lines = content.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         let head = "\(number.map { "[\($0)] " } ?? "")\(message.createdAt.weekday) \(message.createdAt.iso8601)"
-        return "\(head) \(message.role): \(lines.joined(separator: "\n    "))"
+        // A role may hold separators of lines too.
+        let lines = "\(head) \(message.role): \(content)"
+            .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        return lines.joined(separator: "\n    ")
     }
 }
 

@@ -23,9 +23,11 @@ struct ModelQuestions: Sendable {
     /// For one call with all its attempts.
     let timeLimit: Duration
 
-    /// The model's answer; an empty one counts as none.
+    /// The model's answer.
     ///
-    /// - Throws: ``Pause``; ``MemoryError`` with code `languageModelRefused`; `CancellationError`.
+    /// - Throws: ``Pause``; ``MemoryError``: `languageModelRefused`; `languageModelRefusedPrompt`
+    ///   if the service has answered another prompt since; `languageModelUnusable`;
+    ///   `CancellationError`.
     func text(_ prompt: String, for task: LanguageTask, quoting quotes: [String], namespace: String?) async throws
         -> LanguageAnswer
     {
@@ -65,11 +67,43 @@ struct ModelQuestions: Sendable {
 
     private func answer(_ request: LanguageRequest) async throws -> LanguageAnswer {
         do {
+            return try await answerOrPause(request)
+        } catch let error as MemoryError where error.code == .languageModelRefusedPrompt {
+            // A service may refuse every prompt in this way, such as one whose credit is used up.
+            guard try await answersOthers(for: request.task, namespace: request.namespace) else {
+                throw MemoryError(.languageModelRefused, error.message)
+            }
+            throw error
+        }
+    }
+
+    private func answerOrPause(_ request: LanguageRequest) async throws -> LanguageAnswer {
+        do {
             return try await model.answer(request)
         } catch let error as MemoryError where [.languageModelFailed, .timedOut].contains(error.code) {
             throw Pause(reason: error.message)
         }
     }
+
+    /// Whether the model answers a prompt that is harmless and short: then one that it does not
+    /// answer is at fault itself.
+    ///
+    /// - Throws: ``Pause``; ``MemoryError`` with code `languageModelRefused`; `CancellationError`.
+    func answersOthers(for task: LanguageTask, namespace: String?) async throws -> Bool {
+        do {
+            let answer = try await answerOrPause(
+                LanguageRequest(
+                    task, prompt: "Answer with the word OK.", quoting: [], namespace: namespace, timeLimit: timeLimit))
+            return answer.isWhole && !SearchQuery.isBlank(answer.text)
+        } catch let error as MemoryError where error.concernsPrompt {
+            return false
+        }
+    }
+}
+
+extension MemoryError {
+    /// Whether a language model has no answer to this prompt, while it may answer others.
+    var concernsPrompt: Bool { [.languageModelRefusedPrompt, .languageModelUnusable].contains(code) }
 }
 
 extension LanguageAnswer {

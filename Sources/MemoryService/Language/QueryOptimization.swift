@@ -42,7 +42,7 @@ public struct QueryOptimization: Sendable {
     func outcome(of query: SearchQuery) async throws -> Outcome {
         guard query.ranking.isSemantic else { return .left("only semantic searches are rewritten") }
         let request = LanguageRequest(
-            .queryOptimization, prompt: prompt.filled(with: ["query": query.text]), quoting: [query.text],
+            .queryOptimization, prompt: prompt.filled(with: ["query": query.text.quotedLines]), quoting: [query.text],
             namespace: query.filter.tags[.namespace]?.all.first, timeLimit: timeLimit)
         do {
             return outcome(try await model.answer(request))

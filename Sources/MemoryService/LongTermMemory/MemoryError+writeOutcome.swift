@@ -17,7 +17,7 @@ extension MemoryError {
         } catch let error as MemoryError {
             switch error.code {
             case .storeUnavailable, .timedOut, .embeddingFailed, .embeddingRefused, .languageModelFailed,
-                .languageModelRefused:
+                .languageModelRefused, .languageModelRefusedPrompt, .languageModelUnusable:
                 throw error.tellingOutcome(advice)
             case .invalidInput, .invalidCombination, .forbidden, .notFound, .conflict, .preconditionFailed,
                 .unsupported,

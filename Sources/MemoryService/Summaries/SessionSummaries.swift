@@ -122,9 +122,16 @@ public struct SessionSummaries: Sendable {
     /// Summarises what is due, oldest first, in as many calls as it takes; each call's summary is
     /// kept at once.
     ///
-    /// - Parameter timeLimit: for each call.
+    /// - Parameters:
+    ///   - timeLimit: for each call.
+    ///   - leavesOut: whether one message that the model has no answer to is left out of the
+    ///     summary, if it has answers to others.
+    /// - Returns: `false` if that was done: then there may be more to summarise.
     /// - Throws: ``ModelQuestions/Pause``; ``MemoryError``; `CancellationError`.
-    func summarize(_ session: WorkingMemory, window: Int, timeLimit: Duration) async throws {
+    @discardableResult
+    func summarize(
+        _ session: WorkingMemory, window: Int, timeLimit: Duration, leavingOut leavesOut: Bool
+    ) async throws -> Bool {
         let questions = ModelQuestions(model: model, prompts: prompts, timeLimit: timeLimit)
         var stored = try await documents.document(SessionSummary.key(of: session.key))
         let read = try stored.map { try SessionSummary($0.document) }
@@ -132,28 +139,59 @@ public struct SessionSummaries: Sendable {
         var summary =
             read.flatMap { $0.belongs(to: session) && $0.uncovered(of: session.messages) != nil ? $0 : nil }
             ?? SessionSummary(of: session)
+        var most = Int.max
         while !due.isEmpty {
-            let part = part(of: due)
-            due = due.dropFirst(part.count)
-            let answer = try await questions.text(
-                prompts[.sessionSummary].filled(with: [
-                    "prev_summary": (summary.text ?? "(none)").quotedLines,
-                    "messages_joined": MessageLines.plain(part, longest: configuration.callTokens * 8),
-                ]), for: .sessionSummary, quoting: part.map(\.content), namespace: session.key.namespace)
-            let text = answer.summary
-            guard answer.isWhole, !text.isEmpty else {
-                throw MemoryError(.languageModelFailed, "the language model's summary was cut off or empty")
+            let part = part(of: due).prefix(most)
+            let text: String?
+            var isLeftOut = false
+            do {
+                text = try await grown(summary, by: part, of: session.key, questions)
+            } catch let error as MemoryError where error.concernsPrompt {
+                // One message may be at fault, which does not hold up those before it.
+                if part.count > 1 {
+                    most = part.count / 2
+                    continue
+                }
+                // Nor those after it.
+                guard leavesOut,
+                    try await questions.answersOthers(for: .sessionSummary, namespace: session.key.namespace)
+                else { throw error }
+                logger.warning(
+                    "a message is left out of the summary of its session: the language model has no answer to it",
+                    metadata: ["message": "\(part[part.startIndex].id)", "reason": "\(error.message)"])
+                (text, isLeftOut) = (nil, true)
             }
-            let isNone = text.drop { $0 == "\"" }.prefix(4) == "NONE" && text.count <= 8
-            summary = summary.grown(to: isNone ? nil : text, covering: part[part.endIndex - 1])
+            due = due.dropFirst(part.count)
+            summary = summary.grown(to: text, covering: part[part.endIndex - 1])
             let revision = try await documents.write(
                 summary.document(of: session.key),
                 expecting: stored.map { .revision($0.revision) } ?? .absent,
                 keptFor: session.ttlSeconds.map { min($0, 10 * 365 * 86_400) + 86_400 })
             // Another server summarises the session.
-            guard let revision else { return }
+            guard let revision else { return true }
             stored = RevisedDocument(summary.document(of: session.key), revision: revision)
+            if isLeftOut { return false }
         }
+        return true
+    }
+
+    /// The text of a summary that these messages are added to; `nil` if they add nothing.
+    ///
+    /// - Throws: ``ModelQuestions/Pause``; ``MemoryError``; `CancellationError`.
+    private func grown(
+        _ summary: SessionSummary, by part: ArraySlice<SessionMessage>, of key: SessionKey,
+        _ questions: ModelQuestions
+    ) async throws -> String? {
+        let answer = try await questions.text(
+            prompts[.sessionSummary].filled(with: [
+                "prev_summary": (summary.text ?? "(none)").quotedLines,
+                "messages_joined": MessageLines.plain(part, longest: configuration.callTokens * 8),
+            ]), for: .sessionSummary, quoting: part.map(\.content), namespace: key.namespace)
+        let text = answer.summary
+        guard answer.isWhole, !text.isEmpty else {
+            throw MemoryError(.languageModelUnusable, "the language model's summary was cut off or empty")
+        }
+        return text.drop { $0 == "\"" }.prefix(4) == "NONE" && text.count <= 8 ? nil : text
     }
 
     /// The first messages that fit into one call; at least one.
@@ -168,12 +206,13 @@ public struct SessionSummaries: Sendable {
         return due.prefix(count)
     }
 
-    /// As ``summarize(_:window:timeLimit:)`` within a request: a failure leaves the work to the
-    /// job.
+    /// As ``summarize(_:window:timeLimit:leavingOut:)`` within a request: a failure leaves the work
+    /// to the job.
     func summarizeInRequest(_ session: WorkingMemory, window: Int?) async throws {
         do {
             try await summarize(
-                session, window: window ?? configuration.standardWindow, timeLimit: configuration.requestTimeLimit)
+                session, window: window ?? configuration.standardWindow, timeLimit: configuration.requestTimeLimit,
+                leavingOut: false)
         } catch let pause as ModelQuestions.Pause {
             logger.warning("a session was not summarised in its request", metadata: ["reason": "\(pause.reason)"])
         } catch let error as MemoryError {
@@ -247,14 +286,23 @@ public struct SessionSummaryHandler: JobHandler {
 
     public func run(_ job: SessionSummaryJob, isLastAttempt: Bool) async throws {
         do {
-            try await job.caller.scope.limiting {
+            let isDone = try await job.caller.scope.limiting {
                 // The head tells most short sessions.
-                guard let head = try await sessions.read(job.key, lastMessages: 0), head.messageCount > 1,
-                    let session = try await sessions.read(job.key, lastMessages: nil)
-                else { return }
-                try await summaries.summarize(
-                    session.memory, window: job.window, timeLimit: summaries.configuration.timeLimit)
+                guard let head = try await sessions.read(job.key, lastMessages: 0) else {
+                    try await summaries.forget(job.key)
+                    return true
+                }
+                guard head.messageCount > 1, let session = try await sessions.read(job.key, lastMessages: nil) else {
+                    return true
+                }
+                let isDone = try await summaries.summarize(
+                    session.memory, window: job.window, timeLimit: summaries.configuration.timeLimit,
+                    leavingOut: isLastAttempt)
+                // Deleted while the model worked: nothing of it may stay.
+                if try await sessions.read(job.key, lastMessages: 0) == nil { try await summaries.forget(job.key) }
+                return isDone
             }
+            if !isDone { try await jobs.enqueue([job.newJob(after: .zero)]) }
         } catch let pause as ModelQuestions.Pause {
             logger.info("a summary waits for the language model", metadata: ["reason": "\(pause.reason)"])
             try await jobs.enqueue([job.waiting()])

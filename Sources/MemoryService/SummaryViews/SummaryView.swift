@@ -120,6 +120,10 @@ public struct SummaryPartition: Sendable, Equatable {
     var fingerprint: String
     /// Why the last attempt to renew the summary failed; `nil` if it did not.
     public var failure: String?
+    /// Of what the model had no answer to, and how often; empty and 0 if it had one, or was not
+    /// asked.
+    var unanswered = ""
+    var unansweredCount = 0
 
     static func id(_ viewID: String, _ group: [SummaryView.GroupField: String]) -> String {
         let values = group.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap { [$0.key.rawValue, $0.value] }
@@ -154,7 +158,8 @@ public struct SummaryPartition: Sendable, Equatable {
             body: [
                 "group": .object(groupJSON), "summary": .string(summary), "memory_count": .int(memoryCount),
                 "computed_at": .int(Int(computedAt.microseconds)), "fingerprint": .string(fingerprint),
-                "failure": failure.map { .string($0) } ?? .null,
+                "failure": failure.map { .string($0) } ?? .null, "unanswered": .string(unanswered),
+                "unanswered_count": .int(unansweredCount),
             ])
     }
 
@@ -187,5 +192,7 @@ public struct SummaryPartition: Sendable, Equatable {
         computedAt = try reader.required("computed_at") { $0.intValue.flatMap { Timestamp(microseconds: Int64($0)) } }
         fingerprint = try reader.required("fingerprint", \.stringValue)
         failure = try reader.optional("failure", \.stringValue)
+        unanswered = try reader.optional("unanswered", \.stringValue) ?? ""
+        unansweredCount = try reader.optional("unanswered_count", \.intValue) ?? 0
     }
 }

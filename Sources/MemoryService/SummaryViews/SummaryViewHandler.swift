@@ -40,11 +40,18 @@ public struct SummaryViewJob: JobPayload, Equatable {
         caller = try Caller(job: json)
     }
 
+    /// How often the job of a continuous view waits: for more than an hour, and then a later one
+    /// has been queued.
+    private static let mostWaits = 200
+
     /// The same job, to be run once the model may answer again. What was renewed is not renewed
     /// once more.
-    func waiting() -> NewJob {
+    ///
+    /// - Returns: `nil` if there is no use in waiting any longer.
+    func waiting() -> NewJob? {
+        if taskID == nil, waits >= Self.mostWaits { return nil }
         let job = SummaryViewJob(
-            viewID: viewID, taskID: taskID, isForced: false, waits: min(waits + 1, 100), caller: caller)
+            viewID: viewID, taskID: taskID, isForced: false, waits: min(waits + 1, Self.mostWaits), caller: caller)
         return NewJob(kind: Self.kind, payload: job.json, delay: ModelWait.delay(after: waits))
     }
 }
@@ -74,7 +81,7 @@ public struct SummaryViewHandler: JobHandler {
                 }
             } catch let pause as ModelQuestions.Pause {
                 logger.info("a summary view waits for the language model", metadata: ["reason": "\(pause.reason)"])
-                try await jobs.enqueue([job.waiting()])
+                if let next = job.waiting() { try await jobs.enqueue([next]) }
             } catch let error as MemoryError where isLastAttempt || error.isFinal {
                 if let taskID = job.taskID { try await views.tasks.change(taskID) { $0.fail(error.message) } }
                 throw error

@@ -100,16 +100,28 @@ extension SummaryViews {
         return filter.with(tags: tags, dates: dates)
     }
 
+    /// How often a run asks the model about the same memories that it has no answer to.
+    private static let mostUnanswered = 3
+
     /// The partition with a summary of these memories.
     ///
+    /// - Parameters:
+    ///   - isForced: asks the model in any case.
+    ///   - givesUp: does not ask about memories that it had no answer to several times.
     /// - Throws: ``ModelQuestions/Pause``; ``MemoryError`` of the store.
     func renewed(
-        _ view: SummaryView, _ group: [SummaryView.GroupField: String], _ records: PartitionRecords, isForced: Bool
+        _ view: SummaryView, _ group: [SummaryView.GroupField: String], _ records: PartitionRecords, isForced: Bool,
+        givingUp givesUp: Bool = false
     ) async throws -> SummaryPartition {
         let key = DocumentKey(.summaryPartition, SummaryPartition.id(view.id, group))
         let before = try await documents.document(key).map { try SummaryPartition($0.document) }
         let fingerprint = records.fingerprint(of: view)
         if !isForced, let before, before.failure == nil, before.fingerprint == fingerprint { return before }
+        if !isForced, givesUp, let before, before.unanswered == fingerprint,
+            before.unansweredCount >= Self.mostUnanswered
+        {
+            return before
+        }
         var partition = SummaryPartition(
             viewID: view.id, group: group, summary: "", memoryCount: records.count, computedAt: now(),
             fingerprint: fingerprint)
@@ -123,11 +135,12 @@ extension SummaryViews {
                     namespace: group[.namespace] ?? view.only(.namespace))
                 let text = answer.summary
                 guard answer.isWhole, !text.isEmpty else {
-                    return try await failed(view, group, records, "the language model's summary was cut off or empty")
+                    throw MemoryError(.languageModelUnusable, "the language model's summary was cut off or empty")
                 }
                 partition.summary = text
-            } catch let error as MemoryError where error.code == .languageModelRefused {
-                return try await failed(view, group, records, error.message)
+            } catch let error as MemoryError where error.code == .languageModelRefused || error.concernsPrompt {
+                return try await failed(
+                    view, group, records, error.message, isUnanswered: error.concernsPrompt)
             }
         }
         try await store(partition, of: view)
@@ -135,8 +148,11 @@ extension SummaryViews {
     }
 
     /// The partition as it was, with the reason why it is not renewed.
+    ///
+    /// - Parameter isUnanswered: whether it is these memories that the model has no answer to.
     private func failed(
-        _ view: SummaryView, _ group: [SummaryView.GroupField: String], _ records: PartitionRecords, _ reason: String
+        _ view: SummaryView, _ group: [SummaryView.GroupField: String], _ records: PartitionRecords, _ reason: String,
+        isUnanswered: Bool = false
     ) async throws -> SummaryPartition {
         logger.warning("a summary view was not renewed", metadata: ["view": "\(view.id)", "reason": "\(reason)"])
         let key = DocumentKey(.summaryPartition, SummaryPartition.id(view.id, group))
@@ -146,14 +162,28 @@ extension SummaryViews {
                 viewID: view.id, group: group, summary: "", memoryCount: records.count, computedAt: now(),
                 fingerprint: "")
         partition.failure = reason
+        if isUnanswered {
+            let fingerprint = records.fingerprint(of: view)
+            partition.unansweredCount = partition.unanswered == fingerprint ? partition.unansweredCount + 1 : 1
+            partition.unanswered = fingerprint
+        }
         try await store(partition, of: view)
         return partition
     }
 
     private func store(_ partition: SummaryPartition, of view: SummaryView) async throws {
-        // A view that was deleted meanwhile leaves no summaries.
-        guard try await documents.document(SummaryView.key(view.id)) != nil else { return }
-        _ = try await documents.write(partition.document(of: view), expecting: .anything, keptFor: nil)
+        guard try await isCurrent(view) else { return }
+        let document = partition.document(of: view)
+        _ = try await documents.write(document, expecting: .anything, keptFor: nil)
+        // What was deleted or replaced in between has removed the summaries before this one came.
+        if try await !isCurrent(view) { _ = try await documents.delete(document.key, revision: nil) }
+    }
+
+    /// Whether the view still asks for these summaries: one that was deleted meanwhile leaves none.
+    private func isCurrent(_ view: SummaryView) async throws -> Bool {
+        guard let stored = try await documents.document(SummaryView.key(view.id)) else { return false }
+        let definition = try SummaryView(stored.document).definition
+        return definition.groupBy == view.definition.groupBy && definition.filters == view.definition.filters
     }
 
     private func prompt(_ view: SummaryView, _ partition: SummaryPartition, _ records: PartitionRecords) -> String {

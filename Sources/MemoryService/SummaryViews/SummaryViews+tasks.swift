@@ -17,6 +17,10 @@ extension SummaryViews {
             let taskID = taskID.flatMap { $0.isEmpty ? nil : $0 } ?? ULID.make(at: now())
             // Ids have the rules of sessions' ids.
             _ = try SessionKey(sessionID: taskID)
+            // The server's own task could not start while a client's has its id.
+            guard ExactString(taskID) != ExactString(Compactions.periodicTask) else {
+                throw MemoryError(.conflict, "the id \(taskID) is that of a task of the server")
+            }
             let stored = try await tasks.revised(taskID)
             if let stored {
                 let task = try ServerTask(stored.document)
@@ -71,7 +75,8 @@ extension SummaryViews {
         var failures: [String] = []
         for (_, group) in groups.sorted(by: { $0.key < $1.key }) {
             try Task.checkCancellation()
-            let partition = try await renewed(view, group.values, group.records, isForced: job.isForced)
+            let partition = try await renewed(
+                view, group.values, group.records, isForced: job.isForced, givingUp: true)
             if let failure = partition.failure { failures.append(failure) }
         }
         return failures

@@ -154,7 +154,7 @@ public struct SummaryViews: Sendable {
 
     func model(named name: String?) -> (any LanguageModel)? {
         guard let name else { return model }
-        return ([model] + otherModels).first { $0.model == name }
+        return ([model] + otherModels).first { ExactString($0.model) == ExactString(name) }
     }
 
     func existing(_ id: String, _ caller: Caller) async throws -> RevisedDocument {

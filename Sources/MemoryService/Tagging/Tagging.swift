@@ -44,8 +44,8 @@ public struct Tagging: Sendable {
     /// Whether a memory has neither.
     static func isDue(_ record: MemoryRecord) -> Bool { record.topics.isEmpty && record.entities.isEmpty }
 
-    /// - Throws: ``ModelQuestions/Pause``, and ``MemoryError``: of the stores, and with code
-    ///   `languageModelRefused`.
+    /// - Throws: ``ModelQuestions/Pause``, and ``MemoryError``: of the stores, with code
+    ///   `languageModelRefused`, and with ``MemoryError/concernsPrompt``.
     func run(_ ids: [String], for caller: Caller) async throws {
         guard configuration.findsTopics || configuration.findsEntities else { return }
         let memories = memory.memories.scoped(to: caller)
