@@ -7,7 +7,6 @@ public import Logging
 public struct JWTAuthenticator: Authenticator {
     private let configuration: OAuth2Configuration
     private let keys: KeySet
-    private let shownURL: String
     private let now: @Sendable () -> Timestamp
 
     /// Fetches nothing yet.
@@ -20,6 +19,7 @@ public struct JWTAuthenticator: Authenticator {
     ) throws(MemoryError) {
         self.configuration = configuration
         self.now = now
+        let shownURL: String
         do {
             let url = try HTTPURL(configuration.keysURL)
             shownURL = "\(url)\(url.path)"
@@ -27,7 +27,8 @@ public struct JWTAuthenticator: Authenticator {
             throw MemoryError(.misconfigured, "the URL of the issuer's keys: \(error.message)")
         }
         keys = KeySet(
-            url: configuration.keysURL, algorithms: configuration.algorithms, client: client, logger: logger)
+            url: configuration.keysURL, shownAs: shownURL, algorithms: configuration.algorithms, client: client,
+            logger: logger)
     }
 
     /// Whether a secret looks like a JWT rather than an access token.
@@ -46,8 +47,9 @@ public struct JWTAuthenticator: Authenticator {
         } catch {
             switch error {
             case .unknownKey: throw Self.refused("Unable to find matching public key for kid: \(keyID)")
-            case .unavailable(let reason):
-                throw AuthenticationFailure(.unavailable, "Unable to fetch JWKS from \(shownURL): \(reason)")
+            case .unavailable:
+                // Without the address and the reason, which are in the log: who asks is not known.
+                throw AuthenticationFailure(.unavailable, "Unable to fetch JWKS; the log of the server says why")
             }
         }
         guard key.verifies(token) else {

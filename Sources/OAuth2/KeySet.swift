@@ -34,6 +34,7 @@ actor KeySet {
     static let retryInterval: Duration = .seconds(5)
 
     private let url: String
+    private let shownURL: String
     private let algorithms: [String]
     private let client: HTTPClient
     private let timeout: Duration
@@ -45,12 +46,16 @@ actor KeySet {
     private var failure: String?
     private var fetch: Task<Void, Never>?
 
-    /// - Parameter timeout: how long one fetch may take.
+    /// - Parameters:
+    ///   - shownURL: the URL without its secrets, for the log; `nil` if it has none.
+    ///   - timeout: how long one fetch may take.
     init(
-        url: String, algorithms: [String], client: HTTPClient, logger: Logger, timeout: Duration = .seconds(10),
+        url: String, shownAs shownURL: String? = nil, algorithms: [String], client: HTTPClient, logger: Logger,
+        timeout: Duration = .seconds(10),
         clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.url = url
+        self.shownURL = shownURL ?? url
         self.algorithms = algorithms
         self.client = client
         self.timeout = timeout
@@ -91,7 +96,8 @@ actor KeySet {
             failure = nil
         } catch {
             failure = error.message
-            logger.warning("the keys of the issuer cannot be fetched", metadata: ["error": "\(error)"])
+            logger.warning(
+                "the keys of the issuer cannot be fetched", metadata: ["url": "\(shownURL)", "error": "\(error)"])
         }
         fetch = nil
     }

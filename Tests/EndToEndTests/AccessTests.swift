@@ -142,6 +142,32 @@ import Testing
         }
     }
 
+    @Test func `commands tell tokens with equal beginnings apart, and one secret is one token`() async throws {
+        let environment = try Store.redis.environment()
+        // Of seventeen tokens two have the same first digit.
+        let secrets = (0..<17).map { "secret number \($0) of the test, long enough".replacing(" ", with: "-") }
+        let byDigit = Dictionary(grouping: secrets) { AccessToken.hash(ofSecret: $0).prefix(1) }
+        let (digit, pair) = try #require(byDigit.first { $0.value.count > 1 })
+        for secret in pair.prefix(2) {
+            _ = try await Self.json(["token", "add", "-d", "one", "--token=\(secret)"], environment)
+        }
+        for command in [["show"], ["remove", "-f"], ["rotate"]] {
+            let (status, output) = try await ServerProcess.command(
+                ["token", command[0], String(digit)] + command.dropFirst(), environment)
+            #expect(status != 0 && output.contains("2 tokens have a hash that begins with \(digit)"), "\(output)")
+        }
+        // A second token of the same secret would stay valid when the first one is removed.
+        let again = try await ServerProcess.command(
+            ["token", "add", "-d", "again", "--token=\(pair[0])"], environment)
+        #expect(again.status != 0, "\(again.output)")
+        for _ in 0..<2 { #expect(try await Self.json(["token", "list"], environment).arrayValue?.count == 2) }
+        let removed = try await ServerProcess.command(
+            ["token", "remove", "-f", AccessToken.hash(ofSecret: pair[0])], environment)
+        #expect(removed.status == 0)
+        let left = try await Self.json(["token", "list"], environment)
+        #expect(left.arrayValue?.map { $0["hash"] } == [.string(AccessToken.hash(ofSecret: pair[1]))])
+    }
+
     @Test func `an open server says so where other machines reach it`() async throws {
         let environment = ["MEMORY_VECTOR_DB_FACTORY": "reference"]
         try await ServerProcess.run(environment.merging(["HOST": "0.0.0.0"]) { $1 }) { server in

@@ -24,6 +24,10 @@ import Testing
                 "text":
                     #"{"groups": [{"relation": "same", "memories": [1, 2], "text": "User likes tea.", "current": null}]}"#,
             ],
+            [
+                "when": "Ada lives in Porto",
+                "text": #"{"memories": [{"memory": "m1", "topics": ["home"], "entities": ["Ada, her", "Porto"]}]}"#,
+            ],
             ["when": "Say for each memory", "text": #"{"memories": []}"#],
             // Of three messages two memories of one fact.
             [
@@ -66,6 +70,13 @@ import Testing
                             $0["discrete_memory_extracted"] == "t"
                         }
                     })
+                // Topics and entities of a memory without any.
+                #expect(
+                    try await api.create([["id": "plain", "text": "Ada lives in Porto", "namespace": "other"]]).status
+                        == 200)
+                try await api.wait(
+                    for: { try await $0.send(.get, "/v1/long-term-memory/plain") },
+                    until: { $0.json["topics"] == ["home"] && $0.json["entities"] == ["Ada her", "Porto"] })
                 // A summary.
                 let long = (0..<12).map { message("l\($0)", "number \($0) " + String(repeating: "word ", count: 50)) }
                 let path = "/v1/working-memory/long?context_window_max=500"

@@ -1,10 +1,11 @@
 import AgentMemory
 import HTTPTypes
 import Logging
-import MemoryHTTP
 import MemoryService
 import ReferenceBackend
 import Testing
+
+@testable import MemoryHTTP
 
 /// Access tokens at the API.
 @Suite struct AuthenticationTests {
@@ -170,5 +171,13 @@ import Testing
             #expect(answer.status == 429 && answer.headers[HTTPField.Name("Retry-After")!] == "30")
             #expect(try await api.send(.get, "/v1/working-memory/", headers: Self.bearer(b)).status == 200)
         }
+    }
+
+    @Test func `subjects that differ only in their bytes have a limit each`() {
+        let limiter = RateLimiter(perMinute: 1)
+        let now = ContinuousClock.now
+        #expect(limiter.wait(of: "caf\u{E9}", at: now) == nil)
+        #expect(limiter.wait(of: "cafe\u{301}", at: now) == nil)
+        #expect(limiter.wait(of: "caf\u{E9}", at: now) == 60)
     }
 }

@@ -82,6 +82,27 @@ import Testing
         }
     }
 
+    @Test(arguments: ["no-such", "x.y z", "}", "*", "a|b", "@n:{x}", "\u{E9}"])
+    func `names of any characters are compacted, and no others`(_ name: String) async throws {
+        try await APIFixture.run { api async throws in
+            // One that would match if the name were read as a pattern or a query, or by its looks.
+            let other = name == "\u{E9}" ? "e\u{301}" : "n"
+            for (number, namespace) in [name, name, other, other].enumerated() {
+                let record: JSONValue = [
+                    "id": .string("\(number)"), "text": "[1] same", "namespace": .string(namespace),
+                    "user_id": .string(namespace),
+                ]
+                let body: JSONValue = ["memories": [record], "deduplicate": false]
+                #expect(try await api.send(.post, "/v1/long-term-memory/", body.jsonText).status == 200)
+            }
+            let query = name.utf8.map { "%" + String($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            let done = try await api.send(
+                .post, "/v1/long-term-memory/compact?namespace=\(query)&user_id=\(query)")
+            #expect(done.json["merged"] == 1 && done.json["status"] == "ok, 1 memories remaining after compaction")
+            #expect(try await api.send(.post, "/v1/long-term-memory/list", "{}").ids.count == 3)
+        }
+    }
+
     @Test func `equal texts are united`() async throws {
         try await APIFixture.run { api async throws in
             for id in ["a", "b"] {

@@ -102,6 +102,15 @@ import Testing
             #expect(try await api.send(.get, "\(path)/partitions?user_id=zzz").json == [])
             #expect(try await api.send(.get, "\(path)/partitions?namespace=sv").json == [])
             #expect(try await api.send(.get, "\(path)/partitions?foo=x").status == 422)
+            // Pages in the order of ids, without gaps.
+            let whole = try await api.send(.get, "\(path)/partitions").json.arrayValue ?? []
+            var paged: [JSONValue] = []
+            for offset in 0..<2 {
+                let page = try await api.send(.get, "\(path)/partitions?limit=1&offset=\(offset)")
+                #expect(page.headers[HTTPField.Name("X-Total-Count")!] == "2")
+                paged += page.json.arrayValue ?? []
+            }
+            #expect(paged == whole)
 
             let task = try await api.send(.post, "\(path)/run", #"{"task_id": "my/task"}"#)
             #expect(
@@ -114,6 +123,10 @@ import Testing
             #expect(try await api.send(.post, "\(path)/run", #"{"task_id": ""}"#).json["id"]?.stringValue?.count == 26)
             #expect(try await api.send(.post, "\(path)/run", #"{"force": true}"#).status == 200)
             #expect(try await api.send(.post, "\(path)/run").status == 422)
+            let cancelled = try await api.send(.post, "/v1/tasks/my/task/cancel")
+            #expect(cancelled.json["status"] == "failed" && cancelled.json["error_message"] == "cancelled")
+            #expect(try await api.send(.get, "/v1/tasks/my/task").json == cancelled.json)
+            #expect(try await api.send(.post, "/v1/tasks/my/task/cancel").status == 409)
             let unknown = try await api.send(.get, "/v1/tasks/nope")
             #expect(unknown.status == 404 && unknown.detail == "Task nope not found")
             #expect(try await api.send(.post, "/v1/summary-views/nope/run", "{}").status == 404)

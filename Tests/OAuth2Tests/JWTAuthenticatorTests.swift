@@ -158,7 +158,8 @@ import Testing
             let first = try await issuer.token(Self.claims(issuer), algorithm: "ES256")
             let down = await Self.failure { _ = try await authenticator.caller(presenting: first) }
             #expect(down?.reason == .unavailable)
-            #expect(down?.message.hasPrefix("Unable to fetch JWKS from \(issuer.url).well-known/jwks.json: ") == true)
+            // Without the issuer's address, which is not for everyone.
+            #expect(down?.message == "Unable to fetch JWKS; the log of the server says why")
         }
     }
 }

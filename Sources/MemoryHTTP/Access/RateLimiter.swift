@@ -1,3 +1,4 @@
+import AgentMemory
 import Synchronization
 
 /// Limits how many requests each caller sends: a bucket of tokens for each (the amount of a minute
@@ -5,7 +6,7 @@ import Synchronization
 final class RateLimiter: Sendable {
     private let capacity: Double
     private let perSecond: Double
-    private let buckets = Mutex<[String: Bucket]>([:])
+    private let buckets = Mutex<[ExactString: Bucket]>([:])
 
     private struct Bucket {
         var level: Double
@@ -24,7 +25,9 @@ final class RateLimiter: Sendable {
     ///
     /// - Returns: `nil` if it may go on, else the whole seconds after which the next one may.
     func wait(of subject: String, at now: ContinuousClock.Instant = .now) -> Int? {
-        buckets.withLock { known in
+        // By its bytes: two names that Unicode calls equivalent are two callers.
+        let subject = ExactString(subject)
+        return buckets.withLock { known in
             if known.count >= Self.kept, known[subject] == nil {
                 known = known.filter { level(of: $0.value, at: now) < capacity }
                 if known.count >= Self.kept { known.removeAll() }
