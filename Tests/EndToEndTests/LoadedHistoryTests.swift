@@ -101,7 +101,7 @@ import Testing
             let forgetting = forgotten.json["operation"]?.stringValue ?? ""
             #expect(try await api.send(.post, "/v1/operations/\(forgetting)/undo").json["undone"] == 2)
             #expect(try await Self.texts(api) == ["b": coffee, "d": coffee])
-            let erased = try await api.send(.post, "/v1/erase", ["user_id": "ada"])
+            let erased = try await api.send(.post, "/v1/erase", ["user_id": ["eq": "ada"]])
             #expect(erased.json["status"] == "success" && erased.json["erased"]?["memories"] == 2, "\(erased.detail)")
             let left = try await Self.events(api)
             #expect(Set(left.compactMap { $0["user_id"]?.stringValue }) == ["bob"])
