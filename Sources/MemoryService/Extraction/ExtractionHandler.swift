@@ -7,8 +7,8 @@ public import Prompts
 ///
 /// Of the jobs of one session one works at a time: it holds an ``ExtractionPlan``. A job whose
 /// model cannot be asked now waits, however long that takes; the messages stay due. A message that
-/// the model has no answer to is set aside (``MessagesSetAside``): it is tried again by its own job,
-/// and the others go on.
+/// the model has no answer to is set aside (``MessagesSetAside``): its own job tries it again, and
+/// the others go on.
 public struct ExtractionHandler: JobHandler {
     public struct Configuration: Sendable {
         /// Tokens of new messages in one call; a longer message is sent alone. Default: 4,000.
