@@ -118,7 +118,7 @@ import Testing
         #expect(try await records().count == ExtractedMemory.mostItems)
     }
 
-    @Test func `nesting without end is no answer`() {
+    @Test func `nesting without end is not an answer`() {
         let count = 20_000
         for answer in [
             String(repeating: "[", count: count), String(repeating: #"{"memories":"#, count: count),
@@ -220,7 +220,7 @@ import Testing
         #expect(await store.read(key, lastMessages: nil) == nil)
     }
 
-    @Test func `a session that is made anew while the model works is extracted from once`() async throws {
+    @Test func `a session that is made again while the model works is extracted from once`() async throws {
         let (sessions, key, clock) = (sessions, key, clock)
         model.replies { [model] _ in
             if model.prompts.count == 1 {

@@ -233,7 +233,7 @@ import Testing
         #expect(model.prompts.count < 20)
     }
 
-    @Test func `messages of a session that was made anew are not set aside`() async throws {
+    @Test func `messages of a session that was made again are not set aside`() async throws {
         fail(.notJSON, about: ["says m0."])
         try await put(["m0"])
         try await work(rounds: 1)
