@@ -136,8 +136,8 @@ enum OpenWriteSQL {
         return sql.statement("DELETE FROM memory_events e WHERE e.id = ANY (\(bound)) AND \(shown)")
     }
 
-    /// As ``ErasureSQL/events(of:after:limit:)``, for ids whose records are elsewhere: rows with the
-    /// number of the last event looked at, and an id, or NULL, with how many of its events were
+    /// As ``ErasureSQL/events(of:after:limit:)``, for ids whose records are elsewhere: rows with
+    /// the number of the last event looked at, and an id, or NULL, with how many of its events were
     /// removed.
     static func erase(within scope: ErasureScope, after sequence: Int, limit: Int) -> PostgresStatement {
         var sql = SQLBuilder()

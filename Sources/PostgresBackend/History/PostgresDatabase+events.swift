@@ -1,7 +1,7 @@
 import AgentMemory
 import PostgresDriver
 
-/// The reads of `memory_events`, whoever has written them.
+/// The reads of `memory_events`.
 extension PostgresDatabase {
     func events(
         of id: String, within scope: AccessScope, page: PageRequest, _ deadline: ContinuousClock.Instant

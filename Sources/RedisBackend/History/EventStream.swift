@@ -1,8 +1,7 @@
 import AgentMemory
 import RedisDriver
 
-/// The stream of events with its lists (``EventScript``), whoever has written them. Errors are
-/// those of the driver.
+/// The stream of events with its lists (``EventScript``). Errors are those of the driver.
 struct EventStream {
     let client: RedisClient
     let key: String
