@@ -41,7 +41,7 @@ public final class RedisEventStore: EventStore {
 
     public func prepare() async throws {
         try await database.mappingPreparation {
-            _ = try await client.send(RedisCommand("XLEN", configuration.key), isRead: true)
+            _ = try await client.send(RedisCommand("XRANGE", configuration.key, "-", "+", "COUNT", "1"), isRead: true)
             try await probe.run(client)
         }
         isPrepared.store(true, ordering: .relaxed)
