@@ -1,6 +1,6 @@
 import AgentMemory
 
-/// The mark of an operation that is at work: kept with its first batch, and renewed with later ones.
+/// The mark of an operation that is at work: kept with its first batch, renewed with later ones.
 actor OpenMark {
     private let interval: Duration
     private let store: @Sendable () async throws -> Void
