@@ -1,5 +1,6 @@
 import AgentMemory
 import Logging
+import MemoryConformance
 import ReferenceBackend
 import TestSupport
 import Testing
