@@ -68,7 +68,8 @@ enum KeywordStatisticsSQL {
     /// store.
     static func of(_ words: [String]) -> PostgresStatement {
         var sql = SQLBuilder()
-        return sql.statement(query(words, &sql))
+        let text = query(words, &sql)
+        return sql.statement(text)
     }
 
     /// The text of ``of(_:)``; `n` numbers the words from 1 on.
