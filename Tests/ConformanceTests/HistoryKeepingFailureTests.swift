@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What becomes of writes to a loaded backend that do not come to a proper end.
-@Suite struct HistoryKeepingFailureTests {
+@Suite(.tags(.store)) struct HistoryKeepingFailureTests {
     private let events = ReferenceEventStore()
     private let jobs = ReferenceJobQueue()
     private let backend = KeepingDatabase(embedder: SteeredEmbedder())

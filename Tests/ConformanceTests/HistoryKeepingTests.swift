@@ -20,7 +20,7 @@ enum HistoryKeepingChecks {
     }
 }
 
-@Suite struct ReferenceHistoryKeepingTests {
+@Suite(.tags(.store)) struct ReferenceHistoryKeepingTests {
     @Test func `the checks of histories are among those that run`() {
         #expect(HistoryKeepingChecks.checks.count { $0.chapter == "history" } == 8)
     }
