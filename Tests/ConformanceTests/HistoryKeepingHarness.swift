@@ -11,7 +11,7 @@ import TestServices
 
 /// A backend that makes no events, with its history in one of the stores.
 struct HistoryKeepingHarness: ConformanceHarness {
-    enum Place: String, Sendable {
+    enum Place: String, Sendable, CaseIterable {
         case memory, redis, postgres
     }
 

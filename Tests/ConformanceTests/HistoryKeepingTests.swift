@@ -20,60 +20,32 @@ enum HistoryKeepingChecks {
     }
 }
 
-@Suite(.tags(.store)) struct ReferenceHistoryKeepingTests {
+@Suite(.tags(.store)) struct HistoryKeepingTests {
     @Test func `the checks of histories are among those that run`() {
         #expect(HistoryKeepingChecks.checks.count { $0.chapter == "history" } == 8)
     }
 
-    @Test(arguments: HistoryKeepingChecks.checks) func check(_ check: ConformanceCheck) async {
-        await HistoryKeepingChecks.run(check, on: .memory)
+    @Test(arguments: HistoryKeepingHarness.Place.allCases, HistoryKeepingChecks.checks)
+    func check(_ place: HistoryKeepingHarness.Place, _ check: ConformanceCheck) async {
+        await HistoryKeepingChecks.run(check, on: place)
     }
 
-    @Test func `undoing everything in reverse leads back to the beginning`() async throws {
-        try await UndoHistory().run(on: HistoryKeepingHarness(place: .memory))
+    @Test(arguments: HistoryKeepingHarness.Place.allCases)
+    func `undoing everything in reverse leads back to the beginning`(
+        _ place: HistoryKeepingHarness.Place
+    ) async throws {
+        try await UndoHistory().run(on: HistoryKeepingHarness(place: place))
     }
 
-    @Test func `a process that dies while it writes leaves no change without its event`() async throws {
-        try await CrashSweep(place: .memory).run()
+    @Test(arguments: HistoryKeepingHarness.Place.allCases)
+    func `a process that dies while it writes leaves no change without its event`(
+        _ place: HistoryKeepingHarness.Place
+    ) async throws {
+        try await CrashSweep(place: place).run()
     }
 
-    @Test func `writers of two processes take turns`() async throws {
-        try await TwoWriters(place: .memory).run()
-    }
-}
-
-@Suite(.tags(.store)) struct RedisHistoryKeepingTests {
-    @Test(arguments: HistoryKeepingChecks.checks) func check(_ check: ConformanceCheck) async {
-        await HistoryKeepingChecks.run(check, on: .redis)
-    }
-
-    @Test func `undoing everything in reverse leads back to the beginning`() async throws {
-        try await UndoHistory().run(on: HistoryKeepingHarness(place: .redis))
-    }
-
-    @Test func `a process that dies while it writes leaves no change without its event`() async throws {
-        try await CrashSweep(place: .redis).run()
-    }
-
-    @Test func `writers of two processes take turns`() async throws {
-        try await TwoWriters(place: .redis).run()
-    }
-}
-
-@Suite(.tags(.store)) struct PostgresHistoryKeepingTests {
-    @Test(arguments: HistoryKeepingChecks.checks) func check(_ check: ConformanceCheck) async {
-        await HistoryKeepingChecks.run(check, on: .postgres)
-    }
-
-    @Test func `undoing everything in reverse leads back to the beginning`() async throws {
-        try await UndoHistory().run(on: HistoryKeepingHarness(place: .postgres))
-    }
-
-    @Test func `a process that dies while it writes leaves no change without its event`() async throws {
-        try await CrashSweep(place: .postgres).run()
-    }
-
-    @Test func `writers of two processes take turns`() async throws {
-        try await TwoWriters(place: .postgres).run()
+    @Test(arguments: HistoryKeepingHarness.Place.allCases)
+    func `writers of two processes take turns`(_ place: HistoryKeepingHarness.Place) async throws {
+        try await TwoWriters(place: place).run()
     }
 }
