@@ -198,7 +198,7 @@ struct Server {
     ) -> PeriodicWork {
         let turns = Turns(documents: stores.documents)
         var entries = [
-            PeriodicWork.Entry.lateTasks(background.tasks, turns: turns), background.operations.periodic,
+            PeriodicWork.Entry.lateTasks(background.tasks, turns: turns, logger: logger), background.operations.periodic,
         ]
         if let views {
             entries.append(views.periodic(every: 60 * settings.language.viewInterval, turns: turns))

@@ -122,6 +122,8 @@ import Testing
             try await documents.documents(.operation, of: "", within: .everything, page: PageRequest(limit: 10))
                 .items.first)
         clock.move(bySeconds: 16)
+        // One that cannot be read does not stop the look at those after it.
+        try await documents.writeUnreadable(.operation, "0")
         let others = operations(memory(database), documents)
         try await others.finish()
         #expect(try await ids().count == 100)

@@ -194,6 +194,8 @@ import Testing
         let (first, second) = (views(), views())
         let view = try await first.create(definition(continuous: true), for: .unrestricted)
         _ = try await first.create(definition(), for: .unrestricted)
+        // One that cannot be read does not stop the look at those after it.
+        try await documents.writeUnreadable(.summaryView, "0")
         try await store("a")
         let turns = Turns(documents: documents)
         for views in [first, second, first] { try await views.startDue(every: 3600, turns: turns) }

@@ -124,11 +124,13 @@ import Testing
         let erasure = ServerTask(
             id: "e", type: Erasures.taskType, createdAt: clock.now, starter: .unrestricted, details: [:], work: [:])
         try await tasks.add(erasure, namespace: nil, userID: nil)
+        // One that cannot be read does not stop the look at those after it.
+        try await documents.writeUnreadable(.task, "0")
         clock.move(bySeconds: 650)
-        try await tasks.endLateTasks()
+        try await tasks.endLateTasks(logger: logger)
         #expect(try await tasks.task(id: "t", for: .unrestricted).status == .pending)
         clock.move(bySeconds: 100)
-        try await tasks.endLateTasks()
+        try await tasks.endLateTasks(logger: logger)
         #expect(try await tasks.task(id: "t", for: .unrestricted).status == .failed)
         #expect(try await tasks.task(id: "e", for: .unrestricted).status == .pending)
     }

@@ -133,8 +133,7 @@ public struct OpenOperations: Sendable {
                 .operation, of: "", within: .everything, page: PageRequest(limit: Self.operationsPerLook)
             ).items
         }
-        for document in stored.map(\.document) {
-            let operation = try OpenOperation(document)
+        for (_, operation) in stored.readable(OpenOperation.init, logger: logger) {
             guard try await turns.take(Self.lease(operation), every: leaseSeconds) else { continue }
             do {
                 // Meanwhile its own server may have done it.

@@ -99,13 +99,12 @@ extension SummaryViews {
                 let page = try await documents.documents(
                     .summaryView, of: "", within: .everything,
                     page: try PageRequest(limit: Self.pageSize, offset: from))
-                for stored in page.items {
-                    let view = try SummaryView(stored.document)
+                for (document, view) in page.items.readable(SummaryView.init, logger: logger) {
                     guard view.definition.isContinuous else { continue }
                     guard
                         try await turns.take(
-                            view.id, every: interval, namespace: stored.document.namespace,
-                            userID: stored.document.userID)
+                            view.id, every: interval, namespace: document.namespace,
+                            userID: document.userID)
                     else { continue }
                     try await jobs.enqueue([
                         SummaryViewJob(viewID: view.id, taskID: nil, isForced: false, waits: 0, caller: view.owner)

@@ -1,4 +1,5 @@
 public import AgentMemory
+import Logging
 
 /// The tasks of the server: what works in the background for clients. Every change of a task is
 /// here, and is decided in the store: of an end and a cancellation at the same time the first one
@@ -194,14 +195,15 @@ public struct ServerTasks: Sendable {
     }
 
     /// Ends tasks whose time was over long ago: their jobs were lost.
-    func endLateTasks() async throws {
+    ///
+    /// - Parameter logger: gets the tasks that cannot be read.
+    func endLateTasks(logger: Logger) async throws {
         try await AccessScope.everything.limiting {
             var offset: Int? = 0
             while let from = offset {
                 let page = try await documents.documents(
                     .task, of: "", within: .everything, page: try PageRequest(limit: Self.pageSize, offset: from))
-                for stored in page.items {
-                    let task = try ServerTask(stored.document)
+                for (_, task) in page.items.readable(ServerTask.init, logger: logger) {
                     guard !task.status.isOver, task.type != Erasures.taskType, isLate(task) else { continue }
                     try await change(task.id, unless: { $0.status.isOver || !isLate($0) }, late)
                 }
