@@ -123,9 +123,12 @@ import Testing
 
     @Test func `long vectors are indexed in half precision`() {
         let short = VectorSpace(dimensions: 2000, metric: .cosine, algorithm: .hnsw)
-        #expect(short.indexDefinition.hasSuffix("((embedding::vector(2000)) vector_cosine_ops)"))
+        #expect(short.indexDefinition(ofVectors: 199_999).hasSuffix("((embedding::vector(2000)) vector_cosine_ops)"))
+        #expect(
+            short.indexDefinition(ofVectors: 200_000).hasSuffix(
+                "((embedding::vector(2000)) vector_cosine_ops) WITH (ef_construction = 128)"))
         let long = VectorSpace(dimensions: 3072, metric: .l2, algorithm: .hnsw)
-        #expect(long.indexDefinition.hasSuffix("((embedding::halfvec(3072)) halfvec_l2_ops)"))
+        #expect(long.indexDefinition(ofVectors: 0).hasSuffix("((embedding::halfvec(3072)) halfvec_l2_ops)"))
         #expect(long.indexedOrder(to: "$1::vector") == "(e.embedding::halfvec(3072)) <-> $1::vector::halfvec(3072)")
     }
 

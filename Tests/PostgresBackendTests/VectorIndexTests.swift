@@ -24,6 +24,29 @@ import Testing
         }
     }
 
+    @Test func `the index of many vectors gets wide insertions, unless it has options of its own`() async throws {
+        try await TestStore.withSchema { schema in
+            let database = try TestStore.database(schema: schema)
+            let index = "memory_embeddings_hnsw_cosine_64"
+            func options() async throws -> String {
+                try await database.ask(
+                    "SELECT coalesce(array_to_string(reloptions, ','), '') FROM pg_class WHERE oid = '\(index)'::regclass"
+                ).singleRow().text(0)
+            }
+            try await database.prepare()
+            #expect(try await options() == "")
+            // As an ANALYZE of a large table leaves it.
+            _ = try await database.ask(
+                "UPDATE pg_class SET reltuples = 200000 WHERE oid = 'memory_embeddings'::regclass")
+            try await database.prepare()
+            #expect(try await options() == "ef_construction=128")
+            _ = try await database.ask("ALTER INDEX \(index) SET (ef_construction = 70)")
+            try await database.prepare()
+            #expect(try await options() == "ef_construction=70")
+            await database.close()
+        }
+    }
+
     @Test func `stored vectors of another length are refused with both lengths`() async throws {
         try await TestStore.withSchema { schema in
             let small = try TestStore.database(schema: schema, dimensions: 64)

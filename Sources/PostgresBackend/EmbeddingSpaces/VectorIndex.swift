@@ -110,17 +110,23 @@ struct VectorIndex: Sendable {
             existing.removeAll { $0.name == broken.name }
         }
         if !existing.contains(where: { $0.name == space.indexName }) {
-            let many =
-                try await connection.query(
-                    PostgresStatement(
-                        "SELECT count(*) FROM (SELECT 1 FROM \(space.table) LIMIT $1) probe",
-                        [
-                            .int8(Int64(Self.concurrentFrom))
-                        ]), deadline: deadline
-                ).singleRow().int(0) >= Self.concurrentFrom
+            let count = try await connection.query(
+                PostgresStatement(
+                    "SELECT count(*) FROM (SELECT 1 FROM \(space.table) LIMIT $1) probe",
+                    [.int8(Int64(VectorSpace.wideFrom))]), deadline: deadline
+            ).singleRow().int(0)
+            let many = count >= Self.concurrentFrom
             if many { logger.info("building the vector index", metadata: ["index": "\(space.indexName)"]) }
             try await connection.script(
-                "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition)", deadline: deadline)
+                "CREATE INDEX \(many ? "CONCURRENTLY " : "")\(space.indexDefinition(ofVectors: count))",
+                deadline: deadline)
+        } else if try await connection.query(isNarrow, deadline: deadline).singleRow().bool(0) {
+            // For the vectors to come; those that are there keep their edges until a REINDEX.
+            logger.info("widening the insertions into the vector index", metadata: ["index": "\(space.indexName)"])
+            try await connection.withoutBlocking {
+                try await connection.script(
+                    "ALTER INDEX \(space.indexName) SET (\(VectorSpace.wideOption))", deadline: deadline)
+            }
         }
         // An index of other settings makes writes slower, but does no harm: it stays if the user
         // may not drop it.
@@ -128,6 +134,17 @@ struct VectorIndex: Sendable {
             logger.info("dropping the vector index of other settings", metadata: ["index": "\(stale.name)"])
             try await connection.script("DROP INDEX CONCURRENTLY IF EXISTS \(stale.name)", deadline: deadline)
         }
+    }
+
+    /// One row: whether the index was made for fewer vectors than there are, and the user may alter
+    /// it. One that was given options by hand keeps them.
+    private var isNarrow: PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT coalesce((SELECT c.reloptions IS NULL AND pg_has_role(c.relowner, 'USAGE') AND t.reltuples >= $1 \
+            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \
+            WHERE i.indexrelid = to_regclass('\(space.indexName)')), false)
+            """, [.int8(Int64(VectorSpace.wideFrom))])
     }
 
     private func indexes(

@@ -61,9 +61,22 @@ struct VectorSpace: Sendable, Equatable {
         indexPrefix + "\(metric.rawValue.lowercased())_\(usesHalfPrecision ? "half_" : "")\(dimensions)"
     }
 
-    var indexDefinition: String {
-        "\(indexName) ON \(table) USING hnsw ((embedding::\(indexedType)) \(operatorClass))"
+    /// From this many vectors on the graph is built with ``wideConstruction``.
+    static let wideFrom = 200_000
+
+    /// `ef_construction` of a large index: how many candidates an insertion compares before it
+    /// connects a vector. pgvector's default is 64; then an insertion may end in a cluster that is
+    /// not its own, and searches do not find that vector however broad they are. The more clusters
+    /// there are, the more often: `Documentation/performance.md` has the figures.
+    static let wideConstruction = 128
+
+    /// - Parameter count: of the vectors that are there when it is built.
+    func indexDefinition(ofVectors count: Int) -> String {
+        let options = count >= Self.wideFrom ? " WITH (\(Self.wideOption))" : ""
+        return "\(indexName) ON \(table) USING hnsw ((embedding::\(indexedType)) \(operatorClass))\(options)"
     }
+
+    static var wideOption: String { "ef_construction = \(wideConstruction)" }
 
     /// The name of the constraint that excludes vectors of another length.
     var constraintName: String { Self.constraintPrefix + String(dimensions) }
