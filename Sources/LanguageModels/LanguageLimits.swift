@@ -25,8 +25,8 @@ final class LanguageLimits: Sendable {
 
     /// Counts a call that begins.
     ///
-    /// - Throws: ``MemoryError`` with code `languageModelFailed` if a limit is reached.
-    func begin(at now: Duration, model: String) throws(MemoryError) {
+    /// - Throws: ``SharedRefusal`` with code `languageModelFailed` if a limit is reached.
+    func begin(at now: Duration, model: String) throws(SharedRefusal) {
         let refusal = state.withLock { state -> MemoryError? in
             if let error = usedUp(&state, at: now) { return error }
             guard state.calls < concurrency else {
@@ -37,7 +37,7 @@ final class LanguageLimits: Sendable {
             state.calls += 1
             return nil
         }
-        if let refusal { throw refusal }
+        if let refusal { throw SharedRefusal(error: refusal) }
     }
 
     /// Counts a call that has ended.

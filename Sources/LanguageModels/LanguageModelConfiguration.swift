@@ -1,3 +1,5 @@
+public import AgentMemory
+
 /// What a language model is made from. Reading it from an environment is the executable's work.
 public struct LanguageModelConfiguration: Sendable {
     /// The model's name; its prefix chooses the provider (``LanguageProvider``). Default: none.
@@ -19,6 +21,8 @@ public struct LanguageModelConfiguration: Sendable {
     public var concurrency = 4
     /// Tokens, in and out, in any 60 minutes; `nil` for no limit. Default: `nil`.
     public var tokensPerHour: Int?
+    /// Whose texts the model may be sent. Default: everything.
+    public var reach: LanguageReach = .everything
 
     /// How messages name the fields. Default: as they are called here.
     public var names = LanguageModelFieldNames()

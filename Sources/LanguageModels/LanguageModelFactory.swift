@@ -20,7 +20,7 @@ public enum LanguageModelFactory {
         try make([configuration], client: client, logger: logger, clock: clock)[0]
     }
 
-    /// Models that share the limits of the first one; equal names are one model.
+    /// Models that share the limits and the reach of the first one; equal names are one model.
     ///
     /// - Parameters:
     ///   - configurations: at least one.
@@ -47,7 +47,7 @@ public enum LanguageModelFactory {
                 made[ExactString(model)] = MeteredLanguageModel(
                     try ServiceLanguageModel(
                         model: model, configuration, client: client, logger: logger, clock: clock),
-                    limits: limits, clock: clock)
+                    limits: limits, reach: configurations[0].reach, clock: clock)
             }
             models.append(made[ExactString(model)])
         }

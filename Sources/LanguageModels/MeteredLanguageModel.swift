@@ -6,7 +6,8 @@ import Synchronization
 /// no calls for a while after several have failed.
 ///
 /// A call that would exceed a bound fails at once with `languageModelFailed`: searches go on
-/// without the model.
+/// without the model. A text that no model may be sent is refused, where who asks has not left it
+/// out.
 public final class MeteredLanguageModel: LanguageModel {
     /// So many failures one after another end the calls for ``pause``.
     static let failuresUntilPause = 5
@@ -21,19 +22,35 @@ public final class MeteredLanguageModel: LanguageModel {
     }
 
     public var model: String { wrapped.model }
+    public let reach: LanguageReach
 
     private let wrapped: any AnsweringModel
     private let limits: LanguageLimits
     private let clock: ServiceClock
     private let state = Mutex(State())
 
-    init(_ wrapped: any AnsweringModel, limits: LanguageLimits, clock: ServiceClock) {
+    init(
+        _ wrapped: any AnsweringModel, limits: LanguageLimits, reach: LanguageReach = .everything,
+        clock: ServiceClock
+    ) {
         self.wrapped = wrapped
         self.limits = limits
+        self.reach = reach
         self.clock = clock
     }
 
     public func answer(_ request: LanguageRequest) async throws -> LanguageAnswer {
+        do {
+            return try await attempt(request)
+        } catch let refusal as SharedRefusal {
+            throw refusal.error
+        }
+    }
+
+    /// As ``answer(_:)``.
+    ///
+    /// - Throws: ``SharedRefusal`` for what holds for all models of the server.
+    func attempt(_ request: LanguageRequest) async throws -> LanguageAnswer {
         try begin(request)
         do {
             let answer = try await wrapped.answer(request)
@@ -56,11 +73,10 @@ public final class MeteredLanguageModel: LanguageModel {
         case cancelled
 
         init(_ error: any Error) {
-            let refusals: [MemoryError.Code] = [.languageModelRefusedPrompt, .languageModelUnusable]
             self =
                 switch error {
                 case is CancellationError: .cancelled
-                case let error as MemoryError where refusals.contains(error.code): .refusedPrompt
+                case let error as MemoryError where error.concernsPrompt: .refusedPrompt
                 default: .failed
                 }
         }
@@ -83,7 +99,9 @@ public final class MeteredLanguageModel: LanguageModel {
         }
     }
 
-    private func begin(_ request: LanguageRequest) throws(MemoryError) {
+    /// - Throws: ``SharedRefusal``; ``MemoryError`` if this model cannot be asked now.
+    private func begin(_ request: LanguageRequest) throws {
+        guard reach.contains(request) else { throw SharedRefusal.outOfReach }
         if let error = rest() ?? wrapped.refusal(of: request) { throw error }
         try limits.begin(at: clock.elapsed(), model: model)
     }

@@ -160,6 +160,15 @@ extension Setting where Value == [String] {
     }
 }
 
+extension Setting where Value == [String] {
+    /// Namespaces of records and sessions; none if it is not set.
+    static func namespaces(_ name: String, _ summary: String) -> Setting {
+        Setting(name, "namespaces with commas between them, or a list in JSON", default: "", summary) { reader in
+            reader.namespaces(name)
+        }
+    }
+}
+
 // MARK: Numbers and choices
 
 extension Setting where Value == Int {

@@ -21,10 +21,11 @@ enum SettingNameCheck {
     /// server open.
     static let ofAccess: Set<String> = ["AUTH_MODE", "DISABLE_AUTH", "TOKEN_AUTH_ENABLED"]
 
-    /// What narrows who comes in, or what it reaches: with a mistake in the name it would not.
+    /// What narrows who comes in, what it reaches, or what is sent to others: with a mistake in the
+    /// name it would not.
     static let ofLimits: Set<String> = [
-        "AUTH_BIND_USER", "OAUTH2_ALGORITHMS", "OAUTH2_AUDIENCE", "OAUTH2_NAMESPACES_CLAIM", "OAUTH2_USERS_CLAIM",
-        "RATE_LIMIT",
+        "AUTH_BIND_USER", "LLM_EXCLUDED_NAMESPACES", "LLM_NAMESPACES", "OAUTH2_ALGORITHMS", "OAUTH2_AUDIENCE",
+        "OAUTH2_NAMESPACES_CLAIM", "OAUTH2_USERS_CLAIM", "RATE_LIMIT",
     ]
 
     /// - Parameter known: the names that are read.

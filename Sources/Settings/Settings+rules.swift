@@ -1,9 +1,13 @@
+import AgentMemory
+
 /// Rules about several settings, or about the source of a value.
 extension Settings {
     static func checkTogether(_ values: SettingValues, _ reader: inout SettingsReader) {
         requireDatabase(values, &reader)
         refuseUnusedModelPath(values, &reader)
         refuseUnusedReranking(values, &reader)
+        checkFallbacks(values, &reader)
+        checkReachOfModels(values, &reader)
         checkAuthentication(values, &reader)
         requireBothOfTLS(values, &reader)
         checkDistribution(values, &reader)
@@ -39,6 +43,39 @@ extension Settings {
         ] where isGiven {
             reader.problem("\(name) is set, but RERANK_API_BASE is not; it names the service to ask")
         }
+    }
+
+    private static func checkFallbacks(_ values: SettingValues, _ reader: inout SettingsReader) {
+        let language = values.language
+        for (name, model, fallbackName, fallback) in [
+            ("FAST_MODEL", language.fastModel, "FAST_FALLBACK_MODEL", language.fastFallbackModel),
+            (
+                "GENERATION_MODEL", language.generationModel, "GENERATION_FALLBACK_MODEL",
+                language.generationFallbackModel
+            ),
+        ] where reader.isGiven(fallbackName) {
+            guard let model else {
+                reader.problem("\(fallbackName) is set, but \(name) is not; it is asked only in the place of that one")
+                continue
+            }
+            if fallback.map(ExactString.init) == ExactString(model) {
+                reader.problem(
+                    "\(fallbackName) and \(name) are the same model; name another one, or remove \(fallbackName)")
+            }
+        }
+    }
+
+    /// A mistake in whose texts may be sent to others must not let them all be sent.
+    private static func checkReachOfModels(_ values: SettingValues, _ reader: inout SettingsReader) {
+        let names = ["LLM_NAMESPACES", "LLM_EXCLUDED_NAMESPACES"]
+        for name in names where reader.variables[name]?.isEmpty == true {
+            reader.problem(
+                name, "the value is empty, so it is unclear whose texts may be sent; remove the setting")
+        }
+        guard names.allSatisfy(reader.isGiven) else { return }
+        reader.problem(
+            "LLM_NAMESPACES and LLM_EXCLUDED_NAMESPACES are both set; each says alone whose texts are sent: leave one of them out"
+        )
     }
 
     /// What the nodes of a cluster cannot do is refused by name.

@@ -227,6 +227,33 @@ struct SettingsReader {
         return names
     }
 
+    /// Namespaces: with commas between them, or as a list in JSON, in which one may have a comma.
+    /// As in records, blanks around one do not count.
+    mutating func namespaces(_ name: String) -> [String] {
+        guard let text = raw(name) else {
+            inForce.append((name, ""))
+            return []
+        }
+        inForce.append((name, text))
+        var given = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        if text.hasPrefix("[") {
+            guard let list = (try? JSONValue(parsing: text))?.stringsValue, !list.isEmpty else {
+                problem(name, "the value begins with [ and is not a list of texts in JSON")
+                return []
+            }
+            given = list
+        }
+        guard given.allSatisfy({ !$0.allSatisfy(\.isWhitespace) }) else {
+            problem(name, "there is an empty entry in the list")
+            return []
+        }
+        guard let condition = try? TagCondition(field: .namespace, any: given) else {
+            problem(name, "an entry is longer than 512 bytes, or has a control character")
+            return []
+        }
+        return condition.any[0]
+    }
+
     /// One of `choices`, in any case.
     ///
     /// - Parameter allowed: how a problem describes the permitted values; by default the choices.

@@ -13,21 +13,18 @@ struct Languages {
     let fast: (any LanguageModel)?
     /// Works in the background; `nil` if there is none.
     let generation: (any LanguageModel)?
+    /// The models that services are asked for, each once: one may do several tasks, and stand in
+    /// for others.
+    let services: [any LanguageModel]
+    /// Whose texts they may be sent.
+    let reach: LanguageReach
     let prompts: PromptSet
-
-    /// Those that there are.
-    var all: [any LanguageModel] { [fast, generation].compactMap(\.self) }
-
-    /// The same, each once: one model may do several tasks.
-    var distinct: [any LanguageModel] {
-        if let fast, let generation, fast.model == generation.model { return [fast] }
-        return all
-    }
 
     /// - Parameter client: asks services; its owner ends it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
     init(_ settings: Settings, client: HTTPClient, logger: Logger) throws(MemoryError) {
         let language = settings.language
+        let reach = Self.reach(settings)
         func configuration(_ model: String?, _ name: String) -> LanguageModelConfiguration {
             var configuration = LanguageModelConfiguration()
             configuration.names = Settings.languageModelFieldNames
@@ -41,6 +38,7 @@ struct Languages {
             configuration.attemptTimeout = language.attemptTimeout
             configuration.concurrency = language.concurrency
             configuration.tokensPerHour = language.tokensPerHour
+            configuration.reach = reach
             return configuration
         }
         let names = Settings.names.language
@@ -48,9 +46,28 @@ struct Languages {
             [
                 configuration(language.fastModel, names.fastModel),
                 configuration(language.generationModel, names.generationModel),
+                configuration(language.fastFallbackModel, names.fastFallbackModel),
+                configuration(language.generationFallbackModel, names.generationFallbackModel),
             ], client: client, logger: logger)
-        (fast, generation) = (models[0], models[1])
+        fast = Self.model(models[0], else: models[2])
+        generation = Self.model(models[1], else: models[3])
+        var known: Set<ObjectIdentifier> = []
+        services = models.compactMap(\.self).filter { known.insert(ObjectIdentifier($0)).inserted }
+        self.reach = reach
         prompts = try Self.prompts(settings)
+    }
+
+    private static func model(
+        _ first: MeteredLanguageModel?, else second: MeteredLanguageModel?
+    ) -> (any LanguageModel)? {
+        guard let first, let second else { return first }
+        return FallbackLanguageModel(first, else: second)
+    }
+
+    private static func reach(_ settings: Settings) -> LanguageReach {
+        let (only, excluded) = (settings.language.namespaces, settings.language.excludedNamespaces)
+        if !only.isEmpty { return .only(only) }
+        return excluded.isEmpty ? .everything : .everything(except: excluded)
     }
 
     private static func prompts(_ settings: Settings) throws(MemoryError) -> PromptSet {
@@ -118,7 +135,7 @@ struct Languages {
         if indexing(settings) != nil, settings.language.deduplicates, settings.memory.keepsHistory {
             steps.insert(.deduplication)
         }
-        return steps.isEmpty ? nil : Indexing(jobs: jobs, steps: steps, logger: logger)
+        return steps.isEmpty ? nil : Indexing(jobs: jobs, steps: steps, within: reach, logger: logger)
     }
 
     private func tags(_ settings: Settings) -> Bool {
@@ -167,7 +184,8 @@ struct Languages {
         var configuration = SummaryViews.Configuration()
         configuration.callTokens = settings.language.viewTokens
         return SummaryViews(
-            by: model, or: [generation].compactMap(\.self), prompts: prompts, memory: memory, documents: documents,
+            by: model, or: [generation].compactMap(\.self) + services, prompts: prompts, memory: memory,
+            documents: documents,
             tasks: tasks, jobs: jobs, configuration: configuration, logger: logger)
     }
 }

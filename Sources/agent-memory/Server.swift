@@ -103,7 +103,7 @@ struct Server {
                 memories: database, sessions: stores.sessions, queue: stores.jobs, documents: stores.documents),
             operations: operations,
             compactions: Compactions(memory: memory, operations: operations, tasks: tasks, jobs: jobs))
-        let usage = UsageLedger(models.languages.distinct, documents: stores.documents, logger: logger)
+        let usage = UsageLedger(models.languages.services, documents: stores.documents, logger: logger)
         let summaries = models.languages.summaries(settings, stores.documents, logger: logger)
         let promotion = Promotion(
             jobs: jobs, isEnabled: settings.memory.isLongTermEnabled,
@@ -111,7 +111,7 @@ struct Server {
         let sessions = WorkingMemorySessions(
             store: stores.sessions, promotion: promotion,
             extraction: models.languages.extracting(settings).map { _ in
-                Extraction(after: settings.language.extractionDelay)
+                Extraction(after: settings.language.extractionDelay, within: models.languages.reach)
             }, summaries: summaries)
         let views = models.languages.views(settings, memory, stores.documents, tasks, slowJobs, logger: logger)
         let derivation = derivationHandlers(memory, stores, slowJobs, models.languages, summaries, views)
@@ -145,7 +145,7 @@ struct Server {
                 readiness: Readiness(
                     database: database, embedder: embedder, sessions: stores.sessions, jobs: stores.jobs,
                     tokens: access.tokens == nil ? nil : stores.tokens, reranking: models.reranking,
-                    languageModels: models.languages.all,
+                    languageModels: models.languages.services,
                     documents: stores.documents, usage: usage),
                 background: background, summaryViews: views,
                 transfers: transfers(database, stores, memory, promotion, embedder), configuration: api))
@@ -198,7 +198,8 @@ struct Server {
     ) -> PeriodicWork {
         let turns = Turns(documents: stores.documents)
         var entries = [
-            PeriodicWork.Entry.lateTasks(background.tasks, turns: turns, logger: logger), background.operations.periodic,
+            PeriodicWork.Entry.lateTasks(background.tasks, turns: turns, logger: logger),
+            background.operations.periodic,
         ]
         if let views {
             entries.append(views.periodic(every: 60 * settings.language.viewInterval, turns: turns))
@@ -248,7 +249,7 @@ struct Server {
                 by: model, prompts: languages.prompts, memory: memory, documents: stores.documents,
                 configuration: configuration, logger: logger)
         }
-        if !languages.all.isEmpty {
+        if !languages.services.isEmpty {
             handlers.append(
                 IndexingHandler(
                     tagging: languages.tagging(settings, memory, logger: logger), extraction: recordExtraction,

@@ -117,6 +117,70 @@ import Testing
         #expect(!problems(given)[0].contains("hunter2"))
     }
 
+    @Test func `a model to fall back to needs a model, and another one`() throws {
+        for (given, named) in [
+            (["FAST_FALLBACK_MODEL": "b"], "FAST_FALLBACK_MODEL is set, but FAST_MODEL is not"),
+            (["GENERATION_FALLBACK_MODEL": "b"], "GENERATION_FALLBACK_MODEL is set, but GENERATION_MODEL is not"),
+            (
+                ["GENERATION_MODEL": "a", "FAST_FALLBACK_MODEL": "b"],
+                "FAST_FALLBACK_MODEL is set, but FAST_MODEL is not"
+            ),
+            (["FAST_MODEL": "a", "FAST_FALLBACK_MODEL": "a"], "FAST_FALLBACK_MODEL and FAST_MODEL are the same"),
+            (
+                ["FAST_MODEL": "a", "GENERATION_FALLBACK_MODEL": "a"],
+                "GENERATION_FALLBACK_MODEL and GENERATION_MODEL are the same"
+            ),
+        ] {
+            #expect(problems(given).count == 1)
+            #expect(problems(given).first?.hasPrefix(named) == true, "\(problems(given))")
+        }
+        for (given, fast, generation) in [
+            ([:], nil, nil), (["FAST_MODEL": "a"], nil, nil),
+            (["FAST_MODEL": "a", "FAST_FALLBACK_MODEL": "b"], "b", "b"),
+            (["FAST_MODEL": "a", "GENERATION_MODEL": "a", "FAST_FALLBACK_MODEL": "b"], "b", "b"),
+            (["FAST_MODEL": "a", "GENERATION_MODEL": "c", "FAST_FALLBACK_MODEL": "b"], "b", nil),
+            (["FAST_MODEL": "a", "FAST_FALLBACK_MODEL": "b", "GENERATION_FALLBACK_MODEL": "c"], "b", "c"),
+            // Each stands in for the other one.
+            (
+                [
+                    "FAST_MODEL": "a", "GENERATION_MODEL": "b", "FAST_FALLBACK_MODEL": "b",
+                    "GENERATION_FALLBACK_MODEL": "a",
+                ], "b", "a"
+            ),
+            // The model of a key.
+            (["OPENAI_API_KEY": "k", "FAST_FALLBACK_MODEL": "b"], "b", nil),
+        ] as [([String: String], String?, String?)] {
+            let language = try settings(given).language
+            #expect(language.fastFallbackModel == fast && language.generationFallbackModel == generation, "\(given)")
+        }
+    }
+
+    @Test func `whose texts are sent to language models is said without doubt`() throws {
+        for (value, namespaces) in [
+            ("a", ["a"]), ("a,b", ["a", "b"]), ("a, b", ["a", "b"]), ("a,a", ["a"]), ("a b", ["a b"]),
+            (#"["a,b", "c"]"#, ["a,b", "c"]), ("caf\u{e9},cafe\u{301}", ["caf\u{e9}", "cafe\u{301}"]),
+        ] {
+            let only = try settings(["LLM_NAMESPACES": value])
+            #expect(only.language.namespaces.map { Array($0.utf8) } == namespaces.map { Array($0.utf8) }, "\(value)")
+            #expect(only.language.excludedNamespaces.isEmpty)
+            let excluded = try settings(["LLM_EXCLUDED_NAMESPACES": value]).language.excludedNamespaces
+            #expect(excluded.map { Array($0.utf8) } == namespaces.map { Array($0.utf8) }, "\(value)")
+        }
+        for name in ["LLM_NAMESPACES", "LLM_EXCLUDED_NAMESPACES"] {
+            for value in [
+                "", " ", ",", "a,", ",a", "a,,b", "a, ,b", "[", "[]", #"["a", 1]"#, #"["a", ""]"#, #"["a\u0000"]"#,
+                String(repeating: "x", count: 513),
+            ] {
+                #expect(problems([name: value]).joined().contains(name), "\(name)=\(value)")
+            }
+        }
+        #expect(problems(["LLM_NAMESPACES": "a", "LLM_EXCLUDED_NAMESPACES": "b"]).joined().contains("both set"))
+        // With a mistake in the name everything would be sent.
+        for name in ["LLM_NAMESPACE", "LLM_EXCLUDE_NAMESPACES", "LLM_EXCLUDED_NAMESPACE", "llm_namespaces"] {
+            #expect(problems([name: "a"]).joined().contains(name), "\(name)")
+        }
+    }
+
     @Test func `what a cluster cannot do is refused by name`() {
         let fitting = [
             "POSTGRES_DISTRIBUTED": "citus", "MEMORY_VECTOR_DB_FACTORY": "pgvector", "HISTORY": "OFF",

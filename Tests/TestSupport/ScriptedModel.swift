@@ -6,10 +6,16 @@ public final class ScriptedModel: LanguageModel {
     public typealias Reply = @Sendable (LanguageRequest) async throws -> LanguageAnswer
 
     public let model = "scripted"
+    public let reach: LanguageReach
     private let reply: Mutex<Reply>
     private let asked = Mutex<[LanguageRequest]>([])
 
-    public init(_ reply: @escaping Reply) {
+    /// - Parameters:
+    ///   - reach: whose texts it may be sent. What was forgotten is not refused, so that a test
+    ///     sees it.
+    ///   - reply: the answer to each request.
+    public init(within reach: LanguageReach = .everything, _ reply: @escaping Reply) {
+        self.reach = reach
         self.reply = Mutex(reply)
     }
 

@@ -4,6 +4,10 @@ public protocol LanguageModel: Sendable {
     /// The model's name as messages show it.
     var model: String { get }
 
+    /// Whose texts it may be sent. Who asks leaves the others out; the model refuses what was
+    /// forgotten.
+    var reach: LanguageReach { get }
+
     /// The model's answer to a prompt.
     ///
     /// - Throws: ``MemoryError`` with code `timedOut` when the request's time limit or the model's
@@ -19,6 +23,16 @@ public protocol LanguageModel: Sendable {
 
     /// What has been used since the start, ordered by task and namespace.
     var usage: [LanguageUsage] { get }
+}
+
+extension LanguageModel {
+    /// Everything.
+    public var reach: LanguageReach { .everything }
+}
+
+extension MemoryError {
+    /// Whether a language model has no answer to this prompt, while it may answer others.
+    public var concernsPrompt: Bool { [.languageModelRefusedPrompt, .languageModelUnusable].contains(code) }
 }
 
 /// What a language model is asked for; the usage is counted by it.
@@ -62,20 +76,36 @@ public struct LanguageRequest: Sendable {
     public let quotes: [String]
     /// What the tokens are counted for; `nil` for no namespace.
     public let namespace: String?
+    /// The namespaces of the users' texts in the prompt, and the one that is counted for:
+    /// ``LanguageReach`` must contain them all.
+    public let textNamespaces: Set<ExactString?>
     /// For the call with all its attempts, if it is shorter than the model's own.
     public let timeLimit: Duration
     public let format: AnswerFormat
 
+    /// - Parameters:
+    ///   - namespace: what the tokens are counted for.
+    ///   - textNamespaces: of the users' texts; default: `namespace`.
     public init(
-        _ task: LanguageTask, prompt: String, quoting quotes: [String], namespace: String?, timeLimit: Duration,
-        format: AnswerFormat = .text
+        _ task: LanguageTask, prompt: String, quoting quotes: [String], namespace: String?,
+        textsOf textNamespaces: [String?]? = nil, timeLimit: Duration, format: AnswerFormat = .text
     ) {
         self.task = task
         self.prompt = prompt
         self.quotes = quotes
         self.namespace = namespace
+        var namespaces = Set((textNamespaces ?? [namespace]).map { $0.map(ExactString.init) })
+        if let namespace { namespaces.insert(ExactString(namespace)) }
+        self.textNamespaces = namespaces
         self.timeLimit = timeLimit
         self.format = format
+    }
+
+    /// The same request with another time limit.
+    public func limited(to timeLimit: Duration) -> LanguageRequest {
+        LanguageRequest(
+            task, prompt: prompt, quoting: quotes, namespace: namespace, textsOf: textNamespaces.map { $0?.value },
+            timeLimit: timeLimit, format: format)
     }
 }
 

@@ -135,7 +135,9 @@ public struct Deduplication: Sendable {
     /// chain of similar texts ends in one memory; a group of the largest size may have others near
     /// to it. Where that does not hold, two that are the nearest to each other are compared.
     private func group(around id: String, _ memories: ScopedMemories) async throws -> Finding {
-        guard let anchor = try await memories.record(id: id), Self.compares(anchor) else { return .nothing }
+        guard let anchor = try await memories.record(id: id), Self.compares(anchor),
+            questions.reaches(anchor.namespace)
+        else { return .nothing }
         let near = try await neighbors(of: anchor, memories)
         guard let nearest = near.first else { return .nothing }
         let members = Set(([anchor] + near).map { ExactString($0.id) })
@@ -161,7 +163,9 @@ public struct Deduplication: Sendable {
         }
         let hashes = Dictionary(records.map { (ExactString($0.id), $0.memoryHash) }) { first, _ in first }
         guard current.count == records.count,
-            current.allSatisfy({ $0.memoryHash == hashes[ExactString($0.id)] && Self.compares($0) })
+            current.allSatisfy({
+                $0.memoryHash == hashes[ExactString($0.id)] && Self.compares($0) && questions.reaches($0.namespace)
+            })
         else { return .changed }
         return .group(Group(records: current, latestEvents: latest))
     }

@@ -7,20 +7,27 @@ public import AgentMemory
 /// and its own, to their job.
 public struct Extraction: Sendable {
     private let delay: Duration
+    private let reach: LanguageReach
 
-    /// - Parameter delay: how long a session must be quiet.
-    public init(after delay: Duration) {
+    /// - Parameters:
+    ///   - delay: how long a session must be quiet.
+    ///   - reach: whose messages are extracted from.
+    public init(after delay: Duration, within reach: LanguageReach = .everything) {
         self.delay = delay
+        self.reach = reach
     }
 
     /// The jobs for a write of the session.
     func jobs(for session: WorkingMemory, by caller: Caller) -> [NewJob] {
-        guard let last = session.messages.last(where: { !$0.discreteMemoryExtracted }) else { return [] }
+        guard reach.contains(session.key.namespace),
+            let last = session.messages.last(where: { !$0.discreteMemoryExtracted })
+        else { return [] }
         return [job(session.key, [last.id], caller)]
     }
 
     /// The jobs for messages that are added to a session.
     func jobs(for messages: [SessionMessage], of key: SessionKey, by caller: Caller) -> [NewJob] {
+        guard reach.contains(key.namespace) else { return [] }
         // Which of them is the last one is known only to the store: it leaves repeats out.
         let due = messages.filter { !$0.discreteMemoryExtracted }.suffix(SessionAppend.repeatWindow)
         return due.isEmpty ? [] : [job(key, due.map(\.id), caller)]
@@ -31,10 +38,11 @@ public struct Extraction: Sendable {
             .newJob(after: delay)
     }
 
-    /// Refuses a strategy whose configuration cannot be used.
+    /// Refuses a strategy of a session whose configuration cannot be used.
     ///
     /// - Throws: ``MemoryError`` with code `invalidInput` that names the member.
-    func check(_ strategy: MemoryStrategy) throws(MemoryError) {
+    func check(_ strategy: MemoryStrategy, of key: SessionKey) throws(MemoryError) {
+        guard reach.contains(key.namespace) else { return }
         _ = try ExtractionStrategy(strategy)
     }
 }

@@ -68,6 +68,9 @@ public struct ExtractionHandler: JobHandler {
     }
 
     public func run(_ job: ExtractionJob, isLastAttempt: Bool) async throws {
+        guard questions.reaches(job.key.namespace) else {
+            return try await job.caller.scope.limiting { try await leave(job) }
+        }
         do {
             let isDone = try await job.caller.scope.limiting { try await extractOrFail(job) }
             if !isDone { try await jobs.enqueue([job.newJob(after: Self.turnDelay)]) }
@@ -79,6 +82,13 @@ public struct ExtractionHandler: JobHandler {
             logger.warning("an extraction was refused and is tried again", metadata: ["error": "\(error)"])
             try await jobs.enqueue([job.newJob(after: Self.refusalDelay)])
         }
+    }
+
+    /// Ends a job of a session whose texts are not sent any more. Its messages stay due, also one
+    /// that was set aside, so that none is left out if they are sent again.
+    private func leave(_ job: ExtractionJob) async throws {
+        guard let message = job.message, let head = try await sessions.read(job.key, lastMessages: 0) else { return }
+        try await takeBack(message, head.memory)
     }
 
     /// As ``extract(_:)``. The job of a message that was set aside counts the failures of the model
@@ -301,7 +311,8 @@ public struct ExtractionHandler: JobHandler {
     ) async throws -> ExtractionPlan {
         let strategy = try ExtractionStrategy(session.strategy)
         var context = context(before: batch[0], in: session.messages, without: aside)
-        let earlier = strategy.name == .summary ? try await summary(of: session.key, job)?.text.quotedLines : nil
+        let earlier =
+            strategy.name == .summary ? try await sendableSummary(of: session.key, job)?.text.quotedLines : nil
         var plan = plan
         func answer(_ items: [JSONValue]) -> ExtractionPlan.Answer {
             ExtractionPlan.Answer(
@@ -404,6 +415,11 @@ public struct ExtractionHandler: JobHandler {
         } catch let error as MemoryError where error.code == .notFound {
             return nil
         }
+    }
+
+    /// A client may have moved it to another namespace.
+    private func sendableSummary(of key: SessionKey, _ job: ExtractionJob) async throws -> MemoryRecord? {
+        try await summary(of: key, job).flatMap { questions.reaches($0.namespace) ? $0 : nil }
     }
 
     private func keepSummary(

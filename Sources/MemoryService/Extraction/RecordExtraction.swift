@@ -67,7 +67,9 @@ public struct RecordExtraction: Sendable {
         let memories = memory.memories.scoped(to: caller)
         for _ in 0..<Self.attempts {
             let latest = memories.keepsHistory ? try await memories.latestEvents(of: [id])[ExactString(id)] : nil
-            guard let record = try await memories.record(id: id), Self.isDue(record) else { return }
+            guard let record = try await memories.record(id: id), Self.isDue(record),
+                questions.reaches(record.namespace)
+            else { return }
             let key = DocumentKey(.extraction, Fingerprint.of([record.id, record.memoryHash], length: 40))
             guard let items = try await items(record, key) else { return }
             try await memory.keepDerived(try records(items, of: record), handedInAt: handedInAt, for: caller)

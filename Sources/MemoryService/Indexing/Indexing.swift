@@ -25,6 +25,7 @@ public struct Indexing: Sendable {
 
     private let jobs: JobSubmitter
     private let steps: Steps
+    private let reach: LanguageReach
     private let logger: Logger
 
     /// Memories of one job: each takes several searches, and calls of a model.
@@ -33,10 +34,12 @@ public struct Indexing: Sendable {
     /// - Parameters:
     ///   - jobs: of the worker with the ``IndexingHandler``.
     ///   - steps: what this server does.
+    ///   - reach: with whose memories.
     ///   - logger: gets failures: what is stored does not fail for them.
-    public init(jobs: JobSubmitter, steps: Steps, logger: Logger) {
+    public init(jobs: JobSubmitter, steps: Steps, within reach: LanguageReach = .everything, logger: Logger) {
         self.jobs = jobs
         self.steps = steps
+        self.reach = reach
         self.logger = logger
     }
 
@@ -61,10 +64,10 @@ public struct Indexing: Sendable {
         try await enqueue(batch, steps, for: caller)
     }
 
-    /// Queues steps for stored memories.
+    /// Queues steps for stored memories, except those that no language model may be sent.
     func enqueue(_ batch: Batch, _ steps: Steps, for caller: Caller) async throws {
         try await jobs.enqueue(
-            batch.owners.flatMap { owner in
+            batch.owners.filter { reach.contains($0.namespace?.value) }.flatMap { owner in
                 let ids = batch.ids[owner] ?? []
                 return stride(from: 0, to: ids.count, by: Self.recordsPerJob).map { start in
                     IndexingJob(

@@ -23,16 +23,25 @@ struct ModelQuestions: Sendable {
     /// For one call with all its attempts.
     let timeLimit: Duration
 
+    /// Whether the model may be sent texts of a namespace; `nil` for texts without one.
+    func reaches(_ namespace: String?) -> Bool { model.reach.contains(namespace) }
+
     /// The model's answer.
     ///
+    /// - Parameters:
+    ///   - namespace: what the tokens are counted for.
+    ///   - textNamespaces: of the texts; default: `namespace`.
     /// - Throws: ``Pause``; ``MemoryError``: `languageModelRefused`; `languageModelRefusedPrompt`
     ///   if the service has answered another prompt since; `languageModelUnusable`;
     ///   `CancellationError`.
-    func text(_ prompt: String, for task: LanguageTask, quoting quotes: [String], namespace: String?) async throws
-        -> LanguageAnswer
-    {
+    func text(
+        _ prompt: String, for task: LanguageTask, quoting quotes: [String], namespace: String?,
+        textsOf textNamespaces: [String?]? = nil
+    ) async throws -> LanguageAnswer {
         try await answer(
-            LanguageRequest(task, prompt: prompt, quoting: quotes, namespace: namespace, timeLimit: timeLimit))
+            LanguageRequest(
+                task, prompt: prompt, quoting: quotes, namespace: namespace, textsOf: textNamespaces,
+                timeLimit: timeLimit))
     }
 
     /// The items of a list in the model's JSON. An answer that cannot be read is asked for once
@@ -70,7 +79,11 @@ struct ModelQuestions: Sendable {
             return try await answerOrPause(request)
         } catch let error as MemoryError where error.code == .languageModelRefusedPrompt {
             // A service may refuse every prompt in this way, such as one whose credit is used up.
-            guard try await answersOthers(for: request.task, namespace: request.namespace) else {
+            guard
+                try await answersOthers(
+                    for: request.task, namespace: request.namespace,
+                    textsOf: request.textNamespaces.map { $0?.value })
+            else {
                 throw MemoryError(.languageModelRefused, error.message)
             }
             throw error
@@ -88,22 +101,21 @@ struct ModelQuestions: Sendable {
     /// Whether the model answers a prompt that is harmless and short: then one that it does not
     /// answer is at fault itself.
     ///
+    /// - Parameters: those of the other prompt.
     /// - Throws: ``Pause``; ``MemoryError`` with code `languageModelRefused`; `CancellationError`.
-    func answersOthers(for task: LanguageTask, namespace: String?) async throws -> Bool {
+    func answersOthers(
+        for task: LanguageTask, namespace: String?, textsOf textNamespaces: [String?]? = nil
+    ) async throws -> Bool {
         do {
             let answer = try await answerOrPause(
                 LanguageRequest(
-                    task, prompt: "Answer with the word OK.", quoting: [], namespace: namespace, timeLimit: timeLimit))
+                    task, prompt: "Answer with the word OK.", quoting: [], namespace: namespace,
+                    textsOf: textNamespaces, timeLimit: timeLimit))
             return answer.isWhole && !SearchQuery.isBlank(answer.text)
         } catch let error as MemoryError where error.concernsPrompt {
             return false
         }
     }
-}
-
-extension MemoryError {
-    /// Whether a language model has no answer to this prompt, while it may answer others.
-    var concernsPrompt: Bool { [.languageModelRefusedPrompt, .languageModelUnusable].contains(code) }
 }
 
 extension LanguageAnswer {

@@ -38,12 +38,17 @@ public struct QueryOptimization: Sendable {
         self.logger = logger
     }
 
+    /// - Parameter scope: what the caller may reach.
     /// - Throws: `CancellationError`.
-    func outcome(of query: SearchQuery) async throws -> Outcome {
+    func outcome(of query: SearchQuery, within scope: AccessScope) async throws -> Outcome {
         guard query.ranking.isSemantic else { return .left("only semantic searches are rewritten") }
+        let condition = query.filter.tags[.namespace]
+        guard let namespaces = model.reach.namespaces(ofTextAbout: condition, within: scope.namespaces) else {
+            return .left("queries in these namespaces are not sent to language models")
+        }
         let request = LanguageRequest(
             .queryOptimization, prompt: prompt.filled(with: ["query": query.text.quotedLines]), quoting: [query.text],
-            namespace: query.filter.tags[.namespace]?.all.first, timeLimit: timeLimit)
+            namespace: condition?.all.first, textsOf: namespaces, timeLimit: timeLimit)
         do {
             return outcome(try await model.answer(request))
         } catch let error as MemoryError {

@@ -179,7 +179,7 @@ public struct LongTermMemory: Sendable {
     /// One page of the results of `request`; without a text it is a list (rule S1).
     public func search(_ request: MemorySearch, for caller: Caller) async throws -> FoundMemories {
         let memories = memories.scoped(to: caller)
-        let (searched, rewriting) = try await optimized(request)
+        let (searched, rewriting) = try await optimized(request, within: caller.scope)
         var (page, outcome) = try await ranked(searched, memories)
         var optimization = rewriting
         if page.total == 0, case .rewritten = rewriting, request.query?.hasThreshold == true {
@@ -201,11 +201,11 @@ public struct LongTermMemory: Sendable {
 
     /// The search with the text that a language model made of its own, if it asks for that.
     private func optimized(
-        _ request: MemorySearch
+        _ request: MemorySearch, within scope: AccessScope
     ) async throws -> (MemorySearch, QueryOptimization.Outcome?) {
         guard request.optimizesQuery, let query = request.query else { return (request, nil) }
         guard let optimization else { return (request, .left("this server has no language model")) }
-        let outcome = try await optimization.outcome(of: query)
+        let outcome = try await optimization.outcome(of: query, within: scope)
         guard case .rewritten(let text) = outcome else { return (request, outcome) }
         return (try request.searching(for: text), outcome)
     }

@@ -14,7 +14,7 @@ public struct Readiness: Sendable {
 
     /// - Parameters:
     ///   - tokens: `nil` if requests are not authenticated by tokens.
-    ///   - languageModels: those that tasks use; one may be among them twice.
+    ///   - languageModels: those that services are asked for; one may be among them twice.
     ///   - documents: `nil` if nothing is derived from memories and sessions.
     ///   - usage: `nil` without a language model.
     public init(
@@ -66,7 +66,8 @@ public struct Readiness: Sendable {
         for model in models { if let warning = await model.unavailability() { warnings.append(warning) } }
         return ComponentHealth(
             "language_model", version: models.map(\.model).joined(separator: ", "),
-            warning: warnings.isEmpty ? nil : warnings.joined(separator: "; "))
+            // What all share, such as a budget that is used up, is said once.
+            warning: warnings.isEmpty ? nil : warnings.exactlyDistinct().joined(separator: "; "))
     }
 
     /// What language models have used for what the caller may see, of all servers on the store;
@@ -77,7 +78,7 @@ public struct Readiness: Sendable {
 
     /// One model may do several tasks.
     private var distinctModels: [any LanguageModel] {
-        var names: Set<String> = []
-        return languageModels.filter { names.insert($0.model).inserted }
+        var names: Set<ExactString> = []
+        return languageModels.filter { names.insert(ExactString($0.model)).inserted }
     }
 }

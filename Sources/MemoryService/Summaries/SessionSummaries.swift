@@ -79,8 +79,12 @@ public struct SessionSummaries: Sendable {
         try await documents.delete(SessionSummary.key(of: key), revision: nil)
     }
 
+    /// Whether the session may be summarised; what was made before stays in any case.
+    func reaches(_ key: SessionKey) -> Bool { model.reach.contains(key.namespace) }
+
     /// The job for a session, if it is due.
     func jobs(for session: WorkingMemory, _ summary: SessionSummary?, window: Int?, by caller: Caller) -> [NewJob] {
+        guard reaches(session.key) else { return [] }
         let window = window ?? configuration.standardWindow
         guard !due(of: session, summary, window).isEmpty else { return [] }
         return [SessionSummaryJob(key: session.key, window: window, waits: 0, caller: caller).newJob]
@@ -89,6 +93,7 @@ public struct SessionSummaries: Sendable {
     /// The job for a session that is appended to: how long it is shows only later. Few of many
     /// short appends have one.
     func jobs(forAppendOf messages: [SessionMessage], to key: SessionKey, by caller: Caller) -> [NewJob] {
+        guard reaches(key) else { return [] }
         let bytes = messages.reduce(0) { $0 + $1.content.utf8.count }
         guard Int.random(in: 0..<Self.bytesPerAppendJob) < bytes else { return [] }
         return [
@@ -209,6 +214,7 @@ public struct SessionSummaries: Sendable {
     /// As ``summarize(_:window:timeLimit:leavingOut:)`` within a request: a failure leaves the work
     /// to the job.
     func summarizeInRequest(_ session: WorkingMemory, window: Int?) async throws {
+        guard reaches(session.key) else { return }
         do {
             try await summarize(
                 session, window: window ?? configuration.standardWindow, timeLimit: configuration.requestTimeLimit,
@@ -292,9 +298,9 @@ public struct SessionSummaryHandler: JobHandler {
                     try await summaries.forget(job.key)
                     return true
                 }
-                guard head.messageCount > 1, let session = try await sessions.read(job.key, lastMessages: nil) else {
-                    return true
-                }
+                guard summaries.reaches(job.key), head.messageCount > 1,
+                    let session = try await sessions.read(job.key, lastMessages: nil)
+                else { return true }
                 let isDone = try await summaries.summarize(
                     session.memory, window: job.window, timeLimit: summaries.configuration.timeLimit,
                     leavingOut: isLastAttempt)

@@ -42,7 +42,8 @@ extension SummaryViews {
     ///
     /// - Parameter isForced: renews it in any case.
     /// - Throws: ``MemoryError``: `notFound`; `invalidCombination` for a group of other fields;
-    ///   what the model failed with, if there is no earlier summary.
+    ///   `unsupported` for texts that no language model may be sent; what the model failed with, if
+    ///   there is no earlier summary.
     public func run(
         id: String, group: [String: String], isForced: Bool, for caller: Caller
     ) async throws -> SummaryPartition {
@@ -59,6 +60,8 @@ extension SummaryViews {
             uniqueKeysWithValues: group.compactMap { name, value in
                 SummaryView.GroupField(rawValue: name).map { ($0, value) }
             })
+        guard try modelReaches(view) else { throw Self.outOfReach() }
+        guard modelReaches(values) else { throw Self.outOfReach([.key("group"), .key("namespace")]) }
         var collected = PartitionRecords()
         try await forEachRecord(of: view, in: values, for: caller) { record in
             collected.add(record, within: configuration, counter)
@@ -78,21 +81,34 @@ extension SummaryViews {
         }
     }
 
-    /// Calls `body` with every memory of the view, the newest first.
+    /// Whether texts of the group may be sent to a language model.
+    func modelReaches(_ group: [SummaryView.GroupField: String]) -> Bool {
+        group[.namespace].map { model.reach.contains($0) } ?? true
+    }
+
+    /// Calls `body` with every memory of the view that a language model may be sent, the newest
+    /// first.
     func forEachRecord(
         of view: SummaryView, in group: [SummaryView.GroupField: String], for caller: Caller,
         _ body: (MemoryRecord) -> Void
     ) async throws {
-        try await memory.memories.scoped(to: caller).forEachPage(of: try filter(of: view, group)) { records in
-            for record in records { body(record) }
+        guard let filter = try filter(of: view, group) else { return }
+        try await memory.memories.scoped(to: caller).forEachPage(of: filter) { records in
+            // A filter cannot say everything.
+            for record in records where model.reach.contains(record.namespace) { body(record) }
         }
     }
 
-    private func filter(of view: SummaryView, _ group: [SummaryView.GroupField: String]) throws -> MemoryFilter {
+    /// - Returns: `nil` if no memory may be sent to a language model.
+    private func filter(of view: SummaryView, _ group: [SummaryView.GroupField: String]) throws -> MemoryFilter? {
         let filter = try SummaryViewFilter.filter(view.definition.filters)
         var (tags, dates) = (filter.tags, filter.dates)
         // A group's value replaces the filter on its field.
         for (field, value) in group { tags[field.tag] = try TagCondition(field: field.tag, eq: value) }
+        switch try model.reach.narrowed(tags[.namespace]) {
+        case .nothing: return nil
+        case .condition(let condition): tags[.namespace] = condition
+        }
         if let days = view.definition.timeWindowDays {
             let start = now().advanced(bySeconds: -Int64(days) * 86_400)
             dates[.createdAt] = try DateCondition(field: .createdAt, [.init(.gte, start)])
@@ -132,7 +148,8 @@ extension SummaryViews {
             do {
                 let answer = try await questions.text(
                     prompt(view, partition, records), for: .summaryView, quoting: records.newest.map(\.text),
-                    namespace: group[.namespace] ?? view.only(.namespace))
+                    namespace: group[.namespace] ?? view.only(.namespace),
+                    textsOf: records.newest.map(\.namespace))
                 let text = answer.summary
                 guard answer.isWhole, !text.isEmpty else {
                     throw MemoryError(.languageModelUnusable, "the language model's summary was cut off or empty")

@@ -7,13 +7,15 @@ extension SummaryViews {
     ///   - taskID: `nil` or empty for one of the server's. A task of this id that is not over is
     ///     returned as it is.
     ///   - isForced: also renews summaries whose memories have not changed.
-    /// - Throws: ``MemoryError``: `notFound`; `conflict` if the id belongs to another view's task.
+    /// - Throws: ``MemoryError``: `notFound`; `unsupported` for texts that no language model may be
+    ///   sent; `conflict` if the id belongs to another view's task.
     public func start(
         id: String, taskID: String?, isForced: Bool, for caller: Caller
     ) async throws -> ServerTask {
         try caller.require(.write)
         return try await caller.scope.limiting {
             let view = try await existing(id, caller).document
+            guard try modelReaches(try SummaryView(view)) else { throw Self.outOfReach() }
             let taskID = taskID.flatMap { $0.isEmpty ? nil : $0 } ?? ULID.make(at: now())
             // Ids have the rules of sessions' ids.
             _ = try SessionKey(sessionID: taskID)
@@ -43,7 +45,8 @@ extension SummaryViews {
     }
 
     /// Renews all summaries of a view whose memories have changed, one after the other, and empties
-    /// those that have no memories any more.
+    /// those that have no memories any more. Those of namespaces whose texts no language model may
+    /// be sent stay as they are.
     ///
     /// - Returns: why some of them could not be renewed; empty if all were. `nil` if there is no
     ///   such view.
@@ -53,6 +56,7 @@ extension SummaryViews {
             return nil
         }
         let view = try SummaryView(stored.document)
+        guard try modelReaches(view) else { return [] }
         // By the ids of their partitions: values that differ only in their bytes are two groups.
         var groups: [String: (values: [SummaryView.GroupField: String], records: PartitionRecords)] = [:]
         func add(_ values: [SummaryView.GroupField: String], _ record: MemoryRecord? = nil) {
@@ -70,7 +74,8 @@ extension SummaryViews {
             }
             add(group, record)
         }
-        for partition in try await allPartitions(of: view.id, within: job.caller.scope) { add(partition.group) }
+        for partition in try await allPartitions(of: view.id, within: job.caller.scope)
+        where modelReaches(partition.group) { add(partition.group) }
         if view.definition.groupBy.isEmpty, groups.isEmpty { add([:]) }
         var failures: [String] = []
         for (_, group) in groups.sorted(by: { $0.key < $1.key }) {
@@ -100,7 +105,8 @@ extension SummaryViews {
                     .summaryView, of: "", within: .everything,
                     page: try PageRequest(limit: Self.pageSize, offset: from))
                 for (document, view) in page.items.readable(SummaryView.init, logger: logger) {
-                    guard view.definition.isContinuous else { continue }
+                    // A filter that cannot be read is the job's to report.
+                    guard view.definition.isContinuous, (try? modelReaches(view)) != false else { continue }
                     guard
                         try await turns.take(
                             view.id, every: interval, namespace: document.namespace,

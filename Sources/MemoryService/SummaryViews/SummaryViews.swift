@@ -39,7 +39,8 @@ public struct SummaryViews: Sendable {
 
     /// - Parameters:
     ///   - model: summarises views that name none.
-    ///   - otherModels: those that views may name, in addition to `model`.
+    ///   - otherModels: those that views may name, in addition to `model`; of those with one name
+    ///     the first.
     ///   - prompts: what they are asked.
     ///   - memory: has the memories.
     ///   - documents: keeps views and partitions.
@@ -71,7 +72,8 @@ public struct SummaryViews: Sendable {
     /// Defines a view.
     ///
     /// - Throws: ``MemoryError``: `invalidCombination` or `invalidInput` for filters and models
-    ///   that cannot be used; `forbidden` for a view beyond the caller's limits.
+    ///   that cannot be used; `unsupported` for filters that leave no text that a language model
+    ///   may be sent; `forbidden` for a view beyond the caller's limits.
     public func create(_ definition: SummaryView.Definition, for caller: Caller) async throws -> SummaryView {
         let view = try checked(definition, id: ULID.make(at: now()), caller)
         try await caller.scope.limiting {
@@ -135,7 +137,7 @@ public struct SummaryViews: Sendable {
         var definition = definition
         _ = try SummaryViewFilter.filter(definition.filters)
         if let name = definition.modelName, model(named: name) == nil {
-            let known = ([model] + otherModels).map(\.model).joined(separator: ", ")
+            let known = ([model] + otherModels).map(\.model).exactlyDistinct().joined(separator: ", ")
             throw .invalid("model_name", "model_name must be one of the server's models: \(known)")
         }
         if !caller.reachesEverything {
@@ -149,7 +151,21 @@ public struct SummaryViews: Sendable {
                 if let value { definition.filters[name] = .string(value) }
             }
         }
-        return SummaryView(id: id, definition, owner: caller)
+        let view = SummaryView(id: id, definition, owner: caller)
+        guard try modelReaches(view) else { throw Self.outOfReach([.key("filters"), .key("namespace")]) }
+        return view
+    }
+
+    /// Whether any text of the view may be sent to a language model.
+    func modelReaches(_ view: SummaryView) throws(MemoryError) -> Bool {
+        let condition = try SummaryViewFilter.filter(view.definition.filters).tags[.namespace]
+        return try model.reach.narrowed(condition) != .nothing
+    }
+
+    /// The error of a request for summaries of texts that no language model may be sent.
+    static func outOfReach(_ path: [MemoryError.PathComponent] = []) -> MemoryError {
+        MemoryError(
+            .unsupported, "this server does not send texts of these namespaces to language models", path: path)
     }
 
     func model(named name: String?) -> (any LanguageModel)? {

@@ -50,7 +50,7 @@ public struct Tagging: Sendable {
         guard configuration.findsTopics || configuration.findsEntities else { return }
         let memories = memory.memories.scoped(to: caller)
         let latest = memories.keepsHistory ? try await memories.latestEvents(of: ids) : [:]
-        var due = try await memories.stored(.id, ids).filter(Self.isDue)
+        var due = try await memories.stored(.id, ids).filter { Self.isDue($0) && questions.reaches($0.namespace) }
         while let first = due.first {
             var batch: [MemoryRecord] = []
             var bytes = 0

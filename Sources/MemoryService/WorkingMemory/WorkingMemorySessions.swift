@@ -106,7 +106,7 @@ public struct WorkingMemorySessions: Sendable {
         let store = sessions.scoped(to: caller)
         let put = put.keyed(by: try store.completed(put.key))
         try store.check(put.key, put.memories)
-        try extraction?.check(put.strategy)
+        try extraction?.check(put.strategy, of: put.key)
         let session = try await MemoryError.tellingOutcome(.again) {
             try await locks.withLock(put.key) {
                 try await retryingConflicts { try await write(put, window: budget?.limit, to: store) }

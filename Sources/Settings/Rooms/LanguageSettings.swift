@@ -1,3 +1,5 @@
+import AgentMemory
+
 /// The language models, in services.
 public struct LanguageSettings: SettingsRoom {
     public static let title = "Language models"
@@ -11,6 +13,14 @@ public struct LanguageSettings: SettingsRoom {
         inWords: "that of `FAST_MODEL`, or `gpt-5` with a key for OpenAI itself",
         "The model that [extracts memories](language-models.md#memories-from-conversations). Its name chooses the service as that of `FAST_MODEL` does."
     )
+    public let fastFallbackModel = Setting<String?>.word(
+        "FAST_FALLBACK_MODEL",
+        "The model that is [asked where that of `FAST_MODEL` has no answer](language-models.md#a-model-to-fall-back-to)."
+    )
+    public let generationFallbackModel = Setting<String?>.word(
+        "GENERATION_FALLBACK_MODEL", from: generationFallback,
+        inWords: "that of `FAST_FALLBACK_MODEL` if `GENERATION_MODEL` is that of `FAST_MODEL`, else none",
+        "The same for `GENERATION_MODEL`.")
     public let baseURL = Setting<String?>.address(
         "CHAT_API_BASE", "The base URL of that service, if it is not `OPENAI_API_BASE`.")
     public let apiKey = Setting<String?>.secret(
@@ -27,6 +37,12 @@ public struct LanguageSettings: SettingsRoom {
         "LLM_BUDGET_TOKENS_PER_HOUR", in: 1...Int(Int32.max), defaultInWords: "no limit",
         "Tokens, of prompts and answers, that this server may use in any 60 minutes. Calls that are under way when they are used up end as usual."
     )
+    public let namespaces = Setting<[String]>.namespaces(
+        "LLM_NAMESPACES",
+        "The only namespaces whose texts are [sent to language models](language-models.md#whose-texts-are-sent); texts without a namespace are not."
+    )
+    public let excludedNamespaces = Setting<[String]>.namespaces(
+        "LLM_EXCLUDED_NAMESPACES", "Namespaces whose texts are not sent to language models.")
     public let queryPrompt = Setting<String?>.word(
         "QUERY_OPTIMIZATION_PROMPT_TEMPLATE", "The prompt that rewrites a query; it must hold `{query}`.")
     public let minimumQueryLength = Setting<Int>.int(
@@ -99,6 +115,15 @@ public struct LanguageSettings: SettingsRoom {
         let addresses = ["CHAT_API_BASE", "OPENAI_API_BASE"]
         guard addresses.allSatisfy({ variables[$0]?.isEmpty != false }) else { return nil }
         return modelOfKeys(variables) == nil ? nil : "gpt-5"
+    }
+
+    /// Where the model of `FAST_MODEL` does all the work, so does what stands in for it.
+    @Sendable private static func generationFallback(_ variables: [String: String]) -> String? {
+        guard let fast = variables["FAST_MODEL"], !fast.isEmpty,
+            let fallback = variables["FAST_FALLBACK_MODEL"], !fallback.isEmpty
+        else { return nil }
+        let generation = variables["GENERATION_MODEL"] ?? ""
+        return generation.isEmpty || ExactString(generation) == ExactString(fast) ? fallback : nil
     }
 
     /// The reference's default, where there is a key to use it with.
