@@ -22,13 +22,13 @@ public final class MeteredLanguageModel: LanguageModel {
 
     public var model: String { wrapped.model }
 
-    private let wrapped: any AnsweringModel
+    let wrapped: TimedLanguageModel
     private let limits: LanguageLimits
     private let clock: ServiceClock
     private let state = Mutex(State())
 
     init(_ wrapped: any AnsweringModel, limits: LanguageLimits, clock: ServiceClock) {
-        self.wrapped = wrapped
+        self.wrapped = TimedLanguageModel(wrapped, clock: clock)
         self.limits = limits
         self.clock = clock
     }
@@ -82,6 +82,12 @@ public final class MeteredLanguageModel: LanguageModel {
             return a.task != b.task ? a.task.rawValue < b.task.rawValue : first < second
         }
     }
+
+    /// Whether the model is not asked now, whatever the request.
+    var isResting: Bool { rest() != nil || wrapped.isPaused }
+
+    /// The tokens of the last hour, and their limit.
+    var hour: (used: Int, limit: Int?) { limits.hour(at: clock.elapsed()) }
 
     private func begin(_ request: LanguageRequest) throws(MemoryError) {
         if let error = rest() ?? wrapped.refusal(of: request) { throw error }
