@@ -263,7 +263,7 @@ let package = Package(
             ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "Metering", "ModelServices", "TestSupport"],
             packages: [logging]),
         tests(
-            "RerankersTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "Metering", "ModelServices", "Rerankers"],
+            "RerankersTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "ModelServices", "Rerankers"],
             packages: [logging]),
         tests(
             "LanguageModelsTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "LanguageModels", "ModelServices"],
