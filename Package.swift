@@ -141,6 +141,9 @@ let package = Package(
         // Threads of the system, for drivers and models.
         module("SystemThreads"),
 
+        // Counts, and how Prometheus reads them.
+        module("Metering"),
+
         // The domain.
         module("AgentMemory", packages: [crypto]),
 
@@ -172,12 +175,14 @@ let package = Package(
         module("SentenceModel", ["AgentMemory", "SystemThreads"]),
         module("ModelServices", ["AgentMemory", "HTTPClient"], packages: [logging]),
         module(
-            "Embeddings", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [crypto, logging]),
+            "Embeddings", ["AgentMemory", "HTTPClient", "Metering", "ModelServices", "SentenceModel"],
+            packages: [crypto, logging]),
         module(
-            "Rerankers", ["AgentMemory", "HTTPClient", "ModelServices", "SentenceModel"], packages: [logging]),
+            "Rerankers", ["AgentMemory", "HTTPClient", "Metering", "ModelServices", "SentenceModel"],
+            packages: [logging]),
 
         module(
-            "LanguageModels", ["AgentMemory", "HTTPClient", "ModelServices"], packages: [logging]),
+            "LanguageModels", ["AgentMemory", "HTTPClient", "Metering", "ModelServices"], packages: [logging]),
 
         // JWTs of an OAuth2 issuer.
         module("OAuth2", ["AgentMemory", "HTTPClient"], packages: [jwtKit, logging]),
@@ -189,15 +194,15 @@ let package = Package(
         module("MemoryService", ["AgentMemory", "MemoryTransfer", "Prompts"], packages: [lifecycle, logging]),
         module("MemoryAPI", ["AgentMemory", "MemoryService"]),
         module(
-            "MemoryHTTP", ["AgentMemory", "MemoryAPI", "MemoryService"],
+            "MemoryHTTP", ["AgentMemory", "MemoryAPI", "MemoryService", "Metering"],
             packages: [deques, httpTypes, hummingbird, hummingbirdCore, hummingbirdTLS, lifecycle, logging]
                 + nio("NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOPosix", "NIOSSL")),
         .executableTarget(
             name: "agent-memory",
             dependencies: [
                 "AgentMemory", "BackendHarnesses", "BackendLoading", "Embeddings", "HTTPClient", "LanguageModels",
-                "MemoryConformance", "MemoryAPI", "MemoryHTTP", "MemoryService", "MemoryTransfer", "Migrations",
-                "OAuth2",
+                "MemoryConformance", "MemoryAPI", "MemoryHTTP", "MemoryService", "MemoryTransfer", "Metering",
+                "Migrations", "OAuth2",
                 "PostgresBackend", "PostgresDriver", "Prompts", "RESTConformance", "RedisBackend", "RedisDriver",
                 "ReferenceBackend", "Rerankers", "Settings",
                 argumentParser, hummingbird, hummingbirdCore, lifecycle, logging,
@@ -224,6 +229,7 @@ let package = Package(
             "BackendFixtures", path: "Tests/BackendFixtures",
             excluding: ["base.h", "lifetimes.c", "misbehaving.c", "missing_dependency", "undefined_symbol.c"]),
         tests("TestSupportTests", []),
+        tests("MeteringTests", ["Metering", "TestSupport"]),
         tests("AgentMemoryTests", ["AgentMemory", "TestSupport"], packages: [crypto]),
         tests(
             "MemoryServiceTests",
@@ -234,7 +240,7 @@ let package = Package(
         tests(
             "MemoryHTTPTests",
             [
-                "AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "Prompts",
+                "AgentMemory", "MemoryAPI", "MemoryConformance", "MemoryHTTP", "MemoryService", "Metering", "Prompts",
                 "ReferenceBackend", "TestSupport",
             ],
             packages: [httpTypes, hummingbird, lifecycle, logging] + nio("NIOCore", "NIOEmbedded", "NIOHTTP1"),
@@ -254,7 +260,7 @@ let package = Package(
         tests("SentenceModelTests", ["AgentMemory", "SentenceModel", "TestSupport"], excluding: ["Fixtures"]),
         tests(
             "EmbeddingsTests",
-            ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "ModelServices", "TestSupport"],
+            ["AgentMemory", "Embeddings", "FakeEmbeddings", "HTTPClient", "Metering", "ModelServices", "TestSupport"],
             packages: [logging]),
         tests(
             "RerankersTests", ["AgentMemory", "FakeEmbeddings", "HTTPClient", "ModelServices", "Rerankers"],

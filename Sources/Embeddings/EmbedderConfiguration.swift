@@ -1,4 +1,5 @@
 import AgentMemory
+public import Metering
 import ModelServices
 
 /// The configuration of an embedder. Reading it from an environment is up to the executable.
@@ -62,6 +63,9 @@ public struct EmbedderConfiguration: Sendable {
     /// The local model that makes the tokens for models that give none, unless ``localModelPath``
     /// names a folder.
     public static let tokenModel = "all-MiniLM-L6-v2"
+
+    /// Counts the calls of the model: what the cache does not have. Default: none.
+    public var meter: CallMeter?
 
     /// How messages name the fields. Default: by their names here.
     public var names = EmbedderFieldNames()

@@ -25,7 +25,7 @@ public enum EmbedderFactory {
             base = try hashing(configuration)
             // It computes so fast that keeping its vectors would only cost; and it stands in for a
             // model where there is none, so that no other is looked for.
-            guard configuration.lateInteraction == .required else { return base }
+            guard configuration.lateInteraction == .required else { return measured(base, configuration) }
             base = try addingTokens(to: base, configuration)
         } else if configuration.model.hasPrefix(localPrefix) {
             base = try sentenceModel(configuration)
@@ -33,6 +33,7 @@ public enum EmbedderFactory {
             base = try addingTokens(
                 to: OpenAICompatibleEmbedder(configuration, client: client, logger: logger), configuration)
         }
+        base = measured(base, configuration)
         guard configuration.cacheEntries > 0, configuration.cacheBytes > 0 else { return base }
         return CachingEmbedder(
             base, maximumEntries: configuration.cacheEntries, maximumBytes: configuration.cacheBytes)
@@ -49,6 +50,11 @@ public enum EmbedderFactory {
             return try sentenceModel(unloaded).dimensions
         }
         return try OpenAICompatibleEmbedder.dimensions(configuration)
+    }
+
+    private static func measured(_ base: any Embedder, _ configuration: EmbedderConfiguration) -> any Embedder {
+        guard let meter = configuration.meter else { return base }
+        return MeasuredEmbedder(base, meter: meter)
     }
 
     /// The prefix of models that are computed here.

@@ -48,6 +48,11 @@ final class LanguageLimits: Sendable {
         }
     }
 
+    /// The tokens of the last hour, and their limit.
+    func hour(at now: Duration) -> (used: Int, limit: Int?) {
+        (state.withLock { $0.meter.total(at: now) }, tokensPerHour)
+    }
+
     /// The error of calls if the tokens of an hour are used up.
     func usedUp(at now: Duration) -> MemoryError? {
         state.withLock { usedUp(&$0, at: now) }

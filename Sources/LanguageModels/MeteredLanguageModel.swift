@@ -24,7 +24,7 @@ public final class MeteredLanguageModel: LanguageModel {
     public var model: String { wrapped.model }
     public let reach: LanguageReach
 
-    private let wrapped: any AnsweringModel
+    let wrapped: TimedLanguageModel
     private let limits: LanguageLimits
     private let clock: ServiceClock
     private let state = Mutex(State())
@@ -33,7 +33,7 @@ public final class MeteredLanguageModel: LanguageModel {
         _ wrapped: any AnsweringModel, limits: LanguageLimits, reach: LanguageReach = .everything,
         clock: ServiceClock
     ) {
-        self.wrapped = wrapped
+        self.wrapped = TimedLanguageModel(wrapped, clock: clock)
         self.limits = limits
         self.reach = reach
         self.clock = clock
@@ -98,6 +98,12 @@ public final class MeteredLanguageModel: LanguageModel {
             return a.task != b.task ? a.task.rawValue < b.task.rawValue : first < second
         }
     }
+
+    /// Whether the model is not asked now, whatever the request.
+    var isResting: Bool { rest() != nil || wrapped.isPaused }
+
+    /// The tokens of the last hour, and their limit.
+    var hour: (used: Int, limit: Int?) { limits.hour(at: clock.elapsed()) }
 
     /// - Throws: ``SharedRefusal``; ``MemoryError`` if this model cannot be asked now.
     private func begin(_ request: LanguageRequest) throws {

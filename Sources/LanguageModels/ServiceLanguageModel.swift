@@ -80,6 +80,8 @@ final class ServiceLanguageModel: AnsweringModel {
         service.refusal(by: service.deadline(within: request.timeLimit))
     }
 
+    var isPaused: Bool { service.refusal() != nil }
+
     func unavailability() async -> String? { service.refusal()?.message ?? service.lastFailure }
 }
 
@@ -90,7 +92,13 @@ protocol AnsweringModel: Sendable {
     /// The error of a request that cannot be sent within its time, because the service has asked
     /// for a pause.
     func refusal(of request: LanguageRequest) -> MemoryError?
+    /// Whether the service has asked for a pause that has not ended.
+    var isPaused: Bool { get }
     func unavailability() async -> String?
+}
+
+extension AnsweringModel {
+    var isPaused: Bool { false }
 }
 
 /// How a service is asked, and how it answers.

@@ -127,6 +127,7 @@ public struct JWTAuthenticator: Authenticator {
         if given.contains(ExactString(configuration.readScope)) { rights.formUnion(.read) }
         if given.contains(ExactString(configuration.writeScope)) { rights.formUnion(.write) }
         if given.contains(ExactString(configuration.adminScope)) { rights.formUnion(.administer) }
+        if given.contains(ExactString(configuration.metricsScope)) { rights.formUnion(.metrics) }
         return rights
     }
 

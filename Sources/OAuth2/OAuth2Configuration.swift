@@ -14,6 +14,7 @@ public struct OAuth2Configuration: Sendable {
     public var readScope = "memory:read"
     public var writeScope = "memory:write"
     public var adminScope = "memory:admin"
+    public var metricsScope = "memory:metrics"
     /// The claim with the permitted namespaces; `nil` permits all.
     public var namespacesClaim: String?
     /// The claim with the permitted user ids; `nil` permits all.

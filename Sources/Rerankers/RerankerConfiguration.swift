@@ -1,4 +1,5 @@
 import AgentMemory
+public import Metering
 import ModelServices
 
 /// What a reranker is made from: a model in the process, or a service. Reading it from an
@@ -17,6 +18,9 @@ public struct RerankerConfiguration: Sendable {
     public var model: String?
     /// For one call. Default: 1 s.
     public var deadline: Duration = .seconds(1)
+
+    /// Counts the calls of the model. Default: none.
+    public var meter: CallMeter?
 
     /// How messages name the fields. Default: as they are called here.
     public var names = RerankerFieldNames()

@@ -13,6 +13,14 @@ public enum RerankerFactory {
     public static func make(
         _ configuration: RerankerConfiguration, client: HTTPClient, logger: Logger = Logger(label: "reranking")
     ) throws(MemoryError) -> (any Reranker)? {
+        guard let model = try model(configuration, client: client, logger: logger) else { return nil }
+        guard let meter = configuration.meter else { return model }
+        return MeasuredReranker(model, meter: meter)
+    }
+
+    private static func model(
+        _ configuration: RerankerConfiguration, client: HTTPClient, logger: Logger
+    ) throws(MemoryError) -> (any Reranker)? {
         if let path = configuration.modelPath {
             var local = CrossEncoder.Configuration(
                 name: path.split(separator: "/").last.map(String.init) ?? path, path: path)

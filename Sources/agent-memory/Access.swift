@@ -71,6 +71,7 @@ extension Settings {
         configuration.readScope = self.access.readScope
         configuration.writeScope = self.access.writeScope
         configuration.adminScope = self.access.adminScope
+        configuration.metricsScope = self.access.metricsScope
         configuration.namespacesClaim = self.access.namespacesClaim
         configuration.usersClaim = self.access.usersClaim
         configuration.bindsUser = self.access.bindsUser

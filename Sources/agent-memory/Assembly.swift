@@ -5,6 +5,7 @@ import HTTPClient
 import LanguageModels
 import Logging
 import MemoryService
+import Metering
 import PostgresBackend
 import Prompts
 import RedisBackend
@@ -33,9 +34,13 @@ struct Assembly {
     /// - Parameters:
     ///   - client: calls embedding services; its owner closes it.
     ///   - readsModel: whether the weights of a local model may be read at once.
+    ///   - meter: counts the calls of the model.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func makeEmbedder(client: HTTPClient, readsModel: Bool = true) throws(MemoryError) -> any Embedder {
+    func makeEmbedder(
+        client: HTTPClient, readsModel: Bool = true, meter: CallMeter? = nil
+    ) throws(MemoryError) -> any Embedder {
         var configuration = embedderConfiguration
+        configuration.meter = meter
         if !readsModel { configuration.loadsLocalModelAtStart = false }
         return try EmbedderFactory.make(configuration, client: client, logger: logger)
     }
@@ -74,10 +79,13 @@ struct Assembly {
 
     /// The reranking model; `nil` if none is set.
     ///
-    /// - Parameter client: asks a service; its owner ends it.
+    /// - Parameters:
+    ///   - client: asks a service; its owner ends it.
+    ///   - meter: counts the calls of the model.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
-    func makeReranker(client: HTTPClient) throws(MemoryError) -> (any Reranker)? {
+    func makeReranker(client: HTTPClient, meter: CallMeter? = nil) throws(MemoryError) -> (any Reranker)? {
         var configuration = RerankerConfiguration()
+        configuration.meter = meter
         configuration.names = Settings.rerankerFieldNames
         configuration.modelPath = settings.reranking.modelPath
         configuration.threads = settings.reranking.threads

@@ -3,6 +3,7 @@ import BackendLoading
 import HTTPClient
 import Hummingbird
 import HummingbirdCore
+import LanguageModels
 import Logging
 import MemoryAPI
 import MemoryHTTP
@@ -36,15 +37,17 @@ struct Server {
     private func serve(through client: HTTPClient) async throws {
         let assembly = Assembly(settings: settings, logger: logger)
         let embedder: any Embedder
+        let meters = ServerMetrics.Meters()
         let models: Models
         let database: CheckedDatabase
         let stores: StateStores
         let front: Front
         do {
-            embedder = try assembly.makeEmbedder(client: client)
+            embedder = try assembly.makeEmbedder(client: client, meter: meters.embedding)
             models = Models(
-                reranking: try assembly.makeReranker(client: client).map { Reranking(by: $0, logger: logger) },
-                languages: try Languages(settings, client: client, logger: logger))
+                reranking: try assembly.makeReranker(client: client, meter: meters.reranking).map {
+                    Reranking(by: $0, logger: logger)
+                }, languages: try Languages(settings, client: client, logger: logger), meters: meters)
             stores = try assembly.stateStores()
             front = Front(
                 access: try Access(settings, tokens: stores.tokens, client: client, logger: logger),
@@ -77,6 +80,8 @@ struct Server {
     private struct Models {
         let reranking: Reranking?
         let languages: Languages
+        /// What they and the jobs are counted by.
+        let meters: ServerMetrics.Meters
     }
 
     private func serve(
@@ -125,19 +130,20 @@ struct Server {
                 ErasureHandler(background.erasures, jobs: jobs, retries: settings.jobRetries),
                 CompactionHandler(background.compactions, retries: settings.jobRetries),
             ],
-            configuration: settings.worker, logger: logger)
+            configuration: settings.worker, outcomes: models.meters.jobs, logger: logger)
         let slowWorkers =
             derivation.isEmpty
             ? []
             : [
                 BackgroundWorker(
                     queue: stores.jobs, jobs: slowJobs, handlers: derivation, configuration: settings.worker,
-                    logger: logger)
+                    outcomes: models.meters.jobs, logger: logger)
             ]
         let work = LargeWork(limits: settings.workLimits)
         let requests = RequestsInWork(limits: settings.requestLimits)
         var api = settings.api(work, requests, access.http)
         api.replicated = (database.database as? any ReplicatedStore).flatMap { $0.hasReplica ? $0 : nil }
+        if settings.server.showsMetrics { api.metrics = metrics(models, embedder, stores).families }
         let application = application(
             front.server,
             APIRouter(
@@ -191,6 +197,13 @@ struct Server {
             throw error
         }
         await work.shutdown()
+    }
+
+    private func metrics(_ models: Models, _ embedder: any Embedder, _ stores: StateStores) -> ServerMetrics {
+        ServerMetrics(
+            meters: models.meters, languages: models.languages.services.compactMap { $0 as? MeteredLanguageModel },
+            embedder: embedder, reranker: models.reranking?.model, jobs: stores.jobs,
+            resting: stores.documents as? any RestingStore)
     }
 
     private func periodicWork(

@@ -1,6 +1,7 @@
 import AgentMemory
 import Foundation
 import HTTPClient
+import Metering
 @testable import ModelServices
 import Testing
 
@@ -43,6 +44,25 @@ struct EmbedderFactoryTests {
         let embedder = try make { $0.model = model }
         #expect(embedder.dimensions == dimensions)
         #expect(embedder.model == model)
+    }
+
+    @Test func `a meter counts what the cache does not have`() async throws {
+        for model in ["local/hashing-64", "text-embedding-3-small"] {
+            let meter = CallMeter()
+            let embedder = try make {
+                $0.model = model
+                $0.meter = meter
+                // Nothing listens there.
+                $0.baseURL = "http://127.0.0.1:1/v1"
+                $0.maximumAttempts = 1
+            }
+            for _ in 0..<2 { _ = try? await embedder.embed(["a"]) }
+            #expect(meter.counts.durations.count == 2 && meter.counts.inWork == 0)
+            #expect(meter.counts.failures == (model.hasPrefix("local") ? 0 : 2))
+            if let cache = embedder as? CachingEmbedder {
+                #expect(cache.statistics.misses == 2 && cache.statistics.hits == 0)
+            }
+        }
     }
 
     @Test func `names the setting at fault`() {

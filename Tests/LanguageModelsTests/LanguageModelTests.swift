@@ -219,6 +219,47 @@ import Testing
         }
     }
 
+    @Test func `what operators see has the time and the state of a model, and no namespace`() async throws {
+        let held = HeldClock(isMovedBySleep: true)
+        try await withModel(changing: { $0.tokensPerHour = 100 }, clock: held.clock) { model, server in
+            #expect(model.measures.tasks.isEmpty && !model.measures.isResting)
+            for namespace in ["a", "b", nil] { _ = try await model.answer(request(namespace: namespace)) }
+            try await refuse(server, for: "3")
+            // The pause is part of the call.
+            _ = try await model.answer(request())
+            try await refuse(server, for: "60", times: 100)
+            await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            let measures = model.measures
+            let task = try #require(measures.tasks.first)
+            #expect(measures.model == "gpt-test" && measures.tasks.count == 1 && task.task == .queryOptimization)
+            #expect(task.calls == 5 && task.failures == 1 && task.tokens == TokenCount(input: 12, output: 4))
+            #expect(task.durations.count == 5 && task.durations.seconds == 3)
+            #expect(measures.callsInWork == 0 && measures.isResting)
+            #expect(measures.tokensOfLastHour == 16 && measures.tokensPerHour == 100)
+            held.move(by: .seconds(61))
+            #expect(!model.measures.isResting)
+            held.move(by: .seconds(3600))
+            #expect(model.measures.tokensOfLastHour == 0 && model.measures.tasks.first?.tokens.total == 16)
+        }
+    }
+
+    @Test func `a model that fails too often rests`() async throws {
+        let held = HeldClock(isMovedBySleep: true)
+        try await withModel(clock: held.clock) { model, server in
+            try await server.control(["mode": "status", "status": 401])
+            for _ in 0..<MeteredLanguageModel.failuresUntilPause {
+                #expect(!model.measures.isResting)
+                await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            }
+            #expect(model.measures.isResting)
+            // What is not sent is not a call.
+            await #expect(throws: MemoryError.self) { _ = try await model.answer(request()) }
+            #expect(model.measures.tasks.first?.calls == MeteredLanguageModel.failuresUntilPause)
+            held.move(by: MeteredLanguageModel.pause)
+            #expect(!model.measures.isResting)
+        }
+    }
+
     @Test func `the time limit of a request ends it`() async throws {
         try await withModel { model, server in
             try await server.control(["mode": "hang"])

@@ -14,6 +14,7 @@ import Testing
     private let store: ReferenceWorkingMemoryStore
     private let memory: LongTermMemory
     private let jobs: JobSubmitter
+    private let outcomes = JobOutcomes()
     private static let now = Timestamp(parsing: "2026-01-01T12:00:00Z") ?? .earliest
 
     init() {
@@ -132,6 +133,9 @@ import Testing
             try await eventually { await queue.counts() == JobCounts(waiting: 0, leased: 0, dead: 0) }
         }
         #expect(try await memory.record(id: "a").text == "text of a")
+        let counts = outcomes.all
+        #expect(counts.map(\.outcome) == [.done, .dead] && counts.map(\.attempts) == [1, 1])
+        #expect(Set(counts.map(\.kind)).count == 1)
     }
 
     /// The delay of other failures is none here, so that a job of theirs would be given up at once.
@@ -152,6 +156,7 @@ import Testing
         let waiting = await queue.list(.waiting, page: try PageRequest()).items
         #expect(waiting.map(\.attempts) == [1])
         #expect(await queue.counts() == JobCounts(waiting: 1, leased: 0, dead: 0))
+        #expect(outcomes.all.map(\.outcome) == [.retried] && outcomes.all.map(\.attempts) == [1])
     }
 
     @Test func `delays double up to the limit`() {
@@ -175,7 +180,7 @@ import Testing
                     memory: memory ?? self.memory, store: store, jobs: jobs,
                     retries: RetryPolicy(attempts: attempts, base: .zero), now: { Self.now })
             ],
-            configuration: .init(pollInterval: .milliseconds(5)),
+            configuration: .init(pollInterval: .milliseconds(5)), outcomes: outcomes,
             logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await worker.run() }

@@ -124,6 +124,7 @@ import Testing
             #expect(try await caller([:]).rights == [.read, .write])
             #expect(
                 try await caller(["scope": ["memory:read"], "roles": ["memory:admin"]]).rights == [.read, .administer])
+            #expect(try await caller(["scope": "memory:metrics"]).rights == .metrics)
             #expect(try await caller(["scope": "other"]).rights == [])
             #expect(try await caller([:]).reachesEverything)
             let bound = try await caller([:]) { $0.bindsUser = true }

@@ -86,7 +86,7 @@ public struct AccessToken: Sendable, Equatable {
 extension Caller.Rights {
     /// The rights with their names, as commands, stores and claims spell them.
     public static let named: KeyValuePairs<String, Caller.Rights> = [
-        "read": .read, "write": .write, "admin": .administer,
+        "read": .read, "write": .write, "admin": .administer, "metrics": .metrics,
     ]
 
     /// The names of the rights, in the order of ``named``.
@@ -94,11 +94,13 @@ extension Caller.Rights {
 
     /// - Throws: ``MemoryError`` with code `invalidInput` for a name that no right has, or none.
     public init(names: [String]) throws(MemoryError) {
-        guard !names.isEmpty else { throw .invalid("rights", "rights must name at least one of read, write, admin") }
+        guard !names.isEmpty else {
+            throw .invalid("rights", "rights must name at least one of read, write, admin, metrics")
+        }
         var rights: Caller.Rights = []
         for name in names {
             guard let right = Self.named.first(where: { $0.key == name })?.value else {
-                throw .invalid("rights", "a right is one of read, write, admin")
+                throw .invalid("rights", "a right is one of read, write, admin, metrics")
             }
             rights.formUnion(right)
         }

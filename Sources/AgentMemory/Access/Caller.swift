@@ -18,6 +18,9 @@ public struct Caller: Sendable, Equatable {
         /// What concerns the whole store rather than one owner's part of it.
         public static let administer = Rights(rawValue: 4)
         public static let all: Rights = [.read, .write, .administer]
+        /// Reading what the server counts of everyone's requests, and nothing else. Not part of
+        /// ``all``: background jobs carry the rights of their caller, and need not carry this one.
+        public static let metrics = Rights(rawValue: 8)
     }
 
     /// What logs call the caller; never a secret.
@@ -56,6 +59,19 @@ public struct Caller: Sendable, Equatable {
     public func require(_ right: Rights) throws(MemoryError) {
         guard rights.isSuperset(of: right) else {
             throw MemoryError(.forbidden, "this caller does not have the right to do that")
+        }
+    }
+
+    /// Refuses callers that may not see what concerns the whole deployment, such as how many jobs
+    /// there are and how often each route is called.
+    ///
+    /// - Throws: ``MemoryError`` with code `forbidden`.
+    public func requireMetrics() throws(MemoryError) {
+        guard !rights.isDisjoint(with: [.metrics, .administer]) else {
+            throw MemoryError(.forbidden, "this caller does not have the right to read metrics")
+        }
+        guard reachesEverything else {
+            throw MemoryError(.forbidden, "metrics are of every namespace and user, and this caller does not reach all")
         }
     }
 

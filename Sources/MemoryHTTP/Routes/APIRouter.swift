@@ -2,6 +2,7 @@ public import AgentMemory
 public import Hummingbird
 public import MemoryAPI
 public import MemoryService
+public import Metering
 
 /// The whole API as a Hummingbird router.
 public struct APIRouter: Sendable {
@@ -23,6 +24,9 @@ public struct APIRouter: Sendable {
         public var access: HTTPAccess?
         /// The store with copies that may answer reads; default `nil`: there are none.
         public var replicated: (any ReplicatedStore)?
+        /// What `GET /metrics` shows next to the requests; default `nil`: there is no such route,
+        /// and requests are not counted.
+        public var metrics: (@Sendable () async -> [MetricFamily])?
 
         public init(
             bodyLimit: Int = 32 << 20, longTermMemory: Bool = true, messageRules: MessageRules = MessageRules(),
@@ -81,6 +85,13 @@ public struct APIRouter: Sendable {
 
     public func router() -> Router<Context> {
         let router = Router(context: Context.self)
+        let metrics = configuration.metrics.map { others in
+            MetricsController(
+                requests: RequestMetrics(
+                    requests: configuration.requests, largeWork: configuration.largeWork, transfers: transfers),
+                others: others)
+        }
+        if let metrics { router.add(middleware: MetricsMiddleware(metrics: metrics.requests)) }
         router.add(middleware: RequestIDMiddleware())
         if let access = configuration.access { router.add(middleware: AuthenticationMiddleware(access: access)) }
         router.add(middleware: ErrorMiddleware())
@@ -95,6 +106,7 @@ public struct APIRouter: Sendable {
         summaryViews.addRoutes(to: routes)
         tasks.addRoutes(to: routes)
         transfers?.addRoutes(to: routes)
+        metrics?.addRoutes(to: routes)
         return router
     }
 }

@@ -34,6 +34,9 @@ struct TransferController: Sendable {
         self.now = now
     }
 
+    /// Exports and imports that got 503 for want of a place.
+    var refusals: Int { exports.refusals.value + imports.refusals.value }
+
     func addRoutes(to routes: RouteBuilder) {
         let disabled: RouteBuilder.Handler = { _, _ in .error(.badRequest, "Long-term memory is disabled") }
         let export = routes.handler(RouteInputs(query: TransferRequest.parametersOfExport), export)

@@ -16,8 +16,11 @@ struct LargeWorkMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        // What is refused reads nothing and answers little; a streamed body is never in memory.
-        guard context.refusal == nil, !StreamedBody.isStreamed(request.uri.path) else {
+        // What is refused reads nothing and answers little; a streamed body is never in memory;
+        // metrics are read when there is no room.
+        guard context.refusal == nil, !StreamedBody.isStreamed(request.uri.path),
+            request.uri.path != MetricsController.path
+        else {
             return try await next(request, context)
         }
         do {
@@ -44,6 +47,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
                 return try await paced(try await next(request, context), to: request)
             }
         } catch is WorkBudget.Exhausted {
+            work.refusals.add()
             return busy
         }
     }

@@ -33,6 +33,7 @@ public final class RequestsInWork: Service {
         var lastID = 0
         /// The requests that have no answer yet.
         var waiting: [Int: Waiting] = [:]
+        var refusals = (full: 0, late: 0)
     }
 
     private let limits: Limits
@@ -41,6 +42,9 @@ public final class RequestsInWork: Service {
     public init(limits: Limits = Limits()) {
         self.limits = limits
     }
+
+    /// Requests that got 503 since the start: those without a place, and those whose time was over.
+    var refusals: (full: Int, late: Int) { state.withLock(\.refusals) }
 
     /// Answers requests whose time is over, until the server shuts down.
     public func run() async throws {
@@ -62,7 +66,10 @@ public final class RequestsInWork: Service {
         on threads: WorkThreads?, _ operation: @escaping @Sendable () async throws -> Response
     ) async throws -> Response {
         let id: Int? = state.withLock { state in
-            guard state.inWork < limits.count else { return nil }
+            guard state.inWork < limits.count else {
+                state.refusals.full += 1
+                return nil
+            }
             state.inWork += 1
             state.lastID += 1
             return state.lastID
@@ -96,6 +103,7 @@ public final class RequestsInWork: Service {
         let overdue = state.withLock { state in
             let overdue = state.waiting.filter { $0.value.deadline <= now }
             for id in overdue.keys { state.waiting[id] = nil }
+            state.refusals.late += overdue.count
             return overdue.values
         }
         for request in overdue {

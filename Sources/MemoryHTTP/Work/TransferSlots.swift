@@ -18,6 +18,7 @@ final class TransferSlots: Sendable {
     private let name: String
     private let count: Int
     private let used = Mutex(0)
+    let refusals = RefusalCount()
 
     /// - Parameter name: of the requests, in responses.
     init(_ name: String, count: Int) {
@@ -32,6 +33,7 @@ final class TransferSlots: Sendable {
             used += 1
             return true
         }
+        if !isFree { refusals.add() }
         return isFree ? Slot(self) : nil
     }
 

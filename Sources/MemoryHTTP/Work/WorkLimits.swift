@@ -27,6 +27,7 @@ public struct LargeWork: Sendable {
     let outgoing: WorkBudget
     let threads: WorkThreads
     let sizes = AnswerSizes()
+    let refusals = RefusalCount()
 
     /// Starts the threads.
     public init(limits: WorkLimits = WorkLimits()) {

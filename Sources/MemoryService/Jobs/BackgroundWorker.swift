@@ -29,17 +29,21 @@ public struct BackgroundWorker: Service {
     private let jobs: JobSubmitter
     private let handlers: [String: any JobHandler]
     private let configuration: Configuration
+    private let outcomes: JobOutcomes?
     private let logger: Logger
 
-    /// - Parameter jobs: over the same queue.
+    /// - Parameters:
+    ///   - jobs: over the same queue.
+    ///   - outcomes: counts what becomes of attempts; several workers may share it.
     public init(
         queue: any JobQueue, jobs: JobSubmitter, handlers: [any JobHandler],
-        configuration: Configuration = Configuration(), logger: Logger
+        configuration: Configuration = Configuration(), outcomes: JobOutcomes? = nil, logger: Logger
     ) {
         self.queue = queue
         self.jobs = jobs
         self.handlers = Dictionary(uniqueKeysWithValues: handlers.map { ($0.kind, $0) })
         self.configuration = configuration
+        self.outcomes = outcomes
         self.logger = logger
     }
 
@@ -102,6 +106,7 @@ public struct BackgroundWorker: Service {
         } else {
             outcome = await attempt(job, handler)
         }
+        outcomes?.note(outcome.counted, of: job)
         do {
             switch outcome {
             case .done:
@@ -139,6 +144,16 @@ public struct BackgroundWorker: Service {
         case lost
         /// The server is shutting down.
         case interrupted
+
+        var counted: JobOutcomes.Outcome {
+            switch self {
+            case .done: .done
+            case .again, .later: .retried
+            case .dead: .dead
+            case .lost: .lost
+            case .interrupted: .interrupted
+            }
+        }
     }
 
     /// Runs the handler, extending the lease meanwhile.

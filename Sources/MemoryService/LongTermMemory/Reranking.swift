@@ -26,6 +26,9 @@ public struct Reranking: Sendable {
         self.logger = logger
     }
 
+    /// The model's name.
+    public var model: String { reranker.model }
+
     /// The part of the readiness that concerns the model; searches work without it.
     public func health() async -> ComponentHealth {
         ComponentHealth("reranker", version: reranker.model, warning: await reranker.unavailability())

@@ -33,6 +33,9 @@ public struct AccessSettings: SettingsRoom {
         "OAUTH2_WRITE_SCOPE", default: "memory:write", "The scope or role that permits writing.")
     public let adminScope = Setting<String>.word(
         "OAUTH2_ADMIN_SCOPE", default: "memory:admin", "The scope or role that permits administration.")
+    public let metricsScope = Setting<String>.word(
+        "OAUTH2_METRICS_SCOPE", default: "memory:metrics",
+        "The scope or role that permits reading [metrics](operations.md#metrics).")
     public let namespacesClaim = Setting<String?>.word(
         "OAUTH2_NAMESPACES_CLAIM",
         "The claim that lists the namespaces a JWT may reach, with patterns as those of tokens; without this setting all."

@@ -12,6 +12,9 @@ public struct ServerSettings: SettingsRoom {
     public let certificateFile = Setting<String?>.word(
         "TLS_CERT_FILE", "A PEM file with the certificate chain: the server speaks HTTPS, and nothing else.")
     public let keyFile = Setting<String?>.word("TLS_KEY_FILE", "A PEM file with the key of the certificate.")
+    public let showsMetrics = Setting<Bool>.bool(
+        "METRICS_ENABLED", default: true,
+        "Whether `GET /metrics` shows [what the server counts](operations.md#metrics); `false`: 404.")
     public let logLevel = Setting<Logger.Level>.choice(
         "LOG_LEVEL",
         [

@@ -30,7 +30,7 @@ struct TokenCommand: AsyncParsableCommand {
             help: "A user id that it may reach, a prefix, or '*' for all; may be given several times.")
         var user: [String] = []
 
-        @Option(help: "What it may do: some of read, write, admin, with commas between them.")
+        @Option(help: "What it may do: some of read, write, admin, metrics, with commas between them.")
         var rights = "read,write"
 
         @Option(

@@ -107,4 +107,19 @@ import Testing
         #expect(code { try reader.require(.write) } == .forbidden)
         #expect(code { try one.require(.administer) } == .forbidden)
     }
+
+    @Test func `metrics are for who reaches everything and has a right for it`() throws {
+        try Caller.unrestricted.requireMetrics()
+        try Caller(subject: "scraper", rights: .metrics).requireMetrics()
+        try Caller(subject: "admin", rights: .administer).requireMetrics()
+        #expect(code { try Caller(subject: "writer", rights: [.read, .write]).requireMetrics() } == .forbidden)
+        for (namespaces, users) in [(["a"], nil), (nil, ["u"])] as [([String]?, [String]?)] {
+            let tenant = Caller(subject: "t", namespaces: namespaces, users: users, rights: [.all, .metrics])
+            #expect(code { try tenant.requireMetrics() } == .forbidden)
+        }
+        // An older server that takes up a job knows no such right.
+        #expect(Caller.Rights.all.names == ["read", "write", "admin"])
+        #expect(try Caller.Rights(names: ["metrics"]) == .metrics)
+        #expect(try Caller.Rights(names: Caller.Rights.metrics.names) == .metrics)
+    }
 }
