@@ -95,7 +95,7 @@ import Testing
                     let counts = usage.filter { $0["task"]?.stringValue == task }
                     #expect(counts.map { $0["model"]?.stringValue } == ["claude-haiku", "down"], "\(counts)")
                     #expect(counts.map { $0["calls"]?.intValue } == [1, 1])
-                    #expect(counts.map { $0["failures"]?.intValue } == [0, 1])
+                    #expect(counts.map { $0["failed_calls"]?.intValue } == [0, 1])
                 }
                 // A view may name either of them.
                 for (model, status) in [("down", 200), ("claude-haiku", 200), ("other", 422)] {

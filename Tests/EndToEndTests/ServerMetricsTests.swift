@@ -14,7 +14,7 @@ import Testing
 
     /// Whatever the server counts, it is what was done, once each, and nothing says for whom.
     @Test func `counters rise by what was done`() async throws {
-        try await FakeEmbeddingsServer.run { service in
+        try await FakeEmbeddingsServer.run(["--dimensions", "1536"]) { service in
             let environment = [
                 "MEMORY_VECTOR_DB_FACTORY": "reference", "EMBEDDING_MODEL": "text-embedding-3-small",
                 "OPENAI_API_BASE": service.baseURL, "FAST_MODEL": "claude-haiku",
@@ -31,7 +31,7 @@ import Testing
                 #expect(empty["agent_memory_language_model_hour_limit_tokens"] == 1000)
                 #expect(empty.series("agent_memory_build_info").first?.labels["version"]?.isEmpty == false)
                 #expect(empty["agent_memory_process_start_time_seconds"] ?? 0 > 1_700_000_000)
-                #expect(empty["agent_memory_process_resident_memory_bytes"] ?? 0 > 1 << 20)
+                #expect(empty["agent_memory_process_resident_memory_bytes"] ?? 0 > 1_000_000)
                 #expect(empty["agent_memory_store_up"] == 1)
 
                 let records: [JSONValue] = ["green tea", "red car"].map { text in
@@ -100,7 +100,8 @@ import Testing
             #expect(page["agent_memory_http_requests_in_work"] == 1)
         }
         try await ServerProcess.run(["MEMORY_VECTOR_DB_FACTORY": "reference", "METRICS_ENABLED": "false"]) { server in
-            #expect(try await server.client.send(.get, "/metrics").status == 404)
+            let answer = try await server.client.send(.get, "/metrics")
+            #expect(answer.status == 404)
         }
     }
 

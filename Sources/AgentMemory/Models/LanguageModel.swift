@@ -84,8 +84,13 @@ public struct LanguageRequest: Sendable {
     public let format: AnswerFormat
 
     /// - Parameters:
+    ///   - task: what it is for.
+    ///   - prompt: the whole message of the role `user`.
+    ///   - quotes: the users' texts in it.
     ///   - namespace: what the tokens are counted for.
     ///   - textNamespaces: of the users' texts; default: `namespace`.
+    ///   - timeLimit: for the call with all its attempts.
+    ///   - format: what the answer must look like. Default: a text.
     public init(
         _ task: LanguageTask, prompt: String, quoting quotes: [String], namespace: String?,
         textsOf textNamespaces: [String?]? = nil, timeLimit: Duration, format: AnswerFormat = .text
