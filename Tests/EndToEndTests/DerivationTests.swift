@@ -152,6 +152,9 @@ import Testing
             var environment = try environment(store, service)
             for (name, value) in [
                 "COMPACT_SEMANTIC_DUPLICATES": "false", "EXTRACTION_DEBOUNCE_SECONDS": "0", "JOB_ATTEMPTS": "1000",
+                // The jobs of killed servers are taken over, and wait for the silent model with the
+                // new one.
+                "JOB_CONCURRENCY": "200", "LLM_CONCURRENCY": "200",
             ] { environment[name] = value }
             let answers = (0..<Self.kills).map { round in
                 [
