@@ -29,7 +29,7 @@ public struct LanguageMeasures: Sendable {
 
 extension MeteredLanguageModel {
     public var measures: LanguageMeasures {
-        let (used, durations) = (usage, wrapped.durations)
+        let (used, durations) = (usage, self.durations)
         let tasks: [LanguageMeasures.Task] = LanguageTask.allCases.compactMap { task in
             let parts = used.filter { $0.task == task }
             guard !parts.isEmpty else { return nil }
@@ -44,7 +44,7 @@ extension MeteredLanguageModel {
         }
         let hour = self.hour
         return LanguageMeasures(
-            model: model, tasks: tasks, callsInWork: wrapped.callsInWork, isResting: isResting,
+            model: model, tasks: tasks, callsInWork: callsInWork, isResting: isResting,
             tokensOfLastHour: hour.used, tokensPerHour: hour.limit)
     }
 }

@@ -1,4 +1,5 @@
 public import AgentMemory
+import Metering
 import ModelServices
 import Synchronization
 
@@ -19,12 +20,14 @@ public final class MeteredLanguageModel: LanguageModel {
         var usage: [UsageKey: UsageCount] = [:]
         var failures = 0
         var restsUntil: Duration?
+        var inWork = 0
+        var durations: [LanguageTask: DurationHistogram] = [:]
     }
 
     public var model: String { wrapped.model }
     public let reach: LanguageReach
 
-    let wrapped: TimedLanguageModel
+    private let wrapped: any AnsweringModel
     private let limits: LanguageLimits
     private let clock: ServiceClock
     private let state = Mutex(State())
@@ -33,7 +36,7 @@ public final class MeteredLanguageModel: LanguageModel {
         _ wrapped: any AnsweringModel, limits: LanguageLimits, reach: LanguageReach = .everything,
         clock: ServiceClock
     ) {
-        self.wrapped = TimedLanguageModel(wrapped, clock: clock)
+        self.wrapped = wrapped
         self.limits = limits
         self.reach = reach
         self.clock = clock
@@ -51,13 +54,13 @@ public final class MeteredLanguageModel: LanguageModel {
     ///
     /// - Throws: ``SharedRefusal`` for what holds for all models of the server.
     func attempt(_ request: LanguageRequest) async throws -> LanguageAnswer {
-        try begin(request)
+        let start = try begin(request)
         do {
             let answer = try await wrapped.answer(request)
-            end(request, .answered, tokens: answer.tokens)
+            end(request, since: start, .answered, tokens: answer.tokens)
             return answer
         } catch {
-            end(request, Outcome(error))
+            end(request, since: start, Outcome(error))
             throw error
         }
     }
@@ -105,11 +108,21 @@ public final class MeteredLanguageModel: LanguageModel {
     /// The tokens of the last hour, and their limit.
     var hour: (used: Int, limit: Int?) { limits.hour(at: clock.elapsed()) }
 
+    /// Calls that have begun and not ended.
+    var callsInWork: Int { state.withLock(\.inWork) }
+
+    /// Of the ended calls with all their attempts, by task.
+    var durations: [LanguageTask: DurationHistogram] { state.withLock(\.durations) }
+
+    /// - Returns: when the call has begun.
     /// - Throws: ``SharedRefusal``; ``MemoryError`` if this model cannot be asked now.
-    private func begin(_ request: LanguageRequest) throws {
+    private func begin(_ request: LanguageRequest) throws -> Duration {
         guard reach.contains(request) else { throw SharedRefusal.outOfReach }
         if let error = rest() ?? wrapped.refusal(of: request) { throw error }
-        try limits.begin(at: clock.elapsed(), model: model)
+        let now = clock.elapsed()
+        try limits.begin(at: now, model: model)
+        state.withLock { $0.inWork += 1 }
+        return now
     }
 
     /// Why the model is not asked now, if it failed too often.
@@ -122,10 +135,15 @@ public final class MeteredLanguageModel: LanguageModel {
         )
     }
 
-    private func end(_ request: LanguageRequest, _ outcome: Outcome, tokens: TokenCount = TokenCount()) {
+    private func end(
+        _ request: LanguageRequest, since start: Duration, _ outcome: Outcome, tokens: TokenCount = TokenCount()
+    ) {
         let now = clock.elapsed()
         limits.end(tokens, at: now)
         state.withLock { state in
+            state.inWork -= 1
+            state.durations[request.task, default: DurationHistogram(DurationHistogram.boundsOfCalls)]
+                .record(now - start)
             var key = UsageKey(task: request.task, namespace: request.namespace.map(ExactString.init))
             if state.usage[key] == nil, state.usage.count >= Self.maximumNamespaces {
                 key = UsageKey(task: request.task, namespace: ExactString("(others)"))
