@@ -158,9 +158,7 @@ extension Setting where Value == [String] {
             reader.names(name, choices, default: fallback)
         }
     }
-}
 
-extension Setting where Value == [String] {
     /// Namespaces of records and sessions; none if it is not set.
     static func namespaces(_ name: String, _ summary: String) -> Setting {
         Setting(name, "namespaces with commas between them, or a list in JSON", default: "", summary) { reader in

@@ -24,8 +24,8 @@ public struct APIRouter: Sendable {
         public var access: HTTPAccess?
         /// The store with copies that may answer reads; default `nil`: there are none.
         public var replicated: (any ReplicatedStore)?
-        /// What `GET /metrics` shows next to the requests; default `nil`: there is no such route,
-        /// and requests are not counted.
+        /// What `GET /metrics` shows next to the requests. Default: `nil`; then the route does not
+        /// exist, and requests are not counted.
         public var metrics: (@Sendable () async -> [MetricFamily])?
 
         public init(

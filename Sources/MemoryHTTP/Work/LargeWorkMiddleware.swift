@@ -17,7 +17,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         // What is refused reads nothing and answers little; a streamed body is never in memory;
-        // metrics are read when there is no room.
+        // metrics must be readable while the budget is used up.
         guard context.refusal == nil, !StreamedBody.isStreamed(request.uri.path),
             request.uri.path != MetricsController.path
         else {
