@@ -157,4 +157,46 @@ import Testing
             await database.close()
         }
     }
+
+    @Test func `a fold of words may take longer than a call`() async throws {
+        try await TestStore.withSchema { schema in
+            let database = try TestStore.database(schema: schema)
+            try await database.prepare()
+            for number in 0..<10 { _ = try await database.add([MemoryRecord(id: "r\(number)", text: "green tea")]) }
+            try await Self.onWordChanges(of: database, "PERFORM pg_sleep(1.2)")
+            let hasty = try TestStore.database(schema: schema, timeout: .seconds(1))
+            try await hasty.prepare()
+            try await hasty.foldWords()
+            #expect(try await database.ask("SELECT count(*) FROM memory_word_changes").singleRow().int(0) == 1)
+            await hasty.close()
+            await database.close()
+        }
+    }
+
+    @Test func `upkeep that never succeeds does not keep the rest from being done`() async throws {
+        try await TestStore.withDatabase { database in
+            for number in 0..<10 { _ = try await database.add([MemoryRecord(id: "r\(number)", text: "green tea")]) }
+            try await Self.onWordChanges(of: database, "RAISE EXCEPTION 'not now'")
+            _ = try await database.ask("UPDATE memories SET metadata_terms = NULL")
+            await #expect(throws: PostgresError.self) { try await database.foldWords() }
+            let upkeep = Task { try await database.run() }
+            try await eventually {
+                try await database.ask("SELECT count(*) FROM memories WHERE metadata_terms IS NULL")
+                    .singleRow().int(0) == 0
+            }
+            upkeep.cancel()
+            try await upkeep.value
+        }
+    }
+
+    /// Runs `work` whenever changes of words are deleted, which a fold does.
+    private static func onWordChanges(of database: PostgresMemoryDatabase, _ work: String) async throws {
+        let schema = database.database.session.schema.quoted
+        try await TestStore.administer(
+            """
+            CREATE FUNCTION \(schema).meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \(work); RETURN NULL; END $$; \
+            CREATE TRIGGER meddle AFTER DELETE ON \(schema).memory_word_changes \
+            FOR EACH STATEMENT EXECUTE FUNCTION \(schema).meddle()
+            """)
+    }
 }

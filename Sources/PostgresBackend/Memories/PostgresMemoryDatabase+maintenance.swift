@@ -34,18 +34,31 @@ extension PostgresMemoryDatabase {
 
     private func maintainRecords() async throws {
         try await maintain(every: .seconds(5)) {
-            try await foldTotals()
-            try await foldWords()
-            try await removeExpiredIfAny()
-            try await restoreIndex()
-            try await findUnindexedColumn()
-            try await reanalyze()
-            try await completeMetadataTerms()
-            try await completeCodes()
-            try await completeVectors()
-            try await completeTokens()
-            try await sweepEvents()
+            try await doEach([
+                foldTotals, foldWords, removeExpiredIfAny, restoreIndex, findUnindexedColumn,
+                { try await self.reanalyze() }, completeMetadataTerms, completeCodes, completeVectors, completeTokens,
+                sweepEvents,
+            ])
         }
+    }
+
+    /// Goes on after a failure: work that never succeeds must not keep the rest from being done.
+    ///
+    /// - Throws: the first failure at the end; at once one that the rest would meet too.
+    private func doEach(_ works: [() async throws -> Void]) async throws {
+        var failure: (any Error)?
+        for work in works {
+            do {
+                try await work()
+            } catch let error as PostgresError
+                where [.server, .timedOut].contains(error.code) && !error.isMissingSchema
+            {
+                failure = failure ?? error
+            } catch let error as MemoryError where error.code == .timedOut {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
     }
 
     /// Creates the index again if it is missing, as on another server that took over; calls

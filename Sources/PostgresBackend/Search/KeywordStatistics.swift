@@ -146,6 +146,9 @@ enum KeywordStatisticsSQL {
 extension PostgresMemoryDatabase {
     /// From so many changes on they are folded in, because every keyword search reads them.
     private static let waitingChanges = 8
+    /// How long that may take: a copy of millions of records past the server is one change, which
+    /// takes longer than a call may. A million of 15 words took 10 s.
+    private static let foldLimit: Duration = .seconds(600)
 
     /// Keeps the sums of words short, and makes them if the store is older than they are.
     func foldWords() async throws {
@@ -158,8 +161,10 @@ extension PostgresMemoryDatabase {
             try await completeWords()
         } else if try state.int(0) > Self.waitingChanges {
             _ = try await database.pipeline(
-                [KeywordStatisticsSQL.lock, KeywordStatisticsSQL.fold], retry: .onlyIfNotExecuted,
-                deadline: database.deadline)
+                [
+                    database.configuration.statementLimit(Self.foldLimit), KeywordStatisticsSQL.lock,
+                    KeywordStatisticsSQL.fold,
+                ], retry: .onlyIfNotExecuted, deadline: .now + Self.foldLimit)
         }
     }
 
