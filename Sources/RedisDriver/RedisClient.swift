@@ -170,9 +170,15 @@ public final class RedisClient: Sendable {
         for connection in connections { await connection.close() }
     }
 
-    /// The first of those with the fewest calls, so that a quiet client uses one connection. One
+    /// An unused one of the caller's own event loop, so that no other thread has to wake up;
+    /// otherwise the first of those with the fewest calls, so that a quiet client uses few. One
     /// that is not open yet is opened meanwhile, if another one can take the call.
     private func leastBusy() -> RedisConnection {
+        let own = connections.first { $0.isOnThisThread && $0.load.load(ordering: .relaxed) == 0 }
+        if let own {
+            if own.isReady.load(ordering: .relaxed) { return own }
+            own.prepare()
+        }
         func least(_ isCandidate: (RedisConnection) -> Bool) -> RedisConnection? {
             var best: (connection: RedisConnection, load: Int)?
             for connection in connections where isCandidate(connection) {

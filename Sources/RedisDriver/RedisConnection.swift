@@ -68,6 +68,9 @@ final class RedisConnection: @unchecked Sendable {
 
     // MARK: From any task
 
+    /// Whether the caller runs on the event loop of this connection.
+    var isOnThisThread: Bool { eventLoop.inEventLoop }
+
     /// Sends a batch and waits for its replies.
     ///
     /// - Throws: ``RedisError``, or `CancellationError` when the task is cancelled.

@@ -41,26 +41,26 @@ import Testing
         let requests = Self.requests(count: 1)
         let (started, start) = AsyncStream.makeStream(of: Void.self)
         let (ended, end) = AsyncStream.makeStream(of: Void.self)
-        async let first = requests.process(on: nil) {
+        async let first = requests.process(on: globalConcurrentExecutor) {
             start.finish()
             for await _ in ended {}
             return Response(status: .ok)
         }
         for await _ in started {}
-        let second = try await requests.process(on: nil) { Response(status: .ok) }
+        let second = try await requests.process(on: globalConcurrentExecutor) { Response(status: .ok) }
         #expect(second.status == .serviceUnavailable)
         #expect(second.headers[.retryAfter] == "1")
         #expect(try await Self.detail(second).contains("MOST_REQUESTS"))
         end.finish()
         #expect(try await first.status == .ok)
-        #expect(try await requests.process(on: nil) { Response(status: .ok) }.status == .ok)
+        #expect(try await requests.process(on: globalConcurrentExecutor) { Response(status: .ok) }.status == .ok)
     }
 
     @Test func `a request that takes too long is answered and cancelled`() async throws {
         let requests = Self.requests(count: 1, timeout: .milliseconds(50))
         try await Self.serving(requests) {
             let (cancelled, cancel) = AsyncStream.makeStream(of: Void.self)
-            let late = try await requests.process(on: nil) {
+            let late = try await requests.process(on: globalConcurrentExecutor) {
                 try? await Task.sleep(for: .seconds(600))
                 cancel.finish()
                 return Response(status: .ok)
@@ -76,24 +76,28 @@ import Testing
         try await Self.serving(requests) {
             let end = Mutex<CheckedContinuation<Void, Never>?>(nil)
             // Does not react to its cancellation.
-            let late = try await requests.process(on: nil) {
+            let late = try await requests.process(on: globalConcurrentExecutor) {
                 await withCheckedContinuation { continuation in end.withLock { $0 = continuation } }
                 return Response(status: .ok)
             }
             #expect(late.status == .serviceUnavailable)
-            let next = try await requests.process(on: nil) { Response(status: .ok) }
+            let next = try await requests.process(on: globalConcurrentExecutor) { Response(status: .ok) }
             #expect(try await Self.detail(next).contains("MOST_REQUESTS"))
             end.withLock { $0?.resume() }
-            while try await requests.process(on: nil, { Response(status: .ok) }).status != .ok { await Task.yield() }
+            while try await requests.process(on: globalConcurrentExecutor, { Response(status: .ok) }).status != .ok {
+                await Task.yield()
+            }
         }
     }
 
     @Test func `errors and cancellation pass through`() async throws {
         struct Failure: Error {}
         let requests = Self.requests()
-        await #expect(throws: Failure.self) { _ = try await requests.process(on: nil) { throw Failure() } }
+        await #expect(throws: Failure.self) {
+            _ = try await requests.process(on: globalConcurrentExecutor) { throw Failure() }
+        }
         let waiting = Task {
-            try await requests.process(on: nil) {
+            try await requests.process(on: globalConcurrentExecutor) {
                 try await Task.sleep(for: .seconds(600))
                 return Response(status: .ok)
             }

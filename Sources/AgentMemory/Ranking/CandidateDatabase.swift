@@ -23,6 +23,13 @@ extension CandidateDatabase {
     /// A record that is deleted between the two steps would leave the page short, and a client
     /// takes a short page for the last one; so the search runs again, up to three times.
     public func blendedSearch(_ query: SearchQuery, _ ranking: BlendedRanking) async throws -> Page<SearchHit> {
+        // Thousands of candidates take a while: not on a thread that has connections to serve.
+        try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            try await blendedPage(query, ranking)
+        }
+    }
+
+    private func blendedPage(_ query: SearchQuery, _ ranking: BlendedRanking) async throws -> Page<SearchHit> {
         let encoding = try await embedder.checkedEncodings(of: [query.text])[0]
         let blend = BlendedQuery(query.text, ranking, metric: metric, tokens: encoding.tokens, analyzer: analyzer)
         let wanted = blend.candidates(near: encoding.vector, query)

@@ -37,16 +37,20 @@ struct RouteBuilder {
                 }
             }
             guard let requests else { return try await process() }
-            return try await requests.process(on: context.threads, process)
+            return try await requests.process(on: context.executor, process)
         }
     }
 
-    /// A handler that reads the body itself as it arrives. Neither the bounds of all requests nor
-    /// their deadline hold for it.
+    /// A handler that reads the body itself as it arrives, not on the event loop: that has other
+    /// connections to serve. Neither the bounds of all requests nor their deadline hold for it.
     func streamingHandler(
         _ inputs: RouteInputs, _ handle: @escaping @Sendable (RouteCall) async throws -> Response
     ) -> Handler {
-        { request, context in try await handle(try await inputs.call(request, context, bodyLimit: nil)) }
+        { request, context in
+            try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                try await handle(try await inputs.call(request, context, bodyLimit: nil))
+            }
+        }
     }
 
     /// A handler for routes that this version does not have.

@@ -11,12 +11,14 @@ public struct APIContext: RequestContext {
     public var caller: Caller
     /// Why the request may not go on, where its route is not open to everyone.
     var refusal: AccessRefusal?
-    /// The threads for a large request; `nil` for the shared ones.
-    var threads: WorkThreads?
+    /// What the request is processed on: the event loop of its connection, or the threads for
+    /// large requests.
+    var executor: any TaskExecutor
 
     public init(source: Source) {
         coreContext = .init(source: source)
         requestLogger = source.logger
         caller = .unrestricted
+        executor = EventLoopExecutor(source.channel.eventLoop)
     }
 }

@@ -39,7 +39,7 @@ struct LargeWorkMiddleware: RouterMiddleware {
                 defer { withExtendedLifetime(share) {} }
                 var request = request
                 var context = context
-                context.threads = work.threads
+                context.executor = work.threads
                 if isOpenEnded {
                     request.body = HummingbirdCore.RequestBody(
                         asyncSequence: MeteredBody(body: request.body, share: share, patience: work.limits.patience))

@@ -59,11 +59,10 @@ public final class RequestsInWork: Service {
 
     /// Processes a request whose body is complete.
     ///
-    /// - Parameter threads: what it runs on; `nil` for the shared ones.
     /// - Returns: the response of `operation`, or 503 if there is no place or the time is over.
     /// - Throws: what `operation` throws.
     func process(
-        on threads: WorkThreads?, _ operation: @escaping @Sendable () async throws -> Response
+        on executor: any TaskExecutor, _ operation: @escaping @Sendable () async throws -> Response
     ) async throws -> Response {
         let id: Int? = state.withLock { state in
             guard state.inWork < limits.count else {
@@ -80,7 +79,7 @@ public final class RequestsInWork: Service {
                 state.withLock { state in
                     state.waiting[id] = Waiting(deadline: .now + limits.timeout, answer: continuation)
                 }
-                let work = Task(executorPreference: threads) {
+                let work = Task(executorPreference: executor) {
                     let result: Result<Response, any Error>
                     do { result = .success(try await operation()) } catch { result = .failure(error) }
                     let waiting = self.state.withLock { state in
