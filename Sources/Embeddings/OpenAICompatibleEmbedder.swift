@@ -2,21 +2,24 @@ public import AgentMemory
 public import HTTPClient
 public import Logging
 import ModelServices
+import Synchronization
 
 /// Calls a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM
 /// proxy.
 ///
 /// Texts are sent in batches, several at a time; a ``RetryingClient`` sends and repeats each batch.
-public struct OpenAICompatibleEmbedder: Embedder {
+public final class OpenAICompatibleEmbedder: Embedder {
     public let model: String
     public let dimensions: Int
     private let configuration: EmbedderConfiguration
     private let name: ModelName
     private let sendsDimensions: Bool
     private let service: RetryingClient
+    /// The first of the spellings of a request that the service has not refused.
+    private let spelling: Atomic<Int>
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
-    public init(
+    public convenience init(
         _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger = Logger(label: "embeddings")
     ) throws(MemoryError) {
         try self.init(configuration, client: client, logger: logger, clock: .real)
@@ -38,6 +41,7 @@ public struct OpenAICompatibleEmbedder: Embedder {
         service = try RetryingClient(
             configuration.service, model: name, purpose: configuration.purpose, client: client, logger: logger,
             clock: clock)
+        spelling = Atomic(0)
     }
 
     /// The length of the vectors, from the settings or from what is known of the model.
@@ -68,7 +72,7 @@ public struct OpenAICompatibleEmbedder: Embedder {
             func startNext() {
                 let number = started
                 started += 1
-                group.addTask { (number, try await vectors(of: texts[ranges[number]], deadline: deadline)) }
+                group.addTask { (number, try await self.vectors(of: texts[ranges[number]], deadline: deadline)) }
             }
             while started < min(ranges.count, max(1, configuration.maximumConcurrentRequests)) { startNext() }
             while let (number, vectors) = try await group.next() {
@@ -83,18 +87,23 @@ public struct OpenAICompatibleEmbedder: Embedder {
     /// seconds.
     public func unavailability() async -> String? {
         let texts: ArraySlice = ["ready?"]
-        return await service.unavailability(probing: body(texts), quoting: texts) {
+        return await service.unavailability(probing: body(texts, format: nil), quoting: texts) {
             body throws(RetryingClient.UnusableResponse) in
-            try vectors(in: body, count: texts.count)
+            try self.vectors(in: body, count: texts.count)
         }
     }
 
     /// One batch, with its repetitions.
     private func vectors(of texts: ArraySlice<String>, deadline: Duration) async throws -> [[Float]] {
-        try await service.send(body(texts), quoting: texts, by: deadline) {
-            body throws(RetryingClient.UnusableResponse) in
-            try vectors(in: body, count: texts.count)
+        // What was refused once is not tried again until the server is started again.
+        let first = spelling.load(ordering: .relaxed)
+        let (vectors, position) = try await service.sendFirstTaken(
+            of: formats[first...].map { body(texts, format: $0) }, quoting: texts, by: deadline
+        ) { body throws(RetryingClient.UnusableResponse) in
+            try self.vectors(in: body, count: texts.count)
         }
+        if position > 0 { spelling.store(first + position, ordering: .relaxed) }
+        return vectors
     }
 
     private func vectors(in body: [UInt8], count: Int) throws(RetryingClient.UnusableResponse) -> [[Float]] {
@@ -122,7 +131,11 @@ public struct OpenAICompatibleEmbedder: Embedder {
         }
     }
 
-    private func body(_ texts: ArraySlice<String>) -> [UInt8] {
+    /// The values of `encoding_format`, in the order of preference. Base64 is a quarter of the size
+    /// of written floats; some services refuse the parameter itself, for which `nil` leaves it out.
+    private var formats: [String?] { service.endpoint.isOpenAIOrAzure ? ["base64"] : ["base64", nil] }
+
+    private func body(_ texts: ArraySlice<String>, format: String?) -> [UInt8] {
         var writer = JSONWriter(capacity: texts.reduce(128) { $0 + $1.utf8.count + 8 })
         writer.object { writer in
             writer.name("model")
@@ -133,11 +146,9 @@ public struct OpenAICompatibleEmbedder: Embedder {
                 writer.name("dimensions")
                 writer.int(dimensions)
             }
-            // A quarter of the size of written floats. For other services floats are the default,
-            // because some refuse the parameter itself.
-            if service.endpoint.isOpenAIOrAzure {
+            if let format {
                 writer.name("encoding_format")
-                writer.string("base64")
+                writer.string(format)
             }
         }
         return writer.bytes

@@ -81,7 +81,24 @@ struct OpenAICompatibleEmbedderTests {
             #expect(stats.lastBody("input") == ["a"])
             // Fewer than the model's own 1536 were configured.
             #expect(stats.lastBody("dimensions") == 64)
-            #expect(stats.lastBody("encoding_format", as: String.self) == nil)
+            #expect(stats.lastBody("encoding_format") == "base64")
+        }
+    }
+
+    @Test func `leaves out a format that the service refuses`() async throws {
+        try await withEmbedder { embedder, server, _ in
+            let expected = try await embedder.embed(["a", "b"])
+            for status in [400, 422] {
+                try await withEmbedder { embedder, server, _ in
+                    try await server.control(["mode": "status", "status": status, "times": 1])
+                    try await #expect(embedder.embed(["a", "b"]) == expected)
+                    // It is not asked for again.
+                    try await #expect(embedder.embed(["b"]) == [expected[1]])
+                    let stats = try await server.stats()
+                    #expect(stats.requests == 3)
+                    #expect(stats.lastBody("encoding_format", as: String.self) == nil)
+                }
+            }
         }
     }
 
