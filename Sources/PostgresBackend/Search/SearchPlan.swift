@@ -6,7 +6,8 @@ enum SearchPlan: Equatable {
     /// `scanLimit` have been examined. It counts if it returns `candidates`, or all `matches`.
     case approximate(candidates: Int, scanLimit: Int, matches: Int)
     /// Among the records of one user those with the `candidates` codes most similar to that of the
-    /// query are measured. It counts only if `matches` records have codes.
+    /// query are measured, and all with the same similarity as the last of them. It counts only if
+    /// `matches` records have codes.
     case coded(candidates: Int, matches: Int)
 
     /// How many candidates a plan must find to be trusted; `nil` for the exact one, which finds

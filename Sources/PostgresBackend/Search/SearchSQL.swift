@@ -128,11 +128,17 @@ struct SearchSQL {
             // The code of the query as a subquery, so that it is computed once. A record without a
             // code is found by another plan only, so the number of codes must be that of the
             // records.
+            let codes = "FROM \(VectorCodes(vectors: space.table).table) c"
+            let differing = "c.bits <~> (SELECT vector_code(\(vector)))"
+            // There are few distances, so counting them takes less than sorting all codes.
             return """
-                coded AS MATERIALIZED (SELECT c.number, c.id, c.bits <~> (SELECT vector_code(\(vector))) AS differing \
-                FROM \(VectorCodes(vectors: space.table).table) c\(FilterSQL.whereClause(conditions))), \
-                coding AS MATERIALIZED (SELECT count(*) = \(expected) AS complete FROM coded), \
-                alike AS MATERIALIZED (SELECT number, id FROM coded ORDER BY differing LIMIT \(limit)), \
+                counted AS MATERIALIZED (SELECT \(differing) AS differing, count(*) AS codes \(codes)\
+                \(FilterSQL.whereClause(conditions)) GROUP BY 1), \
+                cut AS MATERIALIZED (SELECT coalesce(min(differing) FILTER (WHERE within >= \(limit)), max(differing)) \
+                AS differing, coalesce(max(within), 0) = \(expected) AS complete FROM (SELECT differing, \
+                sum(codes) OVER (ORDER BY differing)::bigint AS within FROM counted) d), \
+                alike AS MATERIALIZED (SELECT c.number, c.id \(codes)\
+                \(FilterSQL.whereClause(conditions + ["\(differing) <= (SELECT differing FROM cut)"]))), \
                 \(measured("alike", distance))
                 """
         case .exact:
@@ -252,7 +258,7 @@ struct SearchSQL {
         switch plan {
         case .exact: return "(SELECT count(*) FROM nearest)"
         case .approximate: isIncomplete = space.hasUnindexed ? " OR NOT (SELECT complete FROM walk)" : ""
-        case .coded: isIncomplete = " OR NOT (SELECT complete FROM coding)"
+        case .coded: isIncomplete = " OR NOT (SELECT complete FROM cut)"
         }
         return """
             (SELECT CASE WHEN max(equals) > \(Self.trustedEquals)\(isIncomplete) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
