@@ -195,4 +195,20 @@ import Testing
             #expect(try await database.ask("SELECT count(*) FROM memory_words").singleRow().int(0) == 0)
         }
     }
+
+    @Test func `one change of many words is folded in`() async throws {
+        try await TestStore.withDatabase(dimensions: 8) { database in
+            func waiting() async throws -> Int {
+                try await database.ask("SELECT count(*) FROM memory_word_changes WHERE NOT is_base").singleRow().int(0)
+            }
+            _ = try await database.add([MemoryRecord(id: "small", text: "green tea")])
+            try await database.foldWords()
+            #expect(try await waiting() == 1)
+            let words = (0..<4000).map { "w\($0)x" }.joined(separator: " ")
+            _ = try await database.add(["a", "b", "c"].map { try MemoryRecord(id: $0, text: words) })
+            #expect(try await waiting() <= 8)
+            try await database.foldWords()
+            #expect(try await waiting() == 0)
+        }
+    }
 }

@@ -112,8 +112,10 @@ enum KeywordStatisticsSQL {
     static let lock = PostgresStatement(
         "SELECT pg_advisory_xact_lock(hashtextextended('agent-memory words ' || current_schema(), 0))")
 
-    /// One row: how many changes wait to be folded in, and whether the sums are complete.
-    static let state = PostgresStatement("SELECT count(*), \(isComplete) FROM memory_word_changes")
+    /// One row: how many changes wait to be folded in, the bytes of their words, and whether the
+    /// sums are complete.
+    static let state = PostgresStatement(
+        "SELECT count(*), coalesce(sum(pg_column_size(words)), 0)::bigint, \(isComplete) FROM memory_word_changes")
 
     /// Adds the changes to the sums.
     static let fold = PostgresStatement(
@@ -144,8 +146,9 @@ enum KeywordStatisticsSQL {
 }
 
 extension PostgresMemoryDatabase {
-    /// From so many changes on they are folded in, because every keyword search reads them.
-    private static let waitingChanges = 8
+    /// Beyond so many changes, or bytes of their words, they are folded in: every keyword search
+    /// reads them.
+    private static let waiting = (changes: 8, bytes: 64 << 10)
     /// How long that may take: a copy of millions of records past the server is one change, which
     /// takes longer than a call may. A million of 15 words took 10 s.
     private static let foldLimit: Duration = .seconds(600)
@@ -157,9 +160,9 @@ extension PostgresMemoryDatabase {
         let state = try await database.query(
             KeywordStatisticsSQL.state, retry: .repeatable, deadline: database.deadline
         ).singleRow()
-        if try !state.bool(1) {
+        if try !state.bool(2) {
             try await completeWords()
-        } else if try state.int(0) > Self.waitingChanges {
+        } else if try state.int(0) > Self.waiting.changes || state.int(1) > Self.waiting.bytes {
             _ = try await database.pipeline(
                 [
                     database.configuration.statementLimit(Self.foldLimit), KeywordStatisticsSQL.lock,
