@@ -3,7 +3,7 @@ import Hummingbird
 import HummingbirdCore
 import NIOCore
 
-/// Keeps large requests within the budget, and off the threads that all tasks share.
+/// Keeps large requests within the budget, and off the event loops of connections.
 ///
 /// A request is large because of its body, because of the last response of its path, or if it reads
 /// a whole session of unknown size. Its share is held until the response is in the socket: a client

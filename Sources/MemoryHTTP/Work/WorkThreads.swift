@@ -1,7 +1,7 @@
 import NIOPosix
 
 /// Separate threads for requests with large bodies or responses: parsing and writing megabytes of
-/// JSON keeps a thread busy for a second, and there are only as many shared threads as cores.
+/// JSON keeps a thread busy for a second, and there are only as many event loops as cores.
 ///
 /// Tasks that prefer this executor run on it, including what they call, except what is isolated to
 /// an actor with an executor of its own.
