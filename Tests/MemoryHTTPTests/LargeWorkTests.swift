@@ -1,4 +1,5 @@
 import Hummingbird
+import NIOPosix
 import Testing
 
 @testable import MemoryHTTP
@@ -49,6 +50,21 @@ import Testing
         waiting.cancel()
         await #expect(throws: WorkBudget.Exhausted.self) { try await waiting.value }
         #expect(held.bytes == 10)
+    }
+
+    @Test func `a task runs on the event loop of its connection`() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        for eventLoop in group.makeIterator() {
+            let places = await withTaskExecutorPreference(EventLoopExecutor(eventLoop)) {
+                var places = [eventLoop.inEventLoop]
+                await Task.yield()
+                await withTaskExecutorPreference(globalConcurrentExecutor) { places.append(eventLoop.inEventLoop) }
+                places.append(eventLoop.inEventLoop)
+                return places
+            }
+            #expect(places == [true, false, true])
+        }
+        try await group.shutdownGracefully()
     }
 
     @Test func `tasks run on the threads and end after them`() async {

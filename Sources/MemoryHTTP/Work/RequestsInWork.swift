@@ -59,6 +59,7 @@ public final class RequestsInWork: Service {
 
     /// Processes a request whose body is complete.
     ///
+    /// - Parameter executor: what it runs on.
     /// - Returns: the response of `operation`, or 503 if there is no place or the time is over.
     /// - Throws: what `operation` throws.
     func process(
