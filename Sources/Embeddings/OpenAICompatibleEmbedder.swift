@@ -2,24 +2,21 @@ public import AgentMemory
 public import HTTPClient
 public import Logging
 import ModelServices
-import Synchronization
 
 /// Calls a service that speaks OpenAI's embeddings protocol: OpenAI, Azure, Ollama, vLLM, a LiteLLM
 /// proxy.
 ///
 /// Texts are sent in batches, several at a time; a ``RetryingClient`` sends and repeats each batch.
-public final class OpenAICompatibleEmbedder: Embedder {
+public struct OpenAICompatibleEmbedder: Embedder {
     public let model: String
     public let dimensions: Int
     private let configuration: EmbedderConfiguration
     private let name: ModelName
     private let sendsDimensions: Bool
     private let service: RetryingClient
-    /// The first of the spellings of a request that the service has not refused.
-    private let spelling: Atomic<Int>
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
-    public convenience init(
+    public init(
         _ configuration: EmbedderConfiguration, client: HTTPClient, logger: Logger = Logger(label: "embeddings")
     ) throws(MemoryError) {
         try self.init(configuration, client: client, logger: logger, clock: .real)
@@ -41,7 +38,6 @@ public final class OpenAICompatibleEmbedder: Embedder {
         service = try RetryingClient(
             configuration.service, model: name, purpose: configuration.purpose, client: client, logger: logger,
             clock: clock)
-        spelling = Atomic(0)
     }
 
     /// The length of the vectors, from the settings or from what is known of the model.
@@ -72,7 +68,7 @@ public final class OpenAICompatibleEmbedder: Embedder {
             func startNext() {
                 let number = started
                 started += 1
-                group.addTask { (number, try await self.vectors(of: texts[ranges[number]], deadline: deadline)) }
+                group.addTask { (number, try await vectors(of: texts[ranges[number]], deadline: deadline)) }
             }
             while started < min(ranges.count, max(1, configuration.maximumConcurrentRequests)) { startNext() }
             while let (number, vectors) = try await group.next() {
@@ -89,21 +85,15 @@ public final class OpenAICompatibleEmbedder: Embedder {
         let texts: ArraySlice = ["ready?"]
         return await service.unavailability(probing: body(texts, format: nil), quoting: texts) {
             body throws(RetryingClient.UnusableResponse) in
-            try self.vectors(in: body, count: texts.count)
+            try vectors(in: body, count: texts.count)
         }
     }
 
     /// One batch, with its repetitions.
     private func vectors(of texts: ArraySlice<String>, deadline: Duration) async throws -> [[Float]] {
-        // What was refused once is not tried again until the server is started again.
-        let first = spelling.load(ordering: .relaxed)
-        let (vectors, position) = try await service.sendFirstTaken(
-            of: formats[first...].map { body(texts, format: $0) }, quoting: texts, by: deadline
-        ) { body throws(RetryingClient.UnusableResponse) in
-            try self.vectors(in: body, count: texts.count)
-        }
-        if position > 0 { spelling.store(first + position, ordering: .relaxed) }
-        return vectors
+        try await service.sendFirstTaken(
+            of: formats, quoting: texts, by: deadline, body: { body(texts, format: $0) },
+            read: { body throws(RetryingClient.UnusableResponse) in try vectors(in: body, count: texts.count) })
     }
 
     private func vectors(in body: [UInt8], count: Int) throws(RetryingClient.UnusableResponse) -> [[Float]] {

@@ -2,7 +2,6 @@ import AgentMemory
 import HTTPClient
 import Logging
 import ModelServices
-import Synchronization
 
 /// A chat model of a service, by either wire.
 final class ServiceLanguageModel: AnsweringModel {
@@ -12,8 +11,6 @@ final class ServiceLanguageModel: AnsweringModel {
     let model: String
     private let wire: any LanguageWire
     private let service: RetryingClient
-    /// The first spelling of JSON answers that the service has not refused.
-    private let spelling = Atomic(0)
 
     /// - Parameter client: asks the service; ending it is the owner's work.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
@@ -65,15 +62,10 @@ final class ServiceLanguageModel: AnsweringModel {
     }
 
     func answer(_ request: LanguageRequest) async throws -> LanguageAnswer {
-        let spellings = wire.spellings(of: request.format)
-        // What was refused once is not tried again until the server is started again.
-        let first = min(spelling.load(ordering: .relaxed), spellings.count - 1)
-        let (answer, position) = try await service.sendFirstTaken(
-            of: spellings[first...].map { wire.body(request.prompt, format: $0) }, quoting: request.quotes[...],
-            by: service.deadline(within: request.timeLimit),
+        try await service.sendFirstTaken(
+            of: wire.spellings(of: request.format), quoting: request.quotes[...],
+            by: service.deadline(within: request.timeLimit), body: { wire.body(request.prompt, format: $0) },
             read: { [wire] body throws(RetryingClient.UnusableResponse) in try wire.answer(in: body) })
-        if position > 0 { spelling.store(first + position, ordering: .relaxed) }
-        return answer
     }
 
     func refusal(of request: LanguageRequest) -> MemoryError? {

@@ -1,6 +1,7 @@
 public import AgentMemory
 public import HTTPClient
 public import Logging
+import Synchronization
 
 /// Sends requests to one model's service.
 ///
@@ -29,6 +30,12 @@ public struct RetryingClient: Sendable {
     private let clock: ServiceClock
     private let health: ServiceHealth
     private let sharedPause: ServicePause?
+    private let firstTaken = FirstTaken()
+
+    /// The first spelling of ``sendFirstTaken(of:quoting:by:body:read:)`` that was not refused.
+    private final class FirstTaken: Sendable {
+        let position = Atomic(0)
+    }
 
     /// - Parameter client: sends the requests; its owner closes it.
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the field.
@@ -93,31 +100,41 @@ public struct RetryingClient: Sendable {
         _ body: [UInt8], quoting texts: ArraySlice<String>, by deadline: Duration,
         read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
     ) async throws -> Answer {
-        try await sendFirstTaken(of: [body], quoting: texts, by: deadline, read: read).answer
+        do {
+            return try await sendRepeatedly(body, quoting: texts, by: deadline, read: read)
+        } catch let failure as ServiceFailure {
+            throw failure.error
+        }
     }
 
     /// Sends the first of several spellings of one request that the service does not refuse with
-    /// 400 or 422.
+    /// 400 or 422. Where a later one was taken, those before it are not tried again until the
+    /// server is started again.
     ///
     /// - Parameters:
-    ///   - bodies: JSON, in the order of preference; at least one.
+    ///   - spellings: in the order of preference, at least one.
     ///   - texts: the users' texts in the bodies; messages never quote them.
     ///   - deadline: of all of them together; see ``deadline()``.
+    ///   - body: makes the JSON of a spelling.
     ///   - read: reads the body of a response with status 200.
-    /// - Returns: the answer, and the position of the body that was taken.
     /// - Throws: as ``send(_:quoting:by:read:)``, what the last one failed with.
-    public func sendFirstTaken<Answer: Sendable>(
-        of bodies: [[UInt8]], quoting texts: ArraySlice<String>, by deadline: Duration,
-        read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
-    ) async throws -> (answer: Answer, position: Int) {
-        for (position, body) in bodies.enumerated() {
+    public func sendFirstTaken<Spelling, Answer: Sendable>(
+        of spellings: [Spelling], quoting texts: ArraySlice<String>, by deadline: Duration,
+        body: (Spelling) -> [UInt8], read: @Sendable ([UInt8]) throws(UnusableResponse) -> Answer
+    ) async throws -> Answer {
+        let last = spellings.count - 1
+        let first = min(firstTaken.position.load(ordering: .relaxed), last)
+        for position in first...last {
             do {
-                return (try await sendRepeatedly(body, quoting: texts, by: deadline, read: read), position)
+                let answer = try await sendRepeatedly(
+                    body(spellings[position]), quoting: texts, by: deadline, read: read)
+                if position > first { firstTaken.position.store(position, ordering: .relaxed) }
+                return answer
             } catch let failure as ServiceFailure {
-                guard failure.refusesContent, position < bodies.count - 1 else { throw failure.error }
+                guard failure.refusesContent, position < last else { throw failure.error }
             }
         }
-        preconditionFailure("no body to send")
+        preconditionFailure("no spelling to send")
     }
 
     /// - Throws: ``ServiceFailure``; `CancellationError`.
