@@ -55,7 +55,9 @@ public struct PostgresHarness: ConformanceHarness {
         let database = try PostgresDatabase(configuration: configuration.database, logger: logger)
         let memories = try PostgresMemoryDatabase(
             database: database, metric: configuration.metric, algorithm: configuration.algorithm,
-            history: configuration.history, unindexedBytes: configuration.unindexedBytes, embedder: embedder,
+            history: configuration.history, unindexedBytes: configuration.unindexedBytes,
+            codeBytes: configuration.codeBytes,
+            embedder: embedder,
             logger: logger)
         do {
             try await memories.prepare()

@@ -106,6 +106,9 @@ extension Settings {
             reader.isGiven("POSTGRES_UNINDEXED_MB") && values.postgres.unindexedMegabytes > 0,
             "POSTGRES_UNINDEXED_MB has no effect, because vectors are inserted into the index when they are written; remove the setting"
         )
+        refuse(
+            reader.isGiven("POSTGRES_CODES_MB") && values.postgres.codeMegabytes > 0,
+            "POSTGRES_CODES_MB has no effect, because vectors have no codes; remove the setting")
     }
 
     private static func requireBothOfTLS(_ values: SettingValues, _ reader: inout SettingsReader) {

@@ -296,8 +296,8 @@ struct Assembly {
     private func pgvector(_ embedder: any Embedder) throws -> any MemoryVectorDatabase {
         try PostgresMemoryDatabase(
             database: postgres.get(), metric: settings.vectors.metric, algorithm: pgvectorConfiguration().algorithm,
-            history: history, unindexedBytes: settings.postgres.unindexedMegabytes << 20, embedder: embedder,
-            logger: logger)
+            history: history, unindexedBytes: settings.postgres.unindexedMegabytes << 20,
+            codeBytes: settings.postgres.codeMegabytes << 20, embedder: embedder, logger: logger)
     }
 
     /// - Throws: ``MemoryError`` with code `misconfigured` that names the setting.
@@ -355,6 +355,7 @@ struct Assembly {
             timeout: settings.stores.timeout, metric: settings.vectors.metric,
             algorithm: settings.vectors.algorithm == .flat ? .flat : .hnsw, autoMigrate: settings.postgres.autoMigrate)
         configuration.unindexedBytes = settings.postgres.unindexedMegabytes << 20
+        configuration.codeBytes = settings.postgres.codeMegabytes << 20
         configuration.database.migrationURL = settings.postgres.migrationURL
         configuration.database.readURL = settings.postgres.readURL
         configuration.database.idleLimit = settings.postgres.idleLimit

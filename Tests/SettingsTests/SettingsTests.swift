@@ -189,7 +189,7 @@ import Testing
         #expect(problems(fitting).isEmpty)
         for (name, value) in [
             ("HISTORY", "ALL"), ("POSTGRES_ROW_SECURITY", "true"), ("DATABASE_READ_URL", "postgresql://r/d"),
-            ("POSTGRES_UNINDEXED_MB", "64"), ("MEMORY_VECTOR_DB_FACTORY", "redis"),
+            ("POSTGRES_UNINDEXED_MB", "64"), ("POSTGRES_CODES_MB", "64"), ("MEMORY_VECTOR_DB_FACTORY", "redis"),
             ("POSTGRES_DISTRIBUTED", "yes"), ("POSTGRES_DISTRIBUTED_LAYOUT", "even"),
         ] {
             let found = problems(fitting.merging([name: value]) { $1 })

@@ -10,6 +10,26 @@ struct VectorCodes: Sendable {
 
     var table: String { "\(vectors)_codes" }
 
+    /// How many bits a dimension has.
+    static let planes = 3
+
+    /// The bits of a vector, as the function `vector_code` of the migration computes them, except
+    /// where rounding decides: the first dimension in the highest bit of the first byte.
+    static func code(of vector: [Float]) -> [UInt8] {
+        let length = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        let threshold = Float(0.7 / Double(vector.count).squareRoot())
+        var bits = [UInt8](repeating: 0, count: (planes * vector.count + 7) / 8)
+        for (dimension, value) in vector.enumerated() {
+            let direction = length > 0 ? Float(Double(value) / length) : 0
+            for (plane, shifted) in [direction - threshold, direction, direction + threshold].enumerated()
+            where shifted > 0 {
+                let bit = plane * vector.count + dimension
+                bits[bit / 8] |= 0x80 >> UInt8(bit % 8)
+            }
+        }
+        return bits
+    }
+
     /// How many numbers one step of ``fill`` covers: it must end within the time of a call.
     static let window = 1000
 

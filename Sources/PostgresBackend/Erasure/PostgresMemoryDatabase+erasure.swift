@@ -16,6 +16,8 @@ extension PostgresMemoryDatabase: ErasableDatabase {
             let row = try await erasing(
                 ErasureSQL.events(of: scope, after: Int(position) ?? 0, limit: Self.eventsPerStep))
             let removed = try row.int(1)
+            // The triggers of the removals have noted a hash of the user.
+            if row.isNull(0) { try await call { _ in try await self.forgetOwnerChanges() } }
             return ErasureStep(events: removed, next: row.isNull(0) ? nil : String(try row.int(0)))
         }
         let row = try await erasing(ErasureSQL.records(of: scope, limit: Self.recordsPerStep))

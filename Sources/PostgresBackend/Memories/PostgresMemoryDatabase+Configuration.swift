@@ -38,9 +38,15 @@ extension PostgresMemoryDatabase {
         /// search by vector scans them. 0 inserts each vector when it is written. Default
         /// ``standardUnindexedBytes``.
         public var unindexedBytes = Self.standardUnindexedBytes
+        /// How many bytes of this server's memory hold codes of users whose memories are searched
+        /// often; one filter takes at most a quarter. 0 keeps none. Default ``standardCodeBytes``.
+        public var codeBytes = Self.standardCodeBytes
 
         /// 64 MB: 10,922 vectors of 1,536 dimensions.
         public static let standardUnindexedBytes = 64 << 20
+
+        /// 64 MB: 101,067 codes of 1,536 dimensions.
+        public static let standardCodeBytes = 64 << 20
 
         /// The parameters up to `timeout`, and `autoMigrate`, are those of
         /// ``PostgresDatabase/Configuration``.

@@ -35,7 +35,7 @@ extension PostgresMemoryDatabase {
     private func maintainRecords() async throws {
         try await maintain(every: .seconds(5)) {
             try await doEach([
-                foldTotals, foldWords, removeExpiredIfAny, restoreIndex, findUnindexedColumn,
+                foldTotals, foldWords, foldOwnerChanges, removeExpiredIfAny, restoreIndex, findUnindexedColumn,
                 { try await self.reanalyze() }, completeMetadataTerms, completeCodes, completeVectors, completeTokens,
                 sweepEvents,
             ])

@@ -27,6 +27,7 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
     let reanalysis = ReanalysisProgress()
     let codesAreComplete = Atomic(false)
     let recentCounts = RecentCounts()
+    let rememberedCodes: RememberedCodes
     let versionedCounts = VersionedCounts()
     let keywordLooks = Mutex(KeywordLooks())
     let recentTotal = RecentTotal()
@@ -48,17 +49,21 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
 
     /// A store in a database that others may use too. It connects in ``prepare()``, not here.
     ///
-    /// - Parameter unindexedBytes: ``Configuration/unindexedBytes``.
+    /// - Parameters:
+    ///   - unindexedBytes: ``Configuration/unindexedBytes``.
+    ///   - codeBytes: ``Configuration/codeBytes``.
     /// - Throws: ``MemoryError`` with code `misconfigured` for an unusable number of dimensions, or
     ///   for settings that a cluster excludes.
     public init(
         database: PostgresDatabase, metric: DistanceMetric = .cosine, algorithm: Algorithm = .hnsw,
         history: HistoryRetention = .standard, unindexedBytes: Int = Configuration.standardUnindexedBytes,
-        embedder: any Embedder, analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
+        codeBytes: Int = Configuration.standardCodeBytes, embedder: any Embedder,
+        analyzer: TextAnalyzer = TextAnalyzer(), logger: Logger
     ) throws {
         try Self.checkCluster(database.configuration, history)
         self.history = history
         self.unindexedBytes = max(0, unindexedBytes)
+        rememberedCodes = RememberedCodes(limit: max(0, codeBytes))
         var space = try algorithm.space(dimensions: embedder.dimensions, metric: metric)
         if let layout = database.configuration.layout { space.key = layout.key }
         settledSpace = Mutex(space)
@@ -80,7 +85,8 @@ public final class PostgresMemoryDatabase: AtomicMemoryDatabase {
         try self.init(
             database: PostgresDatabase(configuration: configuration.database, logger: logger),
             metric: configuration.metric, algorithm: configuration.algorithm, history: configuration.history,
-            unindexedBytes: configuration.unindexedBytes, embedder: embedder, analyzer: analyzer, logger: logger)
+            unindexedBytes: configuration.unindexedBytes, codeBytes: configuration.codeBytes, embedder: embedder,
+            analyzer: analyzer, logger: logger)
     }
 
     public func close() async {

@@ -20,6 +20,9 @@ extension PostgresMemoryDatabase {
             // show whether they end inside of it.
             let candidates =
                 threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
+            let remembered = try await self.searchRemembered(
+                query, vector, candidates: candidates, threshold: threshold, deadline)
+            if let remembered { return remembered }
             let (result, plan, matches) = try await self.findNearest(
                 query.filter, deadline, candidates: { _ in candidates },
                 isEnough: { result, candidates in
@@ -30,6 +33,7 @@ extension PostgresMemoryDatabase {
                     self.sql.semanticQuery(
                         vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
                 })
+            if case .coded = plan { self.noteComparison(query.filter, matches: matches) }
             let found = threshold == nil && plan != .exact ? matches : try result[0].int("total")
             return try self.hitPage(result, total: found, query) { SearchHit($0, distance: $1.distance) }
         }

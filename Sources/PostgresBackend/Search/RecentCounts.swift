@@ -54,7 +54,7 @@ final class RecentCounts: Sendable {
     }
 
     /// Whether the values of the filter have at most 1 KB: long lists of ids are not kept.
-    fileprivate static func isSmall(_ count: PostgresStatement) -> Bool {
+    static func isSmall(_ count: PostgresStatement) -> Bool {
         let bytes = count.parameters.reduce(0) { sum, value in
             switch value {
             case .text(let text): sum + text.utf8.count

@@ -30,6 +30,10 @@ public struct PostgresSettings: SettingsRoom {
         "POSTGRES_UNINDEXED_MB", in: 0...4096, default: 64,
         "This much of vectors written lately waits outside of the HNSW index, so that writes are fast; every search by vector scans it. Beyond that, and with 0, writes insert into the index themselves."
     )
+    public let codeMegabytes = Setting<Int>.int(
+        "POSTGRES_CODES_MB", in: 0...4096, default: 64,
+        "This much of the server's memory holds codes of the vectors of users whose memories are searched often, so that Postgres measures only the best; one user takes at most a quarter, 0: none."
+    )
     public let autoMigrate = Setting<Bool>.bool(
         "AUTO_MIGRATE", default: true,
         "`false`: run `agent-memory migrate up` yourself (`status`, `dry-run`), with the settings of the servers.")
