@@ -39,13 +39,12 @@ extension PostgresMemoryDatabase {
         rememberedCodes.noteComparison(for: remembered.key)
     }
 
-    /// A semantic search by remembered codes.
+    /// A semantic search without a threshold, by remembered codes.
     ///
     /// - Parameter candidates: the depth's constant.
     /// - Returns: `nil` if there are no such codes, or they do not suffice.
     func searchRemembered(
-        _ query: SearchQuery, _ vector: [Float], candidates: Int?, threshold: Double?,
-        _ deadline: ContinuousClock.Instant
+        _ query: SearchQuery, _ vector: [Float], candidates: Int?, _ deadline: ContinuousClock.Instant
     ) async throws -> Page<SearchHit>? {
         guard let candidates, let remembered = remembered(query.filter),
             var codes = try await rememberedCodes(of: remembered, deadline)
@@ -61,14 +60,9 @@ extension PostgresMemoryDatabase {
                 deadline: deadline)
             if result.count == chosen.count {
                 guard let nearest = try Nearest(result, chosen, of: codes), !nearest.hasManyEquals else { return nil }
-                let within =
-                    threshold.map { limit in nearest.hits.prefix { $0.distance <= limit } } ?? nearest.hits[...]
-                // All that were measured are within the threshold: there may be more of them.
-                guard threshold == nil || within.count < chosen.count else { return nil }
-                let page = within.dropFirst(query.page.offset).prefix(query.page.limit)
-                let total = threshold == nil ? codes.count : within.count
+                let page = nearest.hits.dropFirst(query.page.offset).prefix(query.page.limit)
                 if let hits = try await hits(page, remembered, codes, deadline) {
-                    return Page(items: hits, total: total, request: query.page)
+                    return Page(items: hits, total: codes.count, request: query.page)
                 }
             }
             guard let newer = try await broughtUpToDate(codes, remembered, deadline) else { return nil }

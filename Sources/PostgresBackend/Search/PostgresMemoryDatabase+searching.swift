@@ -20,11 +20,16 @@ extension PostgresMemoryDatabase {
             // show whether they end inside of it.
             let candidates =
                 threshold == nil ? query.depth.semanticCandidates : query.depth.semanticCandidates.map { _ in 1000 }
-            let remembered = try await self.searchRemembered(
-                query, vector, candidates: candidates, threshold: threshold, deadline)
-            if let remembered { return remembered }
+            // Codes say what is nearest, but not how much is within a distance: three thousand of
+            // 8,000 random directions hold 83 % of the nearest quarter.
+            let codesApply = threshold == nil
+            if codesApply,
+                let page = try await self.searchRemembered(query, vector, candidates: candidates, deadline)
+            {
+                return page
+            }
             let (result, plan, matches) = try await self.findNearest(
-                query.filter, deadline, candidates: { _ in candidates },
+                query.filter, codesApply: codesApply, deadline, candidates: { _ in candidates },
                 isEnough: { result, candidates in
                     // All candidates are within the threshold: there may be more of them.
                     try threshold == nil || result[0].int("total") < candidates
@@ -69,18 +74,19 @@ extension PostgresMemoryDatabase {
     ///
     /// - Parameters:
     ///   - known: the counts, if they were read a moment ago.
+    ///   - codesApply: whether the plan with codes may be chosen.
     ///   - candidates: the depth's constant, given the number of matches; `nil` means all.
     ///   - isEnough: a further condition on the approximate result, given the number of its
     ///     candidates.
     ///   - statement: that of a plan, given the number of matches.
     func findNearest(
-        _ filter: MemoryFilter, phrases: [[String]] = [], known: MatchCounts? = nil,
+        _ filter: MemoryFilter, phrases: [[String]] = [], known: MatchCounts? = nil, codesApply: Bool = true,
         _ deadline: ContinuousClock.Instant, candidates: (Int) -> Int?,
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true },
         statement: (SearchPlan, Int) -> PostgresStatement
     ) async throws -> (PostgresResult, SearchPlan, matches: Int) {
         let count = countForSearchStatement(filter, phrases: phrases)
-        let codesApply = space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter)
+        let codesApply = codesApply && space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter)
         func search(_ counts: MatchCounts) -> (plan: SearchPlan, statements: [PostgresStatement]) {
             let plan = SearchPlan.choose(
                 matches: counts.matches, total: counts.total, candidates: candidates(counts.matches),
