@@ -29,9 +29,9 @@ enum SearchPlan: Equatable {
     /// Microseconds to read and measure a vector that its code has chosen.
     private static let measureCost = 2.0
 
-    /// How many vectors are measured that their codes have chosen. Of random directions, the hardest
-    /// case, three times 100 of 2,000 and a tenth of more contain 98 % of the ten nearest; of
-    /// clustered vectors all.
+    /// How many vectors are measured that their codes have chosen. Of random directions, the
+    /// hardest case, three times 100 of 2,000 and a tenth of more contain 98 % of the ten nearest;
+    /// of clustered vectors all.
     static func measured(of matches: Int, candidates: Int) -> Int { max(3 * candidates, matches / 10) }
 
     /// The range of the server's setting, as a power of two.
