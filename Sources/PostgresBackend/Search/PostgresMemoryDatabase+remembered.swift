@@ -231,6 +231,7 @@ extension PostgresMemoryDatabase {
         guard try state.int(0) > Self.mostChanges.rows || state.int(1) > Self.mostChanges.bytes else { return }
         try await forgetOwnerChanges()
     }
+
     /// Puts one change in the place of all.
     func forgetOwnerChanges() async throws {
         _ = try await database.query(
