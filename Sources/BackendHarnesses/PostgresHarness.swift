@@ -56,9 +56,7 @@ public struct PostgresHarness: ConformanceHarness {
         let memories = try PostgresMemoryDatabase(
             database: database, metric: configuration.metric, algorithm: configuration.algorithm,
             history: configuration.history, unindexedBytes: configuration.unindexedBytes,
-            codeBytes: configuration.codeBytes,
-            embedder: embedder,
-            logger: logger)
+            codeBytes: configuration.codeBytes, embedder: embedder, logger: logger)
         do {
             try await memories.prepare()
         } catch {

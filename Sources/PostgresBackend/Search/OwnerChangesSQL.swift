@@ -90,17 +90,17 @@ struct OwnerChangesSQL {
             """)
     }
 
-    /// Rows: `position`, the number of a record, and the record; none after other changes.
+    /// The rows are records; none after other changes.
     func records(
-        _ numbers: [Int64], _ filter: MemoryFilter, unlessChangedSince seen: ChangeStamps
+        _ ids: [String], _ filter: MemoryFilter, unlessChangedSince seen: ChangeStamps
     ) -> PostgresStatement {
         var sql = SQLBuilder()
-        let isMember = "m.number = ANY (\(sql.bind(.int8Array(numbers))))"
+        let isMember = "m.id = ANY (\(sql.bind(ids)))"
         let conditions = FilterSQL.conditions(filter, &sql)
         let isUnchanged = isUnchanged(seen, &sql)
         return sql.statement(
             """
-            SELECT m.number AS position, \(RecordSQL.selection) FROM memories m\
+            SELECT \(RecordSQL.selection) FROM memories m\
             \(FilterSQL.whereClause([isMember] + conditions + [isUnchanged]))
             """)
     }

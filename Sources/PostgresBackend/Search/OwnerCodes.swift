@@ -42,10 +42,12 @@ struct OwnerCodes: Sendable {
     var count: Int { numbers.count }
 
     /// The memory that it takes.
-    var bytes: Int { count * Self.bytes(ofDimensions: width * 64 / VectorCodes.planes) }
+    var bytes: Int { count * Self.bytes(ofWidth: width) }
 
     /// The memory that one record takes, with an id of 26 characters.
-    static func bytes(ofDimensions dimensions: Int) -> Int { 8 * width(ofDimensions: dimensions) + 8 + 16 + 64 }
+    static func bytes(ofDimensions dimensions: Int) -> Int { bytes(ofWidth: width(ofDimensions: dimensions)) }
+
+    private static func bytes(ofWidth width: Int) -> Int { 8 * width + 8 + 16 + 64 }
 
     static func width(ofDimensions dimensions: Int) -> Int { (VectorCodes.planes * dimensions + 63) / 64 }
 

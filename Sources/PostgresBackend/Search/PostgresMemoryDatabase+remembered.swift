@@ -32,23 +32,21 @@ extension PostgresMemoryDatabase {
     }
 
     /// Notes that the store compared codes itself, and how many.
-    func noteComparison(_ filter: MemoryFilter, matches: Int) {
-        guard rememberedCodes.permits(records: matches, dimensions: space.dimensions),
-            let remembered = remembered(filter)
-        else { return }
+    func noteComparison(_ remembered: RememberedFilter, matches: Int) {
+        guard rememberedCodes.permits(records: matches, dimensions: space.dimensions) else { return }
         rememberedCodes.noteComparison(for: remembered.key)
     }
 
     /// A semantic search without a threshold, by remembered codes.
     ///
     /// - Parameter candidates: the depth's constant.
-    /// - Returns: `nil` if there are no such codes, or they do not suffice.
+    /// - Returns: `nil` if the server has no codes of this filter, or the store must choose the
+    ///   records.
     func searchRemembered(
-        _ query: SearchQuery, _ vector: [Float], candidates: Int?, _ deadline: ContinuousClock.Instant
+        _ remembered: RememberedFilter, _ vector: [Float], candidates: Int?, page: PageRequest,
+        _ deadline: ContinuousClock.Instant
     ) async throws -> Page<SearchHit>? {
-        guard let candidates, let remembered = remembered(query.filter),
-            var codes = try await rememberedCodes(of: remembered, deadline)
-        else { return nil }
+        guard let candidates, var codes = try await rememberedCodes(of: remembered, deadline) else { return nil }
         let code = OwnerCodes.pack(VectorCodes.code(of: vector))
         for _ in 0..<Self.attempts {
             guard codes.count > max(SearchDepth.exactZone, candidates) else { return nil }
@@ -59,10 +57,12 @@ extension PostgresMemoryDatabase {
                     of: chosen.map { codes.numbers[$0] }, to: vector, unlessChangedSince: codes.stamps),
                 deadline: deadline)
             if result.count == chosen.count {
-                guard let nearest = try Nearest(result, chosen, of: codes), !nearest.hasManyEquals else { return nil }
-                let page = nearest.hits.dropFirst(query.page.offset).prefix(query.page.limit)
-                if let hits = try await hits(page, remembered, codes, deadline) {
-                    return Page(items: hits, total: codes.count, request: query.page)
+                // Codes do not tell vectors apart that have one distance.
+                guard let nearest = try nearest(result, chosen, of: codes),
+                    Near.mostEquals(in: nearest) <= SearchSQL.trustedEquals
+                else { return nil }
+                if let hits = try await hits(page.part(of: nearest), remembered, codes, deadline) {
+                    return Page(items: hits, total: codes.count, request: page)
                 }
             }
             guard let newer = try await broughtUpToDate(codes, remembered, deadline) else { return nil }
@@ -72,40 +72,22 @@ extension PostgresMemoryDatabase {
     }
 
     /// What was measured, nearest first.
-    private struct Nearest {
-        let hits: [(position: Int, distance: Double)]
-        /// Whether more than ``SearchSQL/trustedEquals`` have one distance, which codes do not
-        /// tell apart.
-        let hasManyEquals: Bool
-
-        /// - Parameters:
-        ///   - result: that of ``OwnerChangesSQL/distances(of:to:unlessChangedSince:)``.
-        ///   - chosen: the positions of what was measured, ascending.
-        /// - Returns: `nil` if a distance is not a number.
-        init?(_ result: PostgresResult, _ chosen: [Int], of codes: OwnerCodes) throws {
-            var hits: [(position: Int, distance: Double)] = []
-            hits.reserveCapacity(result.count)
-            for row in result.rows {
-                let distance = try row.float8(1)
-                guard let position = codes.position(of: try row.int8(0), among: chosen), !distance.isNaN else {
-                    return nil
-                }
-                hits.append((position, distance))
+    ///
+    /// - Parameters:
+    ///   - result: that of ``OwnerChangesSQL/distances(of:to:unlessChangedSince:)``.
+    ///   - chosen: the positions of what was measured, ascending.
+    /// - Returns: `nil` if a distance is not a number.
+    private func nearest(_ result: PostgresResult, _ chosen: [Int], of codes: OwnerCodes) throws -> [Near]? {
+        var found: [Near] = []
+        found.reserveCapacity(result.count)
+        for row in result.rows {
+            let distance = try row.float8(1)
+            guard let position = codes.position(of: try row.int8(0), among: chosen), !distance.isNaN else {
+                return nil
             }
-            hits.sort { a, b in
-                a.distance != b.distance
-                    ? a.distance < b.distance
-                    : codes.ids[a.position].utf8.lexicographicallyPrecedes(codes.ids[b.position].utf8)
-            }
-            var equals = 0
-            var most = 0
-            for position in hits.indices {
-                equals = position > 0 && hits[position].distance == hits[position - 1].distance ? equals + 1 : 1
-                most = max(most, equals)
-            }
-            self.hits = hits
-            hasManyEquals = most > SearchSQL.trustedEquals
+            found.append(Near(id: codes.ids[position], distance: distance))
         }
+        return found.sorted(by: Near.nearestFirst)
     }
 
     private func mostSimilar(_ limit: Int, in codes: OwnerCodes, to code: [UInt64]) async -> [Int] {
@@ -115,25 +97,17 @@ extension PostgresMemoryDatabase {
 
     /// The records of a page; `nil` if there were changes since the codes were read.
     private func hits(
-        _ page: ArraySlice<(position: Int, distance: Double)>, _ remembered: RememberedFilter,
-        _ codes: OwnerCodes, _ deadline: ContinuousClock.Instant
+        _ page: some Collection<Near>, _ remembered: RememberedFilter, _ codes: OwnerCodes,
+        _ deadline: ContinuousClock.Instant
     ) async throws -> [SearchHit]? {
         guard !page.isEmpty else { return [] }
-        let result = try await read(
-            remembered.sql.records(
-                page.map { codes.numbers[$0.position] }, remembered.filter, unlessChangedSince: codes.stamps),
-            deadline: deadline)
-        guard result.count == page.count else { return nil }
-        let columns = try RecordColumns(of: result)
-        let position = try result.column("position")
-        var records: [Int64: MemoryRecord] = [:]
-        for row in result.rows {
-            var source = RecordRow(row: row, columns: columns)
-            records[try row.int8(position)] = try MemoryRecord(reading: &source)
+        let statement = remembered.sql.records(
+            page.map(\.id), remembered.filter, unlessChangedSince: codes.stamps)
+        let records = try await read(statement, deadline: deadline).recordsByID()
+        let hits = page.compactMap { near in
+            records[ExactString(near.id)].map { SearchHit($0, distance: near.distance) }
         }
-        return page.compactMap { hit in
-            records[codes.numbers[hit.position]].map { SearchHit($0, distance: hit.distance) }
-        }
+        return hits.count == page.count ? hits : nil
     }
 
     // MARK: Reading codes
@@ -154,7 +128,7 @@ extension PostgresMemoryDatabase {
         }
         // Changes that come between the two statements are among those that the first did not show.
         let results = try await read([remembered.sql.stamps, remembered.key.reading], deadline: deadline)
-        let stamps = ChangeStamps(Set(try results[0].rows.map { try $0.int8(0) }))
+        let stamps = ChangeStamps(try results[0].rows.map { try $0.int8(0) })
         var entries: [OwnerCodes.Entry] = []
         entries.reserveCapacity(results[1].count)
         for row in results[1].rows {
@@ -166,7 +140,8 @@ extension PostgresMemoryDatabase {
         return codes
     }
 
-    /// Number, id and code from a column on; `nil` if there is no code of this server's dimensions.
+    /// Reads number, id and code, which begin at a column; `nil` if the code is null or has other
+    /// dimensions.
     private func entry(_ row: PostgresRow, from column: Int) throws -> OwnerCodes.Entry? {
         guard !row.isNull(column + 2) else { return nil }
         return OwnerCodes.Entry(

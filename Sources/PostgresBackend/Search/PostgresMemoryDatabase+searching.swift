@@ -23,8 +23,10 @@ extension PostgresMemoryDatabase {
             // Codes say what is nearest, but not how much is within a distance: three thousand of
             // 8,000 random directions hold 83 % of the nearest quarter.
             let codesApply = threshold == nil
-            if codesApply,
-                let page = try await self.searchRemembered(query, vector, candidates: candidates, deadline)
+            let remembered = codesApply ? self.remembered(query.filter) : nil
+            if let remembered,
+                let page = try await self.searchRemembered(
+                    remembered, vector, candidates: candidates, page: query.page, deadline)
             {
                 return page
             }
@@ -38,7 +40,7 @@ extension PostgresMemoryDatabase {
                     self.sql.semanticQuery(
                         vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
                 })
-            if case .coded = plan { self.noteComparison(query.filter, matches: matches) }
+            if case .coded = plan, let remembered { self.noteComparison(remembered, matches: matches) }
             let found = threshold == nil && plan != .exact ? matches : try result[0].int("total")
             return try self.hitPage(result, total: found, query) { SearchHit($0, distance: $1.distance) }
         }
