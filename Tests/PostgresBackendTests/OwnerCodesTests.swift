@@ -50,13 +50,9 @@ struct OwnerCodesTests {
         #expect(newer.numbers == [0, 1, 3, 4, 5, 6, 7, 8, 9])
         #expect(newer.ids == newer.numbers.map { "r\($0)" })
         #expect(newer.stamps == ChangeStamps([2, 1]) && newer.stamps.sum == 3)
-        let all = Array(newer.numbers.indices)
-        for number in expected.indices where number != 2 {
-            let position = try #require(newer.position(of: Int64(number), among: all))
-            #expect(newer.numbers[position] == Int64(number))
-            #expect(newer.mostSimilar(1, to: OwnerCodes.pack(expected[number])) == [position])
+        for (position, number) in newer.numbers.enumerated() {
+            #expect(newer.mostSimilar(1, to: OwnerCodes.pack(expected[Int(number)])) == [position])
         }
-        #expect(newer.position(of: 2, among: all) == nil && newer.position(of: 10, among: all) == nil)
     }
 
     @Test func `a code of other dimensions is none`() {
@@ -103,5 +99,18 @@ struct OwnerCodesTests {
         for count in [4, 10, 2, 10] { remembered.hold(try Self.codes(count), for: Self.key("a")) }
         for name in ["a", "c", "d", "e"] { #expect(remembered.codes(for: Self.key(name)) != nil) }
         #expect(!RememberedCodes(limit: 0).permits(records: 1, dimensions: Self.dimensions))
+    }
+
+    @Test func `codes that no search uses are dropped`() throws {
+        let remembered = RememberedCodes(limit: 1 << 20)
+        for name in ["a", "b"] { remembered.hold(try Self.codes(10), for: Self.key(name)) }
+        let start = ContinuousClock.now
+        #expect(remembered.codes(for: Self.key("b")) != nil)
+        remembered.drop(unusedSince: start)
+        #expect(remembered.codes(for: Self.key("a")) == nil)
+        #expect(remembered.codes(for: Self.key("b")) != nil)
+        // What is dropped is searched as if it had never been remembered.
+        remembered.noteComparison(for: Self.key("a"))
+        #expect(!remembered.beginsLoading(Self.key("a")))
     }
 }

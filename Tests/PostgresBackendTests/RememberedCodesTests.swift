@@ -50,6 +50,12 @@ import Testing
         }
     }
 
+    private func addMany(_ thousands: Int, _ servers: Servers) async throws {
+        for start in stride(from: 20_000, to: 20_000 + 1000 * thousands, by: 1000) {
+            _ = try await servers.plain.add(try (start..<start + 1000).map { try record($0) })
+        }
+    }
+
     private func record(_ number: Int, text: String? = nil, user: String? = "me") throws -> MemoryRecord {
         try MemoryRecord(
             id: "m\(number)", text: text ?? "text \(number)", userID: user,
@@ -58,11 +64,11 @@ import Testing
 
     private func search(
         _ text: String, _ database: PostgresMemoryDatabase, filter: MemoryFilter = filter, limit: Int = 10,
-        offset: Int = 0, threshold: Double? = nil
+        offset: Int = 0, ranking: SearchQuery.Ranking = .semantic(distanceThreshold: nil)
     ) async throws -> Page<SearchHit> {
         try await database.search(
             SearchQuery(
-                text: text, ranking: .semantic(distanceThreshold: threshold), filter: filter,
+                text: text, ranking: ranking, filter: filter,
                 page: PageRequest(limit: limit, offset: offset)))
     }
 
@@ -78,15 +84,19 @@ import Testing
 
     private func expectSamePages(
         _ text: String, _ servers: Servers, filter: MemoryFilter = filter, limit: Int = 10, offset: Int = 0,
-        threshold: Double? = nil, _ location: SourceLocation = #_sourceLocation
+        ranking: SearchQuery.Ranking = .semantic(distanceThreshold: nil), _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let (page, plain) = (
             try await search(
-                text, servers.remembering, filter: filter, limit: limit, offset: offset, threshold: threshold),
-            try await search(text, servers.plain, filter: filter, limit: limit, offset: offset, threshold: threshold)
+                text, servers.remembering, filter: filter, limit: limit, offset: offset, ranking: ranking),
+            try await search(text, servers.plain, filter: filter, limit: limit, offset: offset, ranking: ranking)
         )
         #expect(page.items.map(\.record) == plain.items.map(\.record), sourceLocation: location)
         #expect(page.items.map(\.distance) == plain.items.map(\.distance), sourceLocation: location)
+        // Scores by recency depend on the moment of the search.
+        #expect(
+            zip(page.items, plain.items).allSatisfy { abs(($0.score ?? 0) - ($1.score ?? 0)) < 1e-6 },
+            sourceLocation: location)
         #expect(page.total == plain.total, sourceLocation: location)
     }
 
@@ -101,7 +111,8 @@ import Testing
                     try await expectSamePages(text, servers, filter: filter, limit: 7, offset: 5000)
                     try await expectSamePages(text, servers, filter: filter, limit: 1200)
                     for threshold in [0.0, 0.7, 0.9, 1.1] {
-                        try await expectSamePages(text, servers, filter: filter, threshold: threshold)
+                        try await expectSamePages(
+                            text, servers, filter: filter, ranking: .semantic(distanceThreshold: threshold))
                     }
                 }
                 #expect(held(servers.remembering, filter)?.stamps.values.isEmpty == false)
@@ -110,12 +121,44 @@ import Testing
         }
     }
 
+    @Test func `every ranking by distance uses them, with the results of the store's own comparison`() async throws {
+        try await withServers { servers in
+            // So many that comparing codes is the cheapest plan of each of them.
+            try await addMany(2, servers)
+            let rankings: [SearchQuery.Ranking] = [
+                .semanticWithRecency(.standard), .hybrid(alpha: 0.5, .bm25std),
+                .blended(
+                    try BlendedRanking(
+                        .hybrid(alpha: 0.6, .bm25std), lateInteraction: 0, contextWeight: 0.4, dateWeight: 0.3)),
+            ]
+            for ranking in rankings {
+                for number in 0..<3 {
+                    try await expectSamePages("text \(number) or query", servers, ranking: ranking)
+                    try await expectSamePages("text \(number)", servers, limit: 7, offset: 20, ranking: ranking)
+                }
+                #expect(held(servers.remembering) != nil)
+                // Those of the next ranking are read again.
+                servers.remembering.rememberedCodes.drop(unusedSince: .now)
+            }
+            #expect(held(servers.remembering) == nil)
+        }
+    }
+
+    @Test func `a record of another user is not returned even where no trigger told of it`() async throws {
+        try await withServers { servers in
+            try await warmUp(servers.remembering)
+            _ = try await servers.plain.ask("ALTER TABLE memories DISABLE TRIGGER USER")
+            _ = try await servers.plain.ask("UPDATE memories SET user_id = 'other' WHERE id = 'm7'")
+            let page = try await search("text 7", servers.remembering)
+            #expect(page.items.allSatisfy { $0.record.userID == "me" })
+            #expect(page.items.count == 10 && page.total == Self.mine - 1)
+        }
+    }
+
     @Test func `codes do not say how many records are within a distance`() async throws {
         try await withServers { servers in
             // So many that comparing codes would be the cheapest plan.
-            for start in stride(from: 20_000, to: 26_000, by: 1000) {
-                _ = try await servers.plain.add(try (start..<start + 1000).map { try record($0) })
-            }
+            try await addMany(6, servers)
             let vector = try await servers.plain.embedding(of: "query")
             var sql = SQLBuilder()
             let distance = servers.plain.space.distance(to: sql.bind(vector))
@@ -127,7 +170,7 @@ import Testing
             let within = try await servers.plain.ask(statement.sql, statement.parameters).singleRow().int(0)
             #expect(within > 2000)
             for server in [servers.plain, servers.remembering] {
-                let page = try await search("query", server, threshold: 1)
+                let page = try await search("query", server, ranking: .semantic(distanceThreshold: 1))
                 #expect(page.total == within)
             }
         }

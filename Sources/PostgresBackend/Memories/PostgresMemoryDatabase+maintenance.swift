@@ -35,7 +35,8 @@ extension PostgresMemoryDatabase {
     private func maintainRecords() async throws {
         try await maintain(every: .seconds(5)) {
             try await doEach([
-                foldTotals, foldWords, foldOwnerChanges, removeExpiredIfAny, restoreIndex, findUnindexedColumn,
+                foldTotals, foldWords, foldOwnerChanges, dropUnusedCodes, removeExpiredIfAny, restoreIndex,
+                findUnindexedColumn,
                 { try await self.reanalyze() }, completeMetadataTerms, completeCodes, completeVectors, completeTokens,
                 sweepEvents,
             ])

@@ -25,14 +25,14 @@ struct OwnerChangesSQL {
     private var codes: String { VectorCodes(vectors: space.table).table }
 
     /// Which changes concern the user.
-    private func isOwn(_ sql: inout SQLBuilder) -> String {
+    private static func isOwn(_ user: String, _ sql: inout SQLBuilder) -> String {
         "owner = ANY (ARRAY[0, hashtextextended(\(sql.bind(user))::text COLLATE \"C\", 0)])"
     }
 
     /// Rows: the stamp of each change.
     var stamps: PostgresStatement {
         var sql = SQLBuilder()
-        let isOwn = isOwn(&sql)
+        let isOwn = Self.isOwn(user, &sql)
         return sql.statement("SELECT stamp FROM memory_owner_changes WHERE \(isOwn)")
     }
 
@@ -52,7 +52,7 @@ struct OwnerChangesSQL {
     func changes(since seen: ChangeStamps, _ filter: MemoryFilter) -> PostgresStatement {
         var sql = SQLBuilder()
         let isNew = "h.stamp <> ALL (\(sql.bind(.int8Array(seen.values.sorted()))))"
-        let isOwn = isOwn(&sql)
+        let isOwn = Self.isOwn(user, &sql)
         let conditions = FilterSQL.conditions(filter, &sql)
         return sql.statement(
             """
@@ -64,45 +64,15 @@ struct OwnerChangesSQL {
             """)
     }
 
-    /// Whether there were no changes but these.
-    private func isUnchanged(_ seen: ChangeStamps, _ sql: inout SQLBuilder) -> String {
-        let isOwn = isOwn(&sql)
+    /// Whether there were no changes of a user's records but these.
+    static func isUnchanged(_ seen: ChangeStamps, of user: String, _ sql: inout SQLBuilder) -> String {
+        let isOwn = isOwn(user, &sql)
         let count = sql.bind(seen.values.count)
         let sum = sql.bind(.int8(seen.sum))
         return """
             (SELECT count(*) = \(count) AND coalesce(bit_xor(stamp), 0) = \(sum) \
             FROM memory_owner_changes WHERE \(isOwn))
             """
-    }
-
-    /// Rows: number and distance of each record that has a vector; none after other changes.
-    func distances(
-        of numbers: [Int64], to vector: [Float], unlessChangedSince seen: ChangeStamps
-    ) -> PostgresStatement {
-        var sql = SQLBuilder()
-        let distance = space.distance(to: sql.bind(vector))
-        let numbers = sql.bind(.int8Array(numbers))
-        let isUnchanged = isUnchanged(seen, &sql)
-        return sql.statement(
-            """
-            SELECT e.number, \(distance) AS distance FROM \(space.table) e \
-            WHERE e.number = ANY (\(numbers)) AND \(isUnchanged)
-            """)
-    }
-
-    /// The rows are records; none after other changes.
-    func records(
-        _ ids: [String], _ filter: MemoryFilter, unlessChangedSince seen: ChangeStamps
-    ) -> PostgresStatement {
-        var sql = SQLBuilder()
-        let isMember = "m.id = ANY (\(sql.bind(ids)))"
-        let conditions = FilterSQL.conditions(filter, &sql)
-        let isUnchanged = isUnchanged(seen, &sql)
-        return sql.statement(
-            """
-            SELECT \(RecordSQL.selection) FROM memories m\
-            \(FilterSQL.whereClause([isMember] + conditions + [isUnchanged]))
-            """)
     }
 
     // MARK: Keeping the changes few

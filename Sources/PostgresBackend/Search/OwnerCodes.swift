@@ -75,19 +75,6 @@ struct OwnerCodes: Sendable {
         return result
     }
 
-    /// The position of a record.
-    ///
-    /// - Parameter positions: ascending.
-    func position(of number: Int64, among positions: [Int]) -> Int? {
-        var (low, high) = (0, positions.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if numbers[positions[middle]] < number { low = middle + 1 } else { high = middle }
-        }
-        guard low < positions.count, numbers[positions[low]] == number else { return nil }
-        return positions[low]
-    }
-
     private mutating func append(_ entry: Entry) {
         numbers.append(entry.number)
         ids.append(entry.id)
@@ -144,4 +131,14 @@ struct OwnerCodes: Sendable {
         guard let cut else { return Array(differing.indices) }
         return differing.indices.filter { differing[$0] <= cut }
     }
+}
+
+/// The records that remembered codes have chosen to be measured.
+struct RememberedChoice: Equatable {
+    let numbers: [Int64]
+    /// As many, in the same order.
+    let ids: [String]
+    /// Those of the codes.
+    let stamps: ChangeStamps
+    let user: String
 }

@@ -28,7 +28,8 @@ extension PostgresMemoryDatabase: CandidateDatabase {
             let holding = try await self.holding(query, words, counts.matches, deadline)
             let strongest = try await self.strongest(query, words, holding, counts.matches, limit: pool, deadline)
             let (result, _, matches) = try await self.findNearest(
-                query.filter, phrases: query.phrases, known: counts, deadline, candidates: query.poolSize(matches:),
+                query.filter, query.vector, phrases: query.phrases, known: counts, deadline,
+                candidates: query.poolSize(matches:),
                 statement: { plan, _ in
                     self.sql.candidatesQuery(query, plan: plan, candidates: pool, strongest: strongest)
                 })

@@ -40,7 +40,7 @@ extension PostgresMemoryDatabase {
             }
             let (weights, numbers) = (ranking, strongest)
             let (result, _, matches) = try await self.findNearest(
-                query.filter, phrases: keywords.phrases, known: known, deadline, candidates: candidates,
+                query.filter, vector, phrases: keywords.phrases, known: known, deadline, candidates: candidates,
                 statement: { plan, matches in
                     let found = numbers.map(KeywordCandidates.strongest) ?? .matching(matches <= few ? .owned : .all)
                     return self.sql.hybridQuery(

@@ -37,77 +37,58 @@ extension PostgresMemoryDatabase {
         rememberedCodes.noteComparison(for: remembered.key)
     }
 
-    /// A semantic search without a threshold, by remembered codes.
+    /// Sends a statement of the plan with remembered codes.
     ///
-    /// - Parameter candidates: the depth's constant.
+    /// - Parameters:
+    ///   - candidates: the depth's constant, given the number of matches.
+    ///   - statement: that of a plan, given the number of matches.
     /// - Returns: `nil` if the server has no codes of this filter, or the store must choose the
     ///   records.
-    func searchRemembered(
-        _ remembered: RememberedFilter, _ vector: [Float], candidates: Int?, page: PageRequest,
-        _ deadline: ContinuousClock.Instant
-    ) async throws -> Page<SearchHit>? {
-        guard let candidates, var codes = try await rememberedCodes(of: remembered, deadline) else { return nil }
+    func findRemembered(
+        _ remembered: RememberedFilter, _ vector: [Float], _ deadline: ContinuousClock.Instant,
+        candidates: (Int) -> Int?, statement: (SearchPlan, Int) -> PostgresStatement
+    ) async throws -> (PostgresResult, SearchPlan, matches: Int)? {
+        guard var codes = try await rememberedCodes(of: remembered, deadline) else { return nil }
         let code = OwnerCodes.pack(VectorCodes.code(of: vector))
         for _ in 0..<Self.attempts {
-            guard codes.count > max(SearchDepth.exactZone, candidates) else { return nil }
+            guard let candidates = candidates(codes.count), codes.count > max(SearchDepth.exactZone, candidates)
+            else { return nil }
             let measured = SearchPlan.measured(of: codes.count, candidates: candidates)
             let chosen = await mostSimilar(measured, in: codes, to: code)
-            let result = try await read(
-                remembered.sql.distances(
-                    of: chosen.map { codes.numbers[$0] }, to: vector, unlessChangedSince: codes.stamps),
-                deadline: deadline)
-            if result.count == chosen.count {
-                // Codes do not tell vectors apart that have one distance.
-                guard let nearest = try nearest(result, chosen, of: codes),
-                    Near.mostEquals(in: nearest) <= SearchSQL.trustedEquals
-                else { return nil }
-                if let hits = try await hits(page.part(of: nearest), remembered, codes, deadline) {
-                    return Page(items: hits, total: codes.count, request: page)
-                }
+            let plan = SearchPlan.remembered(
+                RememberedChoice(
+                    numbers: chosen.map { codes.numbers[$0] }, ids: chosen.map { codes.ids[$0] }, stamps: codes.stamps,
+                    user: remembered.sql.user))
+            let result = try await read(statement(plan, codes.count), deadline: deadline)
+            let found = try result[0].int("extra")
+            if found == chosen.count, try Self.hasOnlyRecords(result, of: remembered.filter) {
+                return (result, plan, codes.count)
             }
-            guard let newer = try await broughtUpToDate(codes, remembered, deadline) else { return nil }
+            // Codes do not tell vectors apart that have one distance.
+            guard found >= 0, let newer = try await broughtUpToDate(codes, remembered, deadline) else { return nil }
             codes = newer
         }
         return nil
     }
 
-    /// What was measured, nearest first.
-    ///
-    /// - Parameters:
-    ///   - result: that of ``OwnerChangesSQL/distances(of:to:unlessChangedSince:)``.
-    ///   - chosen: the positions of what was measured, ascending.
-    /// - Returns: `nil` if a distance is not a number.
-    private func nearest(_ result: PostgresResult, _ chosen: [Int], of codes: OwnerCodes) throws -> [Near]? {
-        var found: [Near] = []
-        found.reserveCapacity(result.count)
-        for row in result.rows {
-            let distance = try row.float8(1)
-            guard let position = codes.position(of: try row.int8(0), among: chosen), !distance.isNaN else {
-                return nil
-            }
-            found.append(Near(id: codes.ids[position], distance: distance))
+    /// Whether a filter by user and namespace matches each record of a result. The stamps say so
+    /// unless the store's triggers were disabled; a record of another user is not returned even
+    /// then.
+    private static func hasOnlyRecords(_ result: PostgresResult, of filter: MemoryFilter) throws -> Bool {
+        let (id, user, namespace) = (
+            try result.column("id"), try result.column("user_id"), try result.column("namespace")
+        )
+        return try result.rows.allSatisfy { row in
+            guard !row.isNull(id) else { return true }
+            let (user, namespace) = (try row.optionalText(user), try row.optionalText(namespace))
+            return filter.scope.contains(namespace: namespace, userID: user)
+                && filter.tags.allSatisfy { $1.matches(($0 == .userID ? user : namespace).map { [$0] } ?? []) }
         }
-        return found.sorted(by: Near.nearestFirst)
     }
 
     private func mostSimilar(_ limit: Int, in codes: OwnerCodes, to code: [UInt64]) async -> [Int] {
         guard codes.count * codes.width > Self.wordsOnLoop else { return codes.mostSimilar(limit, to: code) }
         return await withTaskExecutorPreference(globalConcurrentExecutor) { codes.mostSimilar(limit, to: code) }
-    }
-
-    /// The records of a page; `nil` if there were changes since the codes were read.
-    private func hits(
-        _ page: some Collection<Near>, _ remembered: RememberedFilter, _ codes: OwnerCodes,
-        _ deadline: ContinuousClock.Instant
-    ) async throws -> [SearchHit]? {
-        guard !page.isEmpty else { return [] }
-        let statement = remembered.sql.records(
-            page.map(\.id), remembered.filter, unlessChangedSince: codes.stamps)
-        let records = try await read(statement, deadline: deadline).recordsByID()
-        let hits = page.compactMap { near in
-            records[ExactString(near.id)].map { SearchHit($0, distance: near.distance) }
-        }
-        return hits.count == page.count ? hits : nil
     }
 
     // MARK: Reading codes
@@ -192,6 +173,11 @@ extension PostgresMemoryDatabase {
         }
         rememberedCodes.hold(newer, for: remembered.key)
         return newer
+    }
+
+    /// Forgets the codes of users who no longer search.
+    func dropUnusedCodes() {
+        rememberedCodes.drop(unusedSince: .now - RememberedCodes.keeping)
     }
 
     // MARK: Keeping the changes few

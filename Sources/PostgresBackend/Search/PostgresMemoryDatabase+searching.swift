@@ -23,15 +23,8 @@ extension PostgresMemoryDatabase {
             // Codes say what is nearest, but not how much is within a distance: three thousand of
             // 8,000 random directions hold 83 % of the nearest quarter.
             let codesApply = threshold == nil
-            let remembered = codesApply ? self.remembered(query.filter) : nil
-            if let remembered,
-                let page = try await self.searchRemembered(
-                    remembered, vector, candidates: candidates, page: query.page, deadline)
-            {
-                return page
-            }
             let (result, plan, matches) = try await self.findNearest(
-                query.filter, codesApply: codesApply, deadline, candidates: { _ in candidates },
+                query.filter, vector, codesApply: codesApply, deadline, candidates: { _ in candidates },
                 isEnough: { result, candidates in
                     // All candidates are within the threshold: there may be more of them.
                     try threshold == nil || result[0].int("total") < candidates
@@ -40,7 +33,6 @@ extension PostgresMemoryDatabase {
                     self.sql.semanticQuery(
                         vector, filter: query.filter, plan: plan, threshold: threshold, page: query.page)
                 })
-            if case .coded = plan, let remembered { self.noteComparison(remembered, matches: matches) }
             let found = threshold == nil && plan != .exact ? matches : try result[0].int("total")
             return try self.hitPage(result, total: found, query) { SearchHit($0, distance: $1.distance) }
         }
@@ -54,7 +46,7 @@ extension PostgresMemoryDatabase {
                 matches <= SearchDepth.exactZone ? nil : query.depth.recencyCandidates
             }
             let (result, _, matches) = try await self.findNearest(
-                query.filter, deadline, candidates: candidates,
+                query.filter, vector, deadline, candidates: candidates,
                 statement: { plan, matches in
                     self.sql.recencyQuery(
                         vector, filter: query.filter, plan: plan, candidates: candidates(matches), weights: weights,
@@ -82,13 +74,21 @@ extension PostgresMemoryDatabase {
     ///     candidates.
     ///   - statement: that of a plan, given the number of matches.
     func findNearest(
-        _ filter: MemoryFilter, phrases: [[String]] = [], known: MatchCounts? = nil, codesApply: Bool = true,
+        _ filter: MemoryFilter, _ vector: [Float], phrases: [[String]] = [], known: MatchCounts? = nil,
+        codesApply: Bool = true,
         _ deadline: ContinuousClock.Instant, candidates: (Int) -> Int?,
         isEnough: (PostgresResult, Int) throws -> Bool = { _, _ in true },
         statement: (SearchPlan, Int) -> PostgresStatement
     ) async throws -> (PostgresResult, SearchPlan, matches: Int) {
-        let count = countForSearchStatement(filter, phrases: phrases)
         let codesApply = codesApply && space.isCoded && phrases.isEmpty && FilterSQL.isOfOneUser(filter)
+        let remembered = codesApply ? self.remembered(filter) : nil
+        if let remembered,
+            let found = try await findRemembered(
+                remembered, vector, deadline, candidates: candidates, statement: statement)
+        {
+            return found
+        }
+        let count = countForSearchStatement(filter, phrases: phrases)
         func search(_ counts: MatchCounts) -> (plan: SearchPlan, statements: [PostgresStatement]) {
             let plan = SearchPlan.choose(
                 matches: counts.matches, total: counts.total, candidates: candidates(counts.matches),
@@ -123,6 +123,7 @@ extension PostgresMemoryDatabase {
         guard let expected = plan.expectedCandidates else { return (result, plan, counts.matches) }
         let found = try result[0].int("extra")
         if found >= min(expected, counts.matches), try isEnough(result, expected) {
+            if case .coded = plan, let remembered { noteComparison(remembered, matches: counts.matches) }
             return (result, plan, counts.matches)
         }
         return (

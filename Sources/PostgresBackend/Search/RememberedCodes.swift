@@ -18,7 +18,7 @@ final class RememberedCodes: Sendable {
         case compared(ContinuousClock.Instant, times: Int)
         /// A search reads the codes.
         case loading
-        case held(OwnerCodes, use: Int)
+        case held(OwnerCodes, used: ContinuousClock.Instant)
         /// The codes were not usable.
         case resting(until: ContinuousClock.Instant)
     }
@@ -26,7 +26,6 @@ final class RememberedCodes: Sendable {
     private struct Contents {
         var states: [Key: State] = [:]
         var bytes = 0
-        var uses = 0
     }
 
     /// The number of filters that are kept without codes.
@@ -35,6 +34,8 @@ final class RememberedCodes: Sendable {
     private static let searches = 2
     private static let window: Duration = .seconds(60)
     private static let rest: Duration = .seconds(60)
+    /// Codes that no search uses are kept so long.
+    static let keeping: Duration = .seconds(600)
 
     /// In bytes; 0 keeps none.
     let limit: Int
@@ -54,8 +55,7 @@ final class RememberedCodes: Sendable {
     func codes(for key: Key) -> OwnerCodes? {
         contents.withLock { contents in
             guard case .held(let codes, _) = contents.states[key] else { return nil }
-            contents.uses += 1
-            contents.states[key] = .held(codes, use: contents.uses)
+            contents.states[key] = .held(codes, used: .now)
             return codes
         }
     }
@@ -92,9 +92,8 @@ final class RememberedCodes: Sendable {
     func hold(_ codes: OwnerCodes, for key: Key) {
         contents.withLock { contents in
             Self.remove(key, from: &contents)
-            contents.uses += 1
             contents.bytes += codes.bytes
-            contents.states[key] = .held(codes, use: contents.uses)
+            contents.states[key] = .held(codes, used: .now)
             while contents.bytes > limit, let oldest = Self.oldest(in: contents) {
                 Self.remove(oldest, from: &contents)
             }
@@ -117,13 +116,24 @@ final class RememberedCodes: Sendable {
         }
     }
 
+    /// Drops the codes that no search has used since then.
+    func drop(unusedSince start: ContinuousClock.Instant) {
+        contents.withLock { contents in
+            while let oldest = Self.oldest(in: contents), case .held(_, let used) = contents.states[oldest],
+                used < start
+            {
+                Self.remove(oldest, from: &contents)
+            }
+        }
+    }
+
     private static func remove(_ key: Key, from contents: inout Contents) {
         if case .held(let codes, _) = contents.states.removeValue(forKey: key) { contents.bytes -= codes.bytes }
     }
 
     private static func oldest(in contents: Contents) -> Key? {
         contents.states.compactMap { key, state in
-            if case .held(_, let use) = state { (key: key, use: use) } else { nil }
-        }.min { $0.use < $1.use }?.key
+            if case .held(_, let used) = state { (key: key, used: used) } else { nil }
+        }.min { $0.used < $1.used }?.key
     }
 }

@@ -9,6 +9,9 @@ enum SearchPlan: Equatable {
     /// query are measured, and all with the same similarity as the last of them. It counts only if
     /// `matches` records have codes.
     case coded(candidates: Int, matches: Int)
+    /// Records are measured that this server has chosen by codes that it remembers. It counts only
+    /// if nothing about the user's records has changed since the codes were read.
+    case remembered(RememberedChoice)
 
     /// How many candidates a plan must find to be trusted; `nil` for the exact one, which finds
     /// all.
@@ -16,6 +19,7 @@ enum SearchPlan: Equatable {
         switch self {
         case .exact: nil
         case .approximate(let candidates, _, _), .coded(let candidates, _): candidates
+        case .remembered(let choice): choice.numbers.count
         }
     }
 

@@ -141,6 +141,19 @@ struct SearchSQL {
                 \(FilterSQL.whereClause(conditions + ["\(differing) <= (SELECT differing FROM cut)"]))), \
                 \(measured("alike", distance))
                 """
+        case .remembered(let choice):
+            let numbers = sql.bind(.int8Array(choice.numbers))
+            let ids = sql.bind(choice.ids)
+            let isUnchanged = OwnerChangesSQL.isUnchanged(choice.stamps, of: choice.user, &sql)
+            let vectors = """
+                SELECT e.number, \(distance) AS distance FROM \(space.table) e \
+                WHERE e.number = ANY (\(numbers)) AND \(isUnchanged) OFFSET 0
+                """
+            return """
+                nearest AS MATERIALIZED (SELECT * FROM (SELECT r.number, r.id COLLATE "C" AS id, e.distance \
+                FROM unnest(\(numbers)::bigint[], \(ids)::text[]) AS r (number, id) \
+                \(Self.joined(vectors, alias: "e", to: "r")) OFFSET 0) found WHERE distance IS NOT NULL)
+                """
         case .exact:
             let conditions = FilterSQL.conditions(filter, &sql) + KeywordSQL.phraseConditions(phrases, &sql)
             return """
@@ -252,16 +265,20 @@ struct SearchSQL {
     /// plan follows.
     ///
     /// That is the case if more of them have one distance than ``trustedEquals``, if records have
-    /// no codes, or if the walk through the index ended before it had found enough.
+    /// no codes, or if the walk through the index ended before it had found enough. -1 if
+    /// remembered codes cannot be trusted although nothing has changed.
     func candidatesFound(_ plan: SearchPlan) -> String {
         let isIncomplete: String
+        var untrusted = 0
         switch plan {
         case .exact: return "(SELECT count(*) FROM nearest)"
         case .approximate: isIncomplete = space.hasUnindexed ? " OR NOT (SELECT complete FROM walk)" : ""
         case .coded: isIncomplete = " OR NOT (SELECT complete FROM cut)"
+        case .remembered: (isIncomplete, untrusted) = ("", -1)
         }
         return """
-            (SELECT CASE WHEN max(equals) > \(Self.trustedEquals)\(isIncomplete) THEN 0 ELSE coalesce(sum(equals), 0) END::bigint \
+            (SELECT CASE WHEN max(equals) > \(Self.trustedEquals)\(isIncomplete) THEN \(untrusted) \
+            ELSE coalesce(sum(equals), 0) END::bigint \
             FROM (SELECT count(*) AS equals FROM nearest GROUP BY distance) distances)
             """
     }
