@@ -99,7 +99,7 @@ let migrations = [
     "0005_create_memory_tokens", "0006_add_keyword_analysis", "0007_create_access_tokens",
     "0008_create_vector_codes", "0009_create_row_policies", "0010_create_memory_events", "0011_add_metadata_terms",
     "0012_create_documents", "0013_add_expiry", "0014_defer_indexing", "0015_add_successors",
-    "0016_count_words", "0017_create_open_writes", "0018_note_owner_changes",
+    "0016_count_words", "0017_create_open_writes", "0018_note_owner_changes", "0019_note_complete_codes",
 ]
 
 let prompts = [

@@ -37,6 +37,7 @@ public struct Migration: Sendable, Equatable {
         embedded("0016_count_words", PackageResources._016_count_words_sql),
         embedded("0017_create_open_writes", PackageResources._017_create_open_writes_sql),
         embedded("0018_note_owner_changes", PackageResources._018_note_owner_changes_sql),
+        embedded("0019_note_complete_codes", PackageResources._019_note_complete_codes_sql),
     ]
 
     private static func embedded(_ name: String, _ sql: [UInt8]) -> Migration {

@@ -50,9 +50,11 @@ import Testing
         }
     }
 
-    private func addMany(_ thousands: Int, _ servers: Servers) async throws {
-        for start in stride(from: 20_000, to: 20_000 + 1000 * thousands, by: 1000) {
-            _ = try await servers.plain.add(try (start..<start + 1000).map { try record($0) })
+    private func addMany(_ thousands: Int, from first: Int = 20_000, user: String = "me", _ servers: Servers)
+        async throws
+    {
+        for start in stride(from: first, to: first + 1000 * thousands, by: 1000) {
+            _ = try await servers.plain.add(try (start..<start + 1000).map { try record($0, user: user) })
         }
     }
 
@@ -125,6 +127,7 @@ import Testing
         try await withServers { servers in
             // So many that comparing codes is the cheapest plan of each of them.
             try await addMany(2, servers)
+            try await addMany(1, from: 30_000, user: "other", servers)
             let rankings: [SearchQuery.Ranking] = [
                 .semanticWithRecency(.standard), .hybrid(alpha: 0.5, .bm25std),
                 .blended(

@@ -131,6 +131,30 @@ import Testing
         }
     }
 
+    @Test func `codes are complete once none is missing, and then no server looks for some`() async throws {
+        try await withStore { database in
+            let noted = "SELECT has_all_codes FROM vector_spaces WHERE table_name = 'memory_embeddings'"
+            let count = "SELECT count(*) FROM memory_embeddings_codes"
+            _ = try await database.ask("DELETE FROM memory_embeddings_codes WHERE id IN ('m1', 'm2')")
+            // A record that is being written is left out.
+            try await database.database.withTransaction([], deadline: .soon) { connection, _ in
+                _ = try await connection.query(
+                    PostgresStatement("SELECT FROM memories WHERE id = 'm2' FOR UPDATE"), deadline: .soon)
+                try await database.completeCodes()
+                #expect(try await database.ask(count).singleRow().int(0) == Self.mine + 49)
+                #expect(try await !database.ask(noted).singleRow().bool(0))
+            }
+            try await database.completeCodes()
+            #expect(try await database.ask(count).singleRow().int(0) == Self.mine + 50)
+            #expect(try await database.ask(noted).singleRow().bool(0))
+
+            _ = try await database.ask("DELETE FROM memory_embeddings_codes WHERE id = 'm3'")
+            database.codesAreComplete.store(false, ordering: .relaxed)
+            try await database.completeCodes()
+            #expect(try await database.ask(count).singleRow().int(0) == Self.mine + 49)
+        }
+    }
+
     @Test func `a user without rights on the codes writes and searches`() async throws {
         try await TestStore.withRole { schema, role, url in
             let owner = try PostgresMemoryDatabase(

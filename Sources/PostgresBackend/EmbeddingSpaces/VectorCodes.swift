@@ -73,6 +73,7 @@ struct VectorCodes: Sendable {
         FOR EACH STATEMENT EXECUTE FUNCTION keep_vector_codes(); \
         CREATE TRIGGER \(vectors)_updated AFTER UPDATE ON \(vectors) REFERENCING NEW TABLE AS written \
         FOR EACH STATEMENT EXECUTE FUNCTION keep_vector_codes(); \
+        UPDATE vector_spaces SET has_all_codes = false WHERE table_name = '\(vectors)'; \
         DO $$ DECLARE permission record; BEGIN \
         FOR permission IN SELECT DISTINCT a.privilege_type AS kind, \
         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS holder \
@@ -82,55 +83,86 @@ struct VectorCodes: Sendable {
         """
     }
 
+    /// One row: whether the user may make codes and may note that there are all, and whether that
+    /// is noted.
+    var state: PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT has_table_privilege('\(table)', 'INSERT') AND has_table_privilege('vector_spaces', 'UPDATE'), \
+            EXISTS (SELECT FROM vector_spaces WHERE table_name = $1 AND has_all_codes)
+            """, [.text(vectors)])
+    }
+
+    /// Notes that no code is missing (`Migrations/0019_note_complete_codes.sql`).
+    var markComplete: PostgresStatement {
+        PostgresStatement(
+            "UPDATE vector_spaces SET has_all_codes = true WHERE table_name = $1", [.text(vectors)])
+    }
+
     /// Makes the codes that vectors older than the triggers lack, in a window of numbers. Its lock
     /// keeps their owners as they are; a record that is being written is left to a later pass.
+    ///
+    /// One row: how many codes were missing, and how many are made.
     ///
     /// - Parameter vector: the vector of the alias `e`.
     func fill(from position: Int, vector: String) -> PostgresStatement {
         var sql = SQLBuilder()
         let from = sql.bind(position)
         let end = sql.bind(position.adding(Self.window))
-        return sql.statement(
-            """
-            INSERT INTO \(table) (number, id, user_id, namespace, bits) \
-            SELECT m.number, m.id, m.user_id, m.namespace, vector_code(\(vector)) \
+        let missing = """
             FROM memories m JOIN \(vectors) e ON e.number = m.number \
             WHERE m.number >= \(from) AND m.number < \(end) AND m.user_id IS NOT NULL \
-            AND NOT EXISTS (SELECT FROM \(table) c WHERE c.number = m.number) \
-            ORDER BY m.number FOR SHARE OF m SKIP LOCKED ON CONFLICT (number) DO NOTHING
+            AND NOT EXISTS (SELECT FROM \(table) c WHERE c.number = m.number)
+            """
+        return sql.statement(
+            """
+            WITH made AS (INSERT INTO \(table) (number, id, user_id, namespace, bits) \
+            SELECT m.number, m.id, m.user_id, m.namespace, vector_code(\(vector)) \(missing) \
+            ORDER BY m.number FOR SHARE OF m SKIP LOCKED ON CONFLICT (number) DO NOTHING RETURNING number) \
+            SELECT (SELECT count(*) \(missing)), (SELECT count(*) FROM made)
             """)
     }
 }
 
 extension PostgresMemoryDatabase {
-    /// Makes the codes of the vectors that are older than their table, once in the life of a
-    /// server. A user who may not do so leaves them to a server of the schema's owner.
+    /// Makes the codes of the vectors that are older than their table, once in the life of a store.
+    /// A user who may not do so leaves them to a server of the schema's owner.
     func completeCodes() async throws {
         let space = space
         guard space.isCoded, !codesAreComplete.load(ordering: .relaxed) else { return }
         let codes = VectorCodes(vectors: space.table)
-        let mayInsert = try await database.query(
-            PostgresStatement("SELECT has_table_privilege('\(codes.table)', 'INSERT')"), retry: .repeatable,
-            deadline: database.deadline
-        ).singleRow().bool(0)
-        guard mayInsert else { return codesAreComplete.store(true, ordering: .relaxed) }
-        var made = 0
-        // Again after a pass that made some: it may have left out records that were being written.
-        while true {
-            let before = made
-            let last = try await database.query(
-                PostgresStatement("SELECT coalesce(max(number), 0) FROM \(space.table)"), retry: .repeatable,
-                deadline: database.deadline
-            ).singleRow().int(0)
-            for position in stride(from: 0, through: last, by: VectorCodes.window) {
-                made += try await database.query(
-                    codes.fill(from: position, vector: space.storedVector), retry: .repeatable,
-                    deadline: database.deadline
-                ).affectedRows
-            }
-            if made == before { break }
+        let state = try await database.query(
+            codes.state, retry: .repeatable, deadline: database.deadline
+        ).singleRow()
+        guard try state.bool(0), try !state.bool(1) else {
+            return codesAreComplete.store(true, ordering: .relaxed)
         }
+        var (missing, made) = (0, 0)
+        repeat {
+            (missing, made) = try await fillCodes(codes, space)
+            if made > 0 { logger.info("made the codes of older vectors", metadata: ["count": "\(made)"]) }
+        } while made > 0
+        // Those of records that were being written are made the next time.
+        guard missing == 0 else { return }
+        _ = try await database.query(codes.markComplete, retry: .repeatable, deadline: database.deadline)
         codesAreComplete.store(true, ordering: .relaxed)
-        if made > 0 { logger.info("made the codes of older vectors", metadata: ["count": "\(made)"]) }
+    }
+
+    /// One pass through all vectors.
+    private func fillCodes(_ codes: VectorCodes, _ space: VectorSpace) async throws -> (missing: Int, made: Int) {
+        let last = try await database.query(
+            PostgresStatement("SELECT coalesce(max(number), 0) FROM \(space.table)"), retry: .repeatable,
+            deadline: database.deadline
+        ).singleRow().int(0)
+        var (missing, made) = (0, 0)
+        for position in stride(from: 0, through: last, by: VectorCodes.window) {
+            let counts = try await database.query(
+                codes.fill(from: position, vector: space.storedVector), retry: .repeatable,
+                deadline: database.deadline
+            ).singleRow()
+            missing += try counts.int(0)
+            made += try counts.int(1)
+        }
+        return (missing, made)
     }
 }
