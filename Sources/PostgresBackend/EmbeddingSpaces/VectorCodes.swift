@@ -83,12 +83,13 @@ struct VectorCodes: Sendable {
         """
     }
 
-    /// One row: whether the user may make codes and may note that there are all, and whether that
-    /// is noted.
+    /// One row: whether the transaction may make codes, sees all records, and may note that none
+    /// is missing; and whether that is noted.
     var state: PostgresStatement {
         PostgresStatement(
             """
-            SELECT has_table_privilege('\(table)', 'INSERT') AND has_table_privilege('vector_spaces', 'UPDATE'), \
+            SELECT has_table_privilege('\(table)', 'INSERT') AND has_table_privilege('vector_spaces', 'UPDATE') \
+            AND NOT \(SearchSQL.seesOnlyPart), \
             EXISTS (SELECT FROM vector_spaces WHERE table_name = $1 AND has_all_codes)
             """, [.text(vectors)])
     }

@@ -11,11 +11,16 @@ struct SearchSQL {
     /// The number of all records, from the stored totals.
     static let totalRecords = "(SELECT coalesce(sum(records), 0)::bigint FROM memory_totals)"
 
+    /// Whether row-level security may hide records from the transaction.
+    static let seesOnlyPart = """
+        (row_security_active('memories') \
+        AND NOT (scope_permits_all('namespaces') AND scope_permits_all('users')))
+        """
+
     /// The number of all records that the transaction may see: the stored totals, unless row-level
     /// security hides some of what they count.
     private static let visibleRecords = """
-        (SELECT CASE WHEN row_security_active('memories') \
-        AND NOT (scope_permits_all('namespaces') AND scope_permits_all('users')) \
+        (SELECT CASE WHEN \(seesOnlyPart) \
         THEN (SELECT count(*) FROM memories) ELSE \(totalRecords) END)
         """
 
