@@ -15,9 +15,10 @@ import Testing
     @Test func `all stores share one pool until the last is closed`() async throws {
         try await TestStore.withSchema { schema in
             let mark = "agent-memory \(schema.suffix(20))"
-            let separator = try SharedServer.postgresURL().contains("?") ? "&" : "?"
-            let url =
-                try SharedServer.postgresURL() + separator + "application_name=\(mark.replacing(" ", with: "%20"))"
+            // A pooler leaves the name on each connection of its own that it has used.
+            let direct = try TestStore.directURL()
+            let separator = direct.contains("?") ? "&" : "?"
+            let url = direct + separator + "application_name=\(mark.replacing(" ", with: "%20"))"
             let database = try TestStore.shared(schema: schema, poolSize: 3, url: url)
             let memories = try vectors(in: database)
             let sessions = PostgresWorkingMemoryStore(database: database)
