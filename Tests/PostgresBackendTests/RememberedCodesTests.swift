@@ -38,10 +38,8 @@ import Testing
             let servers = Servers(
                 remembering: try await server(schema: schema), plain: try await server(schema: schema, codeBytes: 0))
             try await withClosing {
-                for start in stride(from: 0, to: Self.mine, by: 500) {
-                    _ = try await servers.plain.add(try (start..<start + 500).map { try record($0) })
-                }
-                _ = try await servers.plain.add(try (9000..<9050).map { try record($0, user: "other") })
+                try await add(0..<Self.mine, to: servers.plain)
+                try await add(9000..<9050, user: "other", to: servers.plain)
                 try await body(servers)
             } close: {
                 await servers.remembering.close()
@@ -50,11 +48,12 @@ import Testing
         }
     }
 
-    private func addMany(_ thousands: Int, from first: Int = 20_000, user: String = "me", _ servers: Servers)
-        async throws
-    {
-        for start in stride(from: first, to: first + 1000 * thousands, by: 1000) {
-            _ = try await servers.plain.add(try (start..<start + 1000).map { try record($0, user: user) })
+    private func add(
+        _ numbers: Range<Int>, user: String = "me", to database: PostgresMemoryDatabase
+    ) async throws {
+        for start in stride(from: numbers.lowerBound, to: numbers.upperBound, by: 500) {
+            _ = try await database.add(
+                try (start..<min(start + 500, numbers.upperBound)).map { try record($0, user: user) })
         }
     }
 
@@ -126,8 +125,8 @@ import Testing
     @Test func `every ranking by distance uses them, with the results of the store's own comparison`() async throws {
         try await withServers { servers in
             // So many that comparing codes is the cheapest plan of each of them.
-            try await addMany(2, servers)
-            try await addMany(1, from: 30_000, user: "other", servers)
+            try await add(20_000..<22_000, to: servers.plain)
+            try await add(30_000..<31_000, user: "other", to: servers.plain)
             let rankings: [SearchQuery.Ranking] = [
                 .semanticWithRecency(.standard), .hybrid(alpha: 0.5, .bm25std),
                 .blended(
@@ -161,7 +160,7 @@ import Testing
     @Test func `codes do not say how many records are within a distance`() async throws {
         try await withServers { servers in
             // So many that comparing codes would be the cheapest plan.
-            try await addMany(6, servers)
+            try await add(20_000..<26_000, to: servers.plain)
             let vector = try await servers.plain.embedding(of: "query")
             var sql = SQLBuilder()
             let distance = servers.plain.space.distance(to: sql.bind(vector))
@@ -252,9 +251,7 @@ import Testing
             try await expectSamePages("text 1", servers)
             #expect(held(server)?.count == Self.mine - 3)
 
-            for start in stride(from: 5000, to: 6000, by: 500) {
-                _ = try await servers.plain.add(try (start..<start + 500).map { try record($0) })
-            }
+            try await add(5000..<6000, to: servers.plain)
             _ = try await server.ask(
                 "DELETE FROM memories WHERE number IN (SELECT number FROM memories WHERE id LIKE 'm%' AND user_id = 'me' ORDER BY number LIMIT 1001)"
             )

@@ -30,6 +30,11 @@ extension PostgresMemoryDatabase {
         }
     }
 
+    private struct Near: Sendable {
+        let id: String
+        let distance: Double
+    }
+
     /// What a ranking needs of a record.
     private struct Candidate {
         let near: Near
@@ -41,6 +46,10 @@ extension PostgresMemoryDatabase {
         let id: String
         let value: Double
         let detail: Value
+    }
+
+    private static func nearestFirst(_ a: Near, _ b: Near) -> Bool {
+        a.distance != b.distance ? a.distance < b.distance : ExactString(a.id) < ExactString(b.id)
     }
 
     private static func bestFirst<Value>(_ ranked: [Ranked<Value>]) -> [Ranked<Value>] {
@@ -81,17 +90,16 @@ extension PostgresMemoryDatabase {
             let statement = spread.nearest(vector, filter: filter, phrases: phrases, plan: plan, limit: nil)
             let settings = scanSettings(for: plan, filtered: counts.matches < counts.total)
             let results = try await read(settings + [statement], deadline: deadline)
-            let found = try Self.near(results[results.count - 1]).sorted(by: Near.nearestFirst)
-            if Near.mostEquals(in: found) <= SearchSQL.trustedEquals, found.count >= min(expected, counts.matches),
-                isEnough(found)
-            {
+            let found = try Self.near(results[results.count - 1]).sorted(by: Self.nearestFirst)
+            let equals = Dictionary(grouping: found, by: \.distance).values.map(\.count).max() ?? 0
+            if equals <= SearchSQL.trustedEquals, found.count >= min(expected, counts.matches), isEnough(found) {
                 return (found, false)
             }
         }
         let statement = spread.nearest(
             vector, filter: filter, phrases: phrases, plan: .exact, threshold: threshold, limit: limit)
         let found = try Self.near(try await read(statement, deadline: deadline))
-        return (found.sorted(by: Near.nearestFirst), true)
+        return (found.sorted(by: Self.nearestFirst), true)
     }
 
     private static func near(_ result: PostgresResult) throws -> [Near] {

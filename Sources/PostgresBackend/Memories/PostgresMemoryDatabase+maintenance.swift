@@ -36,9 +36,8 @@ extension PostgresMemoryDatabase {
         try await maintain(every: .seconds(5)) {
             try await doEach([
                 foldTotals, foldWords, foldOwnerChanges, dropUnusedCodes, removeExpiredIfAny, restoreIndex,
-                findUnindexedColumn,
-                { try await self.reanalyze() }, completeMetadataTerms, completeCodes, completeVectors, completeTokens,
-                sweepEvents,
+                findUnindexedColumn, { try await self.reanalyze() }, completeMetadataTerms, completeCodes,
+                completeVectors, completeTokens, sweepEvents,
             ])
         }
     }

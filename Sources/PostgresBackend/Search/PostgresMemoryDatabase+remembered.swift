@@ -19,11 +19,10 @@ extension PostgresMemoryDatabase {
         let sql: OwnerChangesSQL
     }
 
+    /// - Parameter filter: one that codes can apply (``FilterSQL/isOfOneUser(_:)``).
     /// - Returns: `nil` if the codes of this filter are not remembered.
     func remembered(_ filter: MemoryFilter) -> RememberedFilter? {
-        guard rememberedCodes.limit > 0, space.isCoded, FilterSQL.isOfOneUser(filter),
-            let user = filter.tags[.userID]?.all.first
-        else { return nil }
+        guard rememberedCodes.limit > 0, let user = filter.tags[.userID]?.all.first else { return nil }
         let sql = OwnerChangesSQL(space: space, user: user)
         let reading = sql.codes(of: filter)
         guard RecentCounts.isSmall(reading) else { return nil }
